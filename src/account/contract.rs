@@ -1,0 +1,1 @@
+//! The contract tests: one list of what every account must do, run against each kind.

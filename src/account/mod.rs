@@ -1,0 +1,154 @@
+//! The account: where settings are read and written, messages sent and signals measured.
+//!
+//! There are two: AWS and the sandbox. The core knows this contract alone. It is a port of *calls* and *replies*: a call is submitted and
+//! never blocks, its reply arrives later, side by side with others, so that the sandbox can run in virtual time, a
+//! test can lose a reply, and the driver stays a plain loop.
+
+pub mod contract;
+pub mod description;
+pub mod message;
+pub mod sandbox;
+pub mod setting;
+pub mod signal;
+pub mod target;
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::{Span, Time};
+pub use description::{Description, Identity};
+pub use message::{Handle, Message, Received, RunMarker, SendOutcome};
+pub use setting::{Observed, Setting, Value, Write};
+pub use signal::{Metric, Query, Sample, Window};
+pub use target::{AccountName, Resource, ResourceKind, Selector};
+
+/// Names one call of a driver, so that its reply finds its way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CallId(pub u64);
+
+/// One call to an account. Only `Write`, `Send`, `DeleteMessage`, `ReleaseMessage` and `Load` change anything there.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Call {
+    /// Who is calling, and through which roles. Reply: [`Reply::Identity`].
+    Identify { account: AccountName },
+    /// The resources that a selector means, ordered by name. Reply: [`Reply::Resources`]; none is an empty list.
+    Resolve { account: AccountName, selector: Selector },
+    /// What a resource is. Reply: [`Reply::Description`]; absent: [`CallError::Gone`].
+    Describe { resource: Resource },
+    /// Reads a setting. Reply: [`Reply::Observed`]; the resource is absent: [`CallError::Gone`].
+    Read { setting: Setting },
+    /// Writes a setting. Reply: [`Reply::Done`].
+    /// A mark is written create-only: one that exists already is [`CallError::Refused`] with [`RefusedBy::MarkExists`].
+    Write(Write),
+    /// Every mark in the account, squall's of any run. Reply: [`Reply::Marks`], the resource and the mark's text.
+    ListMarks { account: AccountName },
+    /// Sends up to ten messages that carry the run's marker. Reply: [`Reply::Sent`], one outcome a message.
+    Send { queue: Resource, messages: Vec<Message> },
+    /// Receives up to ten messages, hidden from others for `hide`. Only ever called on a dead-letter queue.
+    /// Reply: [`Reply::Received`].
+    Receive { queue: Resource, hide: Span },
+    /// Deletes one received message. Reply: [`Reply::Done`].
+    DeleteMessage { queue: Resource, handle: Handle },
+    /// Makes one received message visible again at once. Reply: [`Reply::Done`].
+    ReleaseMessage { queue: Resource, handle: Handle },
+    /// Measures a signal over one closed window. Reply: [`Reply::Sample`].
+    Measure { query: Query, window: Window },
+    /// Sends `requests` requests, invocations or messages, evenly over `spread`. Reply: [`Reply::Loaded`].
+    Load { target: Resource, requests: u32, spread: Span, marker: RunMarker },
+}
+
+impl Call {
+    /// Whether the call may change the account. Such a call is never repeated without a look at what happened.
+    pub fn changes_something(&self) -> bool {
+        matches!(
+            self,
+            Call::Write(_)
+                | Call::Send { .. }
+                | Call::DeleteMessage { .. }
+                | Call::ReleaseMessage { .. }
+                | Call::Load { .. }
+        )
+    }
+}
+
+/// What a call that succeeded answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    Identity(Identity),
+    Resources(Vec<Resource>),
+    Description(Box<Description>),
+    Observed(Observed),
+    Done,
+    Marks(Vec<(Resource, String)>),
+    Sent(Vec<SendOutcome>),
+    Received(Vec<Received>),
+    Sample(Sample),
+    Loaded { accepted: u32, failed: u32 },
+}
+
+/// Why a call did not succeed, sorted by what is known of its effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum CallError {
+    /// The service said no and changed nothing; asking again gives the same answer.
+    #[error("{message}")]
+    Refused { by: RefusedBy, message: String },
+    /// The service asked to slow down and changed nothing.
+    #[error("the service throttled the call")]
+    Throttled,
+    /// The resource is not there; nothing was changed.
+    #[error("{0} does not exist")]
+    Gone(String),
+    /// No answer, or an answer that does not tell: the call may have happened, or may still.
+    #[error("no answer: {0}")]
+    Unknown(String),
+}
+
+/// What stood against a refused call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusedBy {
+    /// A permission is missing.
+    Permission,
+    /// Another run's mark stands on the resource.
+    MarkExists,
+    /// The value is not acceptable to the service.
+    Invalid,
+    /// A limit of the account would be broken, such as unreserved concurrency under its floor.
+    Limit,
+    /// The resource is busy with another update.
+    Busy,
+    /// This build or account kind cannot do it.
+    Unsupported,
+}
+
+/// What came of a call.
+pub type Outcome = Result<Reply, CallError>;
+
+/// Where changes are read and written and signals measured. One value stands for all accounts of a configuration that
+/// share a kind; each call names its account through its resource.
+pub trait Account {
+    /// The account's clock: AWS's by the wall clock, the sandbox's virtual.
+    fn now(&self) -> Time;
+
+    /// Starts a call. Returns at once; its reply comes out of [`Account::next`] under the same id.
+    fn submit(&mut self, id: CallId, call: Call);
+
+    /// Waits for the next reply, but not past `until` and not longer than a tenth of a second of real time, so that the
+    /// caller can look at its signals. `None`: the time came, or the tenth of a second passed; [`Account::now`] tells.
+    fn next(&mut self, until: Time) -> Option<(CallId, Outcome)>;
+}
+
+/// Makes one call and waits for its answer, for a caller that has nothing else to do.
+/// No call takes longer than its own time-outs, so this ends.
+pub fn ask(account: &mut dyn Account, call: Call) -> Outcome {
+    // Outside of the ids that a driver counts up from zero.
+    let id = CallId(u64::MAX);
+    account.submit(id, call);
+    loop {
+        let until = account.now() + Span::from_secs(3600);
+        match account.next(until) {
+            Some((answered, outcome)) if answered == id => return outcome,
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What an experiment aims at: resources, and the selectors that name them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// An account of `squall.yaml`, or `sandbox`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AccountName(pub String);
+
+impl AccountName {
+    /// The embedded account that is always there.
+    pub fn sandbox() -> AccountName {
+        AccountName("sandbox".into())
+    }
+}
+
+impl fmt::Display for AccountName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The kinds of resources that squall knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourceKind {
+    Function,
+    Queue,
+    Role,
+    Parameter,
+    Table,
+    Topic,
+    Api,
+    Alarm,
+}
+
+impl ResourceKind {
+    /// Every kind, in the order of the documentation.
+    pub const ALL: [ResourceKind; 8] = [
+        ResourceKind::Function,
+        ResourceKind::Queue,
+        ResourceKind::Role,
+        ResourceKind::Parameter,
+        ResourceKind::Table,
+        ResourceKind::Topic,
+        ResourceKind::Api,
+        ResourceKind::Alarm,
+    ];
+
+    /// As it is written in an experiment: `function`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            ResourceKind::Function => "function",
+            ResourceKind::Queue => "queue",
+            ResourceKind::Role => "role",
+            ResourceKind::Parameter => "parameter",
+            ResourceKind::Table => "table",
+            ResourceKind::Topic => "topic",
+            ResourceKind::Api => "api",
+            ResourceKind::Alarm => "alarm",
+        }
+    }
+}
+
+/// One thing in one account. `name` is the service's own name for it (a function's name, a queue's name, a role's
+/// name, a parameter's full path), in the sandbox the template's logical id or its explicit name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Resource {
+    pub account: AccountName,
+    pub kind: ResourceKind,
+    pub name: String,
+}
+
+impl Resource {
+    /// A resource of an account.
+    pub fn new(account: &AccountName, kind: ResourceKind, name: impl Into<String>) -> Resource {
+        Resource { account: account.clone(), kind, name: name.into() }
+    }
+}
+
+/// `function PaymentWorker`; the account is told apart only where there are several.
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind.word(), self.name)
+    }
+}
+
+/// How an experiment names resources of one kind. The engine picks some of what a selector means afterwards.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Selector {
+    pub kind: ResourceKind,
+    pub by: SelectBy,
+}
+
+/// The ways to name resources.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SelectBy {
+    /// By name, logical id or ARN.
+    Name(String),
+    /// By a tag.
+    Tag { key: String, value: String },
+    /// Everything of the kind in a CloudFormation stack.
+    Stack(String),
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind.word();
+        match &self.by {
+            SelectBy::Name(name) => write!(f, "{kind} {name}"),
+            SelectBy::Tag { key, value } => write!(f, "every {kind} tagged {key}={value}"),
+            SelectBy::Stack(stack) => write!(f, "every {kind} of stack {stack}"),
+        }
+    }
+}

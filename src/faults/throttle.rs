@@ -1,0 +1,1 @@
+//! `lambda.throttle`: reserved concurrency to n.

@@ -1,0 +1,10 @@
+//! squall: chaos experiments and game days for serverless AWS, with nothing left behind.
+//!
+//! The design in one sentence: an experiment is a temporary diff to an account. See ARCHITECTURE.md for the map.
+
+pub mod account;
+pub mod env;
+pub mod faults;
+pub mod plan;
+pub mod run;
+pub mod units;

@@ -1,0 +1,204 @@
+//! The plan: everything that a run will do, as a list of changes and emissions on a timeline.
+//!
+//! Invariant: a plan is complete. What the machine does to an account, forward or back, stands in it; what the
+//! user is shown, the marks, the `aws` commands and the undo are all read off the same list.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::account::{AccountName, Query, Resource, Setting, Value};
+use crate::faults::FaultName;
+use crate::run::RunId;
+use crate::units::{Rate, Span, Time};
+
+/// Numbers a change within a run, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ChangeId(pub u32);
+
+/// A setting with its value before and after: the one thing that a fault does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    pub setting: Setting,
+    pub before: Value,
+    pub after: Value,
+    /// For a key in a document: the document's bytes when the plan was made.
+    pub whole_before: Option<String>,
+    /// When the change ends by itself, by the service's clock, even if squall is gone.
+    pub expires: Option<Time>,
+    /// How long after a write, either way, it takes to work everywhere (a wrapper's cache, IAM's propagation). The
+    /// undo counts from then.
+    pub takes_effect_within: Span,
+}
+
+/// Messages that a fault sends: they cannot be unsent, but accounted for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Emission {
+    pub queue: Resource,
+    /// The bodies, in the order of sending; the n-th carries the run's id and n (from 1) as its marker.
+    pub bodies: Vec<String>,
+    /// For a FIFO queue: the group of each message.
+    pub group: Option<String>,
+    /// Between two sends.
+    pub interval: Span,
+    pub cleanup: Cleanup,
+}
+
+/// Where an emission's messages are looked for afterwards.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cleanup {
+    /// Sweep the dead-letter queue.
+    Sweep {
+        dead_letter: Resource,
+        /// By when a message must have arrived there after it was sent: maxReceiveCount x visibility, and some.
+        arrives_within: Span,
+        /// Stop after so many messages that are not this run's.
+        foreign_limit: u32,
+    },
+    /// The experiment says that its messages may stay.
+    LeaveInQueue,
+}
+
+/// What shows that a fault works, and by when. Any one of the probes is enough.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// In words, for the plan: `throttles counted, or concurrency falls to 0`.
+    pub expect: String,
+    pub any: Vec<Probe>,
+    /// Counted from the step's first write.
+    pub within: Span,
+}
+
+/// One measurement that would show the fault at work.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Probe {
+    pub query: Query,
+    pub test: ProbeTest,
+}
+
+/// When a probe's value counts as evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeTest {
+    /// Above a fixed value.
+    Above(f64),
+    /// At most a fixed value, where the baseline's mean was above it.
+    FallsTo(f64),
+    /// At least so much above the baseline's mean.
+    RisesBy(f64),
+}
+
+/// One fault on the timeline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    pub fault: FaultName,
+    /// One sentence: `payment-worker may run 0 at a time`.
+    pub summary: String,
+    /// From the end of the accepted baseline.
+    pub at: Span,
+    /// Until its undo begins; for an emission, until nothing more is sent.
+    pub lasts: Span,
+    /// Changes of settings, in order; undone newest first.
+    pub changes: Vec<ChangeId>,
+    pub emission: Option<Emission>,
+    pub evidence: Evidence,
+}
+
+/// How a signal is judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SignalPlan {
+    /// The hypothesis that it belongs to.
+    pub hypothesis: String,
+    /// One sentence: `failed share of shop-api at most 1 %`.
+    pub title: String,
+    pub query: Query,
+    pub bound: Bound,
+    /// Length of a window.
+    pub every: Span,
+    /// Broken when so many ...
+    pub breaks_at: u32,
+    /// ... of so many consecutive closed windows with data break the bound.
+    pub out_of: u32,
+    /// Whether the bound must hold while the fault is in; otherwise it may break then and must have recovered in time.
+    pub during_fault: DuringFault,
+}
+
+/// What a hypothesis asks of a signal while the fault is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DuringFault {
+    /// It holds throughout: baseline, fault, recovery.
+    MustHold,
+    /// It may break, and holds again within `recovers_within` of the fault seen gone.
+    MayBreak,
+}
+
+/// The side of a limit that is steady.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bound {
+    AtMost(f64),
+    AtLeast(f64),
+    Below(f64),
+    Above(f64),
+    /// An alarm: quiet in the baseline, in ALARM within this time of the first fault being effective, and quiet again
+    /// by the end of the recovery.
+    FiresWithin(Span),
+    /// An alarm that must not be in ALARM.
+    StaysQuiet,
+}
+
+/// When to stop early, whatever the hypotheses say.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StopPlan {
+    /// As written: `depth of orders > 5000`.
+    pub title: String,
+    pub query: Query,
+    pub bound: Bound,
+    /// How often it is looked at.
+    pub every: Span,
+}
+
+/// Requests that squall itself makes during the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoadPlan {
+    pub target: Resource,
+    /// Reached at the start and at the end of the run, in a straight line between.
+    pub from: Rate,
+    pub to: Rate,
+    /// Never more requests than this in all.
+    pub at_most: u32,
+}
+
+/// All that a run will do and look at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    pub run: RunId,
+    pub title: String,
+    pub because: String,
+    /// The experiment's file, as given.
+    pub file: String,
+    /// SHA-256 of the experiment's text, in hex.
+    pub file_hash: String,
+    pub accounts: Vec<AccountName>,
+    /// When the plan was made, by the account's clock.
+    pub made_at: Time,
+    pub seed: u64,
+    pub baseline: Span,
+    /// After the last fault is seen gone.
+    pub recovers_within: Span,
+    /// The whole run, undo included, is stopped when it is older.
+    pub longest: Span,
+    /// Every change of the run, marks included. A resource's mark has a lower number than its changes.
+    pub changes: BTreeMap<ChangeId, Change>,
+    pub steps: Vec<Step>,
+    pub signals: Vec<SignalPlan>,
+    pub stops: Vec<StopPlan>,
+    pub load: Vec<LoadPlan>,
+    /// Resources that the run watches or changes; no other run may change those meanwhile.
+    pub watches: Vec<Resource>,
+    /// What the user should know before saying yes, in the order of weight.
+    pub warnings: Vec<String>,
+}

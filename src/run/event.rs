@@ -1,0 +1,181 @@
+//! The events of a run: the only truth about it. Terminal, log, report and undo all read these and nothing else.
+//!
+//! Invariant: an event that announces a write is durable before the write goes out (DESIGN rule 1).
+
+use serde::{Deserialize, Serialize};
+
+use crate::account::{CallError, Query, Resource, Sample, SendOutcome, Value, Window};
+use crate::plan::{ChangeId, Plan};
+use crate::run::verdict::Verdict;
+use crate::units::Time;
+
+/// An event as the journal holds it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// From 1, without gaps.
+    pub seq: u64,
+    /// By the account's clock.
+    pub at: Time,
+    pub event: Event,
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Before any fault: the hypotheses must hold.
+    Baseline,
+    /// Faults go in, stay, and go out on the timeline.
+    Fault,
+    /// Every inverse is issued, then verified.
+    Undo,
+    /// After the last fault is seen gone.
+    Recovery,
+}
+
+/// What came of a write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WriteOutcome {
+    /// The service acknowledged it.
+    Applied,
+    /// The service said no, and changed nothing.
+    Refused(CallError),
+    /// Nobody knows; it may still land.
+    Unknown(String),
+}
+
+/// How a change ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Settled {
+    /// Put back, and read back.
+    Restored,
+    /// It never took place, or was back already: the value before was read, and nothing of ours can land any more.
+    AlreadyBefore,
+    /// Somebody else changed the setting; theirs was left alone.
+    Theirs { found: Value },
+    /// Its resource no longer exists, and the setting with it.
+    ResourceGone,
+    /// It could not be put back, or not be read: it is left as it is.
+    Left { why: String },
+}
+
+impl Settled {
+    /// Whether something that this run did may still be there, or somebody must look.
+    pub fn needs_attention(&self) -> bool {
+        matches!(self, Settled::Theirs { .. } | Settled::Left { .. })
+    }
+}
+
+/// Why a run stops before its timeline ends. All of them undo everything.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stop {
+    /// A hypothesis broke.
+    Broken { signal: usize },
+    /// The baseline did not hold, or had no data.
+    Baseline { why: String },
+    /// A guard's condition was met.
+    Guard { title: String, value: f64 },
+    /// The run is older than `longest`.
+    TooLong,
+    /// Interrupted: Ctrl-C, SIGTERM, SIGHUP.
+    Signal { name: String },
+    /// `squall halt`, or `squall undo` of a live run.
+    Asked { by: String },
+    /// A do could not be made.
+    Failed { change: ChangeId, why: String },
+    /// A changed setting was changed by somebody else in mid-run.
+    Drifted { change: ChangeId, found: Value },
+    /// A tick came more than 30 s late: a closed laptop, a stopped process.
+    Overslept { late_secs: u64 },
+    /// The journal could not be written.
+    Journal { why: String },
+    /// A fault did not show its effect in time.
+    NotEffective { step: usize },
+    /// The process that ran it died; another one undoes.
+    Died,
+}
+
+/// How the messages of an emission were accounted for.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MessageAccount {
+    /// The queue acknowledged them.
+    pub accepted: u32,
+    /// The queue said no.
+    pub refused: u32,
+    /// Sent, with no answer.
+    pub unknown: u32,
+    /// Deleted from the dead-letter queue.
+    pub swept: u32,
+    /// Seen in the dead-letter queue and left there.
+    pub left: u32,
+    /// Numbers of messages that were not seen again while the source queue ran empty: the application took them.
+    pub consumed: Vec<u32>,
+    /// Numbers of messages that may still lie in a queue.
+    pub not_found: Vec<u32>,
+    /// Others' messages that the sweep saw and made visible again.
+    pub foreign: u32,
+}
+
+/// One thing that happened, or is about to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// The first event: all that the run will do.
+    Started { plan: Box<Plan>, by: String, version: String },
+    /// A phase begins.
+    Entered { phase: Phase },
+    /// A window of a signal closed. `breaks`: its value is outside of the bound; a window without a value never is.
+    Sampled { signal: usize, phase: Phase, window: Window, sample: Sample, breaks: bool },
+    /// A measurement failed; that is no data.
+    Unmeasured { query: Query, window: Window, error: CallError },
+    /// A step's time has come.
+    StepBegins { step: usize },
+    /// Intent: the change's `after` is about to be written.
+    Changing { change: ChangeId },
+    /// What came of it.
+    Changed { change: ChangeId, outcome: WriteOutcome },
+    /// Intent: the messages with these numbers are about to be sent; none of them is ever sent again.
+    Sending { step: usize, first: u32, last: u32 },
+    /// What came of them; `Err` when the whole call has no outcome.
+    Sent { step: usize, first: u32, last: u32, outcomes: Result<Vec<SendOutcome>, CallError> },
+    /// The first evidence that a step's fault works.
+    Effective { step: usize, seen: String },
+    /// A step's evidence did not come in time.
+    NotEffective { step: usize },
+    /// squall's own requests of one second.
+    Loaded { load: usize, requests: u32, failed: u32 },
+    /// A signal is decided: broken.
+    SignalBroken { signal: usize, window: Window },
+    /// The run stops early. Recorded once, for the first reason.
+    Stopping { why: Stop },
+    /// Intent of the undo: the change's `before` is about to be written, over what was found.
+    Restoring { change: ChangeId, found: Value },
+    /// What came of it.
+    Restored { change: ChangeId, outcome: WriteOutcome },
+    /// A change has ended, verified.
+    Settled { change: ChangeId, how: Settled },
+    /// A message of this run is about to be deleted from the dead-letter queue.
+    Sweeping { step: usize, number: u32 },
+    /// It is gone.
+    Swept { step: usize, number: u32 },
+    /// The sweep of a step ended.
+    Accounted { step: usize, account: MessageAccount, why: String },
+    /// Every change is restored and the wrapper caches and policies have caught up: the recovery counts from here.
+    FaultGone,
+    /// Another process took the run over; the one before it writes nothing any more.
+    TakenOver { by: String, epoch: u64 },
+    /// The last event.
+    Closed { verdict: Verdict, left: Vec<Left> },
+}
+
+/// Something that a run leaves behind, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    pub resource: Resource,
+    pub what: String,
+    /// A command or a sentence.
+    pub remedy: String,
+}
