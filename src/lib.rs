@@ -7,4 +7,5 @@ pub mod env;
 pub mod faults;
 pub mod plan;
 pub mod run;
+pub mod store;
 pub mod units;

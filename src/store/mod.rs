@@ -1,0 +1,101 @@
+//! The store: journals, ownership of runs, claims on resources, and the halt switch.
+//!
+//! Invariant: an append is durable when it returns, and is refused when another process has taken the run over.
+
+use crate::account::Resource;
+use crate::run::event::Recorded;
+use crate::run::{RunId, Verdict};
+use crate::units::Time;
+
+/// Rises each time that a run changes hands; only the newest may append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Epoch(pub u64);
+
+/// Why the store did not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Another process took the run over; whoever gets this writes nothing any more.
+    #[error("run {run} was taken over by {by}")]
+    EpochLost { run: RunId, by: String },
+    /// There is no such run.
+    #[error("there is no run {0}; `squall status` lists them")]
+    NoSuchRun(RunId),
+    /// Disk full, file unreadable, database gone.
+    #[error("the journal cannot be used: {0}")]
+    Failed(String),
+    /// The journal's chain does not hold: an event was changed, lost or put in from outside.
+    #[error("the journal of {run} is damaged at event {seq}: {why}")]
+    Damaged { run: RunId, seq: u64, why: String },
+}
+
+/// A claim that another run's claim forbids.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("run {run} {does} {resource}")]
+pub struct Conflict {
+    pub run: RunId,
+    /// `changes` or `watches`.
+    pub does: String,
+    pub resource: Resource,
+}
+
+/// One run in the store's list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunRow {
+    pub run: RunId,
+    pub title: String,
+    /// Of its first event.
+    pub started: Option<Time>,
+    /// Who runs it now.
+    pub owner: String,
+    /// Whether a process holds it at this moment.
+    pub alive: bool,
+    /// From its last event, when it is closed.
+    pub verdict: Option<Verdict>,
+    /// How many things its last event says are left.
+    pub left: usize,
+}
+
+/// What every store can do.
+pub trait Store {
+    /// Creates a run and makes this process its owner, for as long as this store value lives.
+    fn create(&mut self, run: &RunId, owner: &str) -> Result<Epoch, StoreError>;
+
+    /// Appends events, durably and all or none. Their numbers follow those in the journal without a gap.
+    fn append(&mut self, run: &RunId, epoch: Epoch, events: &[Recorded]) -> Result<(), StoreError>;
+
+    /// Every event of a run, in order, its chain checked.
+    fn events(&self, run: &RunId) -> Result<Vec<Recorded>, StoreError>;
+
+    /// Every run, newest first.
+    fn runs(&self) -> Result<Vec<RunRow>, StoreError>;
+
+    /// Whether a process holds the run now.
+    fn is_alive(&self, run: &RunId) -> Result<bool, StoreError>;
+
+    /// Takes a run over: raises its epoch, so that the process before can append nothing any more.
+    fn take_over(&mut self, run: &RunId, owner: &str) -> Result<Epoch, StoreError>;
+
+    /// Asks a live run to stop and undo.
+    fn ask_to_stop(&mut self, run: &RunId, by: &str) -> Result<(), StoreError>;
+
+    /// Who asked the run to stop, if anybody did: by name, or by the halt switch.
+    fn stop_asked(&self, run: &RunId) -> Result<Option<String>, StoreError>;
+
+    /// Claims what a run changes and watches, all or nothing. A resource may be watched by many and changed by one that alone watches it.
+    /// Claims of runs that are closed do not count.
+    fn claim(
+        &mut self,
+        run: &RunId,
+        changes: &[Resource],
+        watches: &[Resource],
+    ) -> Result<Result<(), Conflict>, StoreError>;
+
+    /// Gives a run's claims back.
+    fn release(&mut self, run: &RunId) -> Result<(), StoreError>;
+
+    /// Halts everything: every live run stops and undoes, no new one starts. `None` lifts it.
+    fn set_halt(&mut self, by: Option<&str>) -> Result<(), StoreError>;
+
+    /// Who halted, if anybody did.
+    fn halted(&self) -> Result<Option<String>, StoreError>;
+}
