@@ -141,8 +141,8 @@ pub enum Event {
     Sending { step: usize, first: u32, last: u32 },
     /// What came of them; `Err` when the whole call has no outcome.
     Sent { step: usize, first: u32, last: u32, outcomes: Result<Vec<SendOutcome>, CallError> },
-    /// The first evidence that a step's fault works.
-    Effective { step: usize, seen: String },
+    /// The first evidence that a step's fault works, and since when.
+    Effective { step: usize, since: Time, seen: String },
     /// A step's evidence did not come in time.
     NotEffective { step: usize },
     /// squall's own requests of one second.

@@ -1,6 +1,7 @@
 //! A run: one execution of a plan, written down event by event.
 
 pub mod event;
+pub mod state;
 pub mod verdict;
 
 use std::fmt;

@@ -1,0 +1,328 @@
+//! What is known of a run, folded from its events. A live run and one read back from the journal are the same value.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::event::{Event, MessageAccount, Phase, Settled, Stop, WriteOutcome};
+use super::verdict::Verdict;
+use crate::account::{CallError, Sample, SendOutcome, Window};
+use crate::plan::{ChangeId, Cleanup, Plan};
+use crate::units::{Span, Time};
+
+/// A run so far.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    pub plan: Arc<Plan>,
+    pub started: Time,
+    /// When each phase was entered.
+    pub entered: BTreeMap<Phase, Time>,
+    pub lives: BTreeMap<ChangeId, Life>,
+    pub steps: Vec<StepState>,
+    pub signals: Vec<SignalState>,
+    /// Requests made by each load.
+    pub loaded: Vec<u32>,
+    pub stopping: Option<(Time, Stop)>,
+    pub gone: Option<Time>,
+    pub closed: Option<Verdict>,
+    /// Of the last event.
+    pub last: Time,
+}
+
+/// The life of one change: what was tried, and what may still land.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Life {
+    /// When the do was announced.
+    pub intended: Option<Time>,
+    pub outcome: Option<WriteOutcome>,
+    /// When the undo was last announced.
+    pub restoring: Option<Time>,
+    /// What came of that one; nothing yet while it is in flight, or when its process died.
+    pub restored: Option<WriteOutcome>,
+    /// The latest announcement of a write whose outcome is not known.
+    doubted: Option<Time>,
+    pub settled: Option<(Time, Settled)>,
+}
+
+/// One step of the timeline so far.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StepState {
+    pub began: Option<Time>,
+    pub effective: Option<Time>,
+    pub not_effective: bool,
+    pub sends: Sends,
+}
+
+/// What became of an emission's messages, by their numbers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sends {
+    /// The next number to send.
+    pub next: u32,
+    pub last_at: Option<Time>,
+    pub accepted: BTreeSet<u32>,
+    pub refused: BTreeSet<u32>,
+    /// Announced, and no outcome known.
+    pub unknown: BTreeSet<u32>,
+    /// Announced for deletion, whatever came of it.
+    pub sweeping: BTreeSet<u32>,
+    pub swept: BTreeSet<u32>,
+    pub accounted: Option<MessageAccount>,
+}
+
+/// One signal so far.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SignalState {
+    pub windows: Vec<Seen>,
+    pub broken: Option<Window>,
+}
+
+/// One closed window of a signal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Seen {
+    pub phase: Phase,
+    pub window: Window,
+    pub sample: Sample,
+    pub breaks: bool,
+}
+
+impl State {
+    /// The state after the first event, which is [`Event::Started`]; `None` for any other.
+    pub fn start(at: Time, event: &Event) -> Option<State> {
+        let Event::Started { plan, .. } = event else { return None };
+        Some(State {
+            started: at,
+            entered: BTreeMap::new(),
+            lives: plan.changes.keys().map(|id| (*id, Life::default())).collect(),
+            steps: vec![StepState { sends: Sends { next: 1, ..Sends::default() }, ..StepState::default() }; plan.steps.len()],
+            signals: vec![SignalState::default(); plan.signals.len()],
+            loaded: vec![0; plan.load.len()],
+            stopping: None,
+            gone: None,
+            closed: None,
+            last: at,
+            plan: Arc::new(Plan::clone(plan)),
+        })
+    }
+
+    /// Folds a whole journal. `None` when it does not begin with [`Event::Started`].
+    pub fn replay<'a>(events: impl IntoIterator<Item = (Time, &'a Event)>) -> Option<State> {
+        let mut events = events.into_iter();
+        let (at, first) = events.next()?;
+        let mut state = State::start(at, first)?;
+        for (at, event) in events {
+            state.apply(at, event);
+        }
+        Some(state)
+    }
+
+    /// Takes in the next event. A number that the plan does not have is ignored: a journal is data from outside.
+    pub fn apply(&mut self, at: Time, event: &Event) {
+        self.last = self.last.max(at);
+        match event {
+            Event::Started { .. } | Event::Unmeasured { .. } | Event::TakenOver { .. } => {}
+            Event::Entered { phase } => {
+                self.entered.insert(*phase, at);
+            }
+            Event::Sampled { signal, phase, window, sample, breaks } => {
+                if let Some(known) = self.signals.get_mut(*signal) {
+                    known.windows.push(Seen { phase: *phase, window: *window, sample: *sample, breaks: *breaks });
+                }
+            }
+            Event::SignalBroken { signal, window } => {
+                if let Some(known) = self.signals.get_mut(*signal) {
+                    known.broken.get_or_insert(*window);
+                }
+            }
+            Event::Changing { .. }
+            | Event::Changed { .. }
+            | Event::Restoring { .. }
+            | Event::Restored { .. }
+            | Event::Settled { .. } => self.apply_to_change(at, event),
+            Event::StepBegins { step }
+            | Event::Effective { step, .. }
+            | Event::NotEffective { step }
+            | Event::Sending { step, .. }
+            | Event::Sent { step, .. }
+            | Event::Sweeping { step, .. }
+            | Event::Swept { step, .. }
+            | Event::Accounted { step, .. } => {
+                if let Some(known) = self.steps.get_mut(*step) {
+                    known.apply(at, event);
+                }
+            }
+            Event::Loaded { load, requests, .. } => {
+                if let Some(loaded) = self.loaded.get_mut(*load) {
+                    *loaded = loaded.saturating_add(*requests);
+                }
+            }
+            Event::Stopping { why } => {
+                self.stopping.get_or_insert((at, why.clone()));
+            }
+            Event::FaultGone => self.gone = Some(at),
+            Event::Closed { verdict, .. } => self.closed = Some(verdict.clone()),
+        }
+    }
+
+    fn apply_to_change(&mut self, at: Time, event: &Event) {
+        let (Event::Changing { change }
+        | Event::Changed { change, .. }
+        | Event::Restoring { change, .. }
+        | Event::Restored { change, .. }
+        | Event::Settled { change, .. }) = event
+        else {
+            return;
+        };
+        let Some(life) = self.lives.get_mut(change) else { return };
+        match event {
+            Event::Changing { .. } => {
+                life.intended = Some(at);
+                life.outcome = None;
+                life.doubted = Some(at);
+            }
+            Event::Changed { outcome, .. } => {
+                if !matches!(outcome, WriteOutcome::Unknown(_)) {
+                    life.doubted = None;
+                }
+                life.outcome = Some(outcome.clone());
+            }
+            Event::Restoring { .. } => {
+                // An undo that is in doubt lands as `before`, which is what is wanted; only a *do* in doubt can do harm.
+                life.restoring = Some(at);
+                life.restored = None;
+            }
+            Event::Restored { outcome, .. } => life.restored = Some(outcome.clone()),
+            Event::Settled { how, .. } => life.settled = Some((at, how.clone())),
+            _ => {}
+        }
+    }
+
+    /// When the windows of the baseline begin: clock-aligned, so that every window is whole.
+    pub fn baseline_from(&self) -> Time {
+        let every = self.plan.signals.iter().map(|s| s.every).max().unwrap_or(Span::ZERO).max(Span::from_secs(1));
+        let start = self.entered.get(&Phase::Baseline).copied().unwrap_or(self.started);
+        let aligned = start.window_start(every);
+        if aligned == start { start } else { aligned + every }
+    }
+
+    /// When the baseline's last window ends.
+    pub fn baseline_until(&self) -> Time {
+        self.baseline_from() + self.plan.baseline
+    }
+
+    /// The end of the accepted baseline, which `at` counts from.
+    pub fn t0(&self) -> Option<Time> {
+        self.entered.get(&Phase::Fault).copied()
+    }
+
+    /// Whether the undo of everything has begun.
+    pub fn undoing(&self) -> bool {
+        self.entered.contains_key(&Phase::Undo)
+    }
+
+    /// When the first fault was seen to work.
+    pub fn first_effect(&self) -> Option<Time> {
+        self.steps.iter().filter_map(|s| s.effective).min()
+    }
+
+    /// Changes that are, or may be, in the account now.
+    pub fn outstanding(&self) -> impl Iterator<Item = ChangeId> + '_ {
+        self.lives.iter().filter(|(_, life)| life.outstanding()).map(|(id, _)| *id)
+    }
+
+    /// Steps whose messages are still to be accounted for.
+    pub fn unaccounted(&self) -> impl Iterator<Item = usize> + '_ {
+        self.steps.iter().enumerate().filter(|(_, s)| s.sends.owed()).map(|(index, _)| index)
+    }
+
+    /// Whether nothing that this run did can still be in the account, or somebody was told.
+    pub fn clean(&self) -> bool {
+        self.outstanding().next().is_none() && self.unaccounted().next().is_none()
+    }
+
+    /// How many of this run's messages may lie in `queue` now, so that they are not counted against a hypothesis.
+    pub fn own_messages_in(&self, queue: &crate::account::Resource) -> u32 {
+        let mut own = 0;
+        for (plan, step) in self.plan.steps.iter().zip(&self.steps) {
+            let Some(emission) = &plan.emission else { continue };
+            let swept_from = matches!(&emission.cleanup, Cleanup::Sweep { dead_letter, .. } if dead_letter == queue);
+            if &emission.queue == queue || swept_from {
+                own += (step.sends.accepted.len() + step.sends.unknown.len()).saturating_sub(step.sends.swept.len());
+            }
+        }
+        u32::try_from(own).unwrap_or(u32::MAX)
+    }
+}
+
+impl Life {
+    /// Announced, not settled, and not known to have been refused.
+    pub fn outstanding(&self) -> bool {
+        self.intended.is_some() && self.settled.is_none() && !matches!(self.outcome, Some(WriteOutcome::Refused(_)))
+    }
+
+    /// Whether the do is known to have worked and no undo has begun.
+    pub fn holds(&self) -> bool {
+        matches!(self.outcome, Some(WriteOutcome::Applied)) && self.restoring.is_none() && self.settled.is_none()
+    }
+
+    /// From when on a read that shows the value before settles the change: nothing of ours can land any more, and no
+    /// reader sees an older value. `quiet` is the setting's.
+    pub fn settles_from(&self, quiet: Span) -> Time {
+        let restored = matches!(self.restored, Some(WriteOutcome::Applied));
+        let in_doubt = self.doubted.map(|at| at + quiet);
+        // A do that was acknowledged and never undone by us: a read of the old value may just be a stale one.
+        let stale = match (&self.outcome, restored) {
+            (Some(WriteOutcome::Applied), false) => self.intended.map(|at| at + quiet),
+            _ => None,
+        };
+        in_doubt.max(stale).unwrap_or(Time::EPOCH)
+    }
+}
+
+impl StepState {
+    fn apply(&mut self, at: Time, event: &Event) {
+        let sends = &mut self.sends;
+        match event {
+            Event::StepBegins { .. } => self.began = Some(at),
+            Event::Effective { since, .. } => {
+                self.effective.get_or_insert(*since);
+            }
+            Event::NotEffective { .. } => self.not_effective = true,
+            Event::Sending { first, last, .. } => {
+                sends.next = last.saturating_add(1);
+                sends.last_at = Some(at);
+                // A journal is data from outside: a range is not trusted to be short.
+                sends.unknown.extend((*first..=*last).take(100));
+            }
+            Event::Sent { first, outcomes: Ok(outcomes), .. } => {
+                for (number, outcome) in (*first..).zip(outcomes) {
+                    sends.unknown.remove(&number);
+                    match outcome {
+                        SendOutcome::Accepted => sends.accepted.insert(number),
+                        SendOutcome::Refused(_) => sends.refused.insert(number),
+                    };
+                }
+            }
+            Event::Sent { outcomes: Err(CallError::Unknown(_)), .. } => {}
+            Event::Sent { first, last, outcomes: Err(_), .. } => {
+                for number in (*first..=*last).take(100) {
+                    sends.unknown.remove(&number);
+                    sends.refused.insert(number);
+                }
+            }
+            Event::Sweeping { number, .. } => {
+                sends.sweeping.insert(*number);
+            }
+            Event::Swept { number, .. } => {
+                sends.swept.insert(*number);
+            }
+            Event::Accounted { account, .. } => sends.accounted = Some(account.clone()),
+            _ => {}
+        }
+    }
+}
+
+impl Sends {
+    /// Whether messages were, or may have been, sent that nobody has accounted for yet.
+    pub fn owed(&self) -> bool {
+        self.accounted.is_none() && !(self.accepted.is_empty() && self.unknown.is_empty())
+    }
+}
