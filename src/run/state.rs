@@ -92,7 +92,10 @@ impl State {
             started: at,
             entered: BTreeMap::new(),
             lives: plan.changes.keys().map(|id| (*id, Life::default())).collect(),
-            steps: vec![StepState { sends: Sends { next: 1, ..Sends::default() }, ..StepState::default() }; plan.steps.len()],
+            steps: vec![
+                StepState { sends: Sends { next: 1, ..Sends::default() }, ..StepState::default() };
+                plan.steps.len()
+            ],
             signals: vec![SignalState::default(); plan.signals.len()],
             loaded: vec![0; plan.load.len()],
             stopping: None,
