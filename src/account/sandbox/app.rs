@@ -4,7 +4,29 @@
 
 use std::collections::BTreeMap;
 
+use crate::account::ResourceKind;
 use crate::units::{Rate, Share, Span};
+
+/// The sandbox's account id, as it stands in its ARNs.
+pub const ACCOUNT_ID: &str = "000000000000";
+/// The region that the sandbox says it is in.
+pub const REGION: &str = "eu-west-1";
+
+/// The ARN of a resource of the sandbox, in AWS's form for its kind. Policies of the template name resources by it.
+pub fn arn(kind: ResourceKind, name: &str) -> String {
+    let at = format!("{REGION}:{ACCOUNT_ID}");
+    match kind {
+        ResourceKind::Function => format!("arn:aws:lambda:{at}:function:{name}"),
+        ResourceKind::Queue => format!("arn:aws:sqs:{at}:{name}"),
+        ResourceKind::Role => format!("arn:aws:iam::{ACCOUNT_ID}:role/{name}"),
+        // A parameter's own path begins with the slash that parts it from the word before it.
+        ResourceKind::Parameter => format!("arn:aws:ssm:{at}:parameter/{}", name.trim_start_matches('/')),
+        ResourceKind::Table => format!("arn:aws:dynamodb:{at}:table/{name}"),
+        ResourceKind::Topic => format!("arn:aws:sns:{at}:{name}"),
+        ResourceKind::Api => format!("arn:aws:execute-api:{at}:{name}"),
+        ResourceKind::Alarm => format!("arn:aws:cloudwatch:{at}:alarm:{name}"),
+    }
+}
 
 /// An application in one account.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,6 +49,8 @@ pub struct App {
     pub alarms: BTreeMap<String, Alarm>,
     /// Arrivals from outside.
     pub traffic: Vec<Traffic>,
+    /// Logical ids of the template whose resource has another, explicit name: logical id to name.
+    pub logical_ids: BTreeMap<String, String>,
     /// Tags of resources, by name.
     pub tags: BTreeMap<String, BTreeMap<String, String>>,
 }
