@@ -2,8 +2,12 @@
 //!
 //! Invariant: an append is durable when it returns, and is refused when another process has taken the run over.
 
+#[cfg(test)]
+mod contract;
+pub mod memory;
+
 use crate::account::Resource;
-use crate::run::event::Recorded;
+use crate::run::event::{Event, Recorded};
 use crate::run::{RunId, Verdict};
 use crate::units::Time;
 
@@ -26,6 +30,23 @@ pub enum StoreError {
     /// The journal's chain does not hold: an event was changed, lost or put in from outside.
     #[error("the journal of {run} is damaged at event {seq}: {why}")]
     Damaged { run: RunId, seq: u64, why: String },
+}
+
+impl StoreError {
+    fn exists(run: &RunId) -> StoreError {
+        StoreError::Failed(format!("there is a run {run} already"))
+    }
+
+    /// Refuses events that do not follow the last one of a journal without a gap.
+    fn check_numbers(run: &RunId, last: u64, events: &[Recorded]) -> Result<(), StoreError> {
+        match (last + 1..).zip(events).find(|(expected, event)| *expected != event.seq) {
+            None => Ok(()),
+            Some((expected, event)) => Err(StoreError::Failed(format!(
+                "event {} of {run} was to be written where {expected} belongs; this is a bug of squall",
+                event.seq
+            ))),
+        }
+    }
 }
 
 /// A claim that another run's claim forbids.
@@ -53,6 +74,40 @@ pub struct RunRow {
     pub verdict: Option<Verdict>,
     /// How many things its last event says are left.
     pub left: usize,
+}
+
+impl RunRow {
+    /// From a run's owner and its first and last event.
+    fn new(run: &RunId, owner: &str, alive: bool, first: Option<&Recorded>, last: Option<&Recorded>) -> RunRow {
+        let title = match first.map(|first| &first.event) {
+            Some(Event::Started { plan, .. }) => plan.title.clone(),
+            _ => String::new(),
+        };
+        let (verdict, left) = match last.map(|last| &last.event) {
+            Some(Event::Closed { verdict, left }) => (Some(verdict.clone()), left.len()),
+            _ => (None, 0),
+        };
+        let started = first.map(|first| first.at);
+        RunRow { run: run.clone(), title, started, owner: owner.to_owned(), alive, verdict, left }
+    }
+}
+
+/// What stands against a claim: what one run changes, no other changes or watches.
+fn conflict_between(
+    changes: &[Resource],
+    watches: &[Resource],
+    other: &RunId,
+    other_changes: &[Resource],
+    other_watches: &[Resource],
+) -> Option<Conflict> {
+    let conflict = |does: &str, resource: &Resource| Conflict {
+        run: other.clone(),
+        does: does.into(),
+        resource: resource.clone(),
+    };
+    let changed = changes.iter().chain(watches).find(|resource| other_changes.contains(resource));
+    let watched = changes.iter().find(|resource| other_watches.contains(resource));
+    changed.map(|resource| conflict("changes", resource)).or(watched.map(|resource| conflict("watches", resource)))
 }
 
 /// What every store can do.

@@ -1,0 +1,209 @@
+//! The contract tests: one list of what every store must do, run against each kind.
+
+use super::{Epoch, Store, StoreError};
+use crate::account::{AccountName, Resource, ResourceKind};
+use crate::run::event::{Event, Phase, Recorded};
+use crate::run::{RunId, Verdict};
+use crate::units::Time;
+
+/// Two processes on one fresh, empty store.
+pub type Pair = (Box<dyn Store>, Box<dyn Store>);
+
+/// Runs the whole list, each test on a fresh store.
+pub fn check_all(fresh: &mut dyn FnMut() -> Pair) {
+    for test in [
+        what_is_appended_is_read_by_another_process,
+        a_run_is_created_once,
+        an_unknown_run_is_said_to_be_unknown,
+        numbers_leave_no_gap_and_an_append_is_all_or_none,
+        only_the_newest_epoch_appends,
+        a_run_is_alive_as_long_as_its_process,
+        a_taken_run_is_alive_with_its_taker,
+        a_run_asked_to_stop_knows_who_asked,
+        a_halt_stops_every_run_until_lifted,
+        what_one_changes_no_other_changes_or_watches,
+        many_may_watch,
+        claims_of_closed_and_released_runs_do_not_count,
+        runs_are_listed_newest_first_with_their_end,
+    ] {
+        let (first, second) = fresh();
+        test(first, second);
+    }
+}
+
+/// An event that carries nothing but its number.
+pub fn event(seq: u64) -> Recorded {
+    Recorded { seq, at: Time::from_micros(seq as i64 * 1_000), event: Event::Entered { phase: Phase::Fault } }
+}
+
+/// The last event of a run.
+pub fn closed(seq: u64) -> Recorded {
+    Recorded { event: Event::Closed { verdict: Verdict::held(), left: vec![] }, ..event(seq) }
+}
+
+fn id(text: &str) -> RunId {
+    RunId(text.into())
+}
+
+fn queue(name: &str) -> Resource {
+    Resource::new(&AccountName::sandbox(), ResourceKind::Queue, name)
+}
+
+fn what_is_appended_is_read_by_another_process(mut first: Box<dyn Store>, second: Box<dyn Store>) {
+    let run = id("run-a");
+    let epoch = first.create(&run, "ana").unwrap();
+    assert_eq!(second.events(&run).unwrap(), []);
+    first.append(&run, epoch, &[event(1), event(2)]).unwrap();
+    first.append(&run, epoch, &[]).unwrap();
+    first.append(&run, epoch, &[event(3)]).unwrap();
+    assert_eq!(second.events(&run).unwrap(), [event(1), event(2), event(3)]);
+}
+
+fn a_run_is_created_once(mut first: Box<dyn Store>, mut second: Box<dyn Store>) {
+    first.create(&id("run-a"), "ana").unwrap();
+    assert_eq!(second.create(&id("run-a"), "bo"), Err(StoreError::exists(&id("run-a"))));
+    second.create(&id("run-b"), "bo").unwrap();
+}
+
+fn an_unknown_run_is_said_to_be_unknown(mut first: Box<dyn Store>, _: Box<dyn Store>) {
+    let run = id("run-x");
+    let unknown = StoreError::NoSuchRun(run.clone());
+    assert_eq!(first.events(&run), Err(unknown.clone()));
+    assert_eq!(first.append(&run, Epoch(1), &[event(1)]), Err(unknown.clone()));
+    assert_eq!(first.is_alive(&run), Err(unknown.clone()));
+    assert_eq!(first.take_over(&run, "ana"), Err(unknown.clone()));
+    assert_eq!(first.ask_to_stop(&run, "ana"), Err(unknown.clone()));
+    assert_eq!(first.stop_asked(&run), Err(unknown.clone()));
+    assert_eq!(first.claim(&run, &[], &[]), Err(unknown.clone()));
+    assert_eq!(first.release(&run), Err(unknown));
+}
+
+fn numbers_leave_no_gap_and_an_append_is_all_or_none(mut first: Box<dyn Store>, second: Box<dyn Store>) {
+    let run = id("run-a");
+    let epoch = first.create(&run, "ana").unwrap();
+    for wrong in [vec![event(2)], vec![event(1), event(3)], vec![event(1), event(1)], vec![event(0)]] {
+        let refused = first.append(&run, epoch, &wrong);
+        assert!(matches!(refused, Err(StoreError::Failed(_))), "{refused:?}");
+        assert_eq!(second.events(&run).unwrap(), []);
+    }
+    first.append(&run, epoch, &[event(1)]).unwrap();
+    assert!(first.append(&run, epoch, &[event(1)]).is_err());
+}
+
+fn only_the_newest_epoch_appends(mut first: Box<dyn Store>, mut second: Box<dyn Store>) {
+    let run = id("run-a");
+    let old = first.create(&run, "ana").unwrap();
+    first.append(&run, old, &[event(1)]).unwrap();
+    let new = second.take_over(&run, "bo").unwrap();
+    assert!(new > old);
+    let lost = StoreError::EpochLost { run: run.clone(), by: "bo".into() };
+    assert_eq!(first.append(&run, old, &[event(2)]), Err(lost.clone()));
+    // An append of nothing tells as well, so that a driver can look before it writes to an account.
+    assert_eq!(first.append(&run, old, &[]), Err(lost));
+    second.append(&run, new, &[event(2)]).unwrap();
+    assert_eq!(first.events(&run).unwrap().len(), 2);
+}
+
+fn a_run_is_alive_as_long_as_its_process(mut first: Box<dyn Store>, second: Box<dyn Store>) {
+    let run = id("run-a");
+    let epoch = first.create(&run, "ana").unwrap();
+    assert!(second.is_alive(&run).unwrap());
+    assert!(first.is_alive(&run).unwrap());
+    first.append(&run, epoch, &[event(1)]).unwrap();
+    drop(first);
+    assert!(!second.is_alive(&run).unwrap());
+    assert_eq!(second.events(&run).unwrap(), [event(1)]);
+}
+
+fn a_taken_run_is_alive_with_its_taker(mut first: Box<dyn Store>, mut second: Box<dyn Store>) {
+    let run = id("run-a");
+    first.create(&run, "ana").unwrap();
+    second.take_over(&run, "bo").unwrap();
+    assert!(first.is_alive(&run).unwrap());
+    drop(second);
+    // The one before still lives, but the run is not its own any more.
+    assert!(!first.is_alive(&run).unwrap());
+    let again = first.take_over(&run, "ana").unwrap();
+    assert!(first.is_alive(&run).unwrap());
+    first.append(&run, again, &[event(1)]).unwrap();
+}
+
+fn a_run_asked_to_stop_knows_who_asked(mut first: Box<dyn Store>, mut second: Box<dyn Store>) {
+    let (run, other) = (id("run-a"), id("run-b"));
+    first.create(&run, "ana").unwrap();
+    first.create(&other, "ana").unwrap();
+    assert_eq!(first.stop_asked(&run).unwrap(), None);
+    second.ask_to_stop(&run, "bo").unwrap();
+    second.ask_to_stop(&run, "cy").unwrap();
+    assert_eq!(first.stop_asked(&run).unwrap().as_deref(), Some("bo"));
+    assert_eq!(first.stop_asked(&other).unwrap(), None);
+    // Whoever takes it over was not asked yet.
+    second.take_over(&run, "bo").unwrap();
+    assert_eq!(second.stop_asked(&run).unwrap(), None);
+}
+
+fn a_halt_stops_every_run_until_lifted(mut first: Box<dyn Store>, mut second: Box<dyn Store>) {
+    let run = id("run-a");
+    first.create(&run, "ana").unwrap();
+    assert_eq!(first.halted().unwrap(), None);
+    second.set_halt(Some("bo")).unwrap();
+    second.set_halt(Some("cy")).unwrap();
+    assert_eq!(first.halted().unwrap().as_deref(), Some("cy"));
+    assert_eq!(first.stop_asked(&run).unwrap().as_deref(), Some("cy"));
+    second.set_halt(None).unwrap();
+    assert_eq!(first.halted().unwrap(), None);
+    assert_eq!(first.stop_asked(&run).unwrap(), None);
+}
+
+fn what_one_changes_no_other_changes_or_watches(mut first: Box<dyn Store>, mut second: Box<dyn Store>) {
+    let (a, b) = (id("run-a"), id("run-b"));
+    first.create(&a, "ana").unwrap();
+    second.create(&b, "bo").unwrap();
+    first.claim(&a, &[queue("orders")], &[queue("orders"), queue("dead")]).unwrap().unwrap();
+    let changed = second.claim(&b, &[queue("other"), queue("orders")], &[]).unwrap().unwrap_err();
+    assert_eq!(changed.to_string(), "run run-a changes queue orders");
+    assert!(second.claim(&b, &[], &[queue("orders")]).unwrap().is_err());
+    let watched = second.claim(&b, &[queue("dead")], &[]).unwrap().unwrap_err();
+    assert_eq!((watched.run, watched.does.as_str(), watched.resource), (a.clone(), "watches", queue("dead")));
+    // All or nothing: `other` was not claimed along the way. And a run never stands in its own way.
+    first.claim(&a, &[queue("orders"), queue("other")], &[queue("dead")]).unwrap().unwrap();
+}
+
+fn many_may_watch(mut first: Box<dyn Store>, mut second: Box<dyn Store>) {
+    let (a, b) = (id("run-a"), id("run-b"));
+    first.create(&a, "ana").unwrap();
+    second.create(&b, "bo").unwrap();
+    first.claim(&a, &[queue("one")], &[queue("shared")]).unwrap().unwrap();
+    second.claim(&b, &[queue("two")], &[queue("shared")]).unwrap().unwrap();
+}
+
+fn claims_of_closed_and_released_runs_do_not_count(mut first: Box<dyn Store>, mut second: Box<dyn Store>) {
+    let (a, b, c) = (id("run-a"), id("run-b"), id("run-c"));
+    let epoch = first.create(&a, "ana").unwrap();
+    second.create(&b, "bo").unwrap();
+    second.create(&c, "bo").unwrap();
+    first.claim(&a, &[queue("orders")], &[]).unwrap().unwrap();
+    assert!(second.claim(&b, &[queue("orders")], &[]).unwrap().is_err());
+    first.append(&a, epoch, &[event(1), closed(2)]).unwrap();
+    second.claim(&b, &[queue("orders")], &[]).unwrap().unwrap();
+    assert!(second.claim(&c, &[queue("orders")], &[]).unwrap().is_err());
+    second.release(&b).unwrap();
+    second.claim(&c, &[queue("orders")], &[]).unwrap().unwrap();
+    // A process that died gave nothing back: its run may still stand in the account.
+    drop(second);
+    assert!(first.claim(&a, &[queue("orders")], &[]).unwrap().is_err());
+}
+
+fn runs_are_listed_newest_first_with_their_end(mut first: Box<dyn Store>, mut second: Box<dyn Store>) {
+    assert_eq!(first.runs().unwrap(), []);
+    let (a, b) = (id("run-b"), id("run-a"));
+    let epoch = first.create(&a, "ana").unwrap();
+    first.append(&a, epoch, &[event(1), closed(2)]).unwrap();
+    second.create(&b, "bo").unwrap();
+    drop(first);
+    let rows = second.runs().unwrap();
+    assert_eq!(rows.iter().map(|row| (&row.run, row.owner.as_str())).collect::<Vec<_>>(), [(&b, "bo"), (&a, "ana")]);
+    assert_eq!((rows[0].alive, rows[0].started, rows[0].verdict.clone()), (true, None, None));
+    assert_eq!((rows[1].alive, rows[1].started), (false, Some(event(1).at)));
+    assert_eq!((rows[1].verdict.clone(), rows[1].left), (Some(Verdict::held()), 0));
+}

@@ -1,0 +1,258 @@
+//! A store in memory: for tests, and for the crash grid, which clones the world at each point.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{Conflict, Epoch, RunRow, Store, StoreError, conflict_between};
+use crate::account::Resource;
+use crate::run::RunId;
+use crate::run::event::{Event, Recorded};
+
+/// One process's handle on a store in memory. Dropping it ends the process: what it held is free.
+///
+/// A clone is a copy of the whole store, independent of this one, as the same process sees it.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    shared: Arc<Mutex<Shared>>,
+    process: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Shared {
+    runs: BTreeMap<RunId, Run>,
+    halt: Option<String>,
+    disk_broken: Option<String>,
+    processes: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Run {
+    /// Counts runs in the order of their creation.
+    number: usize,
+    owner: String,
+    epoch: Epoch,
+    holder: Option<u64>,
+    events: Vec<Arc<Recorded>>,
+    asked_by: Option<String>,
+    changes: Vec<Resource>,
+    watches: Vec<Resource>,
+}
+
+impl Clone for MemoryStore {
+    fn clone(&self) -> MemoryStore {
+        MemoryStore { shared: Arc::new(Mutex::new(self.lock().clone())), process: self.process }
+    }
+}
+
+impl Drop for MemoryStore {
+    fn drop(&mut self) {
+        self.crash();
+    }
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> MemoryStore {
+        MemoryStore::default()
+    }
+
+    /// Another process on the same store.
+    pub fn another_process(&self) -> MemoryStore {
+        let mut shared = self.lock();
+        shared.processes += 1;
+        MemoryStore { shared: Arc::clone(&self.shared), process: shared.processes }
+    }
+
+    /// This process dies: it holds nothing any more, and what was appended stays.
+    pub fn crash(&mut self) {
+        let process = self.process;
+        for run in self.lock().runs.values_mut().filter(|run| run.holder == Some(process)) {
+            run.holder = None;
+        }
+    }
+
+    /// From now on every write fails with this reason, or works again.
+    pub fn break_disk(&mut self, why: Option<&str>) {
+        self.lock().disk_broken = why.map(str::to_owned);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn run(&self, run: &RunId) -> Result<&Run, StoreError> {
+        self.runs.get(run).ok_or_else(|| StoreError::NoSuchRun(run.clone()))
+    }
+
+    fn run_mut(&mut self, run: &RunId) -> Result<&mut Run, StoreError> {
+        if let Some(why) = &self.disk_broken {
+            return Err(StoreError::Failed(why.clone()));
+        }
+        self.runs.get_mut(run).ok_or_else(|| StoreError::NoSuchRun(run.clone()))
+    }
+}
+
+impl Run {
+    fn is_closed(&self) -> bool {
+        self.events.last().is_some_and(|last| matches!(last.event, Event::Closed { .. }))
+    }
+
+    fn row(&self, run: &RunId) -> RunRow {
+        let events = self.events.iter().map(AsRef::as_ref);
+        RunRow::new(run, &self.owner, self.holder.is_some(), events.clone().next(), events.last())
+    }
+}
+
+impl Store for MemoryStore {
+    fn create(&mut self, run: &RunId, owner: &str) -> Result<Epoch, StoreError> {
+        let mut shared = self.lock();
+        if let Some(why) = &shared.disk_broken {
+            return Err(StoreError::Failed(why.clone()));
+        }
+        if shared.runs.contains_key(run) {
+            return Err(StoreError::exists(run));
+        }
+        let created = Run {
+            number: shared.runs.len(),
+            owner: owner.to_owned(),
+            epoch: Epoch(1),
+            holder: Some(self.process),
+            events: Vec::new(),
+            asked_by: None,
+            changes: Vec::new(),
+            watches: Vec::new(),
+        };
+        shared.runs.insert(run.clone(), created);
+        Ok(Epoch(1))
+    }
+
+    fn append(&mut self, run: &RunId, epoch: Epoch, events: &[Recorded]) -> Result<(), StoreError> {
+        let mut shared = self.lock();
+        let journal = shared.run_mut(run)?;
+        if journal.epoch != epoch {
+            return Err(StoreError::EpochLost { run: run.clone(), by: journal.owner.clone() });
+        }
+        StoreError::check_numbers(run, journal.events.len() as u64, events)?;
+        journal.events.extend(events.iter().cloned().map(Arc::new));
+        Ok(())
+    }
+
+    fn events(&self, run: &RunId) -> Result<Vec<Recorded>, StoreError> {
+        Ok(self.lock().run(run)?.events.iter().map(|event| Recorded::clone(event)).collect())
+    }
+
+    fn runs(&self) -> Result<Vec<RunRow>, StoreError> {
+        let shared = self.lock();
+        let mut runs: Vec<_> = shared.runs.iter().collect();
+        runs.sort_by_key(|(_, run)| std::cmp::Reverse(run.number));
+        Ok(runs.into_iter().map(|(id, run)| run.row(id)).collect())
+    }
+
+    fn is_alive(&self, run: &RunId) -> Result<bool, StoreError> {
+        Ok(self.lock().run(run)?.holder.is_some())
+    }
+
+    fn take_over(&mut self, run: &RunId, owner: &str) -> Result<Epoch, StoreError> {
+        let process = self.process;
+        let mut shared = self.lock();
+        let taken = shared.run_mut(run)?;
+        taken.epoch.0 += 1;
+        taken.owner = owner.to_owned();
+        taken.holder = Some(process);
+        taken.asked_by = None;
+        Ok(taken.epoch)
+    }
+
+    fn ask_to_stop(&mut self, run: &RunId, by: &str) -> Result<(), StoreError> {
+        self.lock().run_mut(run)?.asked_by.get_or_insert_with(|| by.to_owned());
+        Ok(())
+    }
+
+    fn stop_asked(&self, run: &RunId) -> Result<Option<String>, StoreError> {
+        let shared = self.lock();
+        Ok(shared.run(run)?.asked_by.clone().or_else(|| shared.halt.clone()))
+    }
+
+    fn claim(
+        &mut self,
+        run: &RunId,
+        changes: &[Resource],
+        watches: &[Resource],
+    ) -> Result<Result<(), Conflict>, StoreError> {
+        let mut shared = self.lock();
+        shared.run_mut(run)?;
+        for (id, other) in shared.runs.iter().filter(|(id, other)| *id != run && !other.is_closed()) {
+            if let Some(conflict) = conflict_between(changes, watches, id, &other.changes, &other.watches) {
+                return Ok(Err(conflict));
+            }
+        }
+        let claimant = shared.run_mut(run)?;
+        claimant.changes = changes.to_vec();
+        claimant.watches = watches.to_vec();
+        Ok(Ok(()))
+    }
+
+    fn release(&mut self, run: &RunId) -> Result<(), StoreError> {
+        let mut shared = self.lock();
+        let run = shared.run_mut(run)?;
+        run.changes.clear();
+        run.watches.clear();
+        Ok(())
+    }
+
+    fn set_halt(&mut self, by: Option<&str>) -> Result<(), StoreError> {
+        let mut shared = self.lock();
+        if let Some(why) = &shared.disk_broken {
+            return Err(StoreError::Failed(why.clone()));
+        }
+        shared.halt = by.map(str::to_owned);
+        Ok(())
+    }
+
+    fn halted(&self) -> Result<Option<String>, StoreError> {
+        Ok(self.lock().halt.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::contract;
+
+    #[test]
+    fn it_keeps_the_contract() {
+        contract::check_all(&mut || {
+            let first = MemoryStore::new();
+            let second = first.another_process();
+            (Box::new(first), Box::new(second))
+        });
+    }
+
+    #[test]
+    fn a_clone_is_independent_and_a_crash_frees_what_was_held() {
+        let run = RunId("run-1".into());
+        let mut store = MemoryStore::new();
+        let epoch = store.create(&run, "a").unwrap();
+        let mut copy = store.clone();
+        copy.append(&run, epoch, &[contract::event(1)]).unwrap();
+        assert_eq!(store.events(&run).unwrap(), []);
+        copy.crash();
+        assert!(!copy.is_alive(&run).unwrap());
+        assert!(store.is_alive(&run).unwrap());
+    }
+
+    #[test]
+    fn a_broken_disk_refuses_writes_and_still_reads() {
+        let run = RunId("run-1".into());
+        let mut store = MemoryStore::new();
+        let epoch = store.create(&run, "a").unwrap();
+        store.break_disk(Some("disk full"));
+        let full = StoreError::Failed("disk full".into());
+        assert_eq!(store.append(&run, epoch, &[contract::event(1)]), Err(full));
+        assert!(store.events(&run).unwrap().is_empty());
+        store.break_disk(None);
+        store.append(&run, epoch, &[contract::event(1)]).unwrap();
+    }
+}
