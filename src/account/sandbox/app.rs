@@ -83,11 +83,12 @@ pub struct Function {
     pub environment: BTreeMap<String, String>,
     /// Time that a cold start adds before the handler.
     pub cold_start: Duration,
-    /// Time of the handler's own work, calls to others not counted.
+    /// Time of the handler's own work, once an invocation however large its batch is; calls to others are not counted.
     pub duration: Duration,
     /// The handler's own failures.
     pub errors: Share,
-    /// What the handler calls, in order, after its own work. A call that fails makes the handler fail, unless it is `optional`.
+    /// What the handler calls, in order, after its own work: once for each message of a batch. A call that fails makes
+    /// the handler fail (of a batch with partial responses only this message), unless it is `optional`.
     pub calls: Vec<Outgoing>,
     /// How the handler takes a message that is not well-formed.
     pub malformed: OnMalformed,
