@@ -38,7 +38,9 @@ pub struct Life {
     pub restoring: Option<Time>,
     /// What came of that one; nothing yet while it is in flight, or when its process died.
     pub restored: Option<WriteOutcome>,
-    /// The latest announcement of a write whose outcome is not known.
+    /// When the write was announced that has no outcome yet: in flight, or its process died.
+    pending: Option<Time>,
+    /// The latest announcement of an earlier write, do or undo, whose outcome stayed unknown.
     doubted: Option<Time>,
     pub settled: Option<(Time, Settled)>,
 }
@@ -179,20 +181,26 @@ impl State {
             Event::Changing { .. } => {
                 life.intended = Some(at);
                 life.outcome = None;
-                life.doubted = Some(at);
+                life.pending = Some(at);
             }
             Event::Changed { outcome, .. } => {
-                if !matches!(outcome, WriteOutcome::Unknown(_)) {
+                life.landed(outcome);
+                // Seen to have landed after all: one request lands once.
+                if matches!(outcome, WriteOutcome::Applied) {
                     life.doubted = None;
                 }
                 life.outcome = Some(outcome.clone());
             }
             Event::Restoring { .. } => {
-                // An undo that is in doubt lands as `before`, which is what is wanted; only a *do* in doubt can do harm.
+                life.doubted = life.doubted.max(life.pending);
+                life.pending = Some(at);
                 life.restoring = Some(at);
                 life.restored = None;
             }
-            Event::Restored { outcome, .. } => life.restored = Some(outcome.clone()),
+            Event::Restored { outcome, .. } => {
+                life.landed(outcome);
+                life.restored = Some(outcome.clone());
+            }
             Event::Settled { how, .. } => life.settled = Some((at, how.clone())),
             _ => {}
         }
@@ -224,6 +232,23 @@ impl State {
     /// When the first fault was seen to work.
     pub fn first_effect(&self) -> Option<Time> {
         self.steps.iter().filter_map(|s| s.effective).min()
+    }
+
+    /// From when on a read that shows the value before settles a change. A write of a key carries the whole document, so
+    /// there a write in doubt for one key is in doubt for all of them.
+    pub fn settles_from(&self, id: ChangeId) -> Time {
+        let Some(setting) = self.plan.changes.get(&id).map(|change| &change.setting) else { return Time::EPOCH };
+        let shares = |other: &ChangeId| {
+            *other == id
+                || setting.is_key()
+                    && self
+                        .plan
+                        .changes
+                        .get(other)
+                        .is_some_and(|c| c.setting.is_key() && c.setting.resource() == setting.resource())
+        };
+        let lives = self.lives.iter().filter(|(other, _)| shares(other));
+        lives.map(|(_, life)| life.settles_from(setting.quiet())).max().unwrap_or(Time::EPOCH)
     }
 
     /// Changes that are, or may be, in the account now.
@@ -266,17 +291,23 @@ impl Life {
         matches!(self.outcome, Some(WriteOutcome::Applied)) && self.restoring.is_none() && self.settled.is_none()
     }
 
-    /// From when on a read that shows the value before settles the change: nothing of ours can land any more, and no
-    /// reader sees an older value. `quiet` is the setting's.
-    pub fn settles_from(&self, quiet: Span) -> Time {
+    /// From when on a read that shows the value before settles the change, as far as its own writes go: none of them
+    /// can land any more, and no reader sees an older value. `quiet` is the setting's.
+    fn settles_from(&self, quiet: Span) -> Time {
         let restored = matches!(self.restored, Some(WriteOutcome::Applied));
-        let in_doubt = self.doubted.map(|at| at + quiet);
         // A do that was acknowledged and never undone by us: a read of the old value may just be a stale one.
         let stale = match (&self.outcome, restored) {
-            (Some(WriteOutcome::Applied), false) => self.intended.map(|at| at + quiet),
+            (Some(WriteOutcome::Applied), false) => self.intended,
             _ => None,
         };
-        in_doubt.max(stale).unwrap_or(Time::EPOCH)
+        self.doubted.max(self.pending).max(stale).map_or(Time::EPOCH, |at| at + quiet)
+    }
+
+    fn landed(&mut self, outcome: &WriteOutcome) {
+        if matches!(outcome, WriteOutcome::Unknown(_)) {
+            self.doubted = self.doubted.max(self.pending);
+        }
+        self.pending = None;
     }
 }
 
