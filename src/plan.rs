@@ -36,7 +36,9 @@ pub struct Change {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Emission {
     pub queue: Resource,
-    /// The bodies, in the order of sending; the n-th carries the run's id and n (from 1) as its marker.
+    /// The number of the first message; numbers are unique within a run, over all of its emissions.
+    pub first: u32,
+    /// The bodies, in the order of sending; each carries the run's id and its number as its marker.
     pub bodies: Vec<String>,
     /// For a FIFO queue: the group of each message.
     pub group: Option<String>,
@@ -156,9 +158,23 @@ pub struct StopPlan {
     /// As written: `depth of orders > 5000`.
     pub title: String,
     pub query: Query,
+    /// The run stops when this holds.
     pub bound: Bound,
     /// How often it is looked at.
     pub every: Span,
+}
+
+impl Bound {
+    /// Whether a value is on the steady side. An alarm's state is 1 in ALARM and 0 otherwise.
+    pub fn holds(&self, value: f64) -> bool {
+        match self {
+            Bound::AtMost(limit) => value <= *limit,
+            Bound::AtLeast(limit) => value >= *limit,
+            Bound::Below(limit) => value < *limit,
+            Bound::Above(limit) => value > *limit,
+            Bound::FiresWithin(_) | Bound::StaysQuiet => value <= 0.0,
+        }
+    }
 }
 
 /// Requests that squall itself makes during the run.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::event::{Event, MessageAccount, Phase, Settled, Stop, WriteOutcome};
 use super::verdict::Verdict;
 use crate::account::{CallError, Sample, SendOutcome, Window};
-use crate::plan::{ChangeId, Cleanup, Plan};
+use crate::plan::{ChangeId, Cleanup, Plan, Step};
 use crate::units::{Span, Time};
 
 /// A run so far.
@@ -94,10 +94,7 @@ impl State {
             started: at,
             entered: BTreeMap::new(),
             lives: plan.changes.keys().map(|id| (*id, Life::default())).collect(),
-            steps: vec![
-                StepState { sends: Sends { next: 1, ..Sends::default() }, ..StepState::default() };
-                plan.steps.len()
-            ],
+            steps: plan.steps.iter().map(StepState::of).collect(),
             signals: vec![SignalState::default(); plan.signals.len()],
             loaded: vec![0; plan.load.len()],
             stopping: None,
@@ -123,7 +120,8 @@ impl State {
     pub fn apply(&mut self, at: Time, event: &Event) {
         self.last = self.last.max(at);
         match event {
-            Event::Started { .. } | Event::Unmeasured { .. } | Event::TakenOver { .. } => {}
+            Event::Started { .. } | Event::Unmeasured { .. } => {}
+            Event::TakenOver { .. } => self.reopen(),
             Event::Entered { phase } => {
                 self.entered.insert(*phase, at);
             }
@@ -164,6 +162,21 @@ impl State {
             }
             Event::FaultGone => self.gone = Some(at),
             Event::Closed { verdict, .. } => self.closed = Some(verdict.clone()),
+        }
+    }
+
+    /// Whoever takes a run over looks again at what the one before left.
+    fn reopen(&mut self) {
+        self.closed = None;
+        for life in self.lives.values_mut() {
+            if life.settled.as_ref().is_some_and(|(_, how)| how.needs_attention()) {
+                life.settled = None;
+            }
+        }
+        for step in &mut self.steps {
+            if step.sends.accounted.as_ref().is_some_and(|account| account.left > 0 || !account.not_found.is_empty()) {
+                step.sends.accounted = None;
+            }
         }
     }
 
@@ -312,6 +325,11 @@ impl Life {
 }
 
 impl StepState {
+    fn of(step: &Step) -> StepState {
+        let next = step.emission.as_ref().map_or(1, |emission| emission.first);
+        StepState { sends: Sends { next, ..Sends::default() }, ..StepState::default() }
+    }
+
     fn apply(&mut self, at: Time, event: &Event) {
         let sends = &mut self.sends;
         match event {
