@@ -98,11 +98,14 @@ pub struct Step {
     pub fault: FaultName,
     /// One sentence: `payment-worker may run 0 at a time`.
     pub summary: String,
+    /// Everything that feels it: each function of a shared role, not the role alone.
+    pub hits: Vec<Resource>,
     /// From the end of the accepted baseline.
     pub at: Span,
     /// Until its undo begins; for an emission, until nothing more is sent.
     pub lasts: Span,
-    /// Changes of settings, in order; undone newest first.
+    /// Changes of settings, in order; undone newest first. Marks are not among them: a resource's mark is made before
+    /// the first change or message to it, and deleted after the last one is undone.
     pub changes: Vec<ChangeId>,
     pub emission: Option<Emission>,
     pub evidence: Evidence,
@@ -188,6 +191,32 @@ pub struct LoadPlan {
     pub at_most: u32,
 }
 
+/// A permission that the run itself needs. The list of them is the least policy for its role.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Permission {
+    pub purpose: Purpose,
+    /// `lambda:PutFunctionConcurrency`.
+    pub action: String,
+    /// An ARN, a pattern of ARNs, or `*` where the service knows no resources for the action.
+    pub resource: String,
+}
+
+/// What a permission is needed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// To find and describe, before anything is changed.
+    Look,
+    /// To put a fault in.
+    Do,
+    /// To take it out again, and to verify that. Without one of these no fault may go in.
+    Undo,
+    /// To judge.
+    Measure,
+    /// To make requests.
+    Load,
+}
+
 /// All that a run will do and look at.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -215,6 +244,8 @@ pub struct Plan {
     pub load: Vec<LoadPlan>,
     /// Resources that the run watches or changes; no other run may change those meanwhile.
     pub watches: Vec<Resource>,
+    /// The least that squall must be allowed to do.
+    pub permissions: Vec<Permission>,
     /// What the user should know before saying yes, in the order of weight.
     pub warnings: Vec<String>,
 }

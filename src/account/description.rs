@@ -84,4 +84,6 @@ pub struct ParameterDescription {
     pub text: String,
     /// A SecureString: squall does not touch it.
     pub secure: bool,
+    /// Functions whose fault wrapper reads it: a flag set in it is set for all of them.
+    pub read_by: Vec<Resource>,
 }

@@ -116,6 +116,28 @@ impl Setting {
         format!("/squall/marks/{}/{name}", resource.kind.word())
     }
 
+    /// The IAM action that reads the setting.
+    pub fn read_action(&self) -> &'static str {
+        match self {
+            Setting::Mark { .. } | Setting::FaultFlag { .. } => "ssm:GetParameter",
+            Setting::ReservedConcurrency { .. } => "lambda:GetFunctionConcurrency",
+            Setting::RolePolicy { .. } => "iam:GetRolePolicy",
+        }
+    }
+
+    /// The IAM action that writes `value`.
+    pub fn write_action(&self, value: &Value) -> &'static str {
+        match (self, value) {
+            (Setting::Mark { .. }, Value::Unset) => "ssm:DeleteParameter",
+            // A flag is taken out by writing the document without it; its parameter is never deleted.
+            (Setting::Mark { .. } | Setting::FaultFlag { .. }, _) => "ssm:PutParameter",
+            (Setting::ReservedConcurrency { .. }, Value::Unset) => "lambda:DeleteFunctionConcurrency",
+            (Setting::ReservedConcurrency { .. }, _) => "lambda:PutFunctionConcurrency",
+            (Setting::RolePolicy { .. }, Value::Unset) => "iam:DeleteRolePolicy",
+            (Setting::RolePolicy { .. }, _) => "iam:PutRolePolicy",
+        }
+    }
+
     /// The `aws` command that writes `value`, ready to paste; `whole` is the document for a key in one.
     pub fn aws_command(&self, value: &Value, whole: Option<&str>) -> String {
         match (self, value) {
