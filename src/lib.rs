@@ -7,5 +7,6 @@ pub mod env;
 pub mod faults;
 pub mod plan;
 pub mod run;
+pub mod spec;
 pub mod store;
 pub mod units;

@@ -1,0 +1,339 @@
+//! Findings: what is wrong in a file, where, and what to write instead.
+
+use std::fmt;
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde_json::json;
+
+use super::source::{Place, Source};
+
+/// How much a finding weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The file can be used, but somebody should look.
+    Warning,
+    /// The file cannot be used.
+    Error,
+}
+
+/// Declares every kind of finding once: its severity, its name and its explanation.
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $severity:ident $code:ident = $id:literal,)+) => {
+        /// The kinds of findings. Each has a pair of files in `tests/findings/`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Code { $($(#[doc = $doc])+ $code,)+ }
+
+        impl Code {
+            /// Every kind, in the order of the documentation.
+            pub const ALL: &[Code] = &[$(Code::$code),+];
+
+            /// Its name: `unknown-key`.
+            pub const fn id(self) -> &'static str {
+                match self { $(Code::$code => $id),+ }
+            }
+
+            /// How much it weighs.
+            pub const fn severity(self) -> Severity {
+                match self { $(Code::$code => Severity::$severity),+ }
+            }
+
+            /// What it means, for the documentation.
+            pub fn explanation(self) -> String {
+                match self { $(Code::$code => [$($doc),+].concat().trim().to_owned()),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The file is absent, a directory, or may not be read.
+    Error UnreadableFile = "unreadable-file",
+    /// The file is larger than 1 MiB.
+    Error TooLarge = "too-large",
+    /// The file is not UTF-8 text.
+    Error NotUtf8 = "not-utf8",
+    /// The text is not YAML.
+    Error Syntax = "yaml-syntax",
+    /// The text is nested deeper than 32 levels or has, with its aliases expanded, more than 100,000 nodes.
+    Error Limit = "yaml-limit",
+    /// A key stands twice in one mapping.
+    Error DuplicateKey = "duplicate-key",
+    /// A tag such as `!Sub`, which these files do not use.
+    Error Tag = "unexpected-tag",
+    /// A key that has no meaning here.
+    Error UnknownKey = "unknown-key",
+    /// A key that must be there is not.
+    Error MissingKey = "missing-key",
+    /// A list where a mapping belongs, a text where a number belongs, and the like.
+    Error WrongKind = "wrong-kind",
+    /// A text or number of the right kind that cannot be used: a quantity without its unit, a name with a blank.
+    Error BadValue = "bad-value",
+    /// A word that is none of the known ones.
+    Error UnknownWord = "unknown-word",
+    /// Exactly one key must stand here, and there are none or several.
+    Error OneKey = "one-key",
+}
+
+/// One thing that is wrong in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    pub code: Code,
+    pub source: Arc<Source>,
+    pub at: Place,
+    /// What is wrong, in a sentence without a full stop.
+    pub what: String,
+    /// What to write instead.
+    pub help: Option<String>,
+    /// Other places that matter, and why.
+    pub also: Vec<(Place, String)>,
+}
+
+impl Finding {
+    /// A finding at a place.
+    pub fn new(code: Code, source: &Arc<Source>, at: Place, what: impl Into<String>) -> Finding {
+        let at = source.clamp(at);
+        Finding { code, source: source.clone(), at, what: what.into(), help: None, also: Vec::new() }
+    }
+
+    /// Says what to write instead; an empty text says nothing.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Finding {
+        let help = help.into();
+        self.help = (!help.is_empty()).then_some(help);
+        self
+    }
+
+    /// Points to another place too.
+    #[must_use]
+    pub fn also(mut self, at: Place, why: impl Into<String>) -> Finding {
+        self.also.push((self.source.clamp(at), why.into()));
+        self
+    }
+
+    /// For programs: code, severity, file, line, column, byte range, what, help.
+    pub fn to_json(&self) -> serde_json::Value {
+        let position = self.source.position(self.at.start);
+        json!({
+            "code": self.code.id(),
+            "severity": self.code.severity().word(),
+            "file": self.source.file,
+            "line": position.line,
+            "column": position.column,
+            "bytes": [self.at.start, self.at.end],
+            "what": self.what,
+            "help": self.help,
+        })
+    }
+
+    /// For people: what is wrong, the file, the line with a caret, and what to write instead.
+    pub fn render(&self, style: Style) -> String {
+        let level = match self.code.severity() {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let title = level.primary_title(self.what.as_str()).id(self.code.id());
+        let mut group = Group::with_title(title);
+        let mut places: Vec<Place> = self.also.iter().map(|(at, _)| *at).collect();
+        places.push(self.at);
+        // Only the lines that matter are handed over, so that a large file costs nothing.
+        let (from, to) = self.lines(&places);
+        let line = self.source.position(from).line;
+        let local = |at: Place| at.start.max(from) - from..at.end.min(to).max(at.start.max(from)) - from;
+        let mut snippet = Snippet::source(&self.source.text[from..to])
+            .path(self.source.file.as_str())
+            .line_start(line)
+            .annotation(AnnotationKind::Primary.span(local(self.at)));
+        for (at, why) in &self.also {
+            snippet = snippet.annotation(AnnotationKind::Context.span(local(*at)).label(why.as_str()));
+        }
+        group = group.element(snippet);
+        if let Some(help) = &self.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        match style {
+            Style::Plain => Renderer::plain().render(&[group]),
+            Style::Colour => Renderer::styled().render(&[group]),
+        }
+    }
+
+    /// The first and last byte of the lines that hold the places. Of a very long line only the part around.
+    fn lines(&self, places: &[Place]) -> (usize, usize) {
+        const AROUND: usize = 2_000;
+        let text = &self.source.text;
+        let first = places.iter().map(|at| at.start).min().unwrap_or_default();
+        // A caret under a text of many lines helps nobody: its first line says enough.
+        let last = places.iter().map(|at| at.start).max().unwrap_or_default();
+        let from = text[..first].rfind('\n').map_or(0, |newline| newline + 1);
+        let to = text[last..].find('\n').map_or(text.len(), |newline| last + newline);
+        let from = from.max(text.floor_char_boundary(first.saturating_sub(AROUND)));
+        let to = to.min(text.ceil_char_boundary(last + AROUND));
+        (from, text[from..to].trim_end_matches('\r').len() + from)
+    }
+}
+
+/// As one line: `x.yaml:3:5: what: help`.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let position = self.source.position(self.at.start);
+        write!(f, "{}:{}:{}: {}", self.source.file, position.line, position.column, self.what)?;
+        match &self.help {
+            Some(help) => write!(f, "; {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Severity {
+    /// `error` or `warning`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
+/// Whether a rendering has colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    Plain,
+    Colour,
+}
+
+/// Findings as they come in; each counts once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings(Vec<Finding>);
+
+impl Findings {
+    /// More than these are counted, not shown.
+    const SHOWN: usize = 100;
+
+    /// Adds one. A finding that is there already (an alias that is used twice) is not added again.
+    pub fn push(&mut self, finding: Finding) {
+        let again = |other: &Finding| {
+            other.at == finding.at && other.code == finding.code && Arc::ptr_eq(&other.source, &finding.source)
+        };
+        // Aliases come close together; looking back further would be quadratic in a hostile file.
+        if !self.0.iter().rev().take(Findings::SHOWN).any(|other| again(other) && other.what == finding.what) {
+            self.0.push(finding);
+        }
+    }
+
+    /// Adds others'.
+    pub fn append(&mut self, others: Findings) {
+        for finding in others.0 {
+            self.push(finding);
+        }
+    }
+
+    /// In the order of files, then of places.
+    pub fn sort(&mut self) {
+        self.0.sort_by(|a, b| (&a.source.file, a.at, a.code).cmp(&(&b.source.file, b.at, b.code)));
+    }
+
+    /// Every finding.
+    pub fn iter(&self) -> impl Iterator<Item = &Finding> {
+        self.0.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing was found at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a file cannot be used.
+    pub fn has_errors(&self) -> bool {
+        self.0.iter().any(|finding| finding.code.severity() == Severity::Error)
+    }
+
+    /// All of them for people, blank lines between, with a last line that counts them.
+    pub fn render(&self, style: Style) -> String {
+        let mut text = String::new();
+        for finding in self.0.iter().take(Findings::SHOWN) {
+            text += &finding.render(style);
+            text += "\n\n";
+        }
+        if self.0.len() > Findings::SHOWN {
+            text += &format!("... and {} more\n\n", self.0.len() - Findings::SHOWN);
+        }
+        text + &self.count() + "\n"
+    }
+
+    /// `2 errors, 1 warning`.
+    pub fn count(&self) -> String {
+        let count = |severity: Severity| {
+            let number = self.0.iter().filter(|finding| finding.code.severity() == severity).count();
+            match number {
+                0 => None,
+                1 => Some(format!("1 {}", severity.word())),
+                many => Some(format!("{many} {}s", severity.word())),
+            }
+        };
+        let parts: Vec<String> = [count(Severity::Error), count(Severity::Warning)].into_iter().flatten().collect();
+        if parts.is_empty() { "no findings".into() } else { parts.join(", ") }
+    }
+
+    /// For programs: a list.
+    pub fn to_json(&self) -> serde_json::Value {
+        self.0.iter().map(Finding::to_json).collect()
+    }
+}
+
+impl From<Finding> for Findings {
+    fn from(finding: Finding) -> Findings {
+        Findings(vec![finding])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_finding_shows_its_line() {
+        let source = Source::new("x.yaml", "version: 1\r\ntargets:\r\n\tworker: é oops\r\n");
+        let at = source.text.find("oops").unwrap();
+        let finding = Finding::new(Code::UnknownWord, &source, Place::new(at, at + 4), "`oops` is not a word")
+            .help("write `ok`")
+            .also(Place::new(0, 7), "because of this");
+        insta::assert_snapshot!(finding.render(Style::Plain), @r#"
+        error[unknown-word]: `oops` is not a word
+         --> x.yaml:3:12
+          |
+        1 | version: 1
+          | ------- because of this
+        2 | targets:
+        3 |     worker: é oops
+          |               ^^^^
+          |
+          = help: write `ok`
+        "#);
+        insta::assert_snapshot!(finding.to_json(), @r#"{"code":"unknown-word","severity":"error","file":"x.yaml","line":3,"column":12,"bytes":[34,38],"what":"`oops` is not a word","help":"write `ok`"}"#);
+        insta::assert_snapshot!(finding, @r#"x.yaml:3:12: `oops` is not a word; write `ok`"#);
+    }
+
+    #[test]
+    fn the_same_finding_counts_once() {
+        let source = Source::new("x.yaml", "a: 1\n");
+        let mut findings = Findings::default();
+        findings.push(Finding::new(Code::UnknownKey, &source, Place::new(0, 1), "no"));
+        findings.push(Finding::new(Code::UnknownKey, &source, Place::new(0, 1), "no"));
+        assert_eq!(findings.count(), "1 error");
+    }
+
+    proptest! {
+        #[test]
+        fn no_place_and_no_text_makes_rendering_panic(text in "\\PC{0,40}|[\\x00-\\x7fé\r\n\t]{0,40}", a in 0_usize..50, b in 0_usize..50) {
+            let source = Source::new("x.yaml", text);
+            let finding = Finding::new(Code::Syntax, &source, Place::new(a, b), "what").also(Place::new(b, a), "why");
+            prop_assert!(finding.render(Style::Plain).contains("x.yaml"));
+        }
+    }
+}
