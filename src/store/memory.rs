@@ -100,8 +100,8 @@ impl Run {
     }
 
     fn row(&self, run: &RunId) -> RunRow {
-        let events = self.events.iter().map(AsRef::as_ref);
-        RunRow::new(run, &self.owner, self.holder.is_some(), events.clone().next(), events.last())
+        let (first, last) = (self.events.first(), self.events.last());
+        RunRow::new(run, &self.owner, self.holder.is_some(), first.map(AsRef::as_ref), last.map(AsRef::as_ref))
     }
 }
 

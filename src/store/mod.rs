@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod contract;
 pub mod memory;
+pub mod sqlite;
 
 use crate::account::Resource;
 use crate::run::event::{Event, Recorded};

@@ -1,0 +1,347 @@
+//! The store of one machine: SQLite in a project's `.squall` folder.
+//!
+//! Durable: WAL with `synchronous=FULL` syncs each commit to the disk before it returns
+//! (<https://www.sqlite.org/pragma.html#pragma_synchronous>). Who is alive is told by a file lock that the operating
+//! system frees when a process dies, however it dies, and keeps while it is stopped.
+//!
+//! Invariant: each event's hash covers the one before it, so `events` finds what was changed, lost or put in.
+
+mod chain;
+mod held;
+mod schema;
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+
+use self::chain::{Head, Link};
+use self::held::HeldRuns;
+use super::{Conflict, Epoch, RunRow, Store, StoreError, conflict_between};
+use crate::account::Resource;
+use crate::run::RunId;
+use crate::run::event::{Event, Recorded};
+use crate::units::Time;
+
+/// The journal's name in a project's folder.
+pub const FILE: &str = "journal.db";
+
+/// One process's handle on a project's store. Dropping it frees the runs that it holds.
+#[derive(Debug)]
+pub struct SqliteStore {
+    db: Connection,
+    held: HeldRuns,
+}
+
+/// What the table of runs says about one.
+struct RunRecord {
+    number: i64,
+    owner: String,
+    epoch: Epoch,
+    head: Head,
+}
+
+impl SqliteStore {
+    /// Opens the store in `folder`, or creates both. Fails when the folder cannot be written, or when a newer squall
+    /// wrote the journal.
+    pub fn open(folder: &Path) -> Result<SqliteStore, StoreError> {
+        let held = HeldRuns::in_folder(folder)?;
+        let db = schema::open(&folder.join(FILE), &held)?;
+        Ok(SqliteStore { db, held })
+    }
+
+    /// Opens the store in `folder` to read it; nothing is created, and `None` when there is none.
+    pub fn open_to_read(folder: &Path) -> Result<Option<SqliteStore>, StoreError> {
+        let file = folder.join(FILE);
+        match file.exists() {
+            true => Ok(Some(SqliteStore { db: schema::open_to_read(&file)?, held: HeldRuns::to_look_at(folder) })),
+            false => Ok(None),
+        }
+    }
+}
+
+impl Store for SqliteStore {
+    fn create(&mut self, run: &RunId, owner: &str) -> Result<Epoch, StoreError> {
+        let transaction = write(&mut self.db)?;
+        let exists = transaction
+            .query_row("SELECT 1 FROM runs WHERE run = ?1", [&run.0], |_| Ok(()))
+            .optional()
+            .map_err(failed)?;
+        if exists.is_some() {
+            return Err(StoreError::exists(run));
+        }
+        let epoch = Epoch(1);
+        transaction
+            .execute(
+                "INSERT INTO runs (run, owner, epoch, last, head) VALUES (?1, ?2, ?3, 0, ?4)",
+                params![run.0, owner, epoch.0, Head::start(run).hash],
+            )
+            .map_err(failed)?;
+        // The lock comes before the commit: whoever sees the run sees it alive.
+        self.held.hold(run, transaction.last_insert_rowid(), epoch)?;
+        transaction.commit().map_err(failed)?;
+        Ok(epoch)
+    }
+
+    fn append(&mut self, run: &RunId, epoch: Epoch, events: &[Recorded]) -> Result<(), StoreError> {
+        if events.is_empty() {
+            return check_epoch(run, epoch, &record(&self.db, run)?);
+        }
+        let transaction = write(&mut self.db)?;
+        let found = record(&transaction, run)?;
+        check_epoch(run, epoch, &found)?;
+        StoreError::check_numbers(run, found.head.seq, events)?;
+        let mut head = found.head;
+        for event in events {
+            let body = serde_json::to_string(&event.event).map_err(|e| StoreError::Failed(e.to_string()))?;
+            head = head.follow(&Link { seq: event.seq, at: event.at.micros(), body: &body });
+            transaction
+                .prepare_cached("INSERT INTO events (run, seq, at, body, hash) VALUES (?1, ?2, ?3, ?4, ?5)")
+                .and_then(|mut insert| {
+                    insert.execute(params![found.number, head.seq, event.at.micros(), body, head.hash])
+                })
+                .map_err(failed)?;
+        }
+        let closed = events.last().is_some_and(|last| matches!(last.event, Event::Closed { .. }));
+        transaction
+            .prepare_cached("UPDATE runs SET last = ?2, head = ?3, closed = ?4 WHERE number = ?1")
+            .and_then(|mut update| update.execute(params![found.number, head.seq, head.hash, closed]))
+            .map_err(failed)?;
+        transaction.commit().map_err(failed)
+    }
+
+    fn events(&self, run: &RunId) -> Result<Vec<Recorded>, StoreError> {
+        // One transaction, so that the head and the events are of one moment.
+        let snapshot = self.db.unchecked_transaction().map_err(failed)?;
+        let found = record(&snapshot, run)?;
+        let mut select = snapshot
+            .prepare_cached("SELECT seq, at, body, hash FROM events WHERE run = ?1 ORDER BY seq")
+            .map_err(failed)?;
+        let mut rows = select.query([found.number]).map_err(failed)?;
+        let mut head = Head::start(run);
+        let mut events = Vec::with_capacity(usize::try_from(found.head.seq).unwrap_or_default());
+        while let Some(row) = rows.next().map_err(failed)? {
+            let damaged = |why: &str| StoreError::Damaged { run: run.clone(), seq: head.seq + 1, why: why.to_owned() };
+            let (seq, at, body, hash) = chain::columns(row).map_err(|_| damaged("it cannot be read"))?;
+            if seq != head.seq + 1 {
+                return Err(damaged("it is missing"));
+            }
+            let next = head.follow(&Link { seq, at, body });
+            if hash != next.hash {
+                return Err(damaged("it is not what was written"));
+            }
+            let event = serde_json::from_str(body).map_err(|error| unreadable(run, seq, &error))?;
+            events.push(Recorded { seq, at: Time::from_micros(at), event });
+            head = next;
+        }
+        match head == found.head {
+            true => Ok(events),
+            false => Err(StoreError::Damaged {
+                run: run.clone(),
+                seq: head.seq + 1,
+                why: format!("the journal should end at event {}", found.head.seq),
+            }),
+        }
+    }
+
+    fn runs(&self) -> Result<Vec<RunRow>, StoreError> {
+        let mut select = self.db.prepare_cached(RUNS).map_err(failed)?;
+        let mut rows = select.query([]).map_err(failed)?;
+        let mut runs = Vec::new();
+        while let Some(row) = rows.next().map_err(failed)? {
+            let run = RunId(row.get(1).map_err(failed)?);
+            let owner: String = row.get(2).map_err(failed)?;
+            let alive = self.held.is_held(row.get(0).map_err(failed)?, Epoch(row.get(3).map_err(failed)?))?;
+            let event = |seq: usize| -> Result<Option<Recorded>, StoreError> {
+                let (at, body): (Option<i64>, Option<String>) =
+                    row.get(seq).and_then(|at| Ok((at, row.get(seq + 1)?))).map_err(failed)?;
+                // A body that cannot be read says nothing here; reading the run's events tells why.
+                let read = |(at, body): (i64, String)| {
+                    let event = serde_json::from_str(&body).ok()?;
+                    Some(Recorded { seq: 0, at: Time::from_micros(at), event })
+                };
+                Ok(at.zip(body).and_then(read))
+            };
+            runs.push(RunRow::new(&run, &owner, alive, event(4)?.as_ref(), event(6)?.as_ref()));
+        }
+        Ok(runs)
+    }
+
+    fn is_alive(&self, run: &RunId) -> Result<bool, StoreError> {
+        let found = record(&self.db, run)?;
+        self.held.is_held(found.number, found.epoch)
+    }
+
+    fn take_over(&mut self, run: &RunId, owner: &str) -> Result<Epoch, StoreError> {
+        let transaction = write(&mut self.db)?;
+        let found = record(&transaction, run)?;
+        let epoch = Epoch(found.epoch.0 + 1);
+        transaction
+            .execute("UPDATE runs SET epoch = ?2, owner = ?3 WHERE number = ?1", params![found.number, epoch.0, owner])
+            .and_then(|_| transaction.execute("DELETE FROM asks WHERE run = ?1", [found.number]))
+            .map_err(failed)?;
+        self.held.hold(run, found.number, epoch)?;
+        transaction.commit().map_err(failed)?;
+        Ok(epoch)
+    }
+
+    fn ask_to_stop(&mut self, run: &RunId, by: &str) -> Result<(), StoreError> {
+        let transaction = write(&mut self.db)?;
+        let found = record(&transaction, run)?;
+        transaction
+            .execute("INSERT OR IGNORE INTO asks (run, asked_by) VALUES (?1, ?2)", params![found.number, by])
+            .map_err(failed)?;
+        transaction.commit().map_err(failed)
+    }
+
+    fn stop_asked(&self, run: &RunId) -> Result<Option<String>, StoreError> {
+        let found = record(&self.db, run)?;
+        let asked = self
+            .db
+            .prepare_cached("SELECT asked_by FROM asks WHERE run = ?1")
+            .and_then(|mut select| select.query_row([found.number], |row| row.get(0)).optional())
+            .map_err(failed)?;
+        match asked {
+            Some(by) => Ok(Some(by)),
+            None => self.halted(),
+        }
+    }
+
+    fn claim(
+        &mut self,
+        run: &RunId,
+        changes: &[Resource],
+        watches: &[Resource],
+    ) -> Result<Result<(), Conflict>, StoreError> {
+        let transaction = write(&mut self.db)?;
+        let found = record(&transaction, run)?;
+        if let Some(conflict) = standing_in_the_way(&transaction, found.number, changes, watches)? {
+            return Ok(Err(conflict));
+        }
+        transaction.execute("DELETE FROM claims WHERE run = ?1", [found.number]).map_err(failed)?;
+        for (resources, changing) in [(changes, true), (watches, false)] {
+            for resource in resources {
+                let resource = serde_json::to_string(resource).map_err(|e| StoreError::Failed(e.to_string()))?;
+                transaction
+                    .execute(
+                        "INSERT INTO claims (run, resource, changing) VALUES (?1, ?2, ?3)",
+                        params![found.number, resource, changing],
+                    )
+                    .map_err(failed)?;
+            }
+        }
+        transaction.commit().map_err(failed)?;
+        Ok(Ok(()))
+    }
+
+    fn release(&mut self, run: &RunId) -> Result<(), StoreError> {
+        let found = record(&self.db, run)?;
+        self.db.execute("DELETE FROM claims WHERE run = ?1", [found.number]).map(drop).map_err(failed)
+    }
+
+    fn set_halt(&mut self, by: Option<&str>) -> Result<(), StoreError> {
+        match by {
+            Some(by) => self.db.execute("INSERT OR REPLACE INTO halt (id, halted_by) VALUES (1, ?1)", [by]),
+            None => self.db.execute("DELETE FROM halt", []),
+        }
+        .map(drop)
+        .map_err(failed)
+    }
+
+    fn halted(&self) -> Result<Option<String>, StoreError> {
+        self.db
+            .prepare_cached("SELECT halted_by FROM halt")
+            .and_then(|mut select| select.query_row([], |row| row.get(0)).optional())
+            .map_err(failed)
+    }
+}
+
+const RUNS: &str = "
+    SELECT runs.number, runs.run, owner, epoch, first.at, first.body, final.at, final.body FROM runs
+    LEFT JOIN events AS first ON first.run = runs.number AND first.seq = 1
+    LEFT JOIN events AS final ON final.run = runs.number AND final.seq = runs.last
+    ORDER BY runs.number DESC";
+
+/// Begins a transaction that will write, so that it never has to give way to another in the middle.
+fn write(db: &mut Connection) -> Result<Transaction<'_>, StoreError> {
+    db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)
+}
+
+fn record(db: &Connection, run: &RunId) -> Result<RunRecord, StoreError> {
+    db.prepare_cached("SELECT number, owner, epoch, last, head FROM runs WHERE run = ?1")
+        .and_then(|mut select| {
+            let read = |row: &rusqlite::Row<'_>| {
+                Ok(RunRecord {
+                    number: row.get(0)?,
+                    owner: row.get(1)?,
+                    epoch: Epoch(row.get(2)?),
+                    head: Head { seq: row.get(3)?, hash: row.get(4)? },
+                })
+            };
+            select.query_row([&run.0], read).optional()
+        })
+        .map_err(failed)?
+        .ok_or_else(|| StoreError::NoSuchRun(run.clone()))
+}
+
+fn check_epoch(run: &RunId, epoch: Epoch, found: &RunRecord) -> Result<(), StoreError> {
+    match found.epoch == epoch {
+        true => Ok(()),
+        false => Err(StoreError::EpochLost { run: run.clone(), by: found.owner.clone() }),
+    }
+}
+
+/// What the claims of the other open runs forbid.
+fn standing_in_the_way(
+    db: &Connection,
+    number: i64,
+    changes: &[Resource],
+    watches: &[Resource],
+) -> Result<Option<Conflict>, StoreError> {
+    let mut select = db
+        .prepare(
+            "SELECT runs.run, resource, changing FROM claims JOIN runs ON runs.number = claims.run
+             WHERE runs.number <> ?1 AND NOT closed ORDER BY runs.number, changing DESC, resource",
+        )
+        .map_err(failed)?;
+    let mut rows = select.query([number]).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let (run, resource, changing): (String, String, bool) =
+            row.get(0).and_then(|run| Ok((run, row.get(1)?, row.get(2)?))).map_err(failed)?;
+        let resource: Resource = serde_json::from_str(&resource)
+            .map_err(|error| StoreError::Failed(format!("a claim of {run} cannot be read: {error}")))?;
+        let (changed, watched) = match changing {
+            true => (vec![resource], vec![]),
+            false => (vec![], vec![resource]),
+        };
+        let conflict = conflict_between(changes, watches, &RunId(run), &changed, &watched);
+        if conflict.is_some() {
+            return Ok(conflict);
+        }
+    }
+    Ok(None)
+}
+
+fn unreadable(run: &RunId, seq: u64, error: &serde_json::Error) -> StoreError {
+    StoreError::Failed(format!(
+        "event {seq} of {run} is whole but unknown to this squall ({error}); read it with the version that wrote it"
+    ))
+}
+
+/// SQLite's error, with what to do about it.
+fn failed(error: rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode;
+    let advice = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "the disk is full; make room and try again",
+        Some(ErrorCode::ReadOnly) => "it cannot be written; look at the rights of its folder",
+        Some(ErrorCode::CannotOpen) => "it cannot be opened; look at its folder and its rights",
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            "the file is damaged; keep a copy of it, and undo from the account's own marks: squall undo --account NAME"
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another process keeps it locked",
+        _ => return StoreError::Failed(error.to_string()),
+    };
+    StoreError::Failed(format!("{advice} ({error})"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+//! Which runs are alive: one locked file for each run and epoch, in the store's folder.
+
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::super::{Epoch, StoreError};
+use crate::run::RunId;
+
+/// The runs that this process holds.
+#[derive(Debug)]
+pub struct HeldRuns {
+    folder: PathBuf,
+    locks: BTreeMap<RunId, (File, PathBuf)>,
+}
+
+impl HeldRuns {
+    /// Makes the folder for the locks, and the store's, when they are not there.
+    pub fn in_folder(folder: &Path) -> Result<HeldRuns, StoreError> {
+        let locks = folder.join("locks");
+        if !locks.is_dir() {
+            std::fs::create_dir_all(&locks).map_err(|error| io(&locks, &error))?;
+            // A folder is durable once the folder that names it is synced.
+            for named_by in [folder, folder.parent().unwrap_or(folder)] {
+                let named_by = if named_by.as_os_str().is_empty() { Path::new(".") } else { named_by };
+                File::open(named_by).and_then(|it| it.sync_all()).map_err(|error| io(named_by, &error))?;
+            }
+        }
+        Ok(HeldRuns::to_look_at(folder))
+    }
+
+    /// To ask only; creates nothing.
+    pub fn to_look_at(folder: &Path) -> HeldRuns {
+        HeldRuns { folder: folder.join("locks"), locks: BTreeMap::new() }
+    }
+
+    /// Holds a run until this value is dropped or the process ends.
+    pub fn hold(&mut self, run: &RunId, number: i64, epoch: Epoch) -> Result<(), StoreError> {
+        let path = self.path(number, epoch);
+        let file = File::create(&path).map_err(|error| io(&path, &error))?;
+        // The epoch is ours alone, so this waits at most for somebody who looks whether it is held.
+        file.lock().map_err(|error| io(&path, &error))?;
+        self.locks.insert(run.clone(), (file, path));
+        Ok(())
+    }
+
+    /// Takes a lock for as long as the returned file lives, so that only one process at a time makes the store's tables.
+    pub fn while_making(&self) -> Result<File, StoreError> {
+        let path = self.folder.join("making");
+        let file = File::create(&path).map_err(|error| io(&path, &error))?;
+        file.lock().map_err(|error| io(&path, &error))?;
+        Ok(file)
+    }
+
+    /// Whether any process, this one included, holds the run in this epoch.
+    pub fn is_held(&self, number: i64, epoch: Epoch) -> Result<bool, StoreError> {
+        let path = self.path(number, epoch);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(io(&path, &error)),
+        };
+        // Shared, so that two who look at once do not take each other for the owner.
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(io(&path, &error)),
+        }
+    }
+
+    fn path(&self, number: i64, epoch: Epoch) -> PathBuf {
+        self.folder.join(format!("{number}.{}", epoch.0))
+    }
+}
+
+impl Drop for HeldRuns {
+    fn drop(&mut self) {
+        for (_, path) in self.locks.values() {
+            // A file that stays is not locked any more and means nothing.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+fn io(path: &Path, error: &std::io::Error) -> StoreError {
+    StoreError::Failed(format!("{}: {error}", path.display()))
+}

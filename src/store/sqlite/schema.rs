@@ -1,0 +1,99 @@
+//! The tables, and how an older file becomes a newer one.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::failed;
+use super::held::HeldRuns;
+use crate::store::StoreError;
+
+/// Each script takes a file from the version of its place to the next. Never edit one that was released; add another.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE runs (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        run    TEXT NOT NULL UNIQUE,
+        owner  TEXT NOT NULL,
+        epoch  INTEGER NOT NULL,
+        last   INTEGER NOT NULL,
+        head   BLOB NOT NULL,
+        closed INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE TABLE events (
+        run  INTEGER NOT NULL REFERENCES runs (number),
+        seq  INTEGER NOT NULL,
+        at   INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        hash BLOB NOT NULL,
+        PRIMARY KEY (run, seq)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE asks (
+        run      INTEGER PRIMARY KEY REFERENCES runs (number),
+        asked_by TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE claims (
+        run      INTEGER NOT NULL REFERENCES runs (number),
+        resource TEXT NOT NULL,
+        changing INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX claims_of_run ON claims (run);
+    CREATE TABLE halt (
+        id        INTEGER PRIMARY KEY CHECK (id = 1),
+        halted_by TEXT NOT NULL
+    ) STRICT;
+"];
+
+/// How long a call waits for another process that is writing.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Opens the file, made or brought up to date first.
+pub fn open(file: &Path, held: &HeldRuns) -> Result<Connection, StoreError> {
+    let mut db = Connection::open(file).map_err(failed)?;
+    db.busy_timeout(PATIENCE).map_err(failed)?;
+    if version(&db)? != MIGRATIONS.len() {
+        let _alone = held.while_making()?;
+        db.pragma_update(None, "journal_mode", "wal").map_err(failed)?;
+        migrate(&mut db)?;
+    }
+    db.pragma_update(None, "synchronous", "full").map_err(failed)?;
+    db.pragma_update(None, "foreign_keys", true).map_err(failed)?;
+    Ok(db)
+}
+
+/// Opens an existing file and refuses to change it.
+pub fn open_to_read(file: &Path) -> Result<Connection, StoreError> {
+    // Not SQLITE_OPEN_READ_ONLY: such a reader leaves the shared-memory file of the WAL behind.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(file, flags).map_err(failed)?;
+    db.busy_timeout(PATIENCE).map_err(failed)?;
+    db.pragma_update(None, "query_only", true).map_err(failed)?;
+    match version(&db)? {
+        found if found == MIGRATIONS.len() => Ok(db),
+        0 => Err(StoreError::Failed(format!("{} is not a journal of squall", file.display()))),
+        found => Err(wrong_version(found)),
+    }
+}
+
+fn migrate(db: &mut Connection) -> Result<(), StoreError> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    // Another process may have done it meanwhile.
+    let found = version(&transaction)?;
+    let missing = MIGRATIONS.get(found..).ok_or_else(|| wrong_version(found))?;
+    for script in missing {
+        transaction.execute_batch(script).map_err(failed)?;
+    }
+    transaction.pragma_update(None, "user_version", MIGRATIONS.len()).map_err(failed)?;
+    transaction.commit().map_err(failed)
+}
+
+fn version(db: &Connection) -> Result<usize, StoreError> {
+    db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)
+}
+
+fn wrong_version(found: usize) -> StoreError {
+    StoreError::Failed(format!(
+        "it has version {found}, and this squall knows versions up to {}; use the squall that wrote it, or a newer one",
+        MIGRATIONS.len()
+    ))
+}
