@@ -1,5 +1,7 @@
 //! What the journal costs: one append beside one plain fsync, and the replay of 100,000 events.
 
+#![expect(clippy::unwrap_used, reason = "a bench ends at the first failure")]
+
 use std::fs::File;
 use std::hint::black_box;
 use std::io::Write as _;
