@@ -4,8 +4,14 @@
 //! the file, the line and the column, shows the line, and says what to write instead.
 
 pub mod finding;
+pub mod leaf;
+pub mod read;
+pub mod shape;
 pub mod source;
 pub mod yaml;
 
-pub use finding::{Code, Finding, Findings, Severity};
+pub use finding::{Code, Finding, Findings, Severity, Style};
+pub use leaf::{HypothesisName, TargetName, Version};
+pub use read::{FromNode, Loaded, Reader};
+pub use shape::Shape;
 pub use source::{Place, Source};

@@ -1,0 +1,757 @@
+//! Typed values out of a tree, with every finding at once.
+//!
+//! [`record!`](crate::record), [`choice!`](crate::choice) and [`words!`](crate::words) declare what a file may hold:
+//! one declaration gives the type, its reading, and its [`Shape`](super::shape::Shape) for schema and documentation.
+//!
+//! Invariant: reading never stops at the first finding. A value that cannot be read is `None`, and then there is a
+//! finding that says why.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::finding::{Code, Finding, Findings};
+use super::shape::{Leaf, Need, Record, Shape, one_of};
+use super::source::{Place, Source};
+use super::yaml::{Entry, Kind, Node, parse};
+
+/// A type that can stand in a file.
+pub trait FromNode: Sized + 'static {
+    /// Reads it. `None`: it is not there, and a finding says why.
+    fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self>;
+
+    /// What may be written for it.
+    fn shape() -> Shape;
+
+    /// What it is when its key is left away. `None`: the key is required.
+    fn absent() -> Option<Self> {
+        None
+    }
+
+    /// As it would be written, to show a default.
+    fn to_json(&self) -> Json {
+        Json::Null
+    }
+}
+
+/// A name in a file that must be declared somewhere else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    pub kind: ReferenceKind,
+    pub name: String,
+    pub at: Place,
+}
+
+/// What a name refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ReferenceKind {
+    /// A target of the experiment.
+    Target,
+    /// A target of the experiment, or else the name of a resource.
+    TargetOrResource,
+    /// A hypothesis file.
+    Hypothesis,
+    /// An account of `squall.yaml`.
+    Account,
+}
+
+/// A file that was read: the value, and where everything in it stands.
+#[derive(Clone, Debug)]
+pub struct Loaded<T> {
+    pub value: T,
+    pub source: Arc<Source>,
+    pub tree: Node,
+    pub references: Vec<Reference>,
+}
+
+impl<T: FromNode> Loaded<T> {
+    /// Reads a whole file's text. Without errors there is a value.
+    pub fn read(source: &Arc<Source>) -> (Option<Loaded<T>>, Findings) {
+        let (tree, mut findings) = parse(source);
+        let Some(tree) = tree else { return (None, findings) };
+        let mut reader = Reader { source, findings: &mut findings, references: Vec::new() };
+        reader.refuse_tags(&tree);
+        let value = T::from_node(&tree, &mut reader);
+        let references = reader.references;
+        findings.sort();
+        let loaded = value.map(|value| Loaded { value, source: source.clone(), tree, references });
+        (loaded.filter(|_| !findings.has_errors()), findings)
+    }
+
+    /// Where a value stands: `faults/0/for`. What is not written gives the place of what would hold it.
+    pub fn place(&self, path: &str) -> Place {
+        let mut node = &self.tree;
+        for step in path.split('/').filter(|step| !step.is_empty()) {
+            let next = match &node.kind {
+                Kind::List(items) => step.parse::<usize>().ok().and_then(|index| items.get(index)),
+                _ => node.get(step),
+            };
+            match next {
+                Some(next) => node = next,
+                None => break,
+            }
+        }
+        node.at
+    }
+
+    /// Where a key stands: `targets/worker` is the word `worker`.
+    pub fn key_place(&self, path: &str) -> Place {
+        let (above, key) = path.rsplit_once('/').unwrap_or(("", path));
+        let mut node = &self.tree;
+        for step in above.split('/').filter(|step| !step.is_empty()) {
+            match step.parse::<usize>().ok().and_then(|index| node.items().get(index)).or_else(|| node.get(step)) {
+                Some(next) => node = next,
+                None => return node.at,
+            }
+        }
+        node.entries().iter().find(|entry| entry.key == key).map_or(node.at, |entry| entry.key_at)
+    }
+
+    /// A finding in this file.
+    pub fn finding(&self, code: Code, at: Place, what: impl Into<String>) -> Finding {
+        Finding::new(code, &self.source, at, what)
+    }
+}
+
+/// Takes findings and references while a tree is read.
+pub struct Reader<'a> {
+    source: &'a Arc<Source>,
+    findings: &'a mut Findings,
+    references: Vec<Reference>,
+}
+
+impl<'a> Reader<'a> {
+    /// Notes a finding.
+    pub fn report(&mut self, code: Code, at: Place, what: impl Into<String>, help: impl Into<String>) {
+        self.findings.push(Finding::new(code, self.source, at, what).help(help));
+    }
+
+    /// Notes a name that must be declared somewhere else.
+    pub fn refer(&mut self, kind: ReferenceKind, name: impl Into<String>, at: Place) {
+        self.references.push(Reference { kind, name: name.into(), at });
+    }
+
+    /// A scalar's text as it stands in the file: a number keeps its zeros. Anything else is a finding.
+    pub fn text<'n>(&mut self, node: &'n Node, wanted: &Shape) -> Option<std::borrow::Cow<'n, str>>
+    where
+        'a: 'n,
+    {
+        match &node.kind {
+            Kind::Text(text) => Some(text.as_str().into()),
+            Kind::Int(_) | Kind::Float(_) | Kind::Bool(_) => Some(self.source.slice(node.at).to_owned().into()),
+            Kind::Null | Kind::List(_) | Kind::Map(_) => {
+                self.wrong_kind(node, wanted);
+                None
+            }
+        }
+    }
+
+    /// The place of a part of a scalar's text, where the file shows the text as it is; else of the whole scalar.
+    pub fn part(&self, node: &Node, start: usize, end: usize) -> Place {
+        let shown = self.source.slice(node.at);
+        let text = node.text().unwrap_or(shown);
+        match shown.find(text) {
+            Some(offset) if shown.len() <= text.len() + 2 => node.at.part(offset + start, offset + end),
+            _ => node.at,
+        }
+    }
+
+    /// Says that something else belongs here.
+    pub fn wrong_kind(&mut self, node: &Node, wanted: &Shape) {
+        let what = format!("here belongs {}, not {}", wanted.describe(), node.kind_name());
+        let help = match wanted.example().as_str() {
+            "[...]" => "write each item on a line of its own, after `- `".to_owned(),
+            example => format!("write for example `{example}`"),
+        };
+        self.report(Code::WrongKind, node.at, what, help);
+    }
+
+    /// The keys of a record; a key that is none of them is a finding.
+    pub fn fields<'r, 'n>(&'r mut self, node: &'n Node, record: Record) -> Option<Fields<'r, 'a, 'n>> {
+        let Kind::Map(entries) = &node.kind else {
+            let what = format!("here belongs a mapping, not {}", node.kind_name());
+            let keys = super::shape::listed(record.fields.iter().map(|field| field.key));
+            self.report(Code::WrongKind, node.at, what, format!("its keys are {keys}"));
+            return None;
+        };
+        for entry in entries {
+            if !record.fields.iter().any(|field| field.key == entry.key) {
+                self.unknown_key(entry, record.fields.iter().map(|field| field.key));
+            }
+        }
+        Some(Fields { reader: self, node, entries, record })
+    }
+
+    /// The only key of a choice with its value; none, several or an unknown one is a finding.
+    pub fn only_key<'n>(&mut self, node: &'n Node, keys: &[&'static str]) -> Option<&'n Entry> {
+        let wanted = one_of(keys.iter().copied());
+        let Kind::Map(entries) = &node.kind else {
+            let what = format!("here belongs a mapping with exactly one key, not {}", node.kind_name());
+            self.report(Code::WrongKind, node.at, what, format!("write {wanted}, a colon, and what it needs"));
+            return None;
+        };
+        match entries.as_slice() {
+            [entry] if keys.contains(&entry.key.as_str()) => Some(entry),
+            [entry] => {
+                self.unknown_key(entry, keys.iter().copied());
+                None
+            }
+            [] => {
+                self.report(
+                    Code::OneKey,
+                    node.at,
+                    "exactly one key belongs here, and there is none",
+                    format!("write {wanted}"),
+                );
+                None
+            }
+            [_, second, ..] => {
+                let what = format!("exactly one key belongs here, and there are {}", entries.len());
+                self.report(
+                    Code::OneKey,
+                    second.key_at,
+                    what,
+                    format!("write one of {wanted}; more go into items of their own"),
+                );
+                None
+            }
+        }
+    }
+
+    /// Says that a key has no meaning here, and which one may be meant.
+    pub fn unknown_key<'k>(&mut self, entry: &Entry, keys: impl Iterator<Item = &'k str> + Clone) {
+        let help = match closest(&entry.key, keys.clone()) {
+            Some(close) => format!("did you mean `{close}`?"),
+            None => format!("the keys here are {}", super::shape::listed(keys)),
+        };
+        self.report(Code::UnknownKey, entry.key_at, format!("`{}` is not a key here", entry.key), help);
+    }
+
+    /// One of some words, by its index.
+    pub fn word(&mut self, node: &Node, words: &[&'static str], wanted: &Shape) -> Option<usize> {
+        let text = self.text(node, wanted)?;
+        let found = words.iter().position(|word| *word == text);
+        if found.is_none() {
+            let help = match closest(&text, words.iter().copied()) {
+                Some(close) => format!("did you mean `{close}`?"),
+                None => format!("write {}", one_of(words.iter().copied())),
+            };
+            self.report(Code::UnknownWord, node.at, format!("`{text}` is not a word that is known here"), help);
+        }
+        found
+    }
+
+    fn refuse_tags(&mut self, node: &Node) {
+        if let Some(tag) = &node.tag {
+            let shown = tag.replace("tag:yaml.org,2002:", "!!");
+            let help = "leave the tag away; only templates have tags";
+            self.report(Code::Tag, node.at, format!("the tag `{shown}` has no meaning here"), help);
+        }
+        for child in node.items().iter().chain(node.entries().iter().map(|entry| &entry.value)) {
+            self.refuse_tags(child);
+        }
+    }
+}
+
+/// The keys of one record while they are read.
+pub struct Fields<'r, 'a, 'n> {
+    reader: &'r mut Reader<'a>,
+    node: &'n Node,
+    entries: &'n [Entry],
+    record: Record,
+}
+
+impl Fields<'_, '_, '_> {
+    /// Reads a key's value, or says that it is missing.
+    pub fn read<T: FromNode>(&mut self, key: &'static str, default: Option<T>) -> Option<T> {
+        match self.entries.iter().find(|entry| entry.key == key) {
+            Some(Entry { value: Node { kind: Kind::Null, .. }, key_at, .. }) => {
+                let mut help = format!("write for example `{key}: {}`", T::shape().example());
+                if default.is_some() || T::absent().is_some() {
+                    help += ", or leave the key away";
+                }
+                self.reader.report(Code::WrongKind, *key_at, format!("`{key}` has no value"), help);
+                None
+            }
+            Some(entry) => T::from_node(&entry.value, self.reader),
+            None => default.or_else(T::absent).or_else(|| {
+                self.missing(key);
+                None
+            }),
+        }
+    }
+
+    fn missing(&mut self, key: &'static str) {
+        let keys = || self.record.fields.iter().map(|field| field.key);
+        let misspelt =
+            |entry: &Entry| !keys().any(|known| known == entry.key) && closest(&entry.key, keys()) == Some(key);
+        if self.entries.iter().any(misspelt) {
+            return;
+        }
+        let field = self.record.fields.iter().find(|field| field.key == key);
+        let help = field.map_or(String::new(), |field| {
+            let why = field.doc.split(['.', ':']).next().unwrap_or_default().replace('\n', " ");
+            format!("add `{key}: {}`; it says: {}", field.shape.example(), lower(&why))
+        });
+        self.reader.report(Code::MissingKey, self.node.at, format!("`{key}` is missing"), help);
+    }
+}
+
+/// A sentence as a part of another one.
+fn lower(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map_or(String::new(), |first| first.to_lowercase().chain(letters).collect())
+}
+
+/// The known word that an unknown one may be meant for.
+pub fn closest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let plain = |word: &str| word.to_lowercase().replace(['-', '_', ' '], "");
+    let meant = plain(word);
+    // A hostile file may have very long words; nobody means one of ours with them.
+    if meant.len() > 100 {
+        return None;
+    }
+    known
+        .map(|known| (strsim::damerau_levenshtein(&meant, &plain(known)), known))
+        .filter(|(distance, known)| *distance <= known.len().max(3) / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
+}
+
+impl<T: FromNode> FromNode for Option<T> {
+    fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        T::from_node(node, reader).map(Some)
+    }
+
+    fn shape() -> Shape {
+        T::shape()
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+
+    fn to_json(&self) -> Json {
+        self.as_ref().map_or(Json::Null, T::to_json)
+    }
+}
+
+impl<T: FromNode> FromNode for Box<T> {
+    fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        T::from_node(node, reader).map(Box::new)
+    }
+
+    fn shape() -> Shape {
+        T::shape()
+    }
+}
+
+impl<T: FromNode> FromNode for Vec<T> {
+    fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let Kind::List(items) = &node.kind else {
+            reader.wrong_kind(node, &Self::shape());
+            return None;
+        };
+        // All are read before one that failed counts.
+        let read: Vec<Option<T>> = items.iter().map(|item| T::from_node(item, reader)).collect();
+        read.into_iter().collect()
+    }
+
+    fn shape() -> Shape {
+        Shape::List(Box::new(T::shape()))
+    }
+
+    fn to_json(&self) -> Json {
+        self.iter().map(T::to_json).collect()
+    }
+}
+
+/// A type that can be a key of the user's own.
+pub trait FromKey: Sized + Ord + 'static {
+    /// What may be written for it.
+    const LEAF: Leaf;
+
+    /// Reads it; the error says what is wrong and what to write.
+    fn from_key(text: &str) -> Result<Self, (String, String)>;
+}
+
+impl<K: FromKey, V: FromNode> FromNode for BTreeMap<K, V> {
+    fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let Kind::Map(entries) = &node.kind else {
+            reader.wrong_kind(node, &Self::shape());
+            return None;
+        };
+        let mut complete = true;
+        let mut map = BTreeMap::new();
+        for entry in entries {
+            let key =
+                K::from_key(&entry.key).map_err(|(what, help)| reader.report(Code::BadValue, entry.key_at, what, help));
+            match (key, V::from_node(&entry.value, reader)) {
+                (Ok(key), Some(value)) => drop(map.insert(key, value)),
+                _ => complete = false,
+            }
+        }
+        complete.then_some(map)
+    }
+
+    fn shape() -> Shape {
+        Shape::Map { key: K::LEAF, value: Box::new(V::shape()) }
+    }
+}
+
+/// Whether a key must be there, for the table.
+pub fn need<T: FromNode>(default: Option<T>) -> Need {
+    match (default, T::absent()) {
+        (Some(default), _) => Need::Default(default.to_json()),
+        (None, Some(_)) => Need::Optional,
+        (None, None) => Need::Required,
+    }
+}
+
+/// Declares a mapping with known keys: the struct, its reading, its table. A field is required unless it is an
+/// `Option` or has a default; `name as "key"` gives it another key. Every field has a doc comment.
+///
+/// ```
+/// squall::record! {
+///     /// A pause.
+///     pub struct Pause {
+///         /// How long it takes.
+///         pub lasts as "for": squall::units::Span,
+///         /// How often.
+///         pub times: u32 = 1,
+///         /// What for.
+///         pub because: Option<String>,
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! record {
+    (
+        $(#[doc = $doc:literal])+
+        $vis:vis struct $name:ident {
+            $($(#[doc = $field_doc:literal])+ $field_vis:vis $field:ident $(as $key:literal)? : $type:ty $(= $default:expr)?),*
+            $(,)?
+        }
+    ) => {
+        $(#[doc = $doc])+
+        #[derive(Clone, Debug, PartialEq)]
+        $vis struct $name {
+            $($(#[doc = $field_doc])+ $field_vis $field: $type,)*
+        }
+
+        impl $crate::spec::read::FromNode for $name {
+            fn from_node(
+                node: &$crate::spec::yaml::Node,
+                reader: &mut $crate::spec::read::Reader<'_>,
+            ) -> Option<Self> {
+                let mut fields = reader.fields(node, $name::record())?;
+                // Every field is read before one that failed counts.
+                $(let $field = fields.read::<$type>(
+                    $crate::record!(@key $field $($key)?),
+                    $crate::record!(@default $type $(= $default)?),
+                );)*
+                Some($name { $($field: $field?,)* })
+            }
+
+            fn shape() -> $crate::spec::shape::Shape {
+                $crate::spec::shape::Shape::Record($name::record)
+            }
+        }
+
+        impl $name {
+            /// The table of its keys.
+            pub fn record() -> $crate::spec::shape::Record {
+                $crate::spec::shape::Record {
+                    name: stringify!($name),
+                    doc: $crate::spec::shape::doc_text(&[$($doc),+]),
+                    fields: vec![$($crate::spec::shape::Field {
+                        key: $crate::record!(@key $field $($key)?),
+                        doc: $crate::spec::shape::doc_text(&[$($field_doc),+]),
+                        shape: <$type as $crate::spec::read::FromNode>::shape(),
+                        need: $crate::spec::read::need::<$type>($crate::record!(@default $type $(= $default)?)),
+                    }),*],
+                }
+            }
+        }
+    };
+    (@key $field:ident) => { stringify!($field) };
+    (@key $field:ident $key:literal) => { $key };
+    (@default $type:ty) => { None::<$type> };
+    (@default $type:ty = $default:expr) => { Some::<$type>($default) };
+}
+
+/// Declares a mapping with exactly one key out of several: the enum, its reading, its table.
+///
+/// ```
+/// squall::choice! {
+///     /// How to wait.
+///     pub enum Wait {
+///         /// For a time.
+///         Lasting(squall::units::Span) as "for",
+///         /// For so many messages.
+///         Messages(u32) as "messages",
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! choice {
+    (
+        $(#[doc = $doc:literal])+
+        $vis:vis enum $name:ident {
+            $($(#[doc = $arm_doc:literal])+ $arm:ident($type:ty) as $key:literal),+
+            $(,)?
+        }
+    ) => {
+        $(#[doc = $doc])+
+        #[derive(Clone, Debug, PartialEq)]
+        $vis enum $name {
+            $($(#[doc = $arm_doc])+ $arm($type),)+
+        }
+
+        impl $name {
+            /// The key that it is written with.
+            pub fn key(&self) -> &'static str {
+                match self { $($name::$arm(_) => $key),+ }
+            }
+
+            /// The table of its keys.
+            pub fn choice() -> $crate::spec::shape::Choice {
+                $crate::spec::shape::Choice {
+                    name: stringify!($name),
+                    doc: $crate::spec::shape::doc_text(&[$($doc),+]),
+                    arms: vec![$($crate::spec::shape::Arm {
+                        key: $key,
+                        doc: $crate::spec::shape::doc_text(&[$($arm_doc),+]),
+                        shape: <$type as $crate::spec::read::FromNode>::shape(),
+                    }),+],
+                }
+            }
+        }
+
+        impl $crate::spec::read::FromNode for $name {
+            fn from_node(
+                node: &$crate::spec::yaml::Node,
+                reader: &mut $crate::spec::read::Reader<'_>,
+            ) -> Option<Self> {
+                let entry = reader.only_key(node, &[$($key),+])?;
+                match entry.key.as_str() {
+                    $($key => <$type as $crate::spec::read::FromNode>::from_node(&entry.value, reader).map($name::$arm),)+
+                    _ => None,
+                }
+            }
+
+            fn shape() -> $crate::spec::shape::Shape {
+                $crate::spec::shape::Shape::Choice($name::choice)
+            }
+        }
+    };
+}
+
+/// Gives an enum without data its words in a file: its reading and its table. The enum itself is declared elsewhere.
+///
+/// ```
+/// #[derive(Clone, Copy, PartialEq)]
+/// pub enum Side { Left, Right }
+/// squall::words! {
+///     /// A side.
+///     Side {
+///         /// Where the heart is.
+///         Left as "left",
+///         /// The other one.
+///         Right as "right",
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! words {
+    (
+        $(#[doc = $doc:literal])+
+        $name:ident {
+            $($(#[doc = $word_doc:literal])+ $arm:ident as $word:literal),+
+            $(,)?
+        }
+    ) => {
+        impl $crate::spec::read::FromNode for $name {
+            fn from_node(
+                node: &$crate::spec::yaml::Node,
+                reader: &mut $crate::spec::read::Reader<'_>,
+            ) -> Option<Self> {
+                let index = reader.word(node, &[$($word),+], &Self::shape())?;
+                [$($name::$arm),+].into_iter().nth(index)
+            }
+
+            fn shape() -> $crate::spec::shape::Shape {
+                $crate::spec::shape::Shape::Words(|| $crate::spec::shape::Words {
+                    name: stringify!($name),
+                    doc: $crate::spec::shape::doc_text(&[$($doc),+]),
+                    words: vec![$(($word, $crate::spec::shape::doc_text(&[$($word_doc),+]))),+],
+                })
+            }
+
+            fn to_json(&self) -> serde_json::Value {
+                match self { $($name::$arm => $word.into()),+ }
+            }
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::finding::Style;
+    use crate::spec::leaf::{TargetName, Version};
+    use crate::units::{Rate, Share, Span};
+
+    crate::record! {
+        /// A fault on the timeline.
+        struct Item {
+            /// The format.
+            version: Version,
+            /// What to do.
+            inject: Thing,
+            /// How long it stays. More of it.
+            lasts as "for": Span,
+            /// From when on.
+            at: Span = Span::ZERO,
+            /// How many of them.
+            share: Option<Share>,
+            /// How often.
+            rates: Vec<Rate> = vec![],
+            /// By name.
+            named: BTreeMap<TargetName, u32> = BTreeMap::new(),
+            /// Which side.
+            side: Side = Side::Left,
+            /// Really?
+            really: bool = true,
+            /// What for.
+            because: Option<String>,
+        }
+    }
+
+    crate::choice! {
+        /// The things.
+        enum Thing {
+            /// Throttles.
+            Throttle(Throttle) as "lambda.throttle",
+            /// Counts.
+            Count(u32) as "count",
+        }
+    }
+
+    crate::record! {
+        /// Throttling.
+        struct Throttle {
+            /// Which function.
+            target: TargetName,
+            /// How many at a time.
+            concurrency: u32,
+        }
+    }
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Side {
+        Left,
+        Right,
+    }
+
+    crate::words! {
+        /// A side.
+        Side {
+            /// This one.
+            Left as "left",
+            /// That one.
+            Right as "right",
+        }
+    }
+
+    fn read(text: &str) -> (Option<Loaded<Item>>, Findings) {
+        Loaded::read(&Source::new("x.yaml", text))
+    }
+
+    #[test]
+    fn a_whole_file_is_read() {
+        let (loaded, findings) = read(
+            "version: 1\ninject: { lambda.throttle: { target: worker, concurrency: 0 } }\nfor: 10m\nrates: [20/s, 5 per minute]\nnamed: { a: 1 }\nside: right\nshare: 50%\nbecause: 7\n",
+        );
+        assert!(findings.is_empty(), "{}", findings.render(Style::Plain));
+        let loaded = loaded.unwrap();
+        let item = &loaded.value;
+        assert_eq!(item.inject, Thing::Throttle(Throttle { target: TargetName("worker".into()), concurrency: 0 }));
+        assert_eq!((item.lasts, item.at, item.side), (Span::from_mins(10), Span::ZERO, Side::Right));
+        assert_eq!((item.share, item.rates.len(), item.because.as_deref()), (Share::new(0.5), 2, Some("7")));
+        assert_eq!(loaded.references[0].name, "worker");
+        assert_eq!(loaded.source.slice(loaded.references[0].at), "worker");
+        assert_eq!(loaded.source.slice(loaded.place("rates/1")), "5 per minute");
+        assert_eq!(loaded.source.slice(loaded.key_place("inject/lambda.throttle")), "lambda.throttle");
+    }
+
+    #[test]
+    fn every_mistake_is_found_at_once() {
+        let (loaded, findings) = read(
+            "version: 2\ninject: { lambda.throtle: { target: worker } }\nat: 5\nrates: [20, -1/s]\nnamed: { 1: x }\nside: lft\nshare: 120 %\nbecause: ''\nreally: yes\nforr: 5m\n",
+        );
+        assert!(loaded.is_none());
+        let lines: Vec<String> = findings.iter().map(|finding| format!("{} {finding}", finding.code.id())).collect();
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        bad-value x.yaml:1:10: version `2` is not known; write `version: 1`
+        unknown-key x.yaml:2:11: `lambda.throtle` is not a key here; did you mean `lambda.throttle`?
+        bad-value x.yaml:3:5: `5` has no unit; write `5m` or `5s`
+        bad-value x.yaml:4:9: `20` has no unit; write `20/s` or `20/min`
+        bad-value x.yaml:4:13: `-1/s` is not a rate; write `20/s`, `5 per minute` or `100/h`
+        bad-value x.yaml:5:10: `1` cannot be a name; a name has up to 64 letters, digits, `-` and `_`, and begins with a letter
+        bad-value x.yaml:5:13: `x` is not a whole number that fits here; write a number from 0 to 4294967295
+        unknown-word x.yaml:6:7: `lft` is not a word that is known here; did you mean `left`?
+        bad-value x.yaml:7:8: `120 %` is not a share; it lies between `0 %` and `100 %`
+        bad-value x.yaml:8:10: the text is empty; write something, or leave the key away
+        bad-value x.yaml:9:9: `yes` is neither `true` nor `false`; write one of them
+        unknown-key x.yaml:10:1: `forr` is not a key here; did you mean `for`?
+        "#);
+        let (_, findings) = read(
+            "version: 1\ninject: { lambda.throttle: { concurrency: many }, count: 1 }\nfor:\nrates: 20/s\nnamed: []\nside: [left]\nat: !Sub 5m\nshare:\n",
+        );
+        let lines: Vec<String> = findings.iter().map(|finding| format!("{} {finding}", finding.code.id())).collect();
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        one-key x.yaml:2:51: exactly one key belongs here, and there are 2; write one of `lambda.throttle` or `count`; more go into items of their own
+        wrong-kind x.yaml:3:1: `for` has no value; write for example `for: 10m`
+        wrong-kind x.yaml:4:8: here belongs a list, not a text; write each item on a line of its own, after `- `
+        wrong-kind x.yaml:5:8: here belongs a mapping whose keys are each a name, not a list; write for example `{ ... }`
+        wrong-kind x.yaml:6:7: here belongs `left` or `right`, not a list; write for example `left`
+        unexpected-tag x.yaml:7:10: the tag `!Sub` has no meaning here; leave the tag away; only templates have tags
+        wrong-kind x.yaml:8:1: `share` has no value; write for example `share: 50 %`, or leave the key away
+        "#);
+        let (_, findings) = read("- version\n");
+        insta::assert_snapshot!(findings.render(Style::Plain), @r#"
+        error[wrong-kind]: here belongs a mapping, not a list
+         --> x.yaml:1:1
+          |
+        1 | - version
+          | ^
+          |
+          = help: its keys are `version`, `inject`, `for`, `at`, `share`, `rates`, `named`, `side`, `really` and `because`
+
+        1 error
+        "#);
+        let (_, findings) = read("");
+        insta::assert_snapshot!(findings.render(Style::Plain), @r#"
+        error[wrong-kind]: here belongs a mapping, not nothing
+         --> x.yaml:1:1
+          |
+        1 |
+          | ^
+          |
+          = help: its keys are `version`, `inject`, `for`, `at`, `share`, `rates`, `named`, `side`, `really` and `because`
+
+        1 error
+        "#);
+    }
+
+    #[test]
+    fn close_words_are_found_and_far_ones_are_not() {
+        let known = || ["concurrency", "target", "leave_in_queue"].into_iter();
+        assert_eq!(closest("concurency", known()), Some("concurrency"));
+        assert_eq!(closest("leave-in-queue", known()), Some("leave_in_queue"));
+        assert_eq!(closest("Targets", known()), Some("target"));
+        assert_eq!(closest("memory", known()), None);
+    }
+}
