@@ -249,3 +249,15 @@ pub struct Plan {
     /// What the user should know before saying yes, in the order of weight.
     pub warnings: Vec<String>,
 }
+
+impl Plan {
+    /// From the end of the baseline to the begin of the last undo.
+    pub fn timeline(&self) -> Span {
+        self.steps.iter().map(|step| step.at + step.lasts).max().unwrap_or(Span::ZERO)
+    }
+
+    /// From the begin of the baseline to the planned end of the recovery.
+    pub fn length(&self) -> Span {
+        self.baseline + self.timeline() + self.recovers_within
+    }
+}

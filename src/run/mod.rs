@@ -1,6 +1,10 @@
 //! A run: one execution of a plan, written down event by event.
 
+mod advance;
+pub mod conclude;
+pub mod driver;
 pub mod event;
+pub mod machine;
 pub mod state;
 pub mod verdict;
 

@@ -1,0 +1,214 @@
+//! Putting a change in: re-read, announce, write, and be sure of the outcome; then look at it while it holds.
+
+use super::super::event::{Event, Stop, WriteOutcome};
+use super::super::machine::{Asked, Machine, Need};
+use super::backoff;
+use crate::account::setting::with_key;
+use crate::account::{Call, CallError, Observed, Outcome, RefusedBy, Reply, Setting, Value, Write};
+use crate::plan::{Change, ChangeId};
+use crate::units::{Span, Time};
+
+/// How many times a do is tried against throttling or a busy resource.
+const TRIES: u32 = 6;
+/// How often a changed setting is re-read while it holds.
+const HOLD_EVERY: Span = Span::from_secs(30);
+/// A foreign value counts when it is seen again after this time: a single read may be stale.
+const SEEN_AGAIN_AFTER: Span = Span::from_secs(10);
+
+/// What the machine remembers of a change that goes in, or is in.
+#[derive(Clone, Debug, Default)]
+pub(in crate::run) struct Doing {
+    not_before: Time,
+    tries: u32,
+    next_hold: Time,
+    foreign: Option<Value>,
+}
+
+/// What was refused by the service for a reason that passes by itself.
+pub(super) fn passes(error: &CallError) -> bool {
+    matches!(error, CallError::Throttled | CallError::Refused { by: RefusedBy::Busy, .. })
+}
+
+/// The write that takes a setting from what was just read to `value`.
+pub(super) fn write_over(change: &Change, observed: &Observed, value: &Value) -> Result<Write, String> {
+    let whole = match (&change.setting, &observed.whole) {
+        (Setting::FaultFlag { key, .. }, Some(document)) => Some(with_key(document, key, value)?),
+        _ => None,
+    };
+    // When the document is back as it was planned from, it gets back the very bytes.
+    let whole = match (whole, &change.whole_before) {
+        (Some(new), Some(before)) if crate::account::setting::same_document(&new, before) => Some(before.clone()),
+        (whole, _) => whole,
+    };
+    Ok(Write { setting: change.setting.clone(), value: value.clone(), whole })
+}
+
+impl Machine {
+    /// Takes a change one step further; true when it is in.
+    pub(super) fn advance_do(&mut self, id: ChangeId) -> bool {
+        let Some(life) = self.state.lives.get(&id) else { return true };
+        if life.holds() {
+            self.advance_hold(id);
+            return true;
+        }
+        if life.settled.is_some() || life.restoring.is_some() || self.flying(id) || !self.may_do() {
+            return false;
+        }
+        let doubtful = matches!(life.outcome, Some(WriteOutcome::Unknown(_)));
+        let doing = self.doing.entry(id).or_default();
+        if self.now < doing.not_before {
+            let at = doing.not_before;
+            self.wake_by(at);
+            return false;
+        }
+        let Some(change) = self.state.plan.changes.get(&id) else { return true };
+        if self.busy().contains(change.setting.resource()) {
+            return false;
+        }
+        let call = Call::Read { setting: change.setting.clone() };
+        let asked = if doubtful { Asked::ReadAfterDo(id) } else { Asked::ReadBeforeDo(id) };
+        self.call(asked, call, Need::Nothing);
+        false
+    }
+
+    fn flying(&self, id: ChangeId) -> bool {
+        self.asked.values().any(|asked| {
+            matches!(asked, Asked::ReadBeforeDo(other) | Asked::Do(other) | Asked::ReadAfterDo(other) | Asked::ReadInHold(other) if *other == id)
+        })
+    }
+
+    pub(in crate::run) fn read_before_do(&mut self, id: ChangeId, outcome: Outcome) {
+        let plan = self.state.plan.clone();
+        let Some(change) = plan.changes.get(&id) else { return };
+        if !self.may_do() {
+            return;
+        }
+        match outcome {
+            Ok(Reply::Observed(observed)) if observed.value.same_as(&change.before) => {
+                match write_over(change, &observed, &change.after) {
+                    Ok(write) => {
+                        self.record(Event::Changing { change: id });
+                        self.call(Asked::Do(id), Call::Write(write), Need::Durable);
+                    }
+                    Err(why) => self.stop(Stop::Failed { change: id, why }),
+                }
+            }
+            Ok(Reply::Observed(observed)) if change.setting.is_mark() => {
+                let why = format!("{} is held by another run: {}", change.setting.resource(), observed.value);
+                self.stop(Stop::Failed { change: id, why });
+            }
+            Ok(Reply::Observed(observed)) => self.stop(Stop::Drifted { change: id, found: observed.value }),
+            Ok(_) => self.stop(Stop::Failed { change: id, why: "the account gave a wrong kind of answer".into() }),
+            Err(error @ (CallError::Throttled | CallError::Unknown(_))) => self.try_again(id, &error),
+            Err(error) => self.stop(Stop::Failed { change: id, why: error.to_string() }),
+        }
+    }
+
+    fn try_again(&mut self, id: ChangeId, error: &CallError) {
+        let now = self.now;
+        let doing = self.doing.entry(id).or_default();
+        doing.not_before = now + backoff(doing.tries);
+        doing.tries += 1;
+        if doing.tries > TRIES {
+            self.stop(Stop::Failed { change: id, why: error.to_string() });
+        }
+    }
+
+    pub(in crate::run) fn done(&mut self, id: ChangeId, outcome: Outcome) {
+        match outcome {
+            Ok(_) => self.record(Event::Changed { change: id, outcome: WriteOutcome::Applied }),
+            Err(CallError::Unknown(why)) => {
+                self.record(Event::Changed { change: id, outcome: WriteOutcome::Unknown(why) });
+            }
+            Err(error) => {
+                self.record(Event::Changed { change: id, outcome: WriteOutcome::Refused(error.clone()) });
+                if passes(&error) {
+                    self.try_again(id, &error);
+                } else {
+                    self.stop(Stop::Failed { change: id, why: error.to_string() });
+                }
+            }
+        }
+    }
+
+    /// The do had no answer: the account is asked until it shows the new value, or nothing can land any more.
+    pub(in crate::run) fn read_after_do(&mut self, id: ChangeId, outcome: Outcome) {
+        let plan = self.state.plan.clone();
+        let Some(change) = plan.changes.get(&id) else { return };
+        let now = self.now;
+        let settles = self.state.settles_from(id);
+        if let Ok(Reply::Observed(observed)) = outcome {
+            if observed.value.same_as(&change.after) {
+                return self.record(Event::Changed { change: id, outcome: WriteOutcome::Applied });
+            }
+            if !observed.value.same_as(&change.before) {
+                return match change.setting.is_mark() {
+                    true => self.stop(Stop::Failed { change: id, why: "another run marked the resource".into() }),
+                    false => self.stop(Stop::Drifted { change: id, found: observed.value }),
+                };
+            }
+        }
+        if now >= settles {
+            return self.stop(Stop::Failed { change: id, why: "the write had no answer and never took place".into() });
+        }
+        self.doing.entry(id).or_default().not_before = now + Span::from_secs(2);
+    }
+
+    fn advance_hold(&mut self, id: ChangeId) {
+        let Some(change) = self.state.plan.changes.get(&id) else { return };
+        if change.setting.is_mark() || self.flying(id) {
+            return;
+        }
+        let call = Call::Read { setting: change.setting.clone() };
+        let now = self.now;
+        let doing = self.doing.entry(id).or_default();
+        if doing.next_hold == Time::EPOCH {
+            doing.next_hold = now + HOLD_EVERY;
+        }
+        let due = doing.next_hold;
+        if now < due {
+            return self.wake_by(due);
+        }
+        doing.next_hold = now + HOLD_EVERY;
+        self.call(Asked::ReadInHold(id), call, Need::Nothing);
+    }
+
+    pub(in crate::run) fn read_in_hold(&mut self, id: ChangeId, outcome: Outcome) {
+        let plan = self.state.plan.clone();
+        let Some(change) = plan.changes.get(&id) else { return };
+        if !self.state.lives.get(&id).is_some_and(|life| life.holds()) {
+            return;
+        }
+        let now = self.now;
+        let doing = self.doing.entry(id).or_default();
+        match outcome {
+            Ok(Reply::Observed(observed)) if observed.value.same_as(&change.after) => doing.foreign = None,
+            Ok(Reply::Observed(observed)) => match doing.foreign.take() {
+                Some(seen) if seen.same_as(&observed.value) => {
+                    self.stop(Stop::Drifted { change: id, found: observed.value });
+                }
+                _ => {
+                    doing.foreign = Some(observed.value);
+                    doing.next_hold = now + SEEN_AGAIN_AFTER;
+                }
+            },
+            Err(CallError::Gone(what)) => {
+                self.stop(Stop::Failed { change: id, why: format!("{what} does not exist any more") });
+            }
+            // A read that fails says nothing; the next one may.
+            _ => {}
+        }
+    }
+
+    /// A call never left this process.
+    pub(in crate::run) fn not_sent(&mut self, asked: Asked) {
+        let refused = CallError::Refused { by: RefusedBy::Unsupported, message: "the call was never sent".into() };
+        match asked {
+            Asked::Do(change) => self.record(Event::Changed { change, outcome: WriteOutcome::Refused(refused) }),
+            Asked::Send { step, first, last } => {
+                self.record(Event::Sent { step, first, last, outcomes: Err(refused) });
+            }
+            _ => {}
+        }
+    }
+}

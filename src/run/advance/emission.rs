@@ -1,0 +1,358 @@
+//! Messages: sent once each, announced before; afterwards swept from the dead-letter queue and accounted for.
+//!
+//! Invariant: a number that was announced is never sent again. Never is a message received from a source queue.
+
+use std::collections::BTreeSet;
+
+use super::super::event::{Event, MessageAccount};
+use super::super::machine::{Asked, Machine, Need};
+use super::super::state::{Sends, State};
+use crate::account::description::QueueDescription;
+use crate::account::{
+    Call, CallError, Description, Handle, Message, Metric, Outcome, Query, Received, Reply, Resource, RunMarker, Window,
+};
+use crate::plan::{Cleanup, Emission};
+use crate::units::{Span, Time};
+
+/// For how long a received message is hidden while the sweep decides about it.
+const HIDE: Span = Span::from_secs(30);
+/// Between two looks at a dead-letter queue that was empty.
+const LOOK_AGAIN: Span = Span::from_secs(15);
+/// A send without an answer may arrive this late (DESIGN rule 4).
+const LATE_SEND: Span = Span::from_secs(60);
+/// How long after the last message should have arrived the sweep goes on while the source queue is not empty.
+const PATIENCE: Span = Span::from_mins(5);
+
+/// What the machine remembers of a sweep.
+#[derive(Clone, Debug, Default)]
+pub(in crate::run) struct Sweep {
+    not_before: Time,
+    inspected: bool,
+    /// Received, and not yet deleted or released.
+    pending: Vec<Received>,
+    foreign: BTreeSet<String>,
+    /// Looks in a row that found nothing.
+    empty: u32,
+    /// What the source queue holds, one count a metric, as far as asked.
+    source: Vec<f64>,
+}
+
+const SOURCE_METRICS: [Metric; 3] = [Metric::Depth, Metric::InFlight, Metric::Delayed];
+
+/// Whether messages sent to, or swept from, this resource are still to be accounted for, or were left.
+pub(super) fn owes(state: &State, resource: &Resource) -> bool {
+    state.plan.steps.iter().zip(&state.steps).any(|(planned, step)| {
+        let Some(emission) = &planned.emission else { return false };
+        let lost = step.sends.accounted.as_ref().is_some_and(|account| !account.not_found.is_empty());
+        &emission.queue == resource && (step.sends.owed() || lost)
+    })
+}
+
+impl Machine {
+    /// Sends what is due of a step's messages.
+    pub(super) fn advance_sends(&mut self, step: usize) {
+        let plan = self.state.plan.clone();
+        let Some(emission) = plan.steps.get(step).and_then(|s| s.emission.as_ref()) else { return };
+        let Some(known) = self.state.steps.get(step) else { return };
+        let sent = known.sends.next.saturating_sub(emission.first);
+        let count = u32::try_from(emission.bodies.len()).unwrap_or(u32::MAX);
+        if sent >= count
+            || !self.may_do()
+            || self.asked.values().any(|a| matches!(a, Asked::Send { step: s, .. } if *s == step))
+        {
+            return;
+        }
+        let due = known.began.unwrap_or(self.now) + emission.interval * i64::from(sent);
+        if self.now < due {
+            return self.wake_by(due);
+        }
+        let at_once = if emission.interval == Span::ZERO { 10.min(count - sent) } else { 1 };
+        let (first, last) = (known.sends.next, known.sends.next + at_once - 1);
+        let messages = (first..=last).filter_map(|number| self.message(emission, number)).collect();
+        self.record(Event::Sending { step, first, last });
+        let call = Call::Send { queue: emission.queue.clone(), messages };
+        self.call(Asked::Send { step, first, last }, call, Need::Durable);
+    }
+
+    fn message(&self, emission: &Emission, number: u32) -> Option<Message> {
+        let body = emission.bodies.get(usize::try_from(number - emission.first).ok()?)?.clone();
+        let marker = RunMarker { run: self.state.plan.run.clone(), number };
+        Some(Message { marker, body, group: emission.group.clone() })
+    }
+
+    pub(in crate::run) fn sent(&mut self, step: usize, first: u32, last: u32, outcome: Outcome) {
+        let outcomes = match outcome {
+            Ok(Reply::Sent(outcomes)) => Ok(outcomes),
+            Ok(_) => Err(CallError::Unknown("the account gave a wrong kind of answer".into())),
+            Err(error) => Err(error),
+        };
+        self.record(Event::Sent { step, first, last, outcomes });
+    }
+
+    /// Accounts for the messages of every step that is over.
+    pub(in crate::run) fn advance_emissions(&mut self) {
+        for step in self.state.unaccounted().collect::<Vec<_>>() {
+            let sending = self.asked.values().any(|a| matches!(a, Asked::Send { step: s, .. } if *s == step));
+            if self.step_is_over(step) && !sending {
+                self.advance_sweep(step);
+            }
+        }
+    }
+
+    fn advance_sweep(&mut self, step: usize) {
+        let plan = self.state.plan.clone();
+        let Some(emission) = plan.steps.get(step).and_then(|s| s.emission.as_ref()) else { return };
+        let dead_letter = match &emission.cleanup {
+            Cleanup::LeaveInQueue => {
+                return self.account_for(step, false, "the experiment lets them stay in the queue");
+            }
+            Cleanup::Sweep { dead_letter, .. } => dead_letter,
+        };
+        if self.asked.values().any(|asked| asked.sweeps(step)) {
+            return;
+        }
+        let (now, Some(sweep)) = (self.now, self.sweeps.get_mut(step)) else { return };
+        if let Some(received) = sweep.pending.pop() {
+            return self.decide_about(step, dead_letter, received);
+        }
+        let due = sweep.not_before;
+        if now < due {
+            return self.wake_by(due);
+        }
+        if !sweep.inspected {
+            return self.call(Asked::Inspect(step), Call::Describe { resource: dead_letter.clone() }, Need::Nothing);
+        }
+        if let Some((whole, why)) = self.sweep_ends(step, emission) {
+            return self.account_for(step, whole, &why);
+        }
+        let Some(sweep) = self.sweeps.get(step) else { return };
+        let asked = sweep.source.len();
+        match SOURCE_METRICS.get(asked) {
+            Some(metric) if self.late(step, emission) && sweep.empty >= 2 => {
+                let query = Query { metric: *metric, resource: emission.queue.clone() };
+                let window = Window { from: now - Span::from_secs(1), to: now };
+                self.call(Asked::SourceCount(step), Call::Measure { query, window }, Need::Nothing);
+            }
+            _ => {
+                let call = Call::Receive { queue: dead_letter.clone(), hide: HIDE };
+                self.call(Asked::Receive(step), call, Need::Nothing);
+            }
+        }
+    }
+
+    /// A message of this run is deleted; anybody else's is made visible again at once.
+    fn decide_about(&mut self, step: usize, dead_letter: &Resource, received: Received) {
+        let queue = dead_letter.clone();
+        match received.marker {
+            Some(RunMarker { run, number }) if run == self.state.plan.run => {
+                let owner = self.step_of(number).unwrap_or(step);
+                self.record(Event::Sweeping { step: owner, number });
+                let call = Call::DeleteMessage { queue, handle: received.handle };
+                self.call(Asked::DeleteMessage { step, number }, call, Need::Tried);
+            }
+            _ => {
+                if let Some(sweep) = self.sweeps.get_mut(step) {
+                    sweep.foreign.insert(received.id);
+                }
+                self.release(step, queue, received.handle);
+            }
+        }
+    }
+
+    fn release(&mut self, step: usize, queue: Resource, handle: Handle) {
+        self.call(Asked::ReleaseMessage(step), Call::ReleaseMessage { queue, handle }, Need::Tried);
+    }
+
+    fn step_of(&self, number: u32) -> Option<usize> {
+        self.state.plan.steps.iter().position(|step| {
+            step.emission
+                .as_ref()
+                .is_some_and(|e| number >= e.first && u64::from(number) < u64::from(e.first) + e.bodies.len() as u64)
+        })
+    }
+
+    /// Whether every message should have arrived by now.
+    fn late(&self, step: usize, emission: &Emission) -> bool {
+        let Some(sends) = self.state.steps.get(step).map(|s| &s.sends) else { return true };
+        let Cleanup::Sweep { arrives_within, .. } = &emission.cleanup else { return true };
+        let slack = if sends.unknown.is_empty() { Span::ZERO } else { LATE_SEND };
+        self.now >= sends.last_at.unwrap_or(self.now) + *arrives_within + slack
+    }
+
+    /// Whether the sweep ends here; `true` when the source queue was seen empty, so that what is missing was consumed.
+    fn sweep_ends(&self, step: usize, emission: &Emission) -> Option<(bool, String)> {
+        let Cleanup::Sweep { foreign_limit, arrives_within, .. } = &emission.cleanup else { return None };
+        let (sends, sweep) = (&self.state.steps.get(step)?.sends, self.sweeps.get(step)?);
+        let missing = missing(sends);
+        if missing.is_empty() {
+            return Some((true, "every message was found and deleted".into()));
+        }
+        // A message without an answer counts as one that may never have been sent, once nothing can arrive any more.
+        if sweep.foreign.len() > usize::try_from(*foreign_limit).unwrap_or(usize::MAX) {
+            return Some((false, format!("the dead-letter queue holds more than {foreign_limit} messages of others")));
+        }
+        if sweep.source.len() == SOURCE_METRICS.len() {
+            if sweep.source.iter().all(|count| *count <= 0.0) {
+                return Some((true, "the source queue ran empty".into()));
+            }
+            let last = sends.last_at.unwrap_or(self.now) + *arrives_within + LATE_SEND + PATIENCE;
+            if self.now >= last {
+                return Some((false, "the source queue did not run empty in time".into()));
+            }
+        }
+        None
+    }
+
+    pub(in crate::run) fn inspected(&mut self, step: usize, outcome: Outcome) {
+        let now = self.now;
+        let found = match outcome {
+            Ok(Reply::Description(description)) => match *description {
+                Description::Queue(queue) => Some(queue),
+                _ => None,
+            },
+            Err(CallError::Gone(_)) => return self.account_for(step, false, "the dead-letter queue does not exist"),
+            _ => None,
+        };
+        let Some(sweep) = self.sweeps.get_mut(step) else { return };
+        match found.as_ref().map(unsafe_to_sweep) {
+            None => sweep.not_before = now + Span::from_secs(5),
+            Some(None) => sweep.inspected = true,
+            Some(Some(why)) => self.account_for(step, false, why),
+        }
+        self.give_up_sweep(step);
+    }
+
+    pub(in crate::run) fn received(&mut self, step: usize, outcome: Outcome) {
+        let now = self.now;
+        let Some(sweep) = self.sweeps.get_mut(step) else { return };
+        match outcome {
+            Ok(Reply::Received(messages)) if messages.is_empty() => {
+                sweep.empty += 1;
+                sweep.not_before = now + LOOK_AGAIN;
+            }
+            Ok(Reply::Received(messages)) => {
+                let ours = messages.iter().any(|m| m.marker.as_ref().is_some_and(|k| k.run == self.state.plan.run));
+                sweep.empty = if ours { 0 } else { sweep.empty + 1 };
+                sweep.source.clear();
+                sweep.pending = messages;
+                sweep.pending.reverse();
+                // Others' messages come back at once; looking again at once would only find them again.
+                sweep.not_before = if ours { now } else { now + LOOK_AGAIN };
+            }
+            _ => sweep.not_before = now + Span::from_secs(5),
+        }
+        self.give_up_sweep(step);
+    }
+
+    /// A sweep ends even when the dead-letter queue cannot be read or never stops giving.
+    fn give_up_sweep(&mut self, step: usize) {
+        let plan = self.state.plan.clone();
+        let Some(Cleanup::Sweep { arrives_within, .. }) =
+            plan.steps.get(step).and_then(|s| s.emission.as_ref()).map(|e| &e.cleanup)
+        else {
+            return;
+        };
+        let Some(known) = self.state.steps.get(step) else { return };
+        let from = known.sends.last_at.unwrap_or(self.state.started).max(self.undo_since.unwrap_or(Time::EPOCH));
+        if known.sends.owed() && self.now >= from + *arrives_within + LATE_SEND + PATIENCE * 2 {
+            self.account_for(step, false, "the dead-letter queue could not be swept in time");
+        }
+    }
+
+    pub(in crate::run) fn message_deleted(&mut self, step: usize, number: u32, outcome: Outcome) {
+        // Without an answer the message is either gone or seen again, and then deleted again.
+        if outcome.is_ok() {
+            let owner = self.step_of(number).unwrap_or(step);
+            self.record(Event::Swept { step: owner, number });
+        }
+    }
+
+    pub(in crate::run) fn message_released(&mut self, _step: usize) {}
+
+    pub(in crate::run) fn source_counted(&mut self, step: usize, outcome: Outcome) {
+        let now = self.now;
+        let Some(sweep) = self.sweeps.get_mut(step) else { return };
+        match outcome {
+            Ok(Reply::Sample(sample)) => match sample.value {
+                Some(count) if count > 0.0 => {
+                    // Something is still in there: look at the dead-letter queue again, and count again.
+                    sweep.source = vec![count; SOURCE_METRICS.len()];
+                    sweep.not_before = now + LOOK_AGAIN;
+                }
+                Some(count) => sweep.source.push(count),
+                None => sweep.not_before = now + LOOK_AGAIN,
+            },
+            _ => sweep.not_before = now + LOOK_AGAIN,
+        }
+        if sweep.source.iter().any(|count| *count > 0.0) {
+            let plan = self.state.plan.clone();
+            let Some(emission) = plan.steps.get(step).and_then(|s| s.emission.as_ref()) else { return };
+            if let Some((whole, why)) = self.sweep_ends(step, emission) {
+                return self.account_for(step, whole, &why);
+            }
+            if let Some(sweep) = self.sweeps.get_mut(step) {
+                sweep.source.clear();
+                sweep.empty = 0;
+            }
+        }
+        self.give_up_sweep(step);
+    }
+
+    /// Ends the sweep of a step with its account. `whole`: nothing of it can be in a queue any more.
+    fn account_for(&mut self, step: usize, whole: bool, why: &str) {
+        let plan = self.state.plan.clone();
+        let Some(emission) = plan.steps.get(step).and_then(|s| s.emission.as_ref()) else { return };
+        let (Some(known), Some(sweep)) = (self.state.steps.get(step), self.sweeps.get(step)) else { return };
+        let sends = &known.sends;
+        let leaves = matches!(emission.cleanup, Cleanup::LeaveInQueue);
+        let count = |set: &BTreeSet<u32>| u32::try_from(set.len()).unwrap_or(u32::MAX);
+        // Announced for deletion, no answer, and not seen again: deleted.
+        let swept: BTreeSet<u32> = match whole {
+            true => sends.swept.union(&sends.sweeping).copied().collect(),
+            false => sends.swept.clone(),
+        };
+        let missing: Vec<u32> =
+            sends.accepted.union(&sends.unknown).filter(|number| !swept.contains(number)).copied().collect();
+        let mut account = MessageAccount {
+            accepted: count(&sends.accepted),
+            refused: count(&sends.refused),
+            unknown: count(&sends.unknown),
+            swept: count(&swept),
+            foreign: u32::try_from(sweep.foreign.len()).unwrap_or(u32::MAX),
+            ..MessageAccount::default()
+        };
+        match (leaves, whole) {
+            (true, _) => account.left = u32::try_from(missing.len()).unwrap_or(u32::MAX),
+            (false, true) => account.consumed = missing,
+            (false, false) => account.not_found = missing,
+        }
+        self.record(Event::Accounted { step, account, why: why.to_owned() });
+    }
+}
+
+/// Messages that were, or may have been, sent and not yet swept.
+fn missing(sends: &Sends) -> BTreeSet<u32> {
+    sends.accepted.union(&sends.unknown).filter(|number| !sends.swept.contains(number)).copied().collect()
+}
+
+fn unsafe_to_sweep(queue: &QueueDescription) -> Option<&'static str> {
+    if !queue.consumers.is_empty() {
+        Some("the dead-letter queue has a consumer, which a sweep would race: stop it, then `squall undo` again")
+    } else if queue.dead_letter.is_some() {
+        Some("the dead-letter queue has a redrive policy of its own, and a sweep would move messages on")
+    } else if queue.move_task_running {
+        Some("a move task runs on the dead-letter queue: wait until it is done, then `squall undo` again")
+    } else {
+        None
+    }
+}
+
+impl Asked {
+    fn sweeps(&self, step: usize) -> bool {
+        match self {
+            Asked::Inspect(s) | Asked::Receive(s) | Asked::ReleaseMessage(s) | Asked::SourceCount(s) => *s == step,
+            Asked::DeleteMessage { step: s, .. } => *s == step,
+            _ => false,
+        }
+    }
+}

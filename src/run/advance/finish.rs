@@ -1,0 +1,82 @@
+//! The end: everything settled, the fault gone, the recovery watched, and the run closed.
+
+use super::super::conclude::{self, Recovered};
+use super::super::event::{Event, Phase, Settled, WriteOutcome};
+use super::super::machine::{Asked, Machine};
+use crate::units::Time;
+
+impl Machine {
+    /// Closes the run when nothing is left to undo and nothing more to see.
+    pub(in crate::run) fn advance_end(&mut self) {
+        if !self.state.undoing() || self.closed() {
+            return;
+        }
+        self.leave_marks();
+        let writes = |asked: &Asked| {
+            matches!(
+                asked,
+                Asked::Do(_)
+                    | Asked::Undo(_)
+                    | Asked::Send { .. }
+                    | Asked::DeleteMessage { .. }
+                    | Asked::ReleaseMessage(_)
+            )
+        };
+        if !self.state.clean() || self.asked.values().any(writes) {
+            return;
+        }
+        if !self.watches_recovery() {
+            return self.close();
+        }
+        let Some(gone) = self.state.gone else {
+            let gone = self.gone_at();
+            if self.now < gone {
+                return self.wake_by(gone);
+            }
+            self.record(Event::FaultGone);
+            self.record(Event::Entered { phase: Phase::Recovery });
+            return self.wake_by(self.now);
+        };
+        let limit = self.state.started + self.state.plan.longest;
+        let undecided = self
+            .state
+            .plan
+            .signals
+            .iter()
+            .zip(&self.state.signals)
+            .any(|(planned, known)| conclude::recovery(&self.state, planned, known, gone) == Recovered::NotYet);
+        if undecided && self.now < limit {
+            return self.wake_by(limit);
+        }
+        self.close();
+    }
+
+    /// A mark stays where something else on its resource was left: it says who was here, and how to undo it.
+    fn leave_marks(&mut self) {
+        for id in self.state.outstanding().collect::<Vec<_>>() {
+            if self.stays_marked(id) {
+                let why = "the resource still holds something of this run".to_owned();
+                self.record(Event::Settled { change: id, how: Settled::Left { why } });
+            }
+        }
+    }
+
+    /// When the last undo works everywhere: wrapper caches read again, policies propagated.
+    fn gone_at(&self) -> Time {
+        let plan = &self.state.plan;
+        let worked = |life: &&super::super::state::Life| {
+            matches!(life.outcome, Some(WriteOutcome::Applied | WriteOutcome::Unknown(_)))
+        };
+        let ends = self.state.lives.iter().filter(|(_, life)| worked(life)).filter_map(|(id, life)| {
+            let out = life.restoring.or(life.settled.as_ref().map(|(at, _)| *at))?;
+            Some(out + plan.changes.get(id)?.takes_effect_within)
+        });
+        ends.max().unwrap_or(self.now)
+    }
+
+    fn close(&mut self) {
+        let verdict = conclude::verdict(&self.state);
+        let left = conclude::left_behind(&self.state);
+        self.record(Event::Closed { verdict, left });
+    }
+}

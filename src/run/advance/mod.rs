@@ -1,0 +1,16 @@
+//! What the machine does at each step, one file a concern: putting faults in, taking them out, messages, signals, the end.
+
+pub(super) mod doing;
+pub(super) mod emission;
+pub(super) mod finish;
+pub(super) mod load;
+pub(super) mod timeline;
+pub(super) mod undo;
+pub(super) mod watch;
+
+use crate::units::Span;
+
+/// Waiting times between tries of one call: 1 s, doubled up to 30 s.
+fn backoff(tries: u32) -> Span {
+    Span::from_secs(1_i64 << tries.min(5)).min(Span::from_secs(30))
+}

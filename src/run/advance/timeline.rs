@@ -1,0 +1,84 @@
+//! The timeline: from the baseline over the steps to the undo of everything.
+
+use super::super::event::{Event, Phase, Stop};
+use super::super::machine::Machine;
+use crate::plan::ChangeId;
+use crate::units::Time;
+
+impl Machine {
+    /// Ends the baseline when its last window is closed: it held, or the run stops with nothing touched.
+    pub(in crate::run) fn advance_baseline(&mut self) {
+        if self.state.t0().is_some() || self.state.undoing() {
+            return;
+        }
+        if let Some(why) = self.baseline_breaks() {
+            return self.stop(Stop::Baseline { why });
+        }
+        let closed = self.baseline_closes();
+        if self.now < closed || !self.baseline_is_measured() {
+            return self.wake_by(closed);
+        }
+        match self.baseline_is_empty() {
+            Some(why) => self.stop(Stop::Baseline { why }),
+            None => self.record(Event::Entered { phase: Phase::Fault }),
+        }
+    }
+
+    /// Marks first, all of them; then each step in its time.
+    pub(in crate::run) fn advance_faults(&mut self) {
+        let Some(t0) = self.state.t0() else { return };
+        if !self.may_do() {
+            return;
+        }
+        let marks: Vec<ChangeId> =
+            self.state.plan.changes.iter().filter(|(_, c)| c.setting.is_mark()).map(|(id, _)| *id).collect();
+        let mut marked = true;
+        for id in marks {
+            marked &= self.advance_do(id);
+        }
+        if !marked {
+            return;
+        }
+        let mut over = true;
+        for step in 0..self.state.plan.steps.len() {
+            over &= self.advance_step(step, t0);
+        }
+        if over && self.may_do() {
+            self.enter_undo();
+        }
+    }
+
+    /// Whether the step is over.
+    fn advance_step(&mut self, step: usize, t0: Time) -> bool {
+        let plan = self.state.plan.clone();
+        let Some(planned) = plan.steps.get(step) else { return true };
+        let (begins, ends) = (t0 + planned.at, t0 + planned.at + planned.lasts);
+        if self.now < begins {
+            self.wake_by(begins);
+            return false;
+        }
+        if self.now >= ends {
+            return true;
+        }
+        self.wake_by(ends);
+        if self.state.steps.get(step).is_some_and(|s| s.began.is_none()) {
+            self.record(Event::StepBegins { step });
+        }
+        let mut done = true;
+        for id in &planned.changes {
+            done = done && self.advance_do(*id);
+        }
+        if done && planned.emission.is_some() {
+            self.advance_sends(step);
+        }
+        false
+    }
+
+    /// Whether a step's time is over, so that its changes are to be undone.
+    pub(in crate::run) fn step_is_over(&self, step: usize) -> bool {
+        match (self.state.t0(), self.state.plan.steps.get(step)) {
+            (Some(t0), Some(planned)) => self.state.undoing() || self.now >= t0 + planned.at + planned.lasts,
+            _ => self.state.undoing(),
+        }
+    }
+}
