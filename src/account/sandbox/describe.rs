@@ -1,0 +1,118 @@
+//! What the resources of a world are, and which ones a selector means.
+
+use super::app::arn;
+use super::iam::INLINE_LIMIT;
+use super::world::World;
+use crate::account::description::{FunctionDescription, ParameterDescription, QueueDescription, RoleDescription};
+use crate::account::target::SelectBy;
+use crate::account::{AccountName, CallError, Description, Resource, ResourceKind, Selector};
+use crate::units::Span;
+
+/// A fault wrapper keeps its flags so long unless `FAILURE_CACHE_TTL` says otherwise (failure-lambda 1.x).
+const WRAPPER_CACHE: Span = Span::from_secs(60);
+
+impl World {
+    /// The resources that a selector means, by name.
+    pub(super) fn resolve(&self, account: &AccountName, selector: &Selector) -> Vec<Resource> {
+        let app = &self.model.app;
+        let names = self.names(selector.kind).into_iter();
+        let tagged = |name: &String, key: &String, value: &String| {
+            app.tags.get(name).and_then(|tags| tags.get(key)).is_some_and(|have| have == value)
+        };
+        let meant: Vec<String> = match &selector.by {
+            SelectBy::Name(given) => {
+                let wanted = app.logical_ids.get(given).unwrap_or(given);
+                names.filter(|name| name == wanted || arn(selector.kind, name) == *given).collect()
+            }
+            SelectBy::Tag { key, value } => names.filter(|name| tagged(name, key, value)).collect(),
+            SelectBy::Stack(stack) => names.filter(|_| *stack == app.stack).collect(),
+        };
+        let resources = meant.into_iter().map(|name| Resource::new(account, selector.kind, name));
+        resources.filter(|resource| !self.settings.deleted.contains(resource)).collect()
+    }
+
+    fn names(&self, kind: ResourceKind) -> Vec<String> {
+        let app = &self.model.app;
+        match kind {
+            ResourceKind::Function => app.functions.keys().cloned().collect(),
+            ResourceKind::Queue => app.queues.keys().cloned().collect(),
+            ResourceKind::Role => app.roles.keys().cloned().collect(),
+            ResourceKind::Parameter => self.settings.parameters.keys().cloned().collect(),
+            ResourceKind::Table => app.tables.keys().cloned().collect(),
+            ResourceKind::Topic => app.topics.keys().cloned().collect(),
+            ResourceKind::Api => app.apis.keys().cloned().collect(),
+            ResourceKind::Alarm => app.alarms.keys().cloned().collect(),
+        }
+    }
+
+    /// What a resource is.
+    ///
+    /// # Errors
+    /// [`CallError::Gone`] when it is not there.
+    pub(super) fn describe(&self, resource: &Resource) -> Result<Description, CallError> {
+        let index = self.index_of(resource)?;
+        let arn = arn(resource.kind, &resource.name);
+        Ok(match resource.kind {
+            ResourceKind::Function => Description::Function(self.describe_function(resource, index, arn)),
+            ResourceKind::Queue => Description::Queue(self.describe_queue(resource, index, arn)),
+            ResourceKind::Role => Description::Role(self.describe_role(resource, index, arn)),
+            ResourceKind::Parameter => Description::Parameter(ParameterDescription {
+                arn,
+                text: self.settings.parameters[&resource.name].to_string(),
+                secure: false,
+            }),
+            ResourceKind::Table | ResourceKind::Topic | ResourceKind::Api | ResourceKind::Alarm => {
+                Description::Other { arn }
+            }
+        })
+    }
+
+    fn describe_function(&self, function: &Resource, index: usize, arn: String) -> FunctionDescription {
+        let app = &self.model.app;
+        let spec = &self.model.functions[index];
+        let beside = |kind, name: &str| Resource::new(&function.account, kind, name);
+        let cache = spec.environment.get("FAILURE_CACHE_TTL").and_then(|text| text.parse().ok());
+        let parameter = spec.environment.get("FAILURE_INJECTION_PARAM");
+        let feeds = app.mappings.values().filter(|m| m.function == function.name && m.enabled);
+        FunctionDescription {
+            arn,
+            role: beside(ResourceKind::Role, &spec.role),
+            runtime: spec.runtime.clone(),
+            timeout: spec.timeout,
+            reserved: self.lambda.functions[index].reserved.map(u64::from),
+            account_unreserved: u64::from(app.account_concurrency.saturating_sub(self.lambda.reserved())),
+            unreserved_floor: u64::from(app.unreserved_floor),
+            fault_parameter: parameter.map(|name| beside(ResourceKind::Parameter, name)),
+            fault_cache: cache.map_or(WRAPPER_CACHE, Span::from_secs),
+            consumes: feeds.map(|m| beside(ResourceKind::Queue, &m.queue)).collect(),
+        }
+    }
+
+    fn describe_queue(&self, queue: &Resource, index: usize, arn: String) -> QueueDescription {
+        let spec = &self.model.queues[index].spec;
+        let beside = |kind, name: &str| Resource::new(&queue.account, kind, name);
+        let consumers = self.model.app.mappings.values().filter(|m| m.queue == queue.name && m.enabled);
+        QueueDescription {
+            arn,
+            fifo: spec.fifo,
+            visibility: spec.visibility,
+            retention: spec.retention,
+            delay: spec.delay,
+            dead_letter: spec.redrive.as_ref().map(|r| beside(ResourceKind::Queue, &r.dead_letter)),
+            max_receive_count: spec.redrive.as_ref().map(|r| r.max_receive_count),
+            consumers: consumers.map(|m| beside(ResourceKind::Function, &m.function)).collect(),
+            move_task_running: false,
+        }
+    }
+
+    fn describe_role(&self, role: &Resource, index: usize, arn: String) -> RoleDescription {
+        let users = self.model.app.functions.iter().filter(|(_, function)| function.role == role.name);
+        let size = self.iam.roles[index].inline_size().min(INLINE_LIMIT);
+        RoleDescription {
+            arn,
+            used_by: users.map(|(name, _)| Resource::new(&role.account, ResourceKind::Function, name)).collect(),
+            inline_size: size as u32,
+            service_linked: false,
+        }
+    }
+}

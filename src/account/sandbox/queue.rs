@@ -1,0 +1,270 @@
+//! SQS queues: visibility, receive counts, redrive to a dead-letter queue, delay, retention, message groups.
+//!
+//! Invariant: a message is in exactly one queue, and there visible, in flight or delayed. It moves to the dead-letter
+//! queue at the receive that would be one too many, keeping its id and the time it was first sent.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::event::{Event, MessageId};
+use super::world::World;
+use crate::account::RunMarker;
+use crate::units::{Span, Time};
+
+/// A message, wherever it is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Held {
+    pub sent: Time,
+    /// How often it was received.
+    pub received: u32,
+    /// Not a JSON object: a consumer cannot read it.
+    pub malformed: bool,
+    pub marker: Option<Arc<RunMarker>>,
+    /// The message group of a FIFO queue.
+    pub group: Option<Arc<str>>,
+    pub place: Place,
+}
+
+/// Where in its queue a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Its turn among the visible ones.
+    Visible(u64),
+    /// Hidden until then; `turn` is the one it had, which a FIFO queue gives back to it.
+    InFlight {
+        until: Time,
+        turn: u64,
+    },
+    Delayed(Time),
+}
+
+/// A queue as it is now.
+#[derive(Clone, Debug, Default)]
+pub(super) struct QueueState {
+    pub messages: BTreeMap<MessageId, Held>,
+    /// Turn to message.
+    visible: BTreeMap<u64, MessageId>,
+    turns: u64,
+    pub in_flight: u32,
+    pub delayed: u32,
+    /// Messages in flight of each message group.
+    busy_groups: BTreeMap<Arc<str>, u32>,
+    retention_planned: bool,
+}
+
+/// Every queue, in the order of the model.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Queues {
+    pub queues: Vec<QueueState>,
+    next_message: MessageId,
+}
+
+impl Queues {
+    pub fn new(number: usize) -> Queues {
+        Queues { queues: vec![QueueState::default(); number], next_message: 0 }
+    }
+}
+
+impl QueueState {
+    /// How many messages are visible.
+    pub fn depth(&self) -> usize {
+        self.visible.len()
+    }
+
+    fn show(&mut self, id: MessageId, turn: Option<u64>) {
+        let turn = turn.unwrap_or_else(|| {
+            self.turns += 1;
+            self.turns
+        });
+        self.visible.insert(turn, id);
+        if let Some(held) = self.messages.get_mut(&id) {
+            held.place = Place::Visible(turn);
+        }
+    }
+
+    /// Takes a message out of the place where it is, so that it is in none.
+    fn lift(&mut self, id: MessageId) {
+        let Some(held) = self.messages.get(&id) else { return };
+        match held.place {
+            Place::Visible(turn) => {
+                self.visible.remove(&turn);
+            }
+            Place::Delayed(_) => self.delayed -= 1,
+            Place::InFlight { .. } => {
+                self.in_flight -= 1;
+                if let Some(group) = &held.group
+                    && let Some(busy) = self.busy_groups.get_mut(group)
+                {
+                    *busy -= 1;
+                    if *busy == 0 {
+                        self.busy_groups.remove(group);
+                    }
+                }
+            }
+        }
+    }
+
+    fn remove(&mut self, id: MessageId) -> Option<Held> {
+        self.lift(id);
+        self.messages.remove(&id)
+    }
+
+    /// The next visible messages, at most `max`; none of a group that has others in flight.
+    fn next_visible(&self, max: usize) -> Vec<MessageId> {
+        if self.busy_groups.is_empty() {
+            return self.visible.values().take(max).copied().collect();
+        }
+        let free = |id: &&MessageId| {
+            let group = self.messages.get(id).and_then(|held| held.group.as_ref());
+            group.is_none_or(|group| !self.busy_groups.contains_key(group))
+        };
+        self.visible.values().filter(free).take(max).copied().collect()
+    }
+}
+
+impl World {
+    /// Puts a new message into a queue.
+    pub(super) fn enqueue(
+        &mut self,
+        queue: usize,
+        malformed: bool,
+        marker: Option<Arc<RunMarker>>,
+        group: Option<Arc<str>>,
+    ) {
+        let id = self.queues.next_message;
+        self.queues.next_message += 1;
+        let place = Place::Delayed(self.now);
+        let held = Held { sent: self.now, received: 0, malformed, marker, group, place };
+        self.queues.queues[queue].messages.insert(id, held);
+        match self.model.queues[queue].spec.delay {
+            Span::ZERO => self.make_visible(queue, id, None),
+            delay => {
+                let due = self.now + delay;
+                let state = &mut self.queues.queues[queue];
+                state.delayed += 1;
+                if let Some(held) = state.messages.get_mut(&id) {
+                    held.place = Place::Delayed(due);
+                }
+                self.agenda.at(due, Event::Due { queue: queue as u32, message: id });
+            }
+        }
+        self.plan_retention(queue);
+    }
+
+    /// A delayed message becomes visible.
+    pub(super) fn message_due(&mut self, queue: usize, id: MessageId) {
+        let state = &mut self.queues.queues[queue];
+        if state.messages.get(&id).is_some_and(|held| matches!(held.place, Place::Delayed(_))) {
+            state.lift(id);
+            self.make_visible(queue, id, None);
+        }
+    }
+
+    fn make_visible(&mut self, queue: usize, id: MessageId, turn: Option<u64>) {
+        self.queues.queues[queue].show(id, turn);
+    }
+
+    /// Receives up to `max` messages and hides them for `hide`. What was received too often already moves to the
+    /// dead-letter queue in its stead: on the receive after `maxReceiveCount` of them.
+    pub(super) fn receive(&mut self, queue: usize, max: usize, hide: Span) -> Vec<MessageId> {
+        let model = self.model.clone();
+        let spec = &model.queues[queue];
+        let limit = spec.spec.redrive.as_ref().map(|redrive| redrive.max_receive_count);
+        let mut batch = Vec::new();
+        while batch.len() < max {
+            // A group whose messages move away may free the next one, so look again until nothing is found.
+            let found = self.queues.queues[queue].next_visible(max - batch.len());
+            let mut moved = false;
+            for id in &found {
+                let state = &mut self.queues.queues[queue];
+                let Some(received) = state.messages.get(id).map(|held| held.received) else { continue };
+                match (spec.dead_letter, limit) {
+                    (Some(dead_letter), Some(limit)) if received >= limit => {
+                        self.move_to(queue, dead_letter, *id);
+                        moved = true;
+                    }
+                    _ => batch.push(*id),
+                }
+            }
+            for id in &batch {
+                self.hide(queue, *id, hide);
+            }
+            if !moved || found.is_empty() {
+                break;
+            }
+        }
+        batch
+    }
+
+    /// Hides a visible message as received; one that is hidden already stays so.
+    fn hide(&mut self, queue: usize, id: MessageId, hide: Span) {
+        let until = self.now + hide;
+        let state = &mut self.queues.queues[queue];
+        let Some(held) = state.messages.get_mut(&id) else { return };
+        let Place::Visible(turn) = held.place else { return };
+        state.visible.remove(&turn);
+        held.place = Place::InFlight { until, turn };
+        held.received += 1;
+        let receive = held.received;
+        state.in_flight += 1;
+        if let Some(group) = held.group.clone() {
+            *state.busy_groups.entry(group).or_default() += 1;
+        }
+        self.agenda.at(until, Event::Visible { queue: queue as u32, message: id, receive });
+    }
+
+    /// The visibility of a receive ends: unless deleted or received again, the message is visible again. In a FIFO queue
+    /// it keeps its turn, in a standard one it goes to the back.
+    pub(super) fn visible_again(&mut self, queue: usize, id: MessageId, receive: u32) {
+        let fifo = self.model.queues[queue].spec.fifo;
+        let state = &mut self.queues.queues[queue];
+        let Some(held) = state.messages.get(&id) else { return };
+        if let Place::InFlight { turn, .. } = held.place
+            && held.received == receive
+        {
+            state.lift(id);
+            self.make_visible(queue, id, fifo.then_some(turn));
+        }
+    }
+
+    /// Deletes a message by one of its receives. An old receive deletes nothing (SQS DeleteMessage). Whether it did.
+    pub(super) fn delete_message(&mut self, queue: usize, id: MessageId, receive: u32) -> bool {
+        let state = &mut self.queues.queues[queue];
+        if state.messages.get(&id).is_none_or(|held| held.received != receive) {
+            return false;
+        }
+        state.remove(id).is_some()
+    }
+
+    fn move_to(&mut self, from: usize, to: usize, id: MessageId) {
+        let Some(mut held) = self.queues.queues[from].remove(id) else { return };
+        held.received = 0;
+        self.queues.queues[to].messages.insert(id, held);
+        self.make_visible(to, id, None);
+        self.plan_retention(to);
+    }
+
+    fn plan_retention(&mut self, queue: usize) {
+        let retention = self.model.queues[queue].spec.retention;
+        let state = &mut self.queues.queues[queue];
+        if state.retention_planned {
+            return;
+        }
+        if let Some(oldest) = state.messages.values().map(|held| held.sent).min() {
+            state.retention_planned = true;
+            self.agenda.at(oldest + retention, Event::Retention { queue: queue as u32 });
+        }
+    }
+
+    /// Drops what is older than the queue keeps.
+    pub(super) fn retention_ends(&mut self, queue: usize) {
+        let kept_since = self.now - self.model.queues[queue].spec.retention;
+        let state = &mut self.queues.queues[queue];
+        let over = state.messages.iter().filter(|(_, held)| held.sent <= kept_since).map(|(id, _)| *id);
+        for id in over.collect::<Vec<_>>() {
+            state.remove(id);
+        }
+        state.retention_planned = false;
+        self.plan_retention(queue);
+    }
+}

@@ -1,0 +1,190 @@
+//! The settings of a world: how each is kept, read and written. A new setting adds its arms here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::event::{Event, Ticket};
+use super::world::World;
+use crate::account::{CallError, Observed, RefusedBy, Resource, ResourceKind, Setting, Value, Write};
+
+/// Longest text of a standard SSM parameter (Systems Manager quotas: 4 KB).
+const PARAMETER_LIMIT: usize = 4096;
+
+/// What the settings hold as they were written; what works by now may lag behind.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Settings {
+    /// squall's marks: SSM parameters of their own.
+    pub marks: BTreeMap<Resource, Arc<str>>,
+    /// SSM parameters by name.
+    pub parameters: BTreeMap<String, Arc<str>>,
+    /// Resources of the application that somebody deleted.
+    pub deleted: BTreeSet<Resource>,
+    /// Settings that were written and do not work yet.
+    pub settling: BTreeMap<Ticket, Setting>,
+    pub next_ticket: Ticket,
+}
+
+/// Refuses a call, in the service's words.
+pub(super) fn refused<T>(by: RefusedBy, message: impl Into<String>) -> Result<T, CallError> {
+    Err(CallError::Refused { by, message: message.into() })
+}
+
+impl World {
+    /// The index of a resource of the application, or [`CallError::Gone`].
+    pub(super) fn index_of(&self, resource: &Resource) -> Result<usize, CallError> {
+        let found = match resource.kind {
+            ResourceKind::Function => self.model.functions.index(&resource.name),
+            ResourceKind::Queue => self.model.queues.index(&resource.name),
+            ResourceKind::Role => self.model.roles.index(&resource.name),
+            ResourceKind::Parameter => self.settings.parameters.contains_key(&resource.name).then_some(0),
+            ResourceKind::Table => self.model.app.tables.keys().position(|name| *name == resource.name),
+            ResourceKind::Topic => self.model.app.topics.keys().position(|name| *name == resource.name),
+            ResourceKind::Api => self.model.app.apis.keys().position(|name| *name == resource.name),
+            ResourceKind::Alarm => self.model.app.alarms.keys().position(|name| *name == resource.name),
+        };
+        let gone = !self.settings.deleted.is_empty() && self.settings.deleted.contains(resource);
+        found.filter(|_| !gone).ok_or_else(|| CallError::Gone(resource.to_string()))
+    }
+
+    /// What a setting holds.
+    ///
+    /// # Errors
+    /// [`CallError::Gone`] when its resource is not there.
+    pub fn setting(&self, setting: &Setting) -> Result<Observed, CallError> {
+        match setting {
+            Setting::Mark { resource } => {
+                let mark = self.settings.marks.get(resource);
+                Ok(Observed::plain(mark.map_or(Value::Unset, |text| Value::Text(text.to_string()))))
+            }
+            Setting::ReservedConcurrency { function } => {
+                let reserved = self.lambda.functions[self.index_of(function)?].reserved;
+                Ok(Observed::plain(reserved.map_or(Value::Unset, |n| Value::Number(u64::from(n)))))
+            }
+            Setting::FaultFlag { parameter, key } => match self.index_of(parameter) {
+                Ok(_) => Observed::key_in(&self.settings.parameters[&parameter.name], key)
+                    .or_else(|why| refused(RefusedBy::Invalid, format!("{parameter}: {why}"))),
+                Err(gone) => Err(gone),
+            },
+            Setting::RolePolicy { role, policy } => {
+                let document = self.iam.roles[self.index_of(role)?].written.get(policy);
+                Ok(Observed::plain(document.map_or(Value::Unset, |text| Value::Text(text.to_string()))))
+            }
+        }
+    }
+
+    /// Writes a setting, as anybody may who is not squall. Behaves as the services do, but cannot fail on the way.
+    ///
+    /// # Errors
+    /// Refused or gone: nothing was changed.
+    pub fn set(&mut self, write: &Write) -> Result<(), CallError> {
+        if let Ok(shown) = self.setting(&write.setting) {
+            self.sky.about_to_write(&write.setting, &shown, self.now);
+        }
+        match &write.setting {
+            Setting::Mark { resource } => self.set_mark(resource, &write.value),
+            Setting::ReservedConcurrency { function } => self.set_reserved(function, write),
+            Setting::FaultFlag { parameter, .. } => self.set_parameter(parameter, write),
+            Setting::RolePolicy { role, policy } => self.set_policy(role, policy, &write.value),
+        }
+    }
+
+    /// Deletes a resource, as somebody else may in mid-run: every call about it is answered with [`CallError::Gone`].
+    pub fn delete(&mut self, resource: &Resource) {
+        self.settings.deleted.insert(resource.clone());
+    }
+
+    /// Plans when a written setting begins to work.
+    pub(super) fn settle_later(&mut self, setting: &Setting) {
+        let delay = self.sky.settles_in();
+        if delay == crate::units::Span::ZERO {
+            return self.settle(setting);
+        }
+        let ticket = self.settings.next_ticket;
+        self.settings.next_ticket += 1;
+        self.settings.settling.insert(ticket, setting.clone());
+        self.agenda.at(self.now + delay, Event::Settles(ticket));
+    }
+
+    /// A written setting begins to work.
+    pub(super) fn settles(&mut self, ticket: Ticket) {
+        if let Some(setting) = self.settings.settling.remove(&ticket) {
+            self.settle(&setting);
+        }
+    }
+
+    fn settle(&mut self, setting: &Setting) {
+        match setting {
+            Setting::ReservedConcurrency { function } => {
+                if let Some(index) = self.model.functions.index(&function.name) {
+                    self.lambda.functions[index].limit = self.lambda.functions[index].reserved;
+                }
+            }
+            // Read where it is used, through the wrapper's cache; policies have a propagation of their own.
+            Setting::Mark { .. } | Setting::FaultFlag { .. } | Setting::RolePolicy { .. } => {}
+        }
+    }
+
+    fn set_mark(&mut self, resource: &Resource, value: &Value) -> Result<(), CallError> {
+        match value {
+            Value::Unset => {
+                self.settings.marks.remove(resource);
+                Ok(())
+            }
+            Value::Number(_) => refused(RefusedBy::Invalid, "a mark is a text"),
+            Value::Text(text) => match self.settings.marks.get(resource) {
+                Some(existing) => refused(RefusedBy::MarkExists, existing.to_string()),
+                None if text.len() > PARAMETER_LIMIT => {
+                    refused(RefusedBy::Limit, format!("a parameter holds {PARAMETER_LIMIT} bytes at the most"))
+                }
+                None => {
+                    self.settings.marks.insert(resource.clone(), text.as_str().into());
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    fn set_reserved(&mut self, function: &Resource, write: &Write) -> Result<(), CallError> {
+        let index = self.index_of(function)?;
+        let reserved = match &write.value {
+            Value::Unset => None,
+            Value::Number(n) => match u32::try_from(*n) {
+                Ok(n) => Some(n),
+                Err(_) => return refused(RefusedBy::Invalid, format!("{n} is no number of executions")),
+            },
+            Value::Text(_) => return refused(RefusedBy::Invalid, "reserved concurrency is a number"),
+        };
+        if let Some(wanted) = reserved {
+            let others = self.lambda.reserved_by_others(index);
+            let app = &self.model.app;
+            let left = i64::from(app.account_concurrency) - i64::from(others) - i64::from(wanted);
+            if left < i64::from(app.unreserved_floor) {
+                let floor = app.unreserved_floor;
+                return refused(
+                    RefusedBy::Limit,
+                    format!(
+                        "Specified ReservedConcurrentExecutions for function decreases account's \
+                         UnreservedConcurrentExecution below its minimum value of [{floor}]."
+                    ),
+                );
+            }
+        }
+        self.lambda.functions[index].reserved = reserved;
+        self.settle_later(&write.setting);
+        Ok(())
+    }
+
+    fn set_parameter(&mut self, parameter: &Resource, write: &Write) -> Result<(), CallError> {
+        self.index_of(parameter)?;
+        match &write.whole {
+            None => refused(RefusedBy::Invalid, "a key in a document is written with the whole document"),
+            Some(whole) if whole.len() > PARAMETER_LIMIT => {
+                refused(RefusedBy::Limit, format!("a parameter holds {PARAMETER_LIMIT} bytes at the most"))
+            }
+            Some(whole) => {
+                self.settings.parameters.insert(parameter.name.clone(), whole.as_str().into());
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! A world: virtual time, an agenda of events, and the services of one account.
+//!
+//! A world is a value. Two worlds made from the same application, seed and start that get the same calls at the same
+//! times do the same, event by event; a clone goes on exactly as its original would. The application itself is shared
+//! between clones, so that a test can clone a world at each of many thousand points.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::agenda::Agenda;
+use super::app::App;
+use super::control::Control;
+use super::event::Event;
+use super::iam::Iam;
+use super::lambda::Lambda;
+use super::model::{Dangling, Model};
+use super::queue::{Place, Queues};
+use super::settings::Settings;
+use super::weather::{Sky, Weather, When};
+use crate::account::{Account, Call, CallId, Outcome};
+use crate::units::Time;
+
+/// An account in virtual time. As an [`Account`] it runs as fast as it goes: waiting costs nothing.
+#[derive(Clone, Debug)]
+pub struct World {
+    pub(super) model: Arc<Model>,
+    pub(super) now: Time,
+    pub(super) agenda: Agenda,
+    pub(super) sky: Sky,
+    pub(super) control: Control,
+    pub(super) settings: Settings,
+    pub(super) lambda: Lambda,
+    pub(super) queues: Queues,
+    pub(super) iam: Iam,
+}
+
+impl World {
+    /// A world of `app` whose clock starts at `start`, in calm weather. The seed decides everything that is left to chance.
+    ///
+    /// # Errors
+    /// The application names something that is not in it.
+    pub fn new(app: &App, seed: u64, start: Time) -> Result<World, Dangling> {
+        let model = Arc::new(Model::of(app)?);
+        let settings = Settings {
+            parameters: app.parameters.iter().map(|(name, text)| (name.clone(), text.as_str().into())).collect(),
+            ..Settings::default()
+        };
+        Ok(World {
+            now: start,
+            agenda: Agenda::default(),
+            sky: Sky::new(Weather::calm(), seed),
+            control: Control::new(start),
+            settings,
+            lambda: Lambda::new(&model),
+            queues: Queues::new(model.queues.len()),
+            iam: Iam::new(&model),
+            model,
+        })
+    }
+
+    /// Changes the weather from now on.
+    #[must_use]
+    pub fn with_weather(mut self, weather: Weather) -> World {
+        for (index, party) in (0_u32..).zip(&weather.third_party) {
+            if let When::At(time) = party.when {
+                self.agenda.at(time, Event::ThirdParty(index));
+            }
+        }
+        self.sky.weather = weather;
+        self
+    }
+
+    /// Lets time pass until `until`, answers or not.
+    pub fn run_until(&mut self, until: Time) {
+        while let Some((at, event)) = self.agenda.pop_until(until) {
+            self.now = at;
+            self.happen(event);
+        }
+        self.now = self.now.max(until);
+    }
+
+    /// Everything that a run could leave behind, in words: marks, reserved concurrency, parameters, inline policies, and
+    /// marked messages with their queue. Two pictures are equal when nothing was left.
+    pub fn picture(&self) -> BTreeMap<String, String> {
+        let mut picture = BTreeMap::new();
+        for (resource, mark) in &self.settings.marks {
+            picture.insert(format!("mark on {resource}"), mark.to_string());
+        }
+        for (name, text) in &self.settings.parameters {
+            picture.insert(format!("parameter {name}"), text.to_string());
+        }
+        for (name, state) in self.model.functions.names().iter().zip(&self.lambda.functions) {
+            picture.extend(state.reserved.map(|n| (format!("reserved concurrency of function {name}"), n.to_string())));
+        }
+        for (name, state) in self.model.roles.names().iter().zip(&self.iam.roles) {
+            for (policy, text) in &state.written {
+                picture.insert(format!("inline policy {policy} of role {name}"), text.to_string());
+            }
+        }
+        for (name, state) in self.model.queues.names().iter().zip(&self.queues.queues) {
+            for (id, held) in &state.messages {
+                if let Some(marker) = &held.marker {
+                    let place = match held.place {
+                        Place::Visible(_) => "visible",
+                        Place::InFlight { .. } => "in flight",
+                        Place::Delayed(_) => "delayed",
+                    };
+                    let key = format!("message {} of {} in queue {name} (message-{id})", marker.number, marker.run);
+                    picture.insert(key, place.into());
+                }
+            }
+        }
+        picture
+    }
+
+    /// Somebody else acts, as the weather said.
+    pub(super) fn third_party_acts(&mut self, index: u32) {
+        if let Some(party) = self.sky.weather.third_party.get(index as usize) {
+            let write = party.write.clone();
+            // What is refused to somebody else is no concern of ours.
+            let _ = self.set(&write);
+        }
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::CallArrives(ticket) => self.call_arrives(ticket),
+            Event::CallAnswers(ticket) => self.call_answers(ticket),
+            Event::ThirdParty(index) => self.third_party_acts(index),
+            Event::Settles(ticket) => self.settles(ticket),
+            Event::Visible { queue, message, receive } => self.visible_again(queue as usize, message, receive),
+            Event::Due { queue, message } => self.message_due(queue as usize, message),
+            Event::Retention { queue } => self.retention_ends(queue as usize),
+        }
+    }
+}
+
+impl Account for World {
+    fn now(&self) -> Time {
+        self.now
+    }
+
+    fn submit(&mut self, id: CallId, call: Call) {
+        self.start_call(id, call);
+    }
+
+    fn next(&mut self, until: Time) -> Option<(CallId, Outcome)> {
+        loop {
+            if let Some(answer) = self.control.answered.pop_front() {
+                return Some(answer);
+            }
+            let Some((at, event)) = self.agenda.pop_until(until) else {
+                self.now = self.now.max(until);
+                return None;
+            };
+            self.now = at;
+            self.happen(event);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::contract::{Fixture, check};
+    use crate::account::sandbox::{Fate, ThirdParty, shop_like};
+    use crate::account::{AccountName, CallError, Reply, Resource, ResourceKind, Setting, Value, Write, ask};
+    use crate::units::{Share, Span};
+
+    fn resource(kind: ResourceKind, name: &str) -> Resource {
+        Resource::new(&AccountName::sandbox(), kind, name)
+    }
+
+    fn world(seed: u64) -> World {
+        World::new(&shop_like(), seed, "2026-03-02T09:00:00Z".parse().unwrap()).unwrap()
+    }
+
+    fn fixture() -> Fixture {
+        let mut app = shop_like();
+        app.mappings.clear();
+        Fixture {
+            account: Box::new(World::new(&app, 1, Time::EPOCH).unwrap()),
+            function: resource(ResourceKind::Function, "payment-worker"),
+            role: resource(ResourceKind::Role, "payment-worker-role"),
+            parameter: resource(ResourceKind::Parameter, "/shop/faults"),
+            queue: resource(ResourceKind::Queue, "orders"),
+            dead_letter: resource(ResourceKind::Queue, "orders-dlq"),
+            max_receive_count: 5,
+            patience: Span::from_secs(10),
+        }
+    }
+
+    #[test]
+    fn the_contract_holds() {
+        check(fixture);
+    }
+
+    fn reserved() -> Setting {
+        Setting::ReservedConcurrency { function: resource(ResourceKind::Function, "payment-worker") }
+    }
+
+    fn throttle() -> Call {
+        Call::Write(Write { setting: reserved(), value: Value::Number(0), whole: None })
+    }
+
+    fn value(world: &World) -> Value {
+        world.setting(&reserved()).unwrap().value
+    }
+
+    #[test]
+    fn a_lost_reply_is_of_a_write_that_happened() {
+        let mut world = world(1);
+        world.force_fate(0, Fate::LostReply);
+        let outcome = ask(&mut world, throttle());
+        assert!(matches!(outcome, Err(CallError::Unknown(_))), "{outcome:?}");
+        assert_eq!(value(&world), Value::Number(0));
+    }
+
+    #[test]
+    fn a_lost_call_never_happens() {
+        let mut world = world(1);
+        world.force_fate(1, Fate::LostBefore);
+        assert!(matches!(ask(&mut world, Call::Read { setting: reserved() }), Ok(Reply::Observed(_))));
+        let outcome = ask(&mut world, throttle());
+        assert!(matches!(outcome, Err(CallError::Unknown(_))), "{outcome:?}");
+        world.run_until(world.now() + Span::from_secs(600));
+        assert_eq!(value(&world), Value::Unset);
+        assert_eq!(world.calls_made(), 2);
+    }
+
+    #[test]
+    fn a_late_write_lands_after_its_caller_is_gone() {
+        let mut world = world(1);
+        world.force_fate(0, Fate::LateBy(Span::from_secs(30)));
+        let outcome = ask(&mut world, throttle());
+        assert!(matches!(outcome, Err(CallError::Unknown(_))), "{outcome:?}");
+        world.forget_caller();
+        assert_eq!(value(&world), Value::Unset);
+        world.run_until(world.now() + Span::from_secs(29));
+        assert_eq!(value(&world), Value::Unset);
+        world.run_until(world.now() + Span::from_secs(2));
+        assert_eq!(value(&world), Value::Number(0));
+    }
+
+    #[test]
+    fn what_a_forgotten_caller_asked_for_still_happens() {
+        let mut world = world(1);
+        world.submit(CallId(1), throttle());
+        world.forget_caller();
+        assert_eq!(world.next(world.now() + Span::from_secs(60)), None);
+        assert_eq!(value(&world), Value::Number(0));
+    }
+
+    #[test]
+    fn a_third_party_acts_between_a_read_and_a_write() {
+        let theirs = Write { setting: reserved(), value: Value::Number(7), whole: None };
+        let party = ThirdParty { when: When::OnCall(2), write: theirs };
+        let mut world = world(1).with_weather(Weather { third_party: vec![party], ..Weather::calm() });
+        let Ok(Reply::Observed(read)) = ask(&mut world, Call::Read { setting: reserved() }) else { panic!() };
+        assert_eq!(read.value, Value::Unset);
+        let Ok(Reply::Observed(read)) = ask(&mut world, Call::Read { setting: reserved() }) else { panic!() };
+        assert_eq!(read.value, Value::Number(7));
+    }
+
+    #[test]
+    fn a_stale_read_shows_what_was_there_before() {
+        let mut world = world(1).with_weather(Weather { stale: Share::ALL, ..Weather::calm() });
+        assert_eq!(ask(&mut world, throttle()), Ok(Reply::Done));
+        let read = |world: &mut World| match ask(world, Call::Read { setting: reserved() }) {
+            Ok(Reply::Observed(observed)) => observed.value,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(read(&mut world), Value::Unset);
+        assert_eq!(value(&world), Value::Number(0));
+        world.run_until(world.now() + Span::from_secs(6));
+        assert_eq!(read(&mut world), Value::Number(0));
+    }
+
+    #[test]
+    fn every_kind_of_bad_weather_comes() {
+        let share = Share::new(0.15).unwrap();
+        let mut world = world(3).with_weather(Weather::rough(share));
+        let mut seen = [0_u32; 3];
+        for _ in 0..400 {
+            match ask(&mut world, Call::Read { setting: reserved() }) {
+                Ok(_) => seen[0] += 1,
+                Err(CallError::Throttled) => seen[1] += 1,
+                Err(CallError::Unknown(_)) => seen[2] += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        // 400 draws: 25 % normal, 15 % throttled, 60 % without an answer; four standard errors are 0.1 at the most.
+        for (count, share) in seen.into_iter().zip([0.25, 0.15, 0.6]) {
+            assert!((f64::from(count) / 400.0 - share).abs() < 0.1, "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn lambda_takes_fifteen_control_calls_a_second() {
+        let mut world = world(1);
+        for id in 0..20 {
+            world.submit(CallId(id), Call::Read { setting: reserved() });
+        }
+        let until = world.now() + Span::from_secs(1);
+        let outcomes: Vec<_> = std::iter::from_fn(|| world.next(until)).collect();
+        assert_eq!(outcomes.len(), 20);
+        assert!(outcomes.iter().filter(|(_, o)| *o == Err(CallError::Throttled)).count() >= 4, "{outcomes:?}");
+    }
+
+    #[test]
+    fn a_clone_goes_on_as_its_original() {
+        let mut world = world(5).with_weather(Weather::rough(Share::new(0.1).unwrap()));
+        let _ = ask(&mut world, throttle());
+        let mut twin = world.clone();
+        for _ in 0..50 {
+            let call = Call::Read { setting: reserved() };
+            assert_eq!(ask(&mut world, call.clone()), ask(&mut twin, call));
+            assert_eq!(world.now(), twin.now());
+        }
+    }
+}
