@@ -60,11 +60,20 @@ impl World {
                 arn,
                 text: self.settings.parameters[&resource.name].to_string(),
                 secure: false,
+                read_by: self.wrapped_by(resource),
             }),
             ResourceKind::Table | ResourceKind::Topic | ResourceKind::Api | ResourceKind::Alarm => {
                 Description::Other { arn }
             }
         })
+    }
+
+    /// The functions whose fault wrapper reads a parameter.
+    fn wrapped_by(&self, parameter: &Resource) -> Vec<Resource> {
+        let reads =
+            |spec: &super::app::Function| spec.environment.get("FAILURE_INJECTION_PARAM") == Some(&parameter.name);
+        let readers = self.model.functions.iter().filter(|(_, spec)| reads(spec));
+        readers.map(|(name, _)| Resource::new(&parameter.account, ResourceKind::Function, name)).collect()
     }
 
     fn describe_function(&self, function: &Resource, index: usize, arn: String) -> FunctionDescription {
