@@ -1,0 +1,372 @@
+//! `iam.deny`: a role loses named actions on named resources for a while.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::pattern::{actions_overlap, overlap};
+use super::{Fault, FaultPlan, Flaw, LATENESS, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene, Seen, listed};
+use crate::account::description::RoleDescription;
+use crate::account::{Description, Metric, Query, Resource, ResourceKind, Setting, Value};
+use crate::plan::{Evidence, Probe, ProbeTest};
+use crate::spec::shape::Leaf;
+use crate::spec::yaml::Node;
+use crate::spec::{FromNode, Reader, Shape, TargetName};
+use crate::units::{Span, Time};
+use crate::{record, words};
+
+record! {
+    /// Denies a role some actions on some resources.
+    pub struct Deny {
+        /// A role; or a function, which means its role.
+        pub target: TargetName,
+        /// The actions, of services other than IAM and STS; `*` and `?` stand for any characters.
+        pub actions: Vec<String>,
+        /// What they are denied on: targets of the experiment, or ARNs.
+        pub resources: Vec<TargetOrArn>,
+        /// Said when several functions share the role: all of them lose the actions.
+        pub shared_role: Option<Accepted>,
+    }
+}
+
+/// A risk that the experiment takes knowingly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    Accepted,
+}
+
+words! {
+    /// A risk that the experiment takes knowingly.
+    Accepted {
+        /// Yes, this is meant.
+        Accepted as "accepted",
+    }
+}
+
+/// What actions are denied on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetOrArn {
+    /// Whatever a target of the experiment means.
+    Target(TargetName),
+    /// An ARN; `*` and `?` stand for any characters in its last part.
+    Arn(String),
+}
+
+const ARN: Leaf = Leaf {
+    name: "an ARN",
+    json_type: "string",
+    pattern: "^arn:",
+    examples: &["arn:aws:dynamodb:eu-west-1:111122223333:table/payments"],
+};
+
+impl FromNode for TargetOrArn {
+    fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let text = reader.text(node, &Self::shape())?;
+        match text.starts_with("arn:") || text.contains('*') {
+            true => Some(TargetOrArn::Arn(text.into_owned())),
+            false => TargetName::from_node(node, reader).map(TargetOrArn::Target),
+        }
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![TargetName::shape(), Shape::Leaf(ARN)])
+    }
+}
+
+/// IAM is eventually consistent, without a bound; most changes work in seconds, and nearly all within this.
+const TAKES_EFFECT_WITHIN: Span = Span::from_secs(60);
+/// Characters of a role's inline policies, white space not counted (IAM quotas).
+const INLINE_LIMIT: usize = 10_240;
+/// The longest name of a policy (IAM quotas).
+const LONGEST_NAME: usize = 128;
+
+impl Deny {
+    /// Its page.
+    pub const PAGE: &'static Page = &Page {
+        name: "iam.deny",
+        summary: "takes named permissions from a role for a while",
+        kinds: &[ResourceKind::Function, ResourceKind::Role],
+        does: "Adds an inline policy to the role that denies the actions on the resources, named after the run. Nothing \
+               that is there is changed or detached. It is what a wrong policy deploy, an expired grant or a service \
+               control policy does: calls fail with AccessDenied at once. Every function that runs as the role feels it.",
+        evidence: "The errors of the functions that run as the role rise. A function that catches the failure shows none: \
+                   judge it by another signal, and expect the verdict unknown when nothing shows the fault.",
+        undo: "Deletes the policy, also after it has expired. It counts 60 s later, because IAM is eventually consistent.",
+        alone: "The deny ends by itself: it carries `DateLessThan aws:CurrentTime`, ten minutes after the fault's planned \
+                end. The policy stays in the role without effect until somebody deletes it.",
+        actions_do: &["iam:GetRolePolicy", "iam:PutRolePolicy"],
+        actions_undo: &["iam:GetRolePolicy", "iam:DeleteRolePolicy"],
+        refusals: &[
+            "The role is squall's own, or one that squall is assumed through.",
+            "An action is `*`, or any pattern that takes in an action of `iam:` or `sts:`; a resource is `*`.",
+            "An action is one that a fault wrapper or another fault of the experiment needs meanwhile.",
+            "The role is service-linked: AWS alone changes it.",
+            "Several functions share the role, unless `shared_role: accepted`.",
+            "The role's inline policies would be longer than IAM's 10,240 characters.",
+        ],
+        example: "\
+targets:
+  worker: { function: PaymentWorker }
+  payments: { table: PaymentsTable }
+faults:
+  - inject: { iam.deny: { target: worker, actions: [dynamodb:PutItem], resources: [payments] } }
+    at: 0m
+    for: 10m
+",
+    };
+
+    /// The policy's name: a run may deny more than one thing.
+    fn policy_name(scene: &Scene<'_>) -> String {
+        let valid = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c);
+        let run: String = scene.run.0.chars().map(|c| if valid(c) { c } else { '-' }).collect();
+        format!("squall-{run}-{}", scene.number).chars().take(LONGEST_NAME).collect()
+    }
+
+    /// The ARNs of the named resources.
+    fn arns(&self, scene: &Scene<'_>) -> Result<Vec<String>, Refusal> {
+        let mut arns = Vec::new();
+        for resource in &self.resources {
+            match resource {
+                TargetOrArn::Arn(arn) => arns.push(arn.clone()),
+                TargetOrArn::Target(name) => {
+                    for resource in scene.mentioned.get(name).into_iter().flatten() {
+                        let seen = scene.seen.get(resource).ok_or_else(|| Refusal::absent(resource))?;
+                        arns.extend(covered(resource, seen));
+                    }
+                }
+            }
+        }
+        Ok(arns)
+    }
+
+    fn check_role(
+        &self,
+        role: &Resource,
+        seen: &RoleDescription,
+        scene: &Scene<'_>,
+        arns: &[String],
+    ) -> Result<(), Refusal> {
+        if scene.identity.roles.contains(&role.name) {
+            return Err(Refusal::new(
+                format!("{role} is squall's own, or one that squall is assumed through: the undo would need it"),
+                "run squall with another role, or aim at another one",
+            ));
+        }
+        if seen.service_linked {
+            return Err(Refusal::new(
+                format!("{role} is service-linked: AWS alone changes it"),
+                "aim at the role of the function that makes the call",
+            ));
+        }
+        if seen.used_by.len() > 1 && self.shared_role.is_none() {
+            let functions = listed(seen.used_by.iter().map(|function| &function.name));
+            return Err(Refusal::new(
+                format!("{role} is shared by {functions}: all of them would lose the actions"),
+                "give the function a role of its own, or say that this is meant: `shared_role: accepted`",
+            ));
+        }
+        let takes = |need: &&super::Need| {
+            need.role == *role
+                && self.actions.iter().any(|action| actions_overlap(action, &need.action))
+                && need.arn.as_ref().is_none_or(|needed| arns.iter().any(|arn| overlap(arn, needed)))
+        };
+        if let Some(need) = scene.needed.iter().find(takes) {
+            return Err(Refusal::new(
+                format!("{role} needs {} while the fault is in: {}", need.action, need.why),
+                format!("leave {} out of `actions`, or run the two faults one after the other", need.action),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The policy's document, which ends by IAM's own clock.
+    fn document(&self, arns: &[String], expires: Time) -> String {
+        json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Sid": "SquallDeny",
+                "Effect": "Deny",
+                "Action": self.actions,
+                "Resource": arns,
+                "Condition": { "DateLessThan": { "aws:CurrentTime": iso_seconds(expires) } },
+            }],
+        })
+        .to_string()
+    }
+
+    fn for_role(&self, role: &Resource, scene: &Scene<'_>, arns: &[String]) -> Result<FaultPlan, Refusal> {
+        let seen = scene.seen.role(role).ok_or_else(|| Refusal::absent(role))?;
+        self.check_role(role, seen, scene, arns)?;
+        let expires = scene.until + LATENESS;
+        let document = self.document(arns, expires);
+        check_size(role, seen, scene, &document)?;
+        let hits = match seen.used_by.is_empty() {
+            true => vec![role.clone()],
+            false => seen.used_by.clone(),
+        };
+        let mut warnings = Vec::new();
+        if seen.used_by.is_empty() {
+            warnings.push(format!("no function runs as {role}: nothing will show that the deny works"));
+        }
+        if seen.used_by.len() > 1 {
+            warnings
+                .push(format!("{role} is shared: {} lose the actions", listed(seen.used_by.iter().map(|f| &f.name))));
+        }
+        let any = seen.used_by.iter().map(|function| Probe {
+            query: Query { metric: Metric::Errors, resource: function.clone() },
+            test: ProbeTest::RisesBy(1.0),
+        });
+        Ok(FaultPlan {
+            summary: format!("{} may not {}", role.name, listed(&self.actions)),
+            evidence: Evidence {
+                expect: format!("errors of {} rise", listed(hits.iter().map(|hit| &hit.name))),
+                any: any.collect(),
+                within: TAKES_EFFECT_WITHIN + SHOWN_WITHIN,
+            },
+            hits,
+            changes: vec![PlannedChange {
+                setting: Setting::RolePolicy { role: role.clone(), policy: Deny::policy_name(scene) },
+                after: Value::Text(document),
+                expires: Some(expires),
+                takes_effect_within: TAKES_EFFECT_WITHIN,
+            }],
+            emission: None,
+            warnings,
+        })
+    }
+}
+
+/// An action that would reach beyond the fault, whatever the role.
+fn flawed_action(action: &str) -> Option<Flaw> {
+    let help = "name actions of one service: `dynamodb:PutItem`, `sqs:Send*`";
+    if let Some(all) = ["iam:*", "sts:*"].into_iter().find(|all| actions_overlap(action, all)) {
+        let what = format!("`{action}` takes in actions of `{all}`, which the way back may need");
+        return Some(Flaw::new("actions", what, help));
+    }
+    let letters = |text: &str, more: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c));
+    let sound = action.split_once(':').is_some_and(|(service, name)| {
+        letters(service, "-") && letters(name, "*?") && !service.is_empty() && !name.is_empty()
+    });
+    (!sound).then(|| Flaw::new("actions", format!("`{action}` is not an IAM action"), help))
+}
+
+/// An ARN that names more than the resources of one service.
+fn flawed_arn(arn: &str) -> Option<Flaw> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let sound = match parts.as_slice() {
+        ["arn", partition, service, _, _, resource] => {
+            let plain = |part: &str| !part.is_empty() && !part.contains(['*', '?']);
+            plain(partition) && plain(service) && resource.chars().any(|c| c.is_ascii_alphanumeric())
+        }
+        _ => false,
+    };
+    (!sound).then(|| {
+        Flaw::new(
+            "resources",
+            format!("`{arn}` does not name resources of one service"),
+            "name a target of the experiment, or an ARN such as `arn:aws:dynamodb:*:*:table/payments`",
+        )
+    })
+}
+
+/// The ARNs that an action on a resource may name: for a table its indexes too, for a function its versions.
+fn covered(resource: &Resource, seen: &Description) -> Vec<String> {
+    let arn = match seen {
+        Description::Function(function) => &function.arn,
+        Description::Queue(queue) => &queue.arn,
+        Description::Role(role) => &role.arn,
+        Description::Parameter(parameter) => &parameter.arn,
+        Description::Other { arn } => arn,
+    };
+    match resource.kind {
+        ResourceKind::Table => vec![arn.clone(), format!("{arn}/index/*")],
+        ResourceKind::Function => vec![arn.clone(), format!("{arn}:*")],
+        _ => vec![arn.clone()],
+    }
+}
+
+/// IAM counts the characters of all inline policies of a role, white space left out.
+fn check_size(role: &Resource, seen: &RoleDescription, scene: &Scene<'_>, document: &str) -> Result<(), Refusal> {
+    let length = |text: &str| text.chars().filter(|c| !c.is_whitespace()).count();
+    let planned =
+        scene.planned.iter().filter(|change| change.setting.resource() == role).map(|change| match &change.after {
+            Value::Text(text) => length(text),
+            _ => 0,
+        });
+    let size = seen.inline_size as usize + planned.sum::<usize>() + length(document);
+    if size > INLINE_LIMIT {
+        return Err(Refusal::new(
+            format!(
+                "with the deny the inline policies of {role} would have {size} characters; IAM takes {INLINE_LIMIT}"
+            ),
+            "name fewer actions or resources, or move an inline policy of the role into a managed one",
+        ));
+    }
+    Ok(())
+}
+
+/// As IAM's date conditions take it, rounded up to a second.
+fn iso_seconds(time: Time) -> String {
+    let up = (time + Span::from_micros(999_999)).window_start(Span::from_secs(1));
+    let text = up.to_string();
+    match text.split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => text,
+    }
+}
+
+/// The role that a target means.
+fn role_of(target: &Resource, seen: &Seen) -> Option<Resource> {
+    match target.kind {
+        ResourceKind::Role => Some(target.clone()),
+        _ => seen.function(target).map(|function| function.role.clone()),
+    }
+}
+
+impl Fault for Deny {
+    fn page(&self) -> &'static Page {
+        Self::PAGE
+    }
+
+    fn target(&self) -> &TargetName {
+        &self.target
+    }
+
+    fn mentions(&self) -> Vec<&TargetName> {
+        let targets = self.resources.iter().filter_map(|resource| match resource {
+            TargetOrArn::Target(name) => Some(name),
+            TargetOrArn::Arn(_) => None,
+        });
+        targets.collect()
+    }
+
+    fn flaws(&self) -> Vec<Flaw> {
+        let actions = self.actions.iter().filter_map(|action| flawed_action(action));
+        let arns = self.resources.iter().filter_map(|resource| match resource {
+            TargetOrArn::Arn(arn) => flawed_arn(arn),
+            TargetOrArn::Target(_) => None,
+        });
+        let none = |key, empty: bool| empty.then(|| Flaw::new(key, format!("`{key}` is empty"), "name at least one"));
+        let empty =
+            none("actions", self.actions.is_empty()).into_iter().chain(none("resources", self.resources.is_empty()));
+        empty.chain(actions).chain(arns).collect()
+    }
+
+    fn look(&self, target: &Resource, seen: &Seen) -> Vec<Resource> {
+        let Some(role) = role_of(target, seen) else { return Vec::new() };
+        let functions = seen.role(&role).map(|role| role.used_by.clone()).unwrap_or_default();
+        // Their wrappers' parameters too: what those need must not be denied.
+        let parameters: Vec<_> =
+            functions.iter().filter_map(|function| seen.function(function)?.fault_parameter.clone()).collect();
+        std::iter::once(role).chain(functions).chain(parameters).collect()
+    }
+
+    fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Refusal> {
+        let arns = self.arns(scene)?;
+        let mut roles = BTreeSet::new();
+        for target in scene.targets {
+            roles.insert(role_of(target, scene.seen).ok_or_else(|| Refusal::absent(target))?);
+        }
+        roles.iter().map(|role| self.for_role(role, scene, &arns)).collect()
+    }
+}

@@ -1,0 +1,119 @@
+//! `lambda.error`: a share of a function's invocations fails before its handler.
+
+use serde_json::json;
+
+use super::wrapper::{self, Wrapped};
+use super::{Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene, Seen};
+use crate::account::{Metric, Query, Resource, ResourceKind};
+use crate::plan::{Evidence, Probe, ProbeTest};
+use crate::record;
+use crate::spec::TargetName;
+use crate::units::Share;
+
+record! {
+    /// Makes invocations of a function fail through its fault wrapper.
+    pub struct LambdaError {
+        /// The function that fails; it has a fault wrapper.
+        pub target: TargetName,
+        /// Which part of the invocations, in whole percent.
+        pub share: Share = Share::ALL,
+        /// The text of the exception.
+        pub message: String = "injected by squall".to_owned(),
+    }
+}
+
+impl LambdaError {
+    /// Its page.
+    pub const PAGE: &'static Page = &Page {
+        name: "lambda.error",
+        summary: "makes a share of a function's invocations fail",
+        kinds: &[ResourceKind::Function],
+        does: "Sets the flag `exception` of failure-lambda 1.x in the SSM parameter that the function's wrapper reads; the \
+               wrapper then raises instead of calling the handler. It is what a bad deploy or a dependency that is down \
+               does. A synchronous caller sees a 5xx; asynchronous events are retried twice; an SQS message comes back \
+               after its visibility timeout, and goes to the dead-letter queue when it was received too often.",
+        evidence: "The failed share of the function's invocations rises by at least half of the share asked for.",
+        undo: "Puts the flag back as it was: the parameter's original bytes when nobody else wrote to it, else this one \
+               key. The parameter is never deleted. The undo counts after the wrapper's cache time (FAILURE_CACHE_TTL, \
+               60 s unless set).",
+        alone: "The errors go on until somebody restores the flag.",
+        actions_do: &["ssm:GetParameter", "ssm:PutParameter"],
+        actions_undo: &["ssm:GetParameter", "ssm:PutParameter"],
+        refusals: &[
+            "The function has no fault wrapper, or runs on an OS-only runtime, where Lambda ignores wrappers.",
+            "The parameter does not exist (the command that creates it is printed), is a SecureString, or holds something \
+             else than a JSON object of flags.",
+            "The flag is on already.",
+            "The share is not a whole percentage from 1 % to 100 %.",
+        ],
+        example: "\
+targets:
+  orders: { function: OrderFunction }
+faults:
+  - inject: { lambda.error: { target: orders, share: 20 %, message: the tax service is down } }
+    at: 0m
+    for: 10m
+",
+    };
+}
+
+impl Fault for LambdaError {
+    fn page(&self) -> &'static Page {
+        Self::PAGE
+    }
+
+    fn target(&self) -> &TargetName {
+        &self.target
+    }
+
+    fn flaws(&self) -> Vec<Flaw> {
+        let message = self.message.contains("{{").then(|| {
+            Flaw::new("message", "SSM does not take `{{` in a parameter's value", "leave `{{` out of the message")
+        });
+        message.into_iter().chain(wrapper::flawed_share(self.share)).collect()
+    }
+
+    fn look(&self, target: &Resource, seen: &Seen) -> Vec<Resource> {
+        let sources = seen.function(target).map(|function| function.consumes.clone()).unwrap_or_default();
+        wrapper::look(target, seen).into_iter().chain(sources).collect()
+    }
+
+    fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Refusal> {
+        let percentage = wrapper::percentage(self.share);
+        let flag = json!({ "enabled": true, "percentage": percentage, "exception_msg": self.message });
+        let mut plans = Vec::new();
+        for target in scene.targets {
+            let wrapped = Wrapped::find(target, scene)?;
+            let mut warnings: Vec<String> = wrapped.shared(target).into_iter().collect();
+            warnings.extend(wrapped.function.consumes.iter().filter_map(|queue| dead_letters(queue, scene)));
+            let rise = self.share.get() / 2.0;
+            plans.push(FaultPlan {
+                summary: format!("{} of the invocations of {} fail", self.share, target.name),
+                hits: wrapped.hits(target),
+                changes: vec![wrapped.flag("exception", &flag)?],
+                emission: None,
+                evidence: Evidence {
+                    expect: format!("the failed share of {} rises", target.name),
+                    any: vec![Probe {
+                        query: Query { metric: Metric::FailedShare, resource: target.clone() },
+                        test: ProbeTest::RisesBy(rise),
+                    }],
+                    within: wrapped.function.fault_cache + SHOWN_WITHIN,
+                },
+                warnings,
+            });
+        }
+        Ok(wrapper::once_each(plans))
+    }
+}
+
+/// What a failing consumer does to the good messages of its queue.
+fn dead_letters(source: &Resource, scene: &Scene<'_>) -> Option<String> {
+    let queue = scene.seen.queue(source)?;
+    let (dead_letter, receives) = queue.dead_letter.as_ref().zip(queue.max_receive_count)?;
+    Some(format!(
+        "messages of {} that fail {receives} times go to {}; bring them back afterwards with \
+         `aws sqs start-message-move-task`",
+        source.name, dead_letter.name
+    ))
+}

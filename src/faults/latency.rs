@@ -1,0 +1,188 @@
+//! `lambda.latency`: a share of a function's invocations is delayed before its handler.
+
+use serde_json::json;
+
+use super::wrapper::{self, Wrapped};
+use super::{Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene, Seen};
+use crate::account::{Metric, Query, Resource, ResourceKind};
+use crate::plan::{Evidence, Probe, ProbeTest};
+use crate::record;
+use crate::spec::yaml::{Kind, Node};
+use crate::spec::{FromNode, Reader, Shape, TargetName};
+use crate::units::{Share, Span};
+
+record! {
+    /// Delays invocations of a function through its fault wrapper.
+    pub struct Latency {
+        /// The function to slow down; it has a fault wrapper.
+        pub target: TargetName,
+        /// How long an invocation is held back: always the same, or drawn evenly between two bounds.
+        pub delay: Delay,
+        /// Which part of the invocations, in whole percent.
+        pub share: Share = Share::ALL,
+    }
+}
+
+/// How long an invocation is held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delay {
+    Fixed(Span),
+    Between { from: Span, to: Span },
+}
+
+record! {
+    /// The bounds that delays are drawn between.
+    struct Bounds {
+        /// The shortest delay.
+        from: Span,
+        /// The longest delay.
+        to: Span,
+    }
+}
+
+impl FromNode for Delay {
+    fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        match node.kind {
+            Kind::Map(_) => Bounds::from_node(node, reader).map(|b| Delay::Between { from: b.from, to: b.to }),
+            _ => Span::from_node(node, reader).map(Delay::Fixed),
+        }
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Span::shape(), Bounds::shape()])
+    }
+}
+
+impl Delay {
+    /// The shortest and the longest delay.
+    pub fn bounds(self) -> (Span, Span) {
+        match self {
+            Delay::Fixed(span) => (span, span),
+            Delay::Between { from, to } => (from, to),
+        }
+    }
+}
+
+impl std::fmt::Display for Delay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Delay::Fixed(span) => write!(f, "{span}"),
+            Delay::Between { from, to } => write!(f, "{from} to {to}"),
+        }
+    }
+}
+
+/// Lambda runs no invocation for longer (Lambda quotas), so no delay is.
+const LONGEST: Span = Span::from_secs(900);
+
+impl Latency {
+    /// Its page.
+    pub const PAGE: &'static Page = &Page {
+        name: "lambda.latency",
+        summary: "delays a share of a function's invocations",
+        kinds: &[ResourceKind::Function],
+        does: "Sets the flag `latency` of failure-lambda 1.x in the SSM parameter that the function's wrapper reads; the \
+               wrapper then waits before the handler. It is what a slow dependency or a cold start does to the function's \
+               callers. The delay counts towards the function's timeout and its bill.",
+        evidence: "The share of invocations slower than the shortest delay rises by at least half of the share asked for; \
+                   or, where the delay reaches the function's timeout, its errors do.",
+        undo: "Puts the flag back as it was: the parameter's original bytes when nobody else wrote to it, else this one \
+               key. The parameter is never deleted, because the layer form of the wrapper would go on with the last flags \
+               that it read. The undo counts after the wrapper's cache time (FAILURE_CACHE_TTL, 60 s unless set).",
+        alone: "The delay stays until somebody restores the flag.",
+        actions_do: &["ssm:GetParameter", "ssm:PutParameter"],
+        actions_undo: &["ssm:GetParameter", "ssm:PutParameter"],
+        refusals: &[
+            "The function has no fault wrapper, or runs on an OS-only runtime, where Lambda ignores wrappers.",
+            "The parameter does not exist (the command that creates it is printed), is a SecureString, or holds something \
+             else than a JSON object of flags.",
+            "The flag is on already.",
+            "The share is not a whole percentage from 1 % to 100 %.",
+            "The delay is shorter than a millisecond or longer than 15 minutes, or its bounds are the wrong way round.",
+        ],
+        example: "\
+targets:
+  orders: { function: OrderFunction }
+faults:
+  - inject: { lambda.latency: { target: orders, delay: { from: 1s, to: 3s }, share: 50 % } }
+    at: 0m
+    for: 10m
+",
+    };
+
+    fn evidence(&self, target: &Resource, timeout: Span, cache: Span) -> Evidence {
+        let (from, to) = self.delay.bounds();
+        let half = self.share.get() / 2.0;
+        let probe = |metric, test| Probe { query: Query { metric, resource: target.clone() }, test };
+        // An invocation that runs into its timeout is only as slow as that.
+        let limit = from.min(Span::from_millis(timeout.millis() * 9 / 10));
+        let mut any = vec![probe(Metric::SlowShare { limit }, ProbeTest::RisesBy(half))];
+        let mut expect = format!("{} of invocations or more become slower than {limit}", percent(half));
+        if to >= timeout {
+            any.push(probe(Metric::FailedShare, ProbeTest::RisesBy(half)));
+            expect += ", or run into the timeout";
+        }
+        Evidence { expect, any, within: cache + SHOWN_WITHIN }
+    }
+}
+
+/// A part of one as a percentage.
+fn percent(part: f64) -> String {
+    Share::new(part).map_or_else(String::new, |share| share.to_string())
+}
+
+impl Fault for Latency {
+    fn page(&self) -> &'static Page {
+        Self::PAGE
+    }
+
+    fn target(&self) -> &TargetName {
+        &self.target
+    }
+
+    fn flaws(&self) -> Vec<Flaw> {
+        let (from, to) = self.delay.bounds();
+        let delay = (from.millis() < 1 || to > LONGEST || from > to).then(|| {
+            Flaw::new(
+                "delay",
+                format!("a delay of {} cannot be injected", self.delay),
+                "write one between 1ms and 15m, or `{ from: 1s, to: 3s }` with the shorter one first",
+            )
+        });
+        delay.into_iter().chain(wrapper::flawed_share(self.share)).collect()
+    }
+
+    fn look(&self, target: &Resource, seen: &Seen) -> Vec<Resource> {
+        wrapper::look(target, seen)
+    }
+
+    fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Refusal> {
+        let (from, to) = self.delay.bounds();
+        let flag = json!({
+            "enabled": true,
+            "percentage": wrapper::percentage(self.share),
+            "min_latency": from.millis(),
+            "max_latency": to.millis(),
+        });
+        let mut plans = Vec::new();
+        for target in scene.targets {
+            let wrapped = Wrapped::find(target, scene)?;
+            let timeout = wrapped.function.timeout;
+            let mut warnings: Vec<String> = wrapped.shared(target).into_iter().collect();
+            if to >= timeout {
+                warnings.push(format!(
+                    "delays of {to} reach the timeout of {target} ({timeout}): such invocations fail instead of being slow"
+                ));
+            }
+            plans.push(FaultPlan {
+                summary: format!("{} of the invocations of {} take {} longer", self.share, target.name, self.delay),
+                hits: wrapped.hits(target),
+                changes: vec![wrapped.flag("latency", &flag)?],
+                emission: None,
+                evidence: self.evidence(target, timeout, wrapped.function.fault_cache),
+                warnings,
+            });
+        }
+        Ok(wrapper::once_each(plans))
+    }
+}

@@ -1,0 +1,326 @@
+//! `sqs.poison`: messages that the consumer cannot handle are sent to its queue, and looked for afterwards.
+
+pub mod library;
+
+use super::{Fault, FaultPlan, Flaw, Need, Page, Refusal, SHOWN_WITHIN, Scene, Seen, listed};
+use crate::account::description::QueueDescription;
+use crate::account::{Metric, Query, Resource, ResourceKind};
+use crate::plan::{Cleanup, Emission, Evidence, Probe, ProbeTest};
+use crate::record;
+use crate::spec::TargetName;
+use crate::units::{Rate, Span};
+pub use library::Payload;
+
+record! {
+    /// Sends marked messages that a consumer cannot handle.
+    pub struct Poison {
+        /// The queue to send to.
+        pub target: TargetName,
+        /// A kind of payload from squall's library; or give `bodies`.
+        pub payload: Option<Payload>,
+        /// The experiment's own bodies, sent in turn; or give `payload`.
+        pub bodies: Vec<String> = Vec::new(),
+        /// How many messages in all, at most 1,000.
+        pub count: u32,
+        /// How fast, at most 50 a second.
+        pub rate: Rate,
+        /// The message group to send to; only for a FIFO queue, where a message that fails holds up its group.
+        pub fifo_group: Option<String>,
+        /// Whether the messages may stay where they end up; then nothing is swept.
+        pub leave_in_queue: bool = false,
+    }
+}
+
+/// The most messages of one fault.
+pub const MOST_MESSAGES: u32 = 1_000;
+/// The most messages a second.
+pub const FASTEST: f64 = 50.0;
+/// The most bytes of all bodies of one fault: they stand in the plan and in the journal.
+pub const MOST_BYTES: usize = 4 * 1024 * 1024;
+/// The longest body in bytes: SQS takes 1 MiB a message, and the run's marker needs a little of that.
+pub const LARGEST_BODY: usize = 1024 * 1024 - 1024;
+/// After so many messages of others the sweep stops.
+pub const FOREIGN_LIMIT: u32 = 100;
+/// What a message may need beyond its receives: the poller's wait for a batch (20 s), and its back-off after errors.
+const SLACK: Span = Span::from_secs(120);
+
+impl Poison {
+    /// Its page.
+    pub const PAGE: &'static Page = &Page {
+        name: "sqs.poison",
+        summary: "sends messages to a queue that its consumer cannot handle",
+        kinds: &[ResourceKind::Queue],
+        does: "Sends a bounded number of marked messages. Payloads: `malformed` is not JSON, `wrong_schema` is JSON of \
+               another shape, `too_big` is over what DynamoDB or EventBridge take (410 KiB), `hostile` is made to break \
+               parsers and logs; or give your own `bodies`, which are sent in turn. Each message carries the run's id and \
+               a number. A send without an answer is never repeated. At most 1,000 messages, 50 a second, 4 MiB in all. \
+               The consumer sees what a broken producer or a wrong deploy upstream sends; its good messages may fail with \
+               them when it fails whole batches.",
+        evidence: "The depth of the dead-letter queue rises, or the consumer's errors do.",
+        undo: "A message cannot be unsent. squall never receives from the source queue; it waits until each message must \
+               have reached the dead-letter queue (maxReceiveCount x visibility timeout, and two minutes), then sweeps \
+               that one: what carries this run's id is deleted, everything else is made visible again at once, and after \
+               100 messages of others it stops. The report says how many were swept, left, and not found.",
+        alone: "The messages that were sent go to the dead-letter queue as any other that fails, and stay there.",
+        actions_do: &["sqs:SendMessage"],
+        actions_undo: &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"],
+        refusals: &[
+            "The queue has no dead-letter queue, unless `leave_in_queue: true`.",
+            "The dead-letter queue has a consumer, a dead-letter queue of its own, or a move task running: the messages \
+             would be gone, or be counted wrongly.",
+            "The queue is FIFO and `fifo_group` is not given: a message that fails holds up its group.",
+            "More than 1,000 messages, 50 a second, 4 MiB in all, or 1 MiB in one body; a body that is empty or holds a \
+             character that SQS does not take.",
+            "The messages cannot all be sent within `for`.",
+        ],
+        example: "\
+targets:
+  orders: { queue: OrdersQueue }
+faults:
+  - inject: { sqs.poison: { target: orders, payload: malformed, count: 20, rate: 2/s } }
+    at: 0m
+    for: 5m
+",
+    };
+
+    /// The messages' bodies in the order of sending.
+    fn messages(&self, seed: u64) -> Vec<String> {
+        match self.payload {
+            Some(payload) => payload.bodies(self.count, seed),
+            None => self.bodies.iter().cycle().take(self.count as usize).cloned().collect(),
+        }
+    }
+
+    /// What is wrong with count, rate and bodies.
+    fn flawed_messages(&self) -> Option<Flaw> {
+        let rate = self.rate.get();
+        if self.count == 0 || self.count > MOST_MESSAGES {
+            let what = format!("{} messages cannot be sent", self.count);
+            return Some(Flaw::new("count", what, format!("send from 1 to {MOST_MESSAGES}")));
+        }
+        if rate <= 0.0 || rate > FASTEST {
+            let what = format!("messages cannot be sent at {}", self.rate);
+            return Some(Flaw::new("rate", what, format!("send at most {FASTEST} a second, and more than none")));
+        }
+        if self.payload.is_some() != self.bodies.is_empty() {
+            let kinds = listed(Payload::ALL.map(Payload::word));
+            return Some(Flaw::new(
+                "payload",
+                "a poison has either a `payload` from the library or its own `bodies`",
+                format!("write one of the two; the library has {kinds}"),
+            ));
+        }
+        if let Some(why) = self.bodies.iter().find_map(|body| refused_body(body)) {
+            return Some(Flaw::new("bodies", format!("SQS would not take a body: {why}"), "change that entry"));
+        }
+        let bytes: usize = self.messages(0).iter().map(String::len).sum();
+        (bytes > MOST_BYTES).then(|| {
+            let help = format!("send fewer or shorter ones: {MOST_BYTES} bytes at the most in one fault");
+            Flaw::new("count", format!("{} messages of this kind are {bytes} bytes", self.count), help)
+        })
+    }
+
+    /// Whether all messages can be sent while the fault lasts.
+    fn check_time(&self, given: Span) -> Result<(), Refusal> {
+        let needed = self.interval() * i64::from(self.count.saturating_sub(1));
+        if needed <= given {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            format!("{} messages at {} need {needed}, and the fault lasts {given}", self.count, self.rate),
+            "send fewer, send faster, or make `for` longer",
+        ))
+    }
+
+    fn interval(&self) -> Span {
+        Span::from_secs_f64(1.0 / self.rate.get())
+    }
+
+    /// FIFO only when said, and a group only for FIFO.
+    fn check_group(&self, target: &Resource, queue: &QueueDescription) -> Result<(), Refusal> {
+        match (queue.fifo, &self.fifo_group) {
+            (true, None) => Err(Refusal::new(
+                format!("{target} is FIFO: a message that fails holds up every later one of its group"),
+                "name the group that may be held up: `fifo_group: some-group`",
+            )),
+            (false, Some(_)) => {
+                Err(Refusal::new(format!("{target} is not FIFO, and has no message groups"), "take `fifo_group` out"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Where the messages will be looked for.
+    fn cleanup(&self, target: &Resource, queue: &QueueDescription, seen: &Seen) -> Result<Cleanup, Refusal> {
+        if self.leave_in_queue {
+            return Ok(Cleanup::LeaveInQueue);
+        }
+        let leave = "or say that the messages may stay: `leave_in_queue: true`";
+        let Some((dead_letter, receives)) = queue.dead_letter.as_ref().zip(queue.max_receive_count) else {
+            return Err(Refusal::new(
+                format!("{target} has no dead-letter queue: its messages would come back until they expire"),
+                format!("give it a redrive policy, {leave}"),
+            ));
+        };
+        let below = seen.queue(dead_letter).ok_or_else(|| Refusal::absent(dead_letter))?;
+        let name = &dead_letter.name;
+        if !below.consumers.is_empty() {
+            let consumers = listed(below.consumers.iter().map(|consumer| &consumer.name));
+            return Err(Refusal::new(
+                format!(
+                    "{name}, the dead-letter queue of {target}, has a consumer ({consumers}) that would take the messages"
+                ),
+                format!("disable its event source mapping for the experiment, {leave}"),
+            ));
+        }
+        if let Some(next) = &below.dead_letter {
+            return Err(Refusal::new(
+                format!(
+                    "{name}, the dead-letter queue of {target}, has a redrive policy of its own to {}: sweeping it \
+                         would push others' messages on",
+                    next.name
+                ),
+                format!("take that redrive policy off, {leave}"),
+            ));
+        }
+        if below.move_task_running {
+            return Err(Refusal::new(
+                format!("a move task is bringing messages of {name} back: the poison would go round with them"),
+                format!(
+                    "wait for it or cancel it (aws sqs list-message-move-tasks --source-arn {}), {leave}",
+                    below.arn
+                ),
+            ));
+        }
+        // In a FIFO group one message is tried to its end before the next one is.
+        let in_turn = if queue.fifo { i64::from(self.count) } else { 1 };
+        Ok(Cleanup::Sweep {
+            dead_letter: dead_letter.clone(),
+            arrives_within: queue.delay + queue.visibility * i64::from(receives) * in_turn + SLACK,
+            foreign_limit: FOREIGN_LIMIT,
+        })
+    }
+
+    fn evidence(&self, queue: &QueueDescription, cleanup: &Cleanup) -> Evidence {
+        let probe = |metric, resource: &Resource| Probe {
+            query: Query { metric, resource: resource.clone() },
+            test: ProbeTest::RisesBy(1.0),
+        };
+        let mut any = Vec::new();
+        let mut expect = Vec::new();
+        if let Some(dead_letter) = &queue.dead_letter {
+            any.push(probe(Metric::Depth, dead_letter));
+            expect.push(format!("the depth of {} rises", dead_letter.name));
+        }
+        for consumer in &queue.consumers {
+            any.push(probe(Metric::Errors, consumer));
+            expect.push(format!("errors of {} rise", consumer.name));
+        }
+        let arrives_within = match cleanup {
+            Cleanup::Sweep { arrives_within, .. } => *arrives_within,
+            Cleanup::LeaveInQueue => queue.visibility * i64::from(queue.max_receive_count.unwrap_or(1)) + SLACK,
+        };
+        Evidence { expect: expect.join(", or "), any, within: arrives_within + SHOWN_WITHIN }
+    }
+
+    fn warnings(&self, target: &Resource, queue: &QueueDescription, cleanup: &Cleanup) -> Vec<String> {
+        let name = &target.name;
+        let mut warnings = Vec::new();
+        if queue.consumers.is_empty() {
+            warnings.push(format!(
+                "no event source mapping takes messages from {name}: unless something else does, they stay there and are \
+                 not found afterwards"
+            ));
+        }
+        if queue.fifo {
+            warnings.push(format!("each message that fails holds up its message group in {name} until it is given up"));
+        }
+        match cleanup {
+            Cleanup::LeaveInQueue => warnings.push(format!(
+                "the {} messages stay in {name} or where the application puts them; nothing sweeps them",
+                self.count
+            )),
+            Cleanup::Sweep { arrives_within, .. } if *arrives_within >= queue.retention => warnings.push(format!(
+                "messages may expire in {name} ({}) before they reach the dead-letter queue ({arrives_within})",
+                queue.retention
+            )),
+            Cleanup::Sweep { .. } => {}
+        }
+        warnings
+    }
+}
+
+/// Why SQS would not take a body: its length, or a character outside of
+/// `#x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF` (SQS API reference, SendMessage).
+pub(crate) fn refused_body(body: &str) -> Option<String> {
+    if body.is_empty() {
+        return Some("it is empty".into());
+    }
+    if body.len() > LARGEST_BODY {
+        return Some(format!("it has {} bytes, and {LARGEST_BODY} are the most", body.len()));
+    }
+    let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{fffd}' | '\u{10000}'..);
+    body.chars().find(|c| !allowed(*c)).map(|c| format!("it holds the character U+{:04X}", c as u32))
+}
+
+impl Fault for Poison {
+    fn page(&self) -> &'static Page {
+        Self::PAGE
+    }
+
+    fn target(&self) -> &TargetName {
+        &self.target
+    }
+
+    fn flaws(&self) -> Vec<Flaw> {
+        self.flawed_messages().into_iter().collect()
+    }
+
+    fn look(&self, target: &Resource, seen: &Seen) -> Vec<Resource> {
+        let Some(queue) = seen.queue(target) else { return Vec::new() };
+        queue.dead_letter.iter().chain(&queue.consumers).cloned().collect()
+    }
+
+    /// The consumer must be able to receive the messages: it carries them to the dead-letter queue.
+    fn needs(&self, target: &Resource, seen: &Seen) -> Vec<Need> {
+        let Some(queue) = seen.queue(target) else { return Vec::new() };
+        let need = |role: &Resource, action: &str| Need {
+            role: role.clone(),
+            action: action.to_owned(),
+            arn: Some(queue.arn.clone()),
+            why: format!("the poison in {} must be received to reach the dead-letter queue", target.name),
+        };
+        let roles = queue.consumers.iter().filter_map(|consumer| seen.function(consumer)).map(|f| &f.role);
+        roles
+            .flat_map(|role| ["sqs:ReceiveMessage", "sqs:GetQueueAttributes"].map(|action| need(role, action)))
+            .collect()
+    }
+
+    fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Refusal> {
+        self.check_time(scene.until.since(scene.from))?;
+        let bodies = self.messages(scene.seed);
+        let mut plans = Vec::new();
+        for target in scene.targets {
+            let queue = scene.seen.queue(target).ok_or_else(|| Refusal::absent(target))?;
+            self.check_group(target, queue)?;
+            let cleanup = self.cleanup(target, queue, scene.seen)?;
+            let kind = self.payload.map_or("own", Payload::word).replace('_', " ");
+            plans.push(FaultPlan {
+                summary: format!("{} gets {} {kind} messages at {}", target.name, self.count, self.rate),
+                hits: std::iter::once(target.clone()).chain(queue.consumers.clone()).collect(),
+                changes: Vec::new(),
+                evidence: self.evidence(queue, &cleanup),
+                warnings: self.warnings(target, queue, &cleanup),
+                emission: Some(Emission {
+                    queue: target.clone(),
+                    first: 1,
+                    bodies: bodies.clone(),
+                    group: self.fifo_group.clone(),
+                    interval: self.interval(),
+                    cleanup,
+                }),
+            });
+        }
+        Ok(plans)
+    }
+}

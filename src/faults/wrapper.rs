@@ -1,0 +1,165 @@
+//! What the faults share that work through a function's fault wrapper: failure-lambda 1.x, which reads its flags from an
+//! SSM parameter (github.com/gunnargrosch/failure-lambda, MIT).
+//!
+//! Facts that shape this: the flags' document must be there and stay there, because the layer form of the wrapper keeps
+//! the last flags that it could read; a flag's `enabled` must be a JSON boolean and `percentage` a whole number from 0 to
+//! 100; a document in the 0.x form injects nothing.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::{FaultPlan, Flaw, PlannedChange, Refusal, Scene, Seen, listed};
+use crate::account::description::{FunctionDescription, ParameterDescription};
+use crate::account::setting::{quote, with_key};
+use crate::account::{Resource, Setting, Value};
+use crate::units::Share;
+
+/// A function with the parameter that its wrapper reads, found to be usable.
+pub struct Wrapped<'a> {
+    pub function: &'a FunctionDescription,
+    pub parameter: &'a Resource,
+    flags: &'a ParameterDescription,
+}
+
+/// SSM's limits on a parameter's value, in bytes: standard and advanced.
+const STANDARD: usize = 4 * 1024;
+const ADVANCED: usize = 8 * 1024;
+
+/// What must be described before a flag can be planned: the parameter, and the functions that read it too.
+pub fn look(target: &Resource, seen: &Seen) -> Vec<Resource> {
+    let Some(parameter) = seen.function(target).and_then(|function| function.fault_parameter.clone()) else {
+        return Vec::new();
+    };
+    let readers = seen.parameter(&parameter).map(|p| p.read_by.clone()).unwrap_or_default();
+    std::iter::once(parameter).chain(readers).collect()
+}
+
+/// The share as the wrapper takes it: a whole percentage from 1 to 100.
+pub fn percentage(share: Share) -> u32 {
+    (share.get() * 100.0).round() as u32
+}
+
+/// A share that the wrapper cannot take.
+pub fn flawed_share(share: Share) -> Option<Flaw> {
+    let percent = share.get() * 100.0;
+    let fits = percent.round() >= 1.0 && (percent - percent.round()).abs() < 1e-6;
+    (!fits).then(|| {
+        Flaw::new(
+            "share",
+            format!("a share of {share} cannot be injected: the wrapper takes whole percentages from 1 % to 100 %"),
+            "write a whole percentage, such as `share: 50 %`",
+        )
+    })
+}
+
+impl<'a> Wrapped<'a> {
+    /// Finds the wrapper of `target`, and refuses where a flag would do nothing or could not be taken back.
+    pub fn find(target: &Resource, scene: &Scene<'a>) -> Result<Wrapped<'a>, Refusal> {
+        let function = scene.seen.function(target).ok_or_else(|| Refusal::absent(target))?;
+        let name = &target.name;
+        let parameter = function.fault_parameter.as_ref().ok_or_else(|| {
+            Refusal::new(
+                format!("{target} has no fault wrapper: its variable FAILURE_INJECTION_PARAM is not set"),
+                format!(
+                    "wrap {name} with failure-lambda 1.x (its layer, or around a Node handler), set FAILURE_INJECTION_PARAM to \
+                     the name of an SSM parameter that holds `{{}}`, and allow its role ssm:GetParameter on that"
+                ),
+            )
+        })?;
+        if function.runtime.starts_with("provided") {
+            return Err(Refusal::new(
+                format!("{target} runs on {}, where Lambda ignores wrapper scripts", function.runtime),
+                "throttle it or deny its role something instead",
+            ));
+        }
+        let flags = scene.seen.parameter(parameter).ok_or_else(|| {
+            Refusal::new(
+                format!("{parameter}, which the wrapper of {name} reads, does not exist"),
+                format!(
+                    "create it empty: aws ssm put-parameter --name {} --type String --value '{{}}'",
+                    quote(&parameter.name)
+                ),
+            )
+        })?;
+        let wrapped = Wrapped { function, parameter, flags };
+        wrapped.usable()?;
+        Ok(wrapped)
+    }
+
+    fn usable(&self) -> Result<(), Refusal> {
+        let parameter = self.parameter;
+        if self.flags.secure {
+            return Err(Refusal::new(
+                format!("{parameter} is a SecureString, which squall does not touch"),
+                "keep the flags in a parameter of type String; they are no secret",
+            ));
+        }
+        let document: Map<String, Json> = serde_json::from_str(&self.flags.text).map_err(|error| {
+            Refusal::new(
+                format!("{parameter} does not hold a JSON object: {error}"),
+                format!(
+                    "write an empty one: aws ssm put-parameter --name {} --type String --overwrite --value '{{}}'",
+                    quote(&parameter.name)
+                ),
+            )
+        })?;
+        if document.contains_key("failureMode") || document.contains_key("isEnabled") {
+            return Err(Refusal::new(
+                format!("{parameter} holds flags of failure-lambda 0.x, which 1.x ignores"),
+                "move the function to failure-lambda 1.x and set the parameter to `{}`",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The change that sets one flag. One that is on already belongs to somebody else.
+    pub fn flag(&self, key: &str, flag: &Json) -> Result<PlannedChange, Refusal> {
+        let parameter = self.parameter;
+        let before: Map<String, Json> = serde_json::from_str(&self.flags.text).unwrap_or_default();
+        if before.get(key).and_then(|f| f.get("enabled")) == Some(&json!(true)) {
+            return Err(Refusal::new(
+                format!("the flag `{key}` in {parameter} is on already: somebody else injects it"),
+                "see who does, and switch it off there; `squall status` lists squall's own runs",
+            ));
+        }
+        let after = Value::Text(flag.to_string());
+        let document = with_key(&self.flags.text, key, &after)
+            .map_err(|error| Refusal::new(format!("{parameter}: {error}"), "set the parameter to `{}`"))?;
+        let limit = if self.flags.text.len() > STANDARD { ADVANCED } else { STANDARD };
+        if document.len() > limit {
+            return Err(Refusal::new(
+                format!("with the flag `{key}` {parameter} would hold {} bytes; SSM takes {limit}", document.len()),
+                "shorten the message, or take other flags out of the parameter",
+            ));
+        }
+        Ok(PlannedChange {
+            setting: Setting::FaultFlag { parameter: parameter.clone(), key: key.to_owned() },
+            after,
+            expires: None,
+            takes_effect_within: self.function.fault_cache,
+        })
+    }
+
+    /// Every function that reads the parameter.
+    pub fn hits(&self, target: &Resource) -> Vec<Resource> {
+        let mut hits = self.flags.read_by.clone();
+        hits.push(target.clone());
+        hits.sort();
+        hits.dedup();
+        hits
+    }
+
+    /// A flag in a shared parameter is set for each of its readers.
+    pub fn shared(&self, target: &Resource) -> Option<String> {
+        let others: Vec<_> = self.hits(target).into_iter().filter(|hit| hit != target).map(|hit| hit.name).collect();
+        (!others.is_empty())
+            .then(|| format!("{} is read by {} as well: the fault hits them too", self.parameter, listed(others)))
+    }
+}
+
+/// Functions that share a parameter share its flags: the change is planned once, for the first of them.
+pub fn once_each(plans: Vec<FaultPlan>) -> Vec<FaultPlan> {
+    let mut seen = BTreeSet::new();
+    plans.into_iter().filter(|plan| plan.changes.iter().all(|change| seen.insert(change.setting.clone()))).collect()
+}
