@@ -73,6 +73,8 @@ codes! {
     Error UnknownWord = "unknown-word",
     /// Exactly one key must stand here, and there are none or several.
     Error OneKey = "one-key",
+    /// A sentence about a signal that cannot be read; `docs/sentences.md` has the grammar.
+    Error Sentence = "sentence",
 }
 
 /// One thing that is wrong in a file.
