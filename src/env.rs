@@ -66,7 +66,7 @@ pub trait Env: Send + Sync {
     fn entropy(&self) -> u64;
     /// An environment variable, when set and readable.
     fn var(&self, name: &str) -> Option<String>;
-    /// Who and where: `ana@laptop`, for marks and journals.
+    /// Who and where: `ana@laptop`, for marks and journals; `SQUALL_WHO` where that says too little, as in a pipeline.
     fn who(&self) -> String;
 }
 
@@ -99,6 +99,9 @@ impl Env for RealEnv {
     }
 
     fn who(&self) -> String {
+        if let Some(who) = self.var("SQUALL_WHO") {
+            return who;
+        }
         let user = self.var("USER").or_else(|| self.var("LOGNAME")).unwrap_or_else(|| "somebody".into());
         let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
         match host.trim() {

@@ -3,6 +3,7 @@
 //! The design in one sentence: an experiment is a temporary diff to an account. See ARCHITECTURE.md for the map.
 
 pub mod account;
+pub mod cli;
 pub mod env;
 pub mod faults;
 pub mod plan;

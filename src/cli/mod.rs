@@ -1,0 +1,159 @@
+//! The command line: reads arguments, calls what lies below, prints. One file a command.
+//!
+//! Invariant: nothing else in squall prints, and nothing that goes wrong in printing ends a command.
+
+mod completions;
+mod exit;
+mod halt;
+mod output;
+mod project;
+mod signals;
+mod status;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use self::exit::{Exit, Failure};
+use self::output::{Output, QuietStderr};
+use self::project::Project;
+use crate::account::AccountName;
+use crate::env::{Env, RealEnv};
+
+/// Chaos experiments and game days for serverless AWS, with nothing left behind.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, after_help = EXAMPLES, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  squall init                                        a project to start from
+  squall check                                       what is wrong in its files, if anything
+  squall plan experiments/payment-worker-throttled.yaml    what a run would do, and nothing else
+  squall run experiments/payment-worker-throttled.yaml     run it
+  squall undo                                        put back whatever is outstanding
+  squall halt                                        stop every run, and start none
+
+Exit codes: 0 held, or done; 4 broken; 5 unknown; 3 refused before any change; 2 a file has findings;
+6 something was left changed (overrides all others); 64 wrong use; 1 a bug.";
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+struct Global {
+    /// The project's folder [default: the nearest one above that has a squall.yaml, else this one]
+    #[arg(long, global = true, value_name = "DIR")]
+    project: Option<PathBuf>,
+    /// The account to work on, by its name in squall.yaml [default: the experiment's, else the sandbox]
+    #[arg(long, global = true, value_name = "NAME")]
+    account: Option<String>,
+    /// Print JSON on standard output, where a program may read it
+    #[arg(long, global = true)]
+    json: bool,
+    /// Log what happens inside to standard error; SQUALL_LOG=debug or =trace says more
+    #[arg(long, short, global = true)]
+    verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Halt(halt::Args),
+    Status(status::Args),
+    Completions(completions::Args),
+}
+
+/// What a command works with.
+struct Context {
+    env: RealEnv,
+    output: Output,
+    project: Project,
+    account: Option<AccountName>,
+    json: bool,
+}
+
+/// What a command returns: how it ended, or why it did not do what was asked.
+type Ended = Result<Exit, Failure>;
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    // A panic is a bug. It is caught here so that its exit code is ours; a run has undone everything by then.
+    std::panic::catch_unwind(|| run(std::env::args_os().collect())).unwrap_or(Exit::Bug).into()
+}
+
+fn run(arguments: Vec<std::ffi::OsString>) -> Exit {
+    let mut output = Output::standard();
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return not_parsed(&mut output, &error),
+    };
+    let env = RealEnv;
+    log_to_stderr(&env, cli.global.verbose);
+    let mut context = Context {
+        project: Project::find(cli.global.project.as_deref()),
+        account: cli.global.account.map(AccountName),
+        json: cli.global.json,
+        env,
+        output,
+    };
+    match execute(cli.command, &mut context) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            let err = &mut context.output.err;
+            let error = err.paint(owo_colors::Style::new().red().bold(), "error");
+            err.line(format!("{error}: {}", failure.what));
+            if let Some(next) = &failure.next {
+                err.line(format!("  next: {next}"));
+            }
+            failure.exit
+        }
+    }
+}
+
+fn execute(command: Command, context: &mut Context) -> Ended {
+    match command {
+        Command::Halt(args) => halt::execute(&args, context),
+        Command::Status(args) => status::execute(&args, context),
+        Command::Completions(args) => completions::execute(&args, context),
+    }
+}
+
+/// Help and version were asked for; anything else is wrong use.
+fn not_parsed(output: &mut Output, error: &clap::Error) -> Exit {
+    let (pipe, exit) = match error.use_stderr() {
+        false => (&mut output.out, Exit::Fine),
+        true => (&mut output.err, Exit::Usage),
+    };
+    let text = error.render();
+    pipe.text(if pipe.colour() { text.ansi().to_string() } else { text.to_string() });
+    exit
+}
+
+fn log_to_stderr(env: &impl Env, verbose: bool) {
+    let filter = match (env.var("SQUALL_LOG"), verbose) {
+        (Some(filter), _) => filter,
+        (None, true) => "squall=info".into(),
+        (None, false) => return,
+    };
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_writer(|| QuietStderr)
+        .with_ansi(false);
+    // Fails only when there is one already.
+    let _ = log.try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,91 @@
+//! The project: the folder with `squall.yaml`, and `.squall` beside it.
+
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+use crate::run::RunId;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Store as _, StoreError};
+use crate::units::Time;
+
+/// The configuration's name.
+pub const CONFIG: &str = "squall.yaml";
+
+/// Where a command works.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// The folder that paths are relative to.
+    pub root: PathBuf,
+    /// Whether it has a `squall.yaml`. Without one there is the sandbox and its shop.
+    pub configured: bool,
+}
+
+impl Project {
+    /// In the folder named on the command line; else the nearest one upwards with a `squall.yaml`; else the current one.
+    pub fn find(named: Option<&Path>) -> Project {
+        let start = named.map_or_else(|| PathBuf::from("."), Path::to_owned);
+        let is_root = |folder: &Path| folder.join(CONFIG).is_file();
+        if named.is_none() && !is_root(&start) {
+            let here = std::env::current_dir().unwrap_or_default();
+            if let Some(root) = here.ancestors().skip(1).find(|folder| is_root(folder)) {
+                return Project { root: root.to_owned(), configured: true };
+            }
+        }
+        Project { configured: is_root(&start), root: start }
+    }
+
+    /// A file of the project, for people: without a leading `./`.
+    pub fn path(&self, file: impl AsRef<Path>) -> PathBuf {
+        let path = self.root.join(file);
+        path.strip_prefix(".").map(Path::to_owned).unwrap_or(path)
+    }
+
+    /// The folder for what squall writes: journal, sandbox, reports.
+    pub fn folder(&self) -> PathBuf {
+        self.path(".squall")
+    }
+
+    /// The store, made when it is not there.
+    pub fn store(&self) -> Result<SqliteStore, StoreError> {
+        let folder = self.folder();
+        let store = SqliteStore::open(&folder)?;
+        let ignore = folder.join(".gitignore");
+        if !ignore.exists() {
+            // Nothing in there belongs into version control. Failing to say so harms nobody.
+            let _ = std::fs::write(ignore, "*\n");
+        }
+        Ok(store)
+    }
+
+    /// The store to look at; `None` when nothing was ever run here.
+    pub fn store_to_read(&self) -> Result<Option<SqliteStore>, StoreError> {
+        SqliteStore::open_to_read(&self.folder())
+    }
+}
+
+/// An instant to the second, for lists.
+pub fn short(at: Time) -> String {
+    let text = at.to_string();
+    text.split_once('.').map_or(text.clone(), |(seconds, _)| format!("{seconds}Z"))
+}
+
+/// The run that somebody means: by its name or a part of it; without one, the newest that began.
+pub fn pick_run(store: &SqliteStore, meant: Option<&str>) -> Result<RunId, Failure> {
+    let runs = store.runs()?;
+    let Some(meant) = meant else {
+        return runs
+            .into_iter()
+            .find(|row| row.started.is_some())
+            .map(|row| row.run)
+            .ok_or_else(|| Failure::usage("nothing was run here yet", "squall run FILE"));
+    };
+    if let Some(row) = runs.iter().find(|row| row.run.0 == meant) {
+        return Ok(row.run.clone());
+    }
+    let alike: Vec<_> = runs.iter().filter(|row| row.run.0.contains(meant)).map(|row| row.run.0.clone()).collect();
+    match alike.as_slice() {
+        [only] => Ok(RunId(only.clone())),
+        [] => Err(Failure::usage(format!("there is no run `{meant}`"), "squall status --all")),
+        several => Err(Failure::usage(format!("`{meant}` may mean {}", several.join(", ")), "name the whole run")),
+    }
+}
