@@ -204,7 +204,7 @@ impl std::iter::Sum for Span {
 /// Compact and exact to the millisecond: `1h30m`, `5m`, `2.5s`, `800ms`, `0s`.
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = (self.0 + 500) / 1_000;
+        let millis = self.0.saturating_add(500) / 1_000;
         let (hours, rest) = (millis / 3_600_000, millis % 3_600_000);
         let (mins, rest) = (rest / 60_000, rest % 60_000);
         let (secs, ms) = (rest / 1_000, rest % 1_000);
@@ -380,6 +380,7 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Span>().unwrap().to_string(), shown, "{text}");
         }
+        assert!(Span::from_secs_f64(1e300).to_string().ends_with('s'), "the longest span prints too");
         for text in ["", "5", "-5m", "5mm", "m", "1.2.3s", "5m1h", "5m5m", "NaNs", "9e99d", "999999999999d"] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
