@@ -7,6 +7,7 @@ pub mod cli;
 pub mod env;
 pub mod faults;
 pub mod plan;
+pub mod report;
 pub mod run;
 pub mod spec;
 pub mod store;

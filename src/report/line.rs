@@ -1,0 +1,466 @@
+//! An event in words: no line or one. What is printed while a run goes on and what `squall log` prints afterwards are
+//! the same lines, because both come from here and from nothing but the events.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Serialize;
+
+use super::words;
+use crate::account::{Metric, Query, SendOutcome, Setting, Value};
+use crate::plan::{ChangeId, DuringFault, Plan};
+use crate::run::Recorded;
+use crate::run::event::{Event, Left, MessageAccount, Phase, Settled, WriteOutcome};
+use crate::run::state::State;
+use crate::run::verdict::{Finding, Verdict};
+use crate::units::{Span, Time};
+
+/// How often a signal that goes on breaking is said again.
+const REPEAT: Span = Span::from_mins(1);
+
+/// What a line is about; the word in its second column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Label {
+    Start,
+    Baseline,
+    Mark,
+    Fault,
+    Effect,
+    Steady,
+    Breaks,
+    NoData,
+    Broken,
+    Stop,
+    Undo,
+    Undone,
+    Left,
+    Messages,
+    Recovery,
+    Owner,
+    Verdict,
+}
+
+/// How much a line asks for attention. Always said in words too; a colour only helps the eye.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tone {
+    Quiet,
+    Plain,
+    Strong,
+    Good,
+    Warning,
+    Bad,
+}
+
+/// One line of a run's story.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// Of the event.
+    pub seq: u64,
+    pub at: Time,
+    /// Since the start of the run: `+05:00`.
+    pub offset: String,
+    pub label: Label,
+    pub tone: Tone,
+    /// One line without control characters.
+    pub text: String,
+}
+
+impl Label {
+    /// The word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Label::Start => "start",
+            Label::Baseline => "baseline",
+            Label::Mark => "mark",
+            Label::Fault => "fault",
+            Label::Effect => "effect",
+            Label::Steady => "steady",
+            Label::Breaks => "breaks",
+            Label::NoData => "no data",
+            Label::Broken => "broken",
+            Label::Stop => "stop",
+            Label::Undo => "undo",
+            Label::Undone => "undone",
+            Label::Left => "left",
+            Label::Messages => "messages",
+            Label::Recovery => "recovery",
+            Label::Owner => "owner",
+            Label::Verdict => "verdict",
+        }
+    }
+}
+
+/// `+05:00  fault     reserved concurrency of function PaymentWorker: unset -> 0`
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<6}  {:<10}{}", self.offset, self.label.word(), self.text)
+    }
+}
+
+/// Tells a run event by event.
+#[derive(Clone, Debug, Default)]
+pub struct Narrator {
+    state: Option<State>,
+    signals: BTreeMap<usize, LastSaid>,
+    unmeasured: BTreeSet<String>,
+}
+
+/// What was last said of a signal.
+#[derive(Clone, Debug, PartialEq)]
+struct LastSaid {
+    mood: Mood,
+    at: Time,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mood {
+    NoData,
+    Steady { in_alarm: bool },
+    Breaks,
+}
+
+/// Every line of a journal.
+pub fn lines(events: &[Recorded]) -> Vec<Line> {
+    let mut narrator = Narrator::default();
+    events.iter().filter_map(|recorded| narrator.tell(recorded)).collect()
+}
+
+/// The whole story as text, a line feed after each line.
+pub fn text(events: &[Recorded]) -> String {
+    lines(events).iter().map(|line| format!("{line}\n")).collect()
+}
+
+impl Narrator {
+    /// Takes in the next event and says what there is to say of it.
+    pub fn tell(&mut self, recorded: &Recorded) -> Option<Line> {
+        match &mut self.state {
+            None => self.state = State::start(recorded.at, &recorded.event),
+            Some(state) => state.apply(recorded.at, &recorded.event),
+        }
+        // Nothing can be said of a journal that does not begin at its beginning.
+        let state = self.state.take()?;
+        let said = self.say(&state, recorded);
+        let line = said.map(|(label, tone, text)| Line {
+            seq: recorded.seq,
+            at: recorded.at,
+            offset: words::offset(state.started, recorded.at),
+            label,
+            tone,
+            text: words::one_line(&text),
+        });
+        self.state = Some(state);
+        line
+    }
+
+    /// What is known of the run so far.
+    pub fn state(&self) -> Option<&State> {
+        self.state.as_ref()
+    }
+
+    fn say(&mut self, state: &State, recorded: &Recorded) -> Option<(Label, Tone, String)> {
+        let plan = &*state.plan;
+        match &recorded.event {
+            Event::Started { by, version, .. } => {
+                let text = format!("{}; {} by {by}, seed {}, squall {version}", plan.title, plan.run, plan.seed);
+                Some((Label::Start, Tone::Strong, text))
+            }
+            Event::Entered { phase } => entered(state, *phase),
+            Event::Sampled { .. } => self.sampled(state, recorded),
+            Event::Unmeasured { query, error, .. } => self.unmeasured(query, &error.to_string()),
+            Event::SignalBroken { signal, window } => {
+                let about = plan.signals.get(*signal)?;
+                let text = format!(
+                    "{}: {} of {} windows in a row broke it, the last from {}",
+                    about.title,
+                    about.breaks_at,
+                    about.out_of,
+                    words::window(state.started, *window)
+                );
+                Some((Label::Broken, Tone::Bad, text))
+            }
+            Event::StepBegins { step } => {
+                let about = plan.steps.get(*step)?;
+                Some((Label::Fault, Tone::Strong, format!("{}: {}", about.fault, about.summary)))
+            }
+            Event::Effective { step, since, seen } => {
+                let fault = &plan.steps.get(*step)?.fault;
+                let text = format!("{fault} works since {}: {seen}", words::offset(state.started, *since));
+                Some((Label::Effect, Tone::Plain, text))
+            }
+            Event::NotEffective { step } => {
+                let about = plan.steps.get(*step)?;
+                let text =
+                    format!("{}: not seen within {}: {}", about.fault, about.evidence.within, about.evidence.expect);
+                Some((Label::Effect, Tone::Warning, text))
+            }
+            Event::Changing { .. }
+            | Event::Changed { .. }
+            | Event::Restoring { .. }
+            | Event::Restored { .. }
+            | Event::Settled { .. } => changed(plan, &recorded.event),
+            Event::Sending { .. } | Event::Sent { .. } | Event::Accounted { .. } => messages(state, &recorded.event),
+            Event::Loaded { .. } | Event::Sweeping { .. } | Event::Swept { .. } => None,
+            Event::Stopping { why } => Some((Label::Stop, Tone::Warning, stop_sentence(plan, why))),
+            Event::FaultGone => Some((
+                Label::Recovery,
+                Tone::Strong,
+                format!("the fault is gone; the signals have {} to be steady again", plan.recovers_within),
+            )),
+            Event::TakenOver { by, epoch } => {
+                Some((Label::Owner, Tone::Warning, format!("{by} took the run over (epoch {epoch})")))
+            }
+            Event::Closed { verdict, left } => Some(closed(verdict, left)),
+        }
+    }
+
+    /// A signal is said when it turns, and again once a minute while it breaks though it must not.
+    fn sampled(&mut self, state: &State, recorded: &Recorded) -> Option<(Label, Tone, String)> {
+        let Event::Sampled { signal, phase, window, sample, breaks } = &recorded.event else { return None };
+        let about = state.plan.signals.get(*signal)?;
+        self.unmeasured.remove(&about.query.to_string());
+        let mood = match (words::finite(sample.value), breaks) {
+            (None, _) => Mood::NoData,
+            (Some(_), true) => Mood::Breaks,
+            (Some(v), false) => Mood::Steady { in_alarm: about.query.metric == Metric::AlarmState && v >= 0.5 },
+        };
+        let allowed = about.during_fault == DuringFault::MayBreak && *phase == Phase::Fault;
+        let news = match self.signals.get(signal) {
+            None => true,
+            Some(last) if last.mood != mood => true,
+            Some(last) => mood == Mood::Breaks && !allowed && recorded.at.since(last.at) >= REPEAT,
+        };
+        if !news {
+            return None;
+        }
+        self.signals.insert(*signal, LastSaid { mood, at: recorded.at });
+        let (label, tone) = match mood {
+            Mood::NoData => (Label::NoData, Tone::Warning),
+            Mood::Steady { .. } => (Label::Steady, Tone::Quiet),
+            Mood::Breaks if allowed => (Label::Breaks, Tone::Warning),
+            Mood::Breaks => (Label::Breaks, Tone::Bad),
+        };
+        let when = words::window(state.started, *window);
+        let text = match mood {
+            Mood::NoData => format!("{} ({when})", about.query),
+            _ => format!(
+                "{} is {}, {}{} ({when})",
+                about.query,
+                words::sample(about, *sample, *breaks),
+                words::expected(about.query.metric, about.bound, *phase),
+                if allowed && *breaks { "; it may break now" } else { "" },
+            ),
+        };
+        Some((label, tone, text))
+    }
+
+    fn unmeasured(&mut self, query: &Query, error: &str) -> Option<(Label, Tone, String)> {
+        let text = format!("{query} could not be measured: {error}");
+        self.unmeasured.insert(query.to_string()).then_some((Label::NoData, Tone::Warning, text))
+    }
+}
+
+fn entered(state: &State, phase: Phase) -> Option<(Label, Tone, String)> {
+    let plan = &state.plan;
+    let said = match phase {
+        Phase::Baseline => {
+            let signals = words::plural(plan.signals.len(), "signal", "signals");
+            (Label::Baseline, Tone::Strong, format!("{signals} must be steady for {} first", plan.baseline))
+        }
+        Phase::Fault => {
+            let faults = words::plural(plan.steps.len(), "fault", "faults");
+            (Label::Baseline, Tone::Plain, format!("accepted; the timeline begins, with {faults}"))
+        }
+        Phase::Undo => {
+            let out = state.outstanding().filter(|id| plan.changes.get(id).is_some_and(|c| !c.setting.is_mark())).count();
+            let text = match out {
+                0 => "nothing is changed any more; looking once more".into(),
+                n => format!("putting back {}", words::plural(n, "change", "changes")),
+            };
+            (Label::Undo, Tone::Strong, text)
+        }
+        // That the fault is gone says it.
+        Phase::Recovery => return None,
+    };
+    Some(said)
+}
+
+fn changed(plan: &Plan, event: &Event) -> Option<(Label, Tone, String)> {
+    let name = |change: &ChangeId| plan.changes.get(change).map(|c| (&c.setting, &c.before, &c.after));
+    match event {
+        Event::Changing { change } => {
+            let (setting, before, after) = name(change)?;
+            Some(match setting {
+                Setting::Mark { resource } => {
+                    (Label::Mark, Tone::Quiet, format!("{resource} is marked as changed by {}", plan.run))
+                }
+                _ => (Label::Fault, Tone::Plain, arrow(setting, before, after)),
+            })
+        }
+        Event::Restoring { change, found } => {
+            let (setting, before, _) = name(change)?;
+            // What a mark says is for other runs, not for a reader of this one.
+            (!setting.is_mark()).then(|| (Label::Undo, Tone::Plain, arrow(setting, found, before)))
+        }
+        Event::Changed { change, outcome } | Event::Restored { change, outcome } => {
+            let (setting, ..) = name(change)?;
+            let label = if matches!(event, Event::Changed { .. }) { Label::Fault } else { Label::Undo };
+            match outcome {
+                WriteOutcome::Applied => None,
+                WriteOutcome::Refused(error) => Some((label, Tone::Warning, format!("{setting} was refused: {error}"))),
+                WriteOutcome::Unknown(why) => {
+                    Some((label, Tone::Warning, format!("{setting} has no known outcome: {why}")))
+                }
+            }
+        }
+        Event::Settled { change, how } => {
+            let (setting, before, _) = name(change)?;
+            Some(match (how.needs_attention(), setting) {
+                (true, _) => (Label::Left, Tone::Bad, format!("{setting}: {}", words::settled(how))),
+                (false, Setting::Mark { resource }) => (Label::Mark, Tone::Quiet, format!("{resource} is free again")),
+                (false, _) => {
+                    let before = words::setting_value(before);
+                    let text = match how {
+                        Settled::Restored => format!("{setting}: {before} again, read back"),
+                        Settled::AlreadyBefore => format!("{setting}: was {before} already"),
+                        _ => format!("{setting}: {}", words::settled(how)),
+                    };
+                    (Label::Undone, Tone::Good, text)
+                }
+            })
+        }
+        _ => None,
+    }
+}
+
+fn arrow(setting: &Setting, from: &Value, to: &Value) -> String {
+    format!("{setting}: {} -> {}", words::setting_value(from), words::setting_value(to))
+}
+
+/// The first and the last send of a step are said, every one that went wrong, and the account of them all.
+fn messages(state: &State, event: &Event) -> Option<(Label, Tone, String)> {
+    let emission = |step: &usize| state.plan.steps.get(*step).and_then(|s| s.emission.as_ref());
+    match event {
+        Event::Sending { step, first, .. } => {
+            let emission = emission(step).filter(|emission| emission.first == *first)?;
+            let n = words::plural(emission.bodies.len(), "message goes", "messages go");
+            Some((Label::Messages, Tone::Plain, format!("{n} to {}, one every {}", emission.queue, emission.interval)))
+        }
+        Event::Sent { first, last, outcomes: Err(error), .. } => {
+            Some((Label::Messages, Tone::Warning, format!("sending {first} to {last}: {error}")))
+        }
+        Event::Sent { step, first, last, outcomes: Ok(outcomes) } => {
+            let refused: Vec<String> = (*first..)
+                .zip(outcomes)
+                .filter_map(|(number, outcome)| match outcome {
+                    SendOutcome::Accepted => None,
+                    SendOutcome::Refused(why) => Some(format!("message {number} was refused: {why}")),
+                })
+                .collect();
+            if !refused.is_empty() {
+                return Some((Label::Messages, Tone::Warning, refused.join("; ")));
+            }
+            let emission = emission(step)?;
+            let all = emission.bodies.len();
+            let is_last = last.saturating_sub(emission.first) as usize + 1 >= all;
+            let accepted = state.steps.get(*step)?.sends.accepted.len();
+            is_last.then(|| {
+                let text = format!("the queue took {} of {}", words::whole(accepted as u64), words::whole(all as u64));
+                (Label::Messages, Tone::Plain, text)
+            })
+        }
+        Event::Accounted { account, why, .. } => {
+            let tone = if account.left > 0 || !account.not_found.is_empty() { Tone::Warning } else { Tone::Good };
+            Some((Label::Messages, tone, format!("{}; {why}", account_sentence(account))))
+        }
+        _ => None,
+    }
+}
+
+/// `20 sent: 18 swept from the dead-letter queue, 2 taken by the application`.
+pub fn account_sentence(account: &MessageAccount) -> String {
+    let mut parts = Vec::new();
+    let mut part = |n: usize, text: &str| {
+        if n > 0 {
+            parts.push(format!("{} {text}", words::whole(n as u64)));
+        }
+    };
+    part(account.swept as usize, "swept from the dead-letter queue");
+    part(account.left as usize, "left in the dead-letter queue");
+    part(account.consumed.len(), "taken by the application");
+    part(account.not_found.len(), "not found");
+    part(account.refused as usize, "refused by the queue");
+    part(account.unknown as usize, "with no answer to the send");
+    let sent = account.accepted.saturating_add(account.unknown);
+    match parts.is_empty() {
+        true => format!("{} sent", words::whole(u64::from(sent))),
+        false => format!("{} sent: {}", words::whole(u64::from(sent)), words::list(&parts)),
+    }
+}
+
+/// Why a run stops, with the names of what it is about.
+pub fn stop_sentence(plan: &Plan, why: &crate::run::event::Stop) -> String {
+    let signal = |number: usize| plan.signals.get(number).map_or_else(|| "a signal".into(), |s| s.title.clone());
+    let change = |id: ChangeId| plan.changes.get(&id).map_or_else(|| "a setting".into(), |c| c.setting.describe());
+    words::stop(why, signal, change)
+}
+
+fn closed(verdict: &Verdict, left: &[Left]) -> (Label, Tone, String) {
+    let tone = match (verdict.finding, left.is_empty()) {
+        (_, false) | (Finding::Broken, _) => Tone::Bad,
+        (Finding::Unknown, _) => Tone::Warning,
+        (Finding::Held, _) => Tone::Good,
+    };
+    let mut text = verdict.finding.to_string();
+    if !verdict.reasons.is_empty() {
+        text += ": ";
+        text += &verdict.reasons.iter().map(String::as_str).collect::<Vec<_>>().join("; ");
+    }
+    text += &match left.len() {
+        0 => "; nothing is left behind".to_owned(),
+        n => format!("; {} left behind", words::plural(n, "thing is", "things are")),
+    };
+    (Label::Verdict, tone, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn a_held_run_is_told() {
+        insta::assert_snapshot!(text(&sample::held()));
+    }
+
+    #[test]
+    fn a_run_that_left_something_is_told() {
+        insta::assert_snapshot!(text(&sample::left_behind()));
+    }
+
+    #[test]
+    fn a_broken_run_is_told() {
+        insta::assert_snapshot!(text(&sample::broken()));
+    }
+
+    #[test]
+    fn what_was_said_while_it_ran_is_what_the_log_says() {
+        for (name, events) in sample::all() {
+            let mut narrator = Narrator::default();
+            let live: Vec<Line> = events.iter().filter_map(|recorded| narrator.tell(recorded)).collect();
+            for cut in 0..=events.len() {
+                let replayed = lines(&events[..cut]);
+                assert_eq!(replayed, live[..replayed.len()], "{name} cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_is_one_line() {
+        for line in lines(&sample::hostile()) {
+            let shown = line.to_string();
+            assert!(!shown.contains(|c: char| c.is_control()), "{shown:?}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The verdict in one line, and what became of the changes in another.
+
+use serde::Serialize;
+
+use super::Stopped;
+use super::ledger::{LedgerEntry, Status};
+use super::signals::{Recovered, Recovery, SignalStory};
+use crate::report::words;
+use crate::run::event::{Phase, Settled};
+use crate::run::state::State;
+use crate::run::verdict::Finding;
+use crate::units::{Span, Time};
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    Held,
+    Broken,
+    Unknown,
+    /// It goes on, or its process died: the journal has no last event.
+    Unfinished,
+}
+
+impl Ending {
+    /// Of a run as far as its journal goes.
+    pub fn of(state: &State) -> Ending {
+        match state.closed.as_ref().map(|verdict| verdict.finding) {
+            Some(Finding::Held) => Ending::Held,
+            Some(Finding::Broken) => Ending::Broken,
+            Some(Finding::Unknown) => Ending::Unknown,
+            None => Ending::Unfinished,
+        }
+    }
+
+    /// The word at the top of a report.
+    pub fn word(self) -> &'static str {
+        match self {
+            Ending::Held => "held",
+            Ending::Broken => "broken",
+            Ending::Unknown => "unknown",
+            Ending::Unfinished => "not finished",
+        }
+    }
+}
+
+/// What became of all changes; squall's marks count where they need attention.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Undo {
+    /// Changes that took place, or may have.
+    pub made: usize,
+    /// Of those, back as before or nobody's any more.
+    pub settled: usize,
+    /// Changes, marks among them, that are or may be in the account.
+    pub outstanding: usize,
+    /// Changes that were left for somebody to look at.
+    pub attention: usize,
+    /// Emissions that nobody has accounted for yet.
+    pub unaccounted: usize,
+    /// When the last change was settled.
+    pub verified_at: Option<Time>,
+}
+
+impl Undo {
+    /// Counted from the ledger.
+    pub fn of(ledger: &[LedgerEntry], state: &State) -> Undo {
+        let made = || ledger.iter().filter(|entry| !entry.is_mark && entry.status.was_made());
+        Undo {
+            made: made().count(),
+            settled: made().filter(|entry| !entry.status.needs_attention()).count(),
+            outstanding: ledger.iter().filter(|entry| entry.status == Status::Outstanding).count(),
+            attention: ledger.iter().filter(|e| matches!(&e.status, Status::Settled(how) if how.needs_attention())).count(),
+            unaccounted: state.unaccounted().count(),
+            verified_at: made().filter_map(|entry| entry.settled_at).max(),
+        }
+    }
+
+    /// Whether somebody must look.
+    pub fn needs_attention(&self) -> bool {
+        self.outstanding + self.attention + self.unaccounted > 0
+    }
+
+    /// In one sentence.
+    pub fn sentence(&self, started: Time) -> String {
+        let mut parts = Vec::new();
+        if self.outstanding > 0 {
+            parts.push(format!(
+                "{} in the account: run `squall undo`",
+                words::plural(self.outstanding, "change may still be", "changes may still be")
+            ));
+        }
+        if self.attention > 0 {
+            parts.push(format!("{} attention", words::plural(self.attention, "change needs", "changes need")));
+        }
+        if self.unaccounted > 0 {
+            parts.push("the messages it sent are not accounted for yet".into());
+        }
+        if !parts.is_empty() {
+            return capital(&format!("{}.", parts.join("; ")));
+        }
+        match (self.made, self.verified_at) {
+            (0, _) => "Nothing was changed.".into(),
+            (1, Some(at)) => format!("The one change was put back, verified at {}.", words::offset(started, at)),
+            (n, Some(at)) => format!("All {n} changes were put back, verified at {}.", words::offset(started, at)),
+            (n, None) => format!("{} made.", words::plural(n, "change was", "changes were")),
+        }
+    }
+}
+
+/// The ending in one sentence, the word itself not repeated.
+pub fn sentence(
+    state: &State,
+    signals: &[SignalStory],
+    recovery: &Recovery,
+    stopped: Option<&Stopped>,
+) -> String {
+    let reasons = || {
+        let known = state.closed.iter().flat_map(|verdict| verdict.reasons.iter());
+        known.map(|reason| words::one_line(reason)).collect::<Vec<_>>()
+    };
+    match Ending::of(state) {
+        Ending::Held => held(signals, recovery),
+        Ending::Broken | Ending::Unknown => match (reasons().as_slice(), stopped) {
+            ([], None) => "No reason is recorded.".into(),
+            ([], Some(stopped)) => capital(&format!("{}.", stopped.why)),
+            ([one], _) => capital(&full_stop(one)),
+            ([first, rest @ ..], _) => {
+                let more = words::plural(rest.len(), "more reason", "more reasons");
+                capital(&format!("{} And {more}.", full_stop(first)))
+            }
+        },
+        Ending::Unfinished => {
+            let phase = state.entered.iter().max_by_key(|(phase, at)| (**at, **phase)).map(|(phase, _)| *phase);
+            let at = words::offset(state.started, state.last);
+            match phase {
+                None => format!("The journal ends at {at}, before the baseline."),
+                Some(phase) => format!("The journal ends at {at}, in the {} phase.", words::phase(phase)),
+            }
+        }
+    }
+}
+
+fn held(signals: &[SignalStory], recovery: &Recovery) -> String {
+    let broke_and_recovered = signals.iter().filter(|signal| {
+        signal.phases.iter().any(|story| story.phase != Phase::Baseline && story.breaking > 0)
+    });
+    let count = match signals.len() {
+        0 => "There was no signal to hold".to_owned(),
+        1 => "The one signal kept its bound".to_owned(),
+        n => format!("All {n} signals kept their bounds"),
+    };
+    let recovered = match (broke_and_recovered.count(), recovery.found) {
+        (0, _) | (_, Recovered::NotCounted | Recovered::NoData | Recovered::NotSteady) => ".".to_owned(),
+        (_, Recovered::Steady { after: Span::ZERO }) => ", and were steady as soon as the fault was gone.".to_owned(),
+        (_, Recovered::Steady { after }) => {
+            format!(", and were steady again {} after the fault was gone.", words::span(after))
+        }
+    };
+    count + &recovered
+}
+
+fn full_stop(text: &str) -> String {
+    if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// How a settled change reads in a table of statuses.
+pub fn verified(how: &Settled) -> &'static str {
+    match how {
+        Settled::Restored => "verified",
+        Settled::AlreadyBefore => "verified",
+        Settled::Theirs { .. } => "changed by others",
+        Settled::ResourceGone => "resource gone",
+        Settled::Left { .. } => "left",
+    }
+}

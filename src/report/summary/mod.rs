@@ -1,0 +1,280 @@
+//! All that a report says of a run, folded once from its events. Every format prints this value and nothing else, so
+//! that no two of them can disagree.
+//!
+//! A journal may be cut at any event, by a crash or because the run goes on; what is not there yet is absent here.
+
+pub mod faults;
+pub mod headline;
+pub mod ledger;
+pub mod signals;
+
+use serde::Serialize;
+
+use super::line::{Line, Narrator, stop_sentence};
+use super::words;
+use crate::account::AccountName;
+use crate::plan::Plan;
+use crate::run::event::{Event, Left, Phase};
+use crate::run::state::State;
+use crate::run::{Recorded, RunId};
+use crate::units::{Span, Time};
+use faults::{LoadStory, MessageStory, StepStory};
+use headline::{Ending, Undo};
+use ledger::LedgerEntry;
+use signals::{Recovery, SignalStory};
+
+/// Names the form of the JSON report; it rises when a reader of the old form would go wrong.
+pub const SCHEMA: &str = "squall.report/1";
+
+/// A run, told in the order in which a busy reader wants it. Spans of time are microseconds in JSON.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    pub schema: &'static str,
+    pub run: RunId,
+    pub title: String,
+    /// How the run ended, or that it has not.
+    pub ending: Ending,
+    /// The ending in one sentence.
+    pub sentence: String,
+    /// Every reason that the verdict gives.
+    pub reasons: Vec<String>,
+    /// What became of the changes, in all.
+    pub undo: Undo,
+    /// What is left behind, and what to do about each.
+    pub left: Vec<Left>,
+    /// Why the experiment is made.
+    pub because: String,
+    pub hypotheses: Vec<Hypothesis>,
+    pub steps: Vec<StepStory>,
+    pub times: Times,
+    /// Why the run stopped before its timeline ended, if it did.
+    pub stopped: Option<Stopped>,
+    pub signals: Vec<SignalStory>,
+    pub ledger: Vec<LedgerEntry>,
+    pub recovery: Recovery,
+    pub messages: Vec<MessageStory>,
+    pub load: Vec<LoadStory>,
+    /// What the plan warned of.
+    pub warnings: Vec<String>,
+    pub timeline: Vec<Line>,
+    pub environment: Environment,
+}
+
+/// A hypothesis and the numbers of its signals.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Hypothesis {
+    pub name: String,
+    pub signals: Vec<usize>,
+}
+
+/// When what happened.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Times {
+    pub started: Time,
+    /// Of the last event.
+    pub last: Time,
+    /// Each phase in the order of its coming; the last one lasts until `last`.
+    pub phases: Vec<PhaseTime>,
+    /// When the first fault began to go in, and was first seen to work.
+    pub first_fault: Option<Time>,
+    pub first_effect: Option<Time>,
+    /// When the first inverse went out.
+    pub undo_began: Option<Time>,
+    /// When every change was back and worked no more.
+    pub gone: Option<Time>,
+}
+
+/// One phase of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct PhaseTime {
+    pub phase: Phase,
+    pub from: Time,
+    pub to: Time,
+}
+
+/// An early end.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Stopped {
+    pub at: Time,
+    pub why: String,
+}
+
+/// What a reader needs to know to judge the report, and to make the run again.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Environment {
+    pub squall: String,
+    pub by: String,
+    pub accounts: Vec<AccountName>,
+    pub file: String,
+    pub file_sha256: String,
+    pub seed: u64,
+    pub planned_at: Time,
+    pub events: usize,
+    /// Who took the run over, and when.
+    pub taken_over: Vec<TakenOver>,
+    /// Measurements that failed: the signal, how many, the first error.
+    pub unmeasured: Vec<Unmeasured>,
+    /// The longest that the run might have taken.
+    pub longest: Span,
+}
+
+/// A change of hands.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TakenOver {
+    pub at: Time,
+    pub by: String,
+}
+
+/// Measurements of one query that failed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Unmeasured {
+    pub query: String,
+    pub times: usize,
+    pub first_error: String,
+}
+
+/// What [`State`] does not keep, because the machine does not need it.
+#[derive(Debug, Default)]
+pub(super) struct Extras {
+    by: String,
+    version: String,
+    phases: Vec<PhaseTime>,
+    left: Vec<Left>,
+    taken_over: Vec<TakenOver>,
+    unmeasured: Vec<Unmeasured>,
+    changes: ledger::Tries,
+    faults: faults::Tries,
+}
+
+impl Summary {
+    /// The summary of a journal, whole or cut. `None` when it does not begin with the plan: nothing is known then.
+    pub fn of(events: &[Recorded]) -> Option<Summary> {
+        let mut narrator = Narrator::default();
+        let mut extras = Extras::default();
+        let mut timeline = Vec::new();
+        for recorded in events {
+            timeline.extend(narrator.tell(recorded));
+            extras.take(recorded.at, &recorded.event);
+        }
+        let state = narrator.state()?;
+        Some(Summary::from(state, extras, timeline, events.len()))
+    }
+
+    fn from(state: &State, mut extras: Extras, timeline: Vec<Line>, events: usize) -> Summary {
+        let plan = &*state.plan;
+        if let Some(phase) = extras.phases.last_mut() {
+            phase.to = state.last;
+        }
+        let ledger = ledger::of(state, &extras.changes);
+        let recovery = signals::recovery(state);
+        let stopped = state.stopping.as_ref().map(|(at, why)| Stopped { at: *at, why: stop_sentence(plan, why) });
+        let signals = signals::of(state);
+        let undo = Undo::of(&ledger, state);
+        let ending = Ending::of(state);
+        Summary {
+            schema: SCHEMA,
+            run: plan.run.clone(),
+            title: words::one_line(&plan.title),
+            ending,
+            sentence: headline::sentence(state, &signals, &recovery, stopped.as_ref()),
+            reasons: state.closed.iter().flat_map(|v| v.reasons.iter().map(|r| words::one_line(r))).collect(),
+            undo,
+            left: extras.left,
+            because: words::one_line(&plan.because),
+            hypotheses: hypotheses(plan),
+            steps: faults::steps(state, &extras.faults),
+            times: times(state, &ledger, extras.phases),
+            stopped,
+            signals,
+            ledger,
+            recovery,
+            messages: faults::messages(state, &extras.faults),
+            load: faults::load(state, &extras.faults),
+            warnings: plan.warnings.iter().map(|w| words::one_line(w)).collect(),
+            timeline,
+            environment: Environment {
+                squall: extras.version,
+                by: words::one_line(&extras.by),
+                accounts: plan.accounts.clone(),
+                file: plan.file.clone(),
+                file_sha256: plan.file_hash.clone(),
+                seed: plan.seed,
+                planned_at: plan.made_at,
+                events,
+                taken_over: extras.taken_over,
+                unmeasured: extras.unmeasured,
+                longest: plan.longest,
+            },
+        }
+    }
+
+    /// Whether anything is, or may be, in the account that this run put there, or somebody must look.
+    pub fn needs_attention(&self) -> bool {
+        !self.left.is_empty() || self.undo.needs_attention()
+    }
+
+    /// Time since the start of the run: `+05:00`.
+    pub fn offset(&self, at: Time) -> String {
+        words::offset(self.times.started, at)
+    }
+}
+
+impl Extras {
+    fn take(&mut self, at: Time, event: &Event) {
+        if let Some(phase) = self.phases.last_mut() {
+            phase.to = at;
+        }
+        match event {
+            Event::Started { by, version, .. } => {
+                self.by.clone_from(by);
+                self.version.clone_from(version);
+            }
+            Event::Entered { phase } => self.phases.push(PhaseTime { phase: *phase, from: at, to: at }),
+            Event::TakenOver { by, .. } => {
+                self.left.clear();
+                self.taken_over.push(TakenOver { at, by: words::one_line(by) });
+            }
+            Event::Unmeasured { query, error, .. } => {
+                let query = query.to_string();
+                match self.unmeasured.iter_mut().find(|known| known.query == query) {
+                    Some(known) => known.times += 1,
+                    None => self.unmeasured.push(Unmeasured {
+                        query,
+                        times: 1,
+                        first_error: words::one_line(&error.to_string()),
+                    }),
+                }
+            }
+            Event::Closed { left, .. } => self.left.clone_from(left),
+            _ => {
+                self.changes.take(at, event);
+                self.faults.take(at, event);
+            }
+        }
+    }
+}
+
+fn hypotheses(plan: &Plan) -> Vec<Hypothesis> {
+    let mut known: Vec<Hypothesis> = Vec::new();
+    for (number, signal) in plan.signals.iter().enumerate() {
+        match known.iter_mut().find(|hypothesis| hypothesis.name == signal.hypothesis) {
+            Some(hypothesis) => hypothesis.signals.push(number),
+            None => known.push(Hypothesis { name: signal.hypothesis.clone(), signals: vec![number] }),
+        }
+    }
+    known
+}
+
+fn times(state: &State, ledger: &[LedgerEntry], phases: Vec<PhaseTime>) -> Times {
+    let changes = || ledger.iter().filter(|entry| !entry.is_mark);
+    let began = state.steps.iter().filter_map(|step| step.began);
+    Times {
+        started: state.started,
+        last: state.last,
+        phases,
+        first_fault: began.chain(changes().filter_map(|entry| entry.announced)).min(),
+        first_effect: state.first_effect(),
+        undo_began: changes().filter_map(|entry| entry.undo_began).min(),
+        gone: state.gone,
+    }
+}
