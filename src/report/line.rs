@@ -273,7 +273,8 @@ fn entered(state: &State, phase: Phase) -> Option<(Label, Tone, String)> {
             (Label::Baseline, Tone::Plain, format!("accepted; the timeline begins, with {faults}"))
         }
         Phase::Undo => {
-            let out = state.outstanding().filter(|id| plan.changes.get(id).is_some_and(|c| !c.setting.is_mark())).count();
+            let out =
+                state.outstanding().filter(|id| plan.changes.get(id).is_some_and(|c| !c.setting.is_mark())).count();
             let text = match out {
                 0 => "nothing is changed any more; looking once more".into(),
                 n => format!("putting back {}", words::plural(n, "change", "changes")),

@@ -32,17 +32,16 @@ fn resource(kind: ResourceKind, name: &str) -> Resource {
 }
 
 fn change(setting: Setting, after: Value) -> Change {
-    Change {
-        setting,
-        before: Value::Unset,
-        after,
-        whole_before: None,
-        expires: None,
-        takes_effect_within: Span::ZERO,
-    }
+    Change { setting, before: Value::Unset, after, whole_before: None, expires: None, takes_effect_within: Span::ZERO }
 }
 
-fn signal(hypothesis: &str, metric: Metric, name: (ResourceKind, &str), bound: Bound, during: DuringFault) -> SignalPlan {
+fn signal(
+    hypothesis: &str,
+    metric: Metric,
+    name: (ResourceKind, &str),
+    bound: Bound,
+    during: DuringFault,
+) -> SignalPlan {
     let query = Query { metric, resource: resource(name.0, name.1) };
     SignalPlan {
         hypothesis: hypothesis.into(),
@@ -150,7 +149,13 @@ pub fn plan() -> Plan {
                 Bound::AtMost(0.05),
                 MustHold,
             ),
-            signal("no-order-is-lost", Metric::OldestMessage, (K::Queue, "OrdersQueue"), Bound::AtMost(120.0), MayBreak),
+            signal(
+                "no-order-is-lost",
+                Metric::OldestMessage,
+                (K::Queue, "OrdersQueue"),
+                Bound::AtMost(120.0),
+                MayBreak,
+            ),
             signal("no-order-is-lost", Metric::Depth, (K::Queue, "OrdersDLQ"), Bound::AtMost(0.0), MustHold),
             signal(
                 "the backlog is seen",
@@ -187,8 +192,7 @@ struct Tale(Vec<(Time, Event)>);
 
 impl Tale {
     fn begin() -> Tale {
-        let started =
-            Event::Started { plan: Box::new(plan()), by: "ana@laptop".into(), version: "0.1.0".into() };
+        let started = Event::Started { plan: Box::new(plan()), by: "ana@laptop".into(), version: "0.1.0".into() };
         let mut tale = Tale(vec![(start(), started)]);
         tale.add(0, Event::Entered { phase: Phase::Baseline });
         tale
@@ -199,7 +203,13 @@ impl Tale {
     }
 
     /// One signal's windows of a minute from `from` to `to`, known `late` seconds after their end.
-    fn windows(&mut self, signal: usize, minutes: std::ops::Range<i64>, late: i64, sample: impl Fn(i64) -> (Option<f64>, bool)) {
+    fn windows(
+        &mut self,
+        signal: usize,
+        minutes: std::ops::Range<i64>,
+        late: i64,
+        sample: impl Fn(i64) -> (Option<f64>, bool),
+    ) {
         for minute in minutes {
             let window = Window { from: at(minute * 60), to: at(minute * 60 + 60) };
             let phase = match minute {

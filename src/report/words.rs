@@ -203,7 +203,17 @@ pub fn one_line(text: &str) -> String {
 /// A text from outside without control characters but for line breaks; XML 1.0 and terminals take the rest.
 pub fn printable(text: &str) -> String {
     let allowed = |c: char| c == '\n' || !(c.is_control() || ('\u{fffe}'..='\u{ffff}').contains(&c) || turns(c));
-    text.chars().map(|c| if allowed(c) { c } else if c == '\t' { ' ' } else { '\u{fffd}' }).collect()
+    text.chars()
+        .map(|c| {
+            if allowed(c) {
+                c
+            } else if c == '\t' {
+                ' '
+            } else {
+                '\u{fffd}'
+            }
+        })
+        .collect()
 }
 
 /// Whether a character turns the direction of the text around it, so that what is read is not what is written.

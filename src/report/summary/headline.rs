@@ -69,7 +69,10 @@ impl Undo {
             made: made().count(),
             settled: made().filter(|entry| !entry.status.needs_attention()).count(),
             outstanding: ledger.iter().filter(|entry| entry.status == Status::Outstanding).count(),
-            attention: ledger.iter().filter(|e| matches!(&e.status, Status::Settled(how) if how.needs_attention())).count(),
+            attention: ledger
+                .iter()
+                .filter(|e| matches!(&e.status, Status::Settled(how) if how.needs_attention()))
+                .count(),
             unaccounted: state.unaccounted().count(),
             verified_at: made().filter_map(|entry| entry.settled_at).max(),
         }
@@ -108,12 +111,7 @@ impl Undo {
 }
 
 /// The ending in one sentence, the word itself not repeated.
-pub fn sentence(
-    state: &State,
-    signals: &[SignalStory],
-    recovery: &Recovery,
-    stopped: Option<&Stopped>,
-) -> String {
+pub fn sentence(state: &State, signals: &[SignalStory], recovery: &Recovery, stopped: Option<&Stopped>) -> String {
     let reasons = || {
         let known = state.closed.iter().flat_map(|verdict| verdict.reasons.iter());
         known.map(|reason| words::one_line(reason)).collect::<Vec<_>>()
@@ -141,9 +139,9 @@ pub fn sentence(
 }
 
 fn held(signals: &[SignalStory], recovery: &Recovery) -> String {
-    let broke_and_recovered = signals.iter().filter(|signal| {
-        signal.phases.iter().any(|story| story.phase != Phase::Baseline && story.breaking > 0)
-    });
+    let broke_and_recovered = signals
+        .iter()
+        .filter(|signal| signal.phases.iter().any(|story| story.phase != Phase::Baseline && story.breaking > 0));
     let count = match signals.len() {
         0 => "There was no signal to hold".to_owned(),
         1 => "The one signal kept its bound".to_owned(),
