@@ -370,3 +370,170 @@ impl Fault for Deny {
         roles.iter().map(|role| self.for_role(role, scene, &arns)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::Need;
+    use crate::faults::stage::{Stage, function, parameter, role, spec, start};
+
+    const PUT: &str = "iam.deny: { target: worker, actions: [dynamodb:PutItem], resources: [payments] }";
+
+    fn shop() -> Stage {
+        Stage::shop(function("Worker"))
+    }
+
+    fn document(plan: &FaultPlan) -> serde_json::Value {
+        match &plan.changes[0].after {
+            Value::Text(text) => serde_json::from_str(text).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn it_adds_a_policy_of_its_own_to_the_functions_role() {
+        let plan = shop().planned(PUT);
+        let policy = "squall-run-20260302-3f9k2m-1".to_owned();
+        assert_eq!(plan.changes[0].setting, Setting::RolePolicy { role: role("WorkerRole"), policy });
+        let statement = &document(&plan)["Statement"][0];
+        assert_eq!(statement["Effect"], "Deny");
+        assert_eq!(statement["Action"], json!(["dynamodb:PutItem"]));
+        let table = "arn:aws:dynamodb:eu-west-1:000000000000:table/Payments";
+        assert_eq!(statement["Resource"], json!([table, format!("{table}/index/*")]));
+        assert_eq!(plan.hits, [function("Worker")]);
+        let mut by_role = shop();
+        by_role.targets = vec![role("WorkerRole")];
+        assert_eq!(by_role.planned(PUT), plan);
+    }
+
+    #[test]
+    fn it_ends_by_itself_after_its_planned_end() {
+        let plan = shop().planned(PUT);
+        let expires = start() + Span::from_mins(10) + LATENESS;
+        assert_eq!(plan.changes[0].expires, Some(expires));
+        assert_eq!(
+            document(&plan)["Statement"][0]["Condition"],
+            json!({ "DateLessThan": { "aws:CurrentTime": "2026-03-02T09:20:00Z" } })
+        );
+        assert_eq!(iso_seconds(start() + Span::from_millis(1)), "2026-03-02T09:00:01Z");
+        assert_eq!(plan.changes[0].takes_effect_within, Span::from_secs(60));
+    }
+
+    #[test]
+    fn two_functions_of_one_role_are_one_change() {
+        let mut shop = shop();
+        shop.add_function("Other");
+        shop.role("WorkerRole").used_by.push(function("Other"));
+        shop.targets.push(function("Other"));
+        let plan = shop.planned(
+            "iam.deny: { target: worker, actions: [dynamodb:PutItem], resources: [payments], shared_role: accepted }",
+        );
+        assert_eq!(plan.hits, [function("Worker"), function("Other")]);
+        let probed: Vec<_> = plan.evidence.any.iter().map(|probe| probe.query.to_string()).collect();
+        assert_eq!(probed, ["errors of Worker", "errors of Other"]);
+    }
+
+    #[test]
+    fn a_shared_role_must_be_accepted_and_names_who_shares_it() {
+        let mut shop = shop();
+        shop.role("WorkerRole").used_by.push(function("Reports"));
+        shop.refused(PUT, &["shared by Worker and Reports", "shared_role: accepted"]);
+    }
+
+    #[test]
+    fn squalls_own_roles_are_out_of_reach() {
+        let mut shop = shop();
+        shop.identity.roles.push("WorkerRole".into());
+        shop.refused(PUT, &["squall's own"]);
+    }
+
+    #[test]
+    fn a_service_linked_role_is_refused() {
+        let mut shop = shop();
+        shop.role("WorkerRole").service_linked = true;
+        shop.refused(PUT, &["service-linked"]);
+    }
+
+    #[test]
+    fn actions_that_the_way_back_may_need_are_flaws() {
+        for action in ["*", "iam:*", "sts:*", "i*", "*:*", "?am:PassRole", "STS:AssumeRole", "iam:Get*", "s*:Send*"] {
+            let fault = spec(&format!("iam.deny: {{ target: w, actions: ['{action}'], resources: [payments] }}"));
+            let flaws = fault.fault().flaws();
+            assert_eq!(flaws.iter().map(|flaw| flaw.key).collect::<Vec<_>>(), ["actions"], "{action}");
+        }
+        for action in ["PutItem", "dynamodb:", ":PutItem", "dynamodb:Put Item"] {
+            let fault = spec(&format!("iam.deny: {{ target: w, actions: ['{action}'], resources: [payments] }}"));
+            assert!(fault.fault().flaws()[0].what.contains("not an IAM action"), "{action}");
+        }
+        for action in ["dynamodb:*", "sqs:Send*", "s3:GetObject", "ssm:GetParameter?"] {
+            let fault = spec(&format!("iam.deny: {{ target: w, actions: ['{action}'], resources: [payments] }}"));
+            assert_eq!(fault.fault().flaws(), [], "{action}");
+        }
+    }
+
+    #[test]
+    fn resources_are_named() {
+        let keys = |resources: &str| -> Vec<&str> {
+            let fault = spec(&format!("iam.deny: {{ target: w, actions: [sqs:SendMessage], resources: {resources} }}"));
+            fault.fault().flaws().iter().map(|flaw| flaw.key).collect()
+        };
+        assert_eq!(keys("['*']"), ["resources"]);
+        assert_eq!(keys("['arn:*']"), ["resources"]);
+        assert_eq!(keys("['arn:aws:*:*:*:*']"), ["resources"]);
+        assert_eq!(keys("['arn:aws:sqs:*:*:*']"), ["resources"]);
+        assert_eq!(keys("[]"), ["resources"]);
+        assert!(keys("['arn:aws:sqs:*:*:Orders*', payments]").is_empty());
+    }
+
+    #[test]
+    fn what_the_experiment_needs_is_not_taken() {
+        let mut shop = shop();
+        let arn = shop.parameter().arn.clone();
+        shop.needed = vec![Need {
+            role: role("WorkerRole"),
+            action: "ssm:GetParameter".into(),
+            arn: Some(arn.clone()),
+            why: "the fault wrapper of Worker reads its flags".into(),
+        }];
+        let deny = |action: &str, resource: &str| {
+            format!("iam.deny: {{ target: worker, actions: ['{action}'], resources: ['{resource}'] }}")
+        };
+        for action in ["ssm:GetParameter", "ssm:Get*", "SSM:*"] {
+            shop.refused(&deny(action, &arn), &["ssm:GetParameter", "fault wrapper of Worker"]);
+            shop.refused(&deny(action, "arn:aws:ssm:*:*:parameter/shop/*"), &["ssm:GetParameter"]);
+        }
+        assert!(shop.plan(&deny("ssm:GetParameter", "arn:aws:ssm:*:*:parameter/other")).is_ok());
+        assert!(shop.plan(&deny("ssm:PutParameter", &arn)).is_ok());
+        shop.needed[0].role = role("Another");
+        assert!(shop.plan(&deny("ssm:GetParameter", &arn)).is_ok());
+    }
+
+    #[test]
+    fn iams_limit_counts_what_is_there_and_what_the_run_adds() {
+        let mut shop = shop();
+        let size = shop.planned(PUT).changes[0].after.to_string().chars().filter(|c| !c.is_whitespace()).count();
+        shop.role("WorkerRole").inline_size = u32::try_from(INLINE_LIMIT - size).unwrap();
+        assert!(shop.plan(PUT).is_ok());
+        shop.role("WorkerRole").inline_size += 1;
+        shop.refused(PUT, &["10241 characters"]);
+        shop.role("WorkerRole").inline_size = u32::try_from(INLINE_LIMIT - size).unwrap();
+        shop.planned = shop.planned(PUT).changes;
+        shop.refused(PUT, &["characters; IAM takes 10240"]);
+    }
+
+    #[test]
+    fn it_looks_at_everything_that_the_role_touches() {
+        let mut seen = Seen::default();
+        let all = shop().seen;
+        let fault = spec(PUT);
+        // As the planner does: describe what is asked for until nothing new is.
+        seen.0.insert(function("Worker"), all.get(&function("Worker")).unwrap().clone());
+        for _ in 0..3 {
+            for resource in fault.fault().look(&function("Worker"), &seen) {
+                seen.0.insert(resource.clone(), all.get(&resource).unwrap().clone());
+            }
+        }
+        assert!(seen.role(&role("WorkerRole")).is_some() && seen.parameter(&parameter()).is_some());
+        assert_eq!(fault.fault().mentions(), [&TargetName("payments".into())]);
+    }
+}

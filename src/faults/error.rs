@@ -117,3 +117,42 @@ fn dead_letters(source: &Resource, scene: &Scene<'_>) -> Option<String> {
         source.name, dead_letter.name
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::{Setting, Value};
+    use crate::faults::stage::{Stage, function, parameter, spec};
+
+    const FIFTH: &str = "lambda.error: { target: worker, share: 20 %, message: the tax service is down }";
+
+    #[test]
+    fn the_flag_is_the_one_that_the_wrapper_reads() {
+        let plan = Stage::shop(function("Worker")).planned(FIFTH);
+        let change = &plan.changes[0];
+        assert_eq!(change.setting, Setting::FaultFlag { parameter: parameter(), key: "exception".into() });
+        let flag = r#"{"enabled":true,"percentage":20,"exception_msg":"the tax service is down"}"#;
+        assert_eq!(change.after, Value::Text(flag.into()));
+    }
+
+    #[test]
+    fn failures_show_it() {
+        let evidence = Stage::shop(function("Worker")).planned(FIFTH).evidence;
+        assert_eq!(evidence.any[0].query.metric, Metric::FailedShare);
+        assert_eq!(evidence.any[0].test, ProbeTest::RisesBy(0.1));
+    }
+
+    #[test]
+    fn where_good_messages_go_is_said() {
+        let mut shop = Stage::shop(function("Worker"));
+        assert!(shop.planned(FIFTH).warnings[0].contains("Orders that fail 5 times go to OrdersDead"));
+        shop.queue("Orders").dead_letter = None;
+        assert!(shop.planned(FIFTH).warnings.is_empty());
+    }
+
+    #[test]
+    fn texts_that_ssm_refuses_are_flaws() {
+        let flaws = spec("lambda.error: { target: worker, message: 'a {{b}}', share: 1.5 % }").fault().flaws();
+        assert_eq!(flaws.iter().map(|flaw| flaw.key).collect::<Vec<_>>(), ["message", "share"]);
+    }
+}

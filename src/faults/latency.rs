@@ -186,3 +186,78 @@ impl Fault for Latency {
         Ok(wrapper::once_each(plans))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::{Setting, Value};
+    use crate::faults::stage::{Stage, function, parameter, spec};
+
+    const HALF: &str = "lambda.latency: { target: worker, delay: { from: 1s, to: 3s }, share: 50 % }";
+
+    fn shop() -> Stage {
+        Stage::shop(function("Worker"))
+    }
+
+    #[test]
+    fn the_flag_is_the_one_that_the_wrapper_reads() {
+        let plan = shop().planned(HALF);
+        let change = &plan.changes[0];
+        assert_eq!(change.setting, Setting::FaultFlag { parameter: parameter(), key: "latency".into() });
+        let flag = r#"{"enabled":true,"percentage":50,"min_latency":1000,"max_latency":3000}"#;
+        assert_eq!(change.after, Value::Text(flag.into()));
+        let fixed = shop().planned("lambda.latency: { target: worker, delay: 2s }");
+        let flag = r#"{"enabled":true,"percentage":100,"min_latency":2000,"max_latency":2000}"#;
+        assert_eq!(fixed.changes[0].after, Value::Text(flag.into()));
+    }
+
+    #[test]
+    fn it_works_and_ends_with_the_wrappers_cache() {
+        let mut shop = shop();
+        shop.function("Worker").fault_cache = Span::from_secs(7);
+        let plan = shop.planned(HALF);
+        assert_eq!(plan.changes[0].takes_effect_within, Span::from_secs(7));
+        assert_eq!(plan.evidence.within, Span::from_secs(7) + SHOWN_WITHIN);
+    }
+
+    #[test]
+    fn slow_invocations_show_it() {
+        let evidence = shop().planned(HALF).evidence;
+        let limit = Span::from_secs(1);
+        assert_eq!(evidence.any.len(), 1);
+        assert_eq!(evidence.any[0].query.metric, Metric::SlowShare { limit });
+        assert_eq!(evidence.any[0].test, ProbeTest::RisesBy(0.25));
+    }
+
+    #[test]
+    fn a_delay_over_the_timeout_is_warned_of_and_shown_by_errors() {
+        let plan = shop().planned("lambda.latency: { target: worker, delay: 20s }");
+        assert!(plan.warnings.iter().any(|w| w.contains("timeout")), "{:?}", plan.warnings);
+        let metrics: Vec<_> = plan.evidence.any.iter().map(|probe| probe.query.metric).collect();
+        assert_eq!(metrics, [Metric::SlowShare { limit: Span::from_secs(18) }, Metric::FailedShare]);
+        assert!(shop().planned(HALF).warnings.is_empty());
+    }
+
+    #[test]
+    fn delays_and_shares_that_the_wrapper_cannot_take_are_flaws() {
+        let flaws = |yaml: &str| -> Vec<&str> { spec(yaml).fault().flaws().iter().map(|flaw| flaw.key).collect() };
+        assert!(flaws(HALF).is_empty());
+        assert_eq!(flaws("lambda.latency: { target: worker, delay: 0s }"), ["delay"]);
+        assert_eq!(flaws("lambda.latency: { target: worker, delay: 16m }"), ["delay"]);
+        assert_eq!(flaws("lambda.latency: { target: worker, delay: { from: 3s, to: 1s } }"), ["delay"]);
+        assert_eq!(flaws("lambda.latency: { target: worker, delay: 1s, share: 33.3 % }"), ["share"]);
+        assert_eq!(flaws("lambda.latency: { target: worker, delay: 1s, share: 0 % }"), ["share"]);
+        assert!(flaws("lambda.latency: { target: worker, delay: 1s, share: 29 % }").is_empty());
+    }
+
+    #[test]
+    fn a_shared_parameter_hits_all_its_readers_and_is_written_once() {
+        let mut shop = shop();
+        shop.add_function("Other");
+        shop.parameter().read_by = vec![function("Other"), function("Worker")];
+        shop.targets.push(function("Other"));
+        let plan = shop.planned(HALF);
+        assert_eq!(plan.hits, [function("Other"), function("Worker")]);
+        assert!(plan.warnings.iter().any(|w| w.contains("read by Other as well")), "{:?}", plan.warnings);
+    }
+}

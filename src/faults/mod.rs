@@ -12,6 +12,8 @@ pub mod latency;
 pub mod page;
 pub mod pattern;
 pub mod poison;
+#[cfg(test)]
+pub(crate) mod stage;
 pub mod throttle;
 mod wrapper;
 

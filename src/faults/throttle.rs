@@ -187,3 +187,101 @@ fn over_pull(seen: &FunctionDescription, scene: &Scene<'_>) -> Vec<String> {
     }
     warnings
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::stage::{Stage, function};
+
+    const STOP: &str = "lambda.throttle: { target: worker, concurrency: 0 }";
+    const TEN: &str = "lambda.throttle: { target: worker, concurrency: 10 }";
+
+    fn shop() -> Stage {
+        Stage::shop(function("Worker"))
+    }
+
+    #[test]
+    fn it_sets_reserved_concurrency_and_nothing_else() {
+        let plan = shop().planned(STOP);
+        assert_eq!(plan.changes.len(), 1);
+        assert_eq!(plan.changes[0].setting, Setting::ReservedConcurrency { function: function("Worker") });
+        assert_eq!(plan.changes[0].after, Value::Number(0));
+        assert_eq!(plan.hits, [function("Worker")]);
+        assert_eq!(plan.emission, None);
+    }
+
+    #[test]
+    fn throttles_or_a_fall_of_concurrency_show_it() {
+        let evidence = shop().planned(TEN).evidence;
+        let metrics: Vec<_> = evidence.any.iter().map(|probe| (probe.query.metric, probe.test)).collect();
+        assert_eq!(
+            metrics,
+            [(Metric::Throttles, ProbeTest::RisesBy(1.0)), (Metric::Concurrency, ProbeTest::FallsTo(10.0))]
+        );
+    }
+
+    #[test]
+    fn what_lambda_keeps_free_is_not_reserved() {
+        let mut shop = shop();
+        shop.function("Worker").account_unreserved = 110;
+        assert!(shop.plan(TEN).is_ok());
+        shop.function("Worker").account_unreserved = 109;
+        shop.refused(TEN, &["109 are unreserved", "keeps 100", "to 9 or less"]);
+        assert!(shop.plan(STOP).is_ok(), "nothing is taken by reserving nothing");
+    }
+
+    #[test]
+    fn what_the_function_has_already_counts_for_it() {
+        let mut shop = shop();
+        shop.function("Worker").account_unreserved = 100;
+        shop.function("Worker").reserved = Some(10);
+        assert!(shop.plan(TEN).is_ok());
+        shop.refused("lambda.throttle: { target: worker, concurrency: 11 }", &["to 10 or less"]);
+    }
+
+    #[test]
+    fn the_undo_must_find_room_too() {
+        let mut shop = shop();
+        shop.function("Worker").reserved = Some(50);
+        let warnings = shop.planned(TEN).warnings.join("\n");
+        assert!(warnings.contains("others can reserve the difference"), "{warnings}");
+        // An account under its floor: Lambda takes no reservation at all, so the 50 would not come back.
+        shop.function("Worker").account_unreserved = 99;
+        shop.refused(TEN, &["refuse to give", "50 back"]);
+    }
+
+    #[test]
+    fn room_is_shared_by_all_throttles_of_a_run() {
+        let mut shop = shop();
+        shop.add_function("Other");
+        for name in ["Worker", "Other"] {
+            shop.function(name).account_unreserved = 115;
+        }
+        shop.targets.push(function("Other"));
+        shop.refused(TEN, &["function Other", "to 5 or less"]);
+        shop.targets.pop();
+        let mut other = shop.planned(TEN).changes;
+        other[0].setting = Setting::ReservedConcurrency { function: function("Other") };
+        shop.planned = other;
+        shop.refused(TEN, &["function Worker", "to 5 or less"]);
+    }
+
+    #[test]
+    fn the_queue_and_where_its_good_messages_go_are_named() {
+        let mut shop = shop();
+        let warnings = shop.planned(STOP).warnings.join("\n");
+        for word in ["pollers of Orders", "go to OrdersDead", "start-message-move-task"] {
+            assert!(warnings.contains(word), "{warnings}");
+        }
+        shop.lasts = Span::from_mins(2);
+        let warnings = shop.planned(STOP).warnings.join("\n");
+        assert!(warnings.contains("after 5 receives (2m30s, longer than this fault)"), "{warnings}");
+        shop.function("Worker").consumes.clear();
+        assert_eq!(shop.planned(STOP).warnings, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_function_that_is_not_there_is_refused() {
+        Stage::shop(function("Nobody")).refused(STOP, &["function Nobody does not exist"]);
+    }
+}

@@ -163,3 +163,85 @@ pub fn once_each(plans: Vec<FaultPlan>) -> Vec<FaultPlan> {
     let mut seen = BTreeSet::new();
     plans.into_iter().filter(|plan| plan.changes.iter().all(|change| seen.insert(change.setting.clone()))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::stage::{Stage, function, parameter};
+
+    const SLOW: &str = "lambda.latency: { target: worker, delay: 1s }";
+    const FAIL: &str = "lambda.error: { target: worker }";
+
+    fn shop() -> Stage {
+        Stage::shop(function("Worker"))
+    }
+
+    #[test]
+    fn a_function_without_a_wrapper_is_refused_with_how_to_get_one() {
+        let mut shop = shop();
+        shop.function("Worker").fault_parameter = None;
+        for fault in [SLOW, FAIL] {
+            shop.refused(
+                fault,
+                &["no fault wrapper", "FAILURE_INJECTION_PARAM", "failure-lambda 1.x", "ssm:GetParameter"],
+            );
+        }
+    }
+
+    #[test]
+    fn an_os_only_runtime_ignores_wrappers() {
+        let mut shop = shop();
+        shop.function("Worker").runtime = "provided.al2023".into();
+        shop.refused(SLOW, &["provided.al2023"]);
+    }
+
+    #[test]
+    fn an_absent_parameter_is_refused_with_the_command_that_creates_it() {
+        let mut shop = shop();
+        shop.seen.0.remove(&parameter());
+        shop.refused(SLOW, &["aws ssm put-parameter --name /shop/worker/faults --type String --value '{}'"]);
+    }
+
+    #[test]
+    fn what_is_secret_unreadable_or_of_another_format_is_not_touched() {
+        let mut shop = shop();
+        shop.parameter().secure = true;
+        shop.refused(SLOW, &["SecureString"]);
+        shop.parameter().secure = false;
+        for text in ["", "[]", "{", "\"x\""] {
+            shop.parameter().text = text.into();
+            shop.refused(SLOW, &["does not hold a JSON object"]);
+        }
+        shop.parameter().text = r#"{"isEnabled": false, "failureMode": "latency"}"#.into();
+        shop.refused(SLOW, &["0.x"]);
+    }
+
+    #[test]
+    fn a_flag_that_is_on_is_somebody_elses() {
+        let mut shop = shop();
+        shop.parameter().text = r#"{"latency": {"enabled": true, "percentage": 5}}"#.into();
+        shop.refused(SLOW, &["`latency`", "on already"]);
+        assert!(shop.plan(FAIL).is_ok(), "the other flag is free");
+        shop.parameter().text = r#"{"latency": {"enabled": false}}"#.into();
+        assert!(shop.plan(SLOW).is_ok());
+    }
+
+    #[test]
+    fn the_document_stays_under_ssms_limit() {
+        let mut shop = shop();
+        let filled = |bytes: usize| format!(r#"{{"note":"{}"}}"#, "x".repeat(bytes));
+        shop.parameter().text = filled(3_950);
+        assert!(shop.plan(SLOW).is_ok());
+        shop.parameter().text = filled(4_050);
+        shop.refused(SLOW, &["SSM takes 4096"]);
+        // Over 4 KB already: an advanced parameter, which takes 8 KB.
+        shop.parameter().text = filled(5_000);
+        assert!(shop.plan(SLOW).is_ok());
+    }
+
+    #[test]
+    fn both_flags_fit_in_one_parameter() {
+        let shop = shop();
+        assert_ne!(shop.planned(SLOW).changes[0].setting, shop.planned(FAIL).changes[0].setting);
+    }
+}

@@ -324,3 +324,145 @@ impl Fault for Poison {
         Ok(plans)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::stage::{Stage, function, queue, role, spec};
+
+    const TWENTY: &str = "sqs.poison: { target: orders, payload: malformed, count: 20, rate: 2/s }";
+
+    fn shop() -> Stage {
+        Stage::shop(queue("Orders"))
+    }
+
+    #[test]
+    fn it_sends_and_changes_nothing() {
+        let plan = shop().planned(TWENTY);
+        assert!(plan.changes.is_empty());
+        let emission = plan.emission.unwrap();
+        assert_eq!((emission.queue, emission.bodies.len()), (queue("Orders"), 20));
+        assert_eq!((emission.interval, emission.group), (Span::from_millis(500), None));
+        assert_eq!(plan.hits, [queue("Orders"), function("Worker")]);
+    }
+
+    #[test]
+    fn the_sweep_waits_for_every_receive() {
+        let mut shop = shop();
+        shop.queue("Orders").delay = Span::from_secs(10);
+        let Cleanup::Sweep { dead_letter, arrives_within, foreign_limit } =
+            shop.planned(TWENTY).emission.unwrap().cleanup
+        else {
+            panic!("it is swept")
+        };
+        assert_eq!(dead_letter, queue("OrdersDead"));
+        assert_eq!(arrives_within, Span::from_secs(10 + 5 * 30) + SLACK);
+        assert_eq!(foreign_limit, FOREIGN_LIMIT);
+    }
+
+    #[test]
+    fn own_bodies_are_sent_in_turn() {
+        let plan = shop().planned("sqs.poison: { target: orders, bodies: [a, b], count: 5, rate: 10/s }");
+        assert_eq!(plan.emission.unwrap().bodies, ["a", "b", "a", "b", "a"]);
+    }
+
+    #[test]
+    fn the_dead_letter_queue_or_the_consumer_shows_it() {
+        let evidence = shop().planned(TWENTY).evidence;
+        let queries: Vec<_> = evidence.any.iter().map(|probe| probe.query.to_string()).collect();
+        assert_eq!(queries, ["depth of OrdersDead", "errors of Worker"]);
+        assert!(evidence.within > Span::from_secs(5 * 30) + SLACK);
+    }
+
+    #[test]
+    fn without_a_dead_letter_queue_it_must_be_said_that_messages_stay() {
+        let mut shop = shop();
+        let queue = shop.queue("Orders");
+        (queue.dead_letter, queue.max_receive_count) = (None, None);
+        shop.refused(TWENTY, &["no dead-letter queue", "leave_in_queue: true"]);
+        let plan = shop
+            .planned("sqs.poison: { target: orders, payload: malformed, count: 1, rate: 1/s, leave_in_queue: true }");
+        assert_eq!(plan.emission.unwrap().cleanup, Cleanup::LeaveInQueue);
+        assert!(plan.warnings.iter().any(|w| w.contains("nothing sweeps them")));
+    }
+
+    #[test]
+    fn a_dead_letter_queue_that_others_work_on_is_not_swept() {
+        let mut shop = shop();
+        shop.queue("OrdersDead").consumers = vec![function("Replay")];
+        shop.refused(TWENTY, &["has a consumer (Replay)", "disable its event source mapping"]);
+        shop.queue("OrdersDead").consumers.clear();
+        shop.queue("OrdersDead").dead_letter = Some(queue("Morgue"));
+        shop.refused(TWENTY, &["redrive policy of its own to Morgue"]);
+        shop.queue("OrdersDead").dead_letter = None;
+        shop.queue("OrdersDead").move_task_running = true;
+        shop.refused(TWENTY, &["move task", "list-message-move-tasks"]);
+        shop.queue("OrdersDead").move_task_running = false;
+        assert!(shop.plan(TWENTY).is_ok());
+        shop.seen.0.remove(&queue("OrdersDead"));
+        shop.refused(TWENTY, &["OrdersDead does not exist"]);
+    }
+
+    #[test]
+    fn fifo_only_when_said() {
+        let grouped = "sqs.poison: { target: orders, payload: hostile, count: 3, rate: 1/s, fifo_group: g1 }";
+        let mut shop = shop();
+        shop.refused(grouped, &["not FIFO"]);
+        shop.queue("Orders").fifo = true;
+        shop.refused(TWENTY, &["FIFO", "fifo_group"]);
+        let plan = shop.planned(grouped);
+        assert!(plan.warnings.iter().any(|w| w.contains("holds up its message group")));
+        let emission = plan.emission.unwrap();
+        assert_eq!(emission.group.as_deref(), Some("g1"));
+        // One after the other: three times the receives of one.
+        let Cleanup::Sweep { arrives_within, .. } = emission.cleanup else { panic!("it is swept") };
+        assert_eq!(arrives_within, Span::from_secs(3 * 5 * 30) + SLACK);
+    }
+
+    #[test]
+    fn count_rate_and_bodies_are_bounded() {
+        let flaws = |rest: &str| -> Vec<&str> {
+            let fault = spec(&format!("sqs.poison: {{ target: orders, {rest} }}"));
+            fault.fault().flaws().iter().map(|flaw| flaw.key).collect()
+        };
+        assert!(flaws("payload: malformed, count: 1000, rate: 50/s").is_empty());
+        assert_eq!(flaws("payload: malformed, count: 1001, rate: 50/s"), ["count"]);
+        assert_eq!(flaws("payload: malformed, count: 0, rate: 50/s"), ["count"]);
+        assert_eq!(flaws("payload: malformed, count: 1, rate: 51/s"), ["rate"]);
+        assert_eq!(flaws("payload: malformed, count: 1, rate: 0/s"), ["rate"]);
+        assert_eq!(flaws("count: 1, rate: 1/s"), ["payload"]);
+        assert_eq!(flaws("payload: malformed, bodies: [a], count: 1, rate: 1/s"), ["payload"]);
+        assert_eq!(flaws("bodies: [\"a\\u0000\"], count: 1, rate: 1/s"), ["bodies"]);
+        assert!(flaws("payload: too_big, count: 9, rate: 1/s").is_empty());
+        assert_eq!(flaws("payload: too_big, count: 10, rate: 1/s"), ["count"]);
+        assert_eq!(refused_body(&"x".repeat(LARGEST_BODY)), None);
+        assert!(refused_body(&"x".repeat(LARGEST_BODY + 1)).is_some());
+    }
+
+    #[test]
+    fn all_messages_must_fit_into_the_fault() {
+        let mut shop = shop();
+        shop.lasts = Span::from_millis(9_500);
+        assert!(shop.plan(TWENTY).is_ok());
+        shop.lasts = Span::from_secs(9);
+        shop.refused(TWENTY, &["need 9.5s", "`for` longer"]);
+    }
+
+    #[test]
+    fn messages_that_nobody_takes_or_that_expire_are_warned_of() {
+        let mut shop = shop();
+        assert!(shop.planned(TWENTY).warnings.is_empty());
+        shop.queue("Orders").consumers.clear();
+        shop.queue("Orders").retention = Span::from_secs(120);
+        let warnings = shop.planned(TWENTY).warnings.join("\n");
+        assert!(warnings.contains("no event source mapping") && warnings.contains("may expire"), "{warnings}");
+    }
+
+    #[test]
+    fn its_way_to_the_dead_letter_queue_is_needed() {
+        let shop = shop();
+        let needs = spec(TWENTY).fault().needs(&queue("Orders"), &shop.seen);
+        assert!(needs.iter().all(|need| need.role == role("WorkerRole")));
+        assert!(needs.iter().any(|need| need.action == "sqs:ReceiveMessage"));
+    }
+}
