@@ -75,6 +75,8 @@ codes! {
     Error OneKey = "one-key",
     /// A sentence about a signal that cannot be read; `docs/sentences.md` has the grammar.
     Error Sentence = "sentence",
+    /// Something in a template that the sandbox does not model.
+    Warning NotModelled = "not-modelled",
 }
 
 /// One thing that is wrong in a file.

@@ -1,0 +1,357 @@
+//! The traffic file: what a template does not say about an application. Who comes how often, how long things take,
+//! how often they fail, and what each handler calls. `docs/sandbox.md` is made from the tables here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::app::{App, Arrivals, Destination, Duration, OnMalformed, Outgoing, Traffic, TrafficTarget};
+use super::template::{self, Deployment};
+use crate::spec::read::closest;
+use crate::spec::shape::{Shape, listed};
+use crate::spec::yaml::{Kind, Node};
+use crate::spec::{Code, Findings, FromNode, Loaded, Place, Reader, Source, Version};
+use crate::units::{Rate, Share, Span};
+
+/// A handler's own work, unless the file says it: nothing measured, only an ordinary small handler.
+pub(super) const DEFAULT_DURATION: Duration = Duration::Lognormal { median: Span::from_millis(20), sigma: 0.6 };
+/// A call to another service, unless the file says it. Nothing measured either: most AWS APIs answer in this order.
+const DEFAULT_CALL: Duration = Duration::Lognormal { median: Span::from_millis(10), sigma: 0.6 };
+/// The standard normal distribution's 0.99 quantile.
+const Z99: f64 = 2.326_347_874_040_841;
+
+crate::record! {
+    /// A traffic file: how an application behaves that its template describes.
+    pub struct TrafficFile {
+        /// The version of this format.
+        pub version: Version,
+        /// The name of the CloudFormation stack: what `AWS::StackName` gives in the template.
+        pub stack: String = "app".into(),
+        /// Values of the template's parameters. One that is left out has its default.
+        pub parameters: BTreeMap<String, String> = BTreeMap::new(),
+        /// What the account as a whole allows.
+        pub account: Limits = Limits { concurrency: 1_000, unreserved: 100 },
+        /// Who comes from outside, and how often.
+        pub traffic: Vec<Arrival> = Vec::new(),
+        /// How each function of the template behaves, by its name. One that is left out has every default.
+        pub functions: BTreeMap<String, Behaviour> = BTreeMap::new(),
+    }
+}
+
+crate::record! {
+    /// Limits of an account. AWS gives the defaults; small and new accounts have less.
+    pub struct Limits {
+        /// How many invocations may run at one time.
+        pub concurrency: u32 = 1_000,
+        /// How many of them no function may reserve.
+        pub unreserved: u32 = 100,
+    }
+}
+
+crate::record! {
+    /// Arrivals from outside.
+    pub struct Arrival {
+        /// Where they go.
+        pub to: Target,
+        /// How many in which time.
+        pub rate: Rate,
+        /// Whether they come independently of each other or evenly spaced.
+        pub arrivals: Arrivals = Arrivals::Poisson,
+    }
+}
+
+crate::record! {
+    /// Where arrivals go: a route of an api, a function, or a queue.
+    pub struct Target {
+        /// An api of the template.
+        pub api: Option<String>,
+        /// A route of the api, such as `POST /orders`. An api with one route needs none.
+        pub route: Option<String>,
+        /// A function of the template, invoked and waited for.
+        pub function: Option<String>,
+        /// A queue of the template.
+        pub queue: Option<String>,
+    }
+}
+
+crate::record! {
+    /// How a function behaves.
+    pub struct Behaviour {
+        /// What a cold start adds before the handler. By default what an empty function of the runtime takes.
+        pub cold_start: Option<Takes>,
+        /// The handler's own work, once an invocation. By default `{ median: 20ms, p99: 81ms }`.
+        pub duration: Option<Takes>,
+        /// How often the handler fails by itself.
+        pub errors: Share = Share::NONE,
+        /// What the handler calls, one after another, once for each message of a batch. A call that fails makes it fail.
+        pub calls: Vec<CallOut> = Vec::new(),
+        /// What the handler does with a message that it cannot read.
+        pub malformed: OnMalformed = OnMalformed::Fail,
+    }
+}
+
+crate::record! {
+    /// A call from a handler: to exactly one of a queue, table, topic, function, or something outside.
+    pub struct CallOut {
+        /// Sends a message to a queue of the template.
+        pub queue: Option<String>,
+        /// Writes an item to a table of the template.
+        pub table: Option<String>,
+        /// Publishes to a topic of the template.
+        pub topic: Option<String>,
+        /// Invokes a function of the template.
+        pub function: Option<String>,
+        /// Calls something outside of AWS, in your words. It never fails in the model.
+        pub external: Option<String>,
+        /// Of a function: whether the handler waits for its answer.
+        pub waits: bool = true,
+        /// How long the call takes. By default `{ median: 10ms, p99: 40ms }`.
+        pub takes: Option<Takes>,
+        /// Whether the handler goes on when the call fails.
+        pub optional: bool = false,
+    }
+}
+
+crate::record! {
+    /// A distribution of times: `median` and `p99` (lognormal), `mean` (exponential), or `from` and `to` (uniform).
+    pub struct Spread {
+        /// Half are faster.
+        pub median: Option<Span>,
+        /// All but one in a hundred are faster. Without it, four times the median.
+        pub p99: Option<Span>,
+        /// The mean of an exponential distribution.
+        pub mean: Option<Span>,
+        /// The least of a uniform distribution.
+        pub from: Option<Span>,
+        /// The greatest of a uniform distribution.
+        pub to: Option<Span>,
+    }
+}
+
+crate::words! {
+    /// How arrivals are spread over time.
+    Arrivals {
+        /// Independently of each other, with exponential gaps.
+        Poisson as "poisson",
+        /// Evenly spaced.
+        Even as "even",
+    }
+}
+
+crate::words! {
+    /// What a handler does with a message that it cannot read.
+    OnMalformed {
+        /// It fails: the message stays in the queue, and without partial batch responses the whole batch with it.
+        Fail as "fails",
+        /// It goes on: the message is deleted.
+        Discard as "discards",
+    }
+}
+
+/// How long something takes: always the same, as in `20ms`, or a [`Spread`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Takes(pub Duration);
+
+impl FromNode for Takes {
+    fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Takes> {
+        if !matches!(node.kind, Kind::Map(_)) {
+            return Span::from_node(node, reader).map(|span| Takes(Duration::Constant(span)));
+        }
+        let spread = Spread::from_node(node, reader)?;
+        let duration = match spread {
+            Spread { median: Some(median), p99, mean: None, from: None, to: None } => {
+                lognormal(median, p99.unwrap_or(median * 4))
+            }
+            Spread { mean: Some(mean), median: None, p99: None, from: None, to: None } => {
+                Ok(Duration::Exponential(mean))
+            }
+            Spread { from: Some(from), to: Some(to), median: None, p99: None, mean: None } if from <= to => {
+                Ok(Duration::Uniform { from, to })
+            }
+            _ => Err("this is not one distribution"),
+        };
+        let help = "write `{ median: 20ms, p99: 80ms }`, `{ mean: 20ms }` or `{ from: 10ms, to: 30ms }`";
+        duration.map(Takes).map_err(|what| reader.report(Code::BadValue, node.at, what, help)).ok()
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Span::shape(), Spread::shape()])
+    }
+}
+
+/// The lognormal distribution with a median and a 99th percentile.
+fn lognormal(median: Span, p99: Span) -> Result<Duration, &'static str> {
+    if median == Span::ZERO || p99 < median {
+        return Err("the median must be above zero, and `p99` not below it");
+    }
+    let sigma = (p99.secs_f64() / median.secs_f64()).ln() / Z99;
+    Ok(Duration::Lognormal { median, sigma })
+}
+
+/// What a cold start of an empty function takes before its handler (facts, cold start: medians and sigmas of 590
+/// starts for each runtime). A real application adds the time to load its own packages: say so in the traffic file.
+pub(super) fn default_cold_start(runtime: &str) -> Duration {
+    let (median_micros, sigma) = match runtime {
+        "nodejs24.x" => (135_500, 0.140),
+        "python3.12" => (84_800, 0.139),
+        "java25" => (191_600, 0.259),
+        "dotnet10" => (260_000, 0.303),
+        _ if runtime.starts_with("nodejs") => (141_500, 0.126),
+        _ if runtime.starts_with("python") => (85_800, 0.187),
+        _ if runtime.starts_with("java") => (240_900, 0.169),
+        _ if runtime.starts_with("ruby") => (225_300, 0.261),
+        _ if runtime.starts_with("dotnet") => (255_200, 0.262),
+        _ if runtime.starts_with("provided") => (15_900, 0.218),
+        // Container images: between Python's 152 ms and Node's 304 ms.
+        _ => (200_000, 0.3),
+    };
+    Duration::Lognormal { median: Span::from_micros(median_micros), sigma }
+}
+
+/// Reads an application from its template and its traffic file. Without an [`App`] the findings hold an error.
+pub fn read_app(template: &Arc<Source>, traffic: &Arc<Source>) -> (Option<App>, Findings) {
+    let (loaded, mut findings) = Loaded::<TrafficFile>::read(traffic);
+    let deployment = match &loaded {
+        Some(file) => Deployment { stack: file.value.stack.clone(), parameters: file.value.parameters.clone() },
+        None => Deployment { stack: "app".into(), parameters: BTreeMap::new() },
+    };
+    let (app, found) = template::read(template, &deployment);
+    findings.append(found);
+    let (Some(mut app), Some(file)) = (app, loaded) else { return (None, findings) };
+    Filling { file: &file, app: &mut app, findings: &mut findings }.fill();
+    (Some(app).filter(|_| !findings.has_errors()), findings)
+}
+
+/// Puts a traffic file's values into the application that the template gave.
+struct Filling<'a> {
+    file: &'a Loaded<TrafficFile>,
+    app: &'a mut App,
+    findings: &'a mut Findings,
+}
+
+impl Filling<'_> {
+    fn fill(&mut self) {
+        let file = &self.file.value;
+        self.app.account_concurrency = file.account.concurrency;
+        self.app.unreserved_floor = file.account.unreserved;
+        for (index, arrival) in file.traffic.iter().enumerate() {
+            if let Some(to) = self.target(&arrival.to, &format!("traffic/{index}/to")) {
+                self.app.traffic.push(Traffic { to, rate: arrival.rate, arrivals: arrival.arrivals });
+            }
+        }
+        for (id, behaviour) in &file.functions {
+            let path = format!("functions/{id}");
+            let at = self.file.key_place(&path);
+            let Some(name) = self.known("function", id, at, |app| app.functions.keys().collect()) else { continue };
+            let calls: Vec<Outgoing> = behaviour
+                .calls
+                .iter()
+                .enumerate()
+                .filter_map(|(index, call)| self.call(call, &format!("{path}/calls/{index}")))
+                .collect();
+            let Some(function) = self.app.functions.get_mut(&name) else { continue };
+            function.errors = behaviour.errors;
+            function.malformed = behaviour.malformed;
+            function.calls = calls;
+            if let Some(Takes(takes)) = &behaviour.cold_start {
+                function.cold_start = takes.clone();
+            }
+            if let Some(Takes(takes)) = &behaviour.duration {
+                function.duration = takes.clone();
+            }
+        }
+    }
+
+    fn target(&mut self, to: &Target, path: &str) -> Option<TrafficTarget> {
+        let at = |key: &str| self.file.place(&format!("{path}/{key}"));
+        let whole = self.file.place(path);
+        match to {
+            Target { api: Some(api), route, function: None, queue: None } => {
+                let (api_at, route_at) = (at("api"), at("route"));
+                let api = self.known("api", api, api_at, |app| app.apis.keys().collect())?;
+                let routes: Vec<String> = self.app.apis.get(&api)?.routes.keys().cloned().collect();
+                let route = match (route, routes.as_slice()) {
+                    (Some(route), _) if routes.contains(route) => route.clone(),
+                    (None, [only]) => only.clone(),
+                    (Some(route), _) => {
+                        let what = format!("{api} has no route `{route}`");
+                        self.report(
+                            Code::UnknownWord,
+                            route_at,
+                            what,
+                            format!("it has {}", listed(routes.iter().map(String::as_str))),
+                        );
+                        return None;
+                    }
+                    (None, _) => {
+                        let what = format!("{api} has {} routes", routes.len());
+                        self.report(Code::MissingKey, whole, what, "say which one: `route: POST /orders`");
+                        return None;
+                    }
+                };
+                Some(TrafficTarget::Api { api, route })
+            }
+            Target { function: Some(function), api: None, route: None, queue: None } => {
+                let at = at("function");
+                self.known("function", function, at, |app| app.functions.keys().collect()).map(TrafficTarget::Function)
+            }
+            Target { queue: Some(queue), api: None, route: None, function: None } => {
+                let at = at("queue");
+                self.known("queue", queue, at, |app| app.queues.keys().collect()).map(TrafficTarget::Queue)
+            }
+            _ => {
+                let help = "write `{ api: ShopApi, route: POST /orders }`, `{ function: ... }` or `{ queue: ... }`";
+                self.report(Code::OneKey, whole, "arrivals go to exactly one api, function or queue", help);
+                None
+            }
+        }
+    }
+
+    fn call(&mut self, call: &CallOut, path: &str) -> Option<Outgoing> {
+        let at = |key: &str| self.file.place(&format!("{path}/{key}"));
+        let to = match (&call.queue, &call.table, &call.topic, &call.function, &call.external) {
+            (Some(queue), None, None, None, None) => {
+                Destination::Queue(self.known("queue", queue, at("queue"), |app| app.queues.keys().collect())?)
+            }
+            (None, Some(table), None, None, None) => {
+                Destination::Table(self.known("table", table, at("table"), |app| app.tables.keys().collect())?)
+            }
+            (None, None, Some(topic), None, None) => {
+                Destination::Topic(self.known("topic", topic, at("topic"), |app| app.topics.keys().collect())?)
+            }
+            (None, None, None, Some(function), None) => {
+                let at = at("function");
+                let name = self.known("function", function, at, |app| app.functions.keys().collect())?;
+                if call.waits { Destination::Function(name) } else { Destination::FunctionAsync(name) }
+            }
+            (None, None, None, None, Some(_)) => Destination::External,
+            _ => {
+                let help = "write one of `queue`, `table`, `topic`, `function` and `external`";
+                self.report(Code::OneKey, self.file.place(path), "a call goes to exactly one thing", help);
+                return None;
+            }
+        };
+        let duration = call.takes.as_ref().map_or(DEFAULT_CALL, |Takes(takes)| takes.clone());
+        Some(Outgoing { to, duration, optional: call.optional })
+    }
+
+    /// The name of a resource that the file names by its name or its logical id.
+    fn known(&mut self, word: &str, id: &str, at: Place, names: fn(&App) -> Vec<&String>) -> Option<String> {
+        let name = self.app.logical_ids.get(id).map_or(id, String::as_str);
+        let known = names(self.app);
+        if known.iter().any(|known| *known == name) {
+            return Some(name.to_owned());
+        }
+        let names = || known.iter().map(|known| known.as_str());
+        let help = match closest(id, names()) {
+            Some(close) => format!("did you mean `{close}`?"),
+            None if known.is_empty() => format!("it has no {word} at all"),
+            None => format!("it has {}", listed(names())),
+        };
+        self.report(Code::UnknownWord, at, format!("the template has no {word} `{id}`"), help);
+        None
+    }
+
+    fn report(&mut self, code: Code, at: Place, what: impl Into<String>, help: impl Into<String>) {
+        self.findings.push(self.file.finding(code, at, what).help(help));
+    }
+}
