@@ -58,6 +58,19 @@ pub struct Surroundings<'a> {
     pub live: bool,
 }
 
+impl Surroundings<'_> {
+    /// The same surroundings for a shorter time.
+    pub fn again(&mut self) -> Surroundings<'_> {
+        Surroundings {
+            account: self.account,
+            store: self.store,
+            env: self.env,
+            interrupts: self.interrupts.clone(),
+            live: self.live,
+        }
+    }
+}
+
 /// Drives one run.
 pub struct Driver<'a> {
     around: Surroundings<'a>,
@@ -89,14 +102,22 @@ impl<'a> Driver<'a> {
 
     /// Takes over a run that another process began, to undo it. That process must be dead, or is forced out.
     pub fn take_over(around: Surroundings<'a>, run: &RunId, by: String) -> Result<Driver<'a>, StoreError> {
-        let epoch = around.store.take_over(run, &by)?;
+        // An undo goes out even when the journal can be read but not written (DESIGN rule 1): then nobody can be forced
+        // out, and nothing is recorded.
+        let (epoch, unwritable) = match around.store.take_over(run, &by) {
+            Ok(epoch) => (epoch, None),
+            Err(StoreError::Failed(why)) => (Epoch(0), Some(why)),
+            Err(other) => return Err(other),
+        };
         let events = around.store.events(run)?;
         let seq = events.last().map_or(0, |last| last.seq);
         let state = State::replay(events.iter().map(|recorded| (recorded.at, &recorded.event))).ok_or_else(|| {
             StoreError::Damaged { run: run.clone(), seq: 1, why: "its first event is not the start of a run".into() }
         })?;
         let machine = Machine::resume(state, by, epoch.0, around.account.now());
-        Ok(Driver::over(around, machine, run.clone(), epoch, seq))
+        let mut driver = Driver::over(around, machine, run.clone(), epoch, seq);
+        driver.journal = unwritable;
+        Ok(driver)
     }
 
     fn over(around: Surroundings<'a>, machine: Machine, run: RunId, epoch: Epoch, seq: u64) -> Driver<'a> {
@@ -197,6 +218,10 @@ impl<'a> Driver<'a> {
     /// Makes what is pending durable. The outer error is a lost epoch, the inner one a journal that fails for the first time.
     fn flush(&mut self, tell: &mut dyn FnMut(&Recorded)) -> Result<Result<(), String>, StoreError> {
         if self.pending.is_empty() {
+            return Ok(Ok(()));
+        }
+        if self.epoch == Epoch(0) {
+            std::mem::take(&mut self.pending).iter().for_each(tell);
             return Ok(Ok(()));
         }
         match self.around.store.append(&self.run, self.epoch, &self.pending) {

@@ -6,6 +6,7 @@ pub mod driver;
 pub mod event;
 pub mod machine;
 pub mod state;
+pub mod supervise;
 pub mod verdict;
 
 use std::fmt;

@@ -1,0 +1,119 @@
+//! The crash grid: crash at every effect that writes, and at its neighbours; then at every such point of the undo; with
+//! the call lost, the reply lost, the write landing late; in calm and in weather. Afterwards everything is as before,
+//! or what is left is named exactly.
+
+use std::collections::BTreeMap;
+
+use crate::family::{self, start};
+use crate::tap::{AccountTap, Point, StoreTap, scene};
+use squall::account::sandbox::weather::Weather;
+use squall::account::sandbox::{World, shop_like};
+use squall::env::{FixedEnv, Interrupts};
+use squall::plan::Plan;
+use squall::run::driver::{Driver, Ending, Surroundings};
+use squall::run::event::Left;
+use squall::store::Store;
+use squall::store::memory::MemoryStore;
+use squall::units::{Share, Span};
+
+/// The grid is worth nothing when it quietly shrinks.
+const FLOOR: usize = 20_000;
+/// Later than any write in doubt, and any message, can still land.
+const ALL_LANDED: Span = Span::from_mins(10);
+
+struct Outcome {
+    world: World,
+    points: Vec<Point>,
+    ending: Ending,
+    log: Vec<String>,
+}
+
+fn drive(plan: Option<&Plan>, run: &squall::run::RunId, world: World, store: MemoryStore, tapping: bool) -> Outcome {
+    let shared = scene(world, store, tapping);
+    let (mut account, mut tapped) = (AccountTap(shared.clone()), StoreTap(shared.clone()));
+    let env = FixedEnv::at(start());
+    let mut log = Vec::new();
+    let ending = {
+        let around = Surroundings {
+            account: &mut account,
+            store: &mut tapped,
+            env: &env,
+            interrupts: Interrupts::none(),
+            live: false,
+        };
+        let mut driver = match plan {
+            Some(plan) => Driver::begin(around, plan.clone(), "grid".into()).expect("it begins"),
+            None => Driver::take_over(around, run, "undo".into()).expect("it is taken over"),
+        };
+        driver.run(&mut |event| log.push(format!("{} {:?}", event.at, event.event))).expect("it ends")
+    };
+    drop((account, tapped));
+    let scene = std::rc::Rc::try_unwrap(shared).ok().expect("no tap is left").into_inner();
+    Outcome { world: scene.world, points: scene.points, ending, log }
+}
+
+/// Everything is as before, or each difference is named in what is left.
+fn check(before: &BTreeMap<String, String>, outcome: &mut Outcome, what: &str) {
+    let Ending::Closed { left, journal, .. } = &outcome.ending else { panic!("{what}: not closed") };
+    assert_eq!(*journal, None, "{what}");
+    outcome.world.run_until(squall::account::Account::now(&outcome.world) + ALL_LANDED);
+    let after = outcome.world.picture();
+    let named = |key: &str, left: &[Left]| left.iter().any(|l| key.contains(&l.resource.name));
+    for key in before.keys().chain(after.keys()) {
+        if before.get(key) != after.get(key) && !named(key, left) {
+            panic!(
+                "{what}\n{key}: {:?} before, {:?} after; left: {left:?}\n{}",
+                before.get(key),
+                after.get(key),
+                outcome.log.join("\n")
+            );
+        }
+    }
+}
+
+/// Every crash of the run, every crash of each undo after it. Counts the points, and those that left something.
+fn grid(plan: &Plan, world: &World, deep: usize) -> (usize, usize) {
+    let before = world.picture();
+    let mut first = drive(Some(plan), &plan.run, world.clone(), MemoryStore::new(), true);
+    let points = std::mem::take(&mut first.points);
+    check(&before, &mut first, &format!("{}: no crash", plan.title));
+    let (mut count, mut left) = (0, 0);
+    for (index, point) in points.into_iter().enumerate() {
+        if point.store.events(&plan.run).expect("a journal").is_empty() {
+            // Nothing was announced, so nothing was done.
+            assert_eq!(before, point.world.picture());
+            continue;
+        }
+        let what = format!("{}: {}", plan.title, point.what);
+        let tapping = index % deep == 0;
+        let mut second = drive(None, &plan.run, point.world, point.store, tapping);
+        let inner = std::mem::take(&mut second.points);
+        check(&before, &mut second, &what);
+        count += 1;
+        left += usize::from(!matches!(&second.ending, Ending::Closed { left, .. } if left.is_empty()));
+        for point in inner {
+            let what = format!("{what}, then {}", point.what);
+            let mut third = drive(None, &plan.run, point.world, point.store, false);
+            check(&before, &mut third, &what);
+            count += 1;
+            left += usize::from(!matches!(&third.ending, Ending::Closed { left, .. } if left.is_empty()));
+        }
+    }
+    (count, left)
+}
+
+#[test]
+fn a_crash_anywhere_leaves_nothing_behind() {
+    let (mut points, mut left) = (0, 0);
+    for seed in 0..32 {
+        let plan = family::plan(seed, start());
+        for weather in [Weather::calm(), Weather::rough(Share::new(0.05).expect("a share"))] {
+            let world = World::new(&shop_like(), seed, start()).expect("a world").with_weather(weather);
+            let (count, some) = grid(&plan, &world, 2);
+            points += count;
+            left += some;
+        }
+    }
+    println!("crash grid: {points} points, {left} of them with something left and named");
+    assert!(points >= FLOOR, "{points} points are fewer than {FLOOR}");
+}

@@ -1,0 +1,152 @@
+//! A generated family of plans: random changes and emissions on the small shop, on an overlapping timeline.
+
+use std::collections::BTreeMap;
+
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+use squall::account::{AccountName, Metric, Query, Resource, ResourceKind, Setting, Value};
+use squall::faults::FaultName;
+use squall::plan::{Change, ChangeId, Cleanup, Emission, Evidence, Plan, Probe, ProbeTest, Step};
+use squall::run::RunId;
+use squall::units::{Span, Time};
+
+fn resource(kind: ResourceKind, name: &str) -> Resource {
+    Resource::new(&AccountName::sandbox(), kind, name)
+}
+
+fn change(setting: Setting, before: Value, after: Value) -> Change {
+    let whole_before = setting.is_key().then(|| "{}".to_owned());
+    Change { setting, before, after, whole_before, expires: None, takes_effect_within: Span::ZERO }
+}
+
+fn step(fault: &str, target: &Resource, at: Span, lasts: Span, evidence: Query) -> Step {
+    Step {
+        fault: FaultName(fault.into()),
+        summary: fault.into(),
+        hits: vec![target.clone()],
+        at,
+        lasts,
+        changes: Vec::new(),
+        emission: None,
+        // Nothing is traffic here, so that evidence is not what is tested: the step is over before it is asked for.
+        evidence: Evidence {
+            expect: "nothing".into(),
+            any: vec![Probe { query: evidence, test: ProbeTest::Above(1e9) }],
+            within: Span::from_mins(60),
+        },
+    }
+}
+
+/// The plan of this seed: one to four faults, each setting once.
+pub fn plan(seed: u64, now: Time) -> Plan {
+    let mut rng = Pcg64::seed_from_u64(seed);
+    let worker = resource(ResourceKind::Function, "payment-worker");
+    let role = resource(ResourceKind::Role, "payment-worker-role");
+    let parameter = resource(ResourceKind::Parameter, "/shop/faults");
+    let (orders, dead) = (resource(ResourceKind::Queue, "orders"), resource(ResourceKind::Queue, "orders-dlq"));
+    let run = RunId(format!("run-grid-{seed}"));
+    let mut plan = Plan {
+        run: run.clone(),
+        title: format!("family {seed}"),
+        because: "the crash grid".into(),
+        file: "generated".into(),
+        file_hash: String::new(),
+        accounts: vec![AccountName::sandbox()],
+        made_at: now,
+        seed,
+        baseline: Span::from_secs(1),
+        recovers_within: Span::from_secs(10),
+        longest: Span::from_mins(60),
+        changes: BTreeMap::new(),
+        steps: Vec::new(),
+        signals: Vec::new(),
+        stops: Vec::new(),
+        load: Vec::new(),
+        watches: Vec::new(),
+        warnings: Vec::new(),
+        permissions: Vec::new(),
+    };
+    let policy = Setting::RolePolicy { role: role.clone(), policy: format!("squall-{run}") };
+    let flag = |key: &str| Setting::FaultFlag { parameter: parameter.clone(), key: key.into() };
+    let latency = r#"{"enabled":true,"percentage":100,"min_latency":500,"max_latency":500}"#;
+    let deny = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"dynamodb:PutItem","Resource":"*"}]}"#;
+    let all: Vec<(&str, Change)> = vec![
+        (
+            "lambda.throttle",
+            change(
+                Setting::ReservedConcurrency { function: worker.clone() },
+                Value::Unset,
+                Value::Number(rng.random_range(0..5)),
+            ),
+        ),
+        ("lambda.latency", change(flag("latency"), Value::Unset, Value::Text(latency.into()))),
+        ("lambda.error", change(flag("exception"), Value::Unset, Value::Text(r#"{"enabled":true}"#.into()))),
+        ("iam.deny", change(policy, Value::Unset, Value::Text(deny.into()))),
+    ];
+    let mut next = 1;
+    let mut number = |plan: &mut Plan, change: Change| {
+        let id = ChangeId(next);
+        next += 1;
+        plan.changes.insert(id, change);
+        id
+    };
+    let poisons = rng.random_bool(0.3);
+    let mut chosen: Vec<(&str, Change)> = all.into_iter().filter(|_| rng.random_bool(0.5)).collect();
+    if chosen.is_empty() && !poisons {
+        let setting = Setting::ReservedConcurrency { function: worker.clone() };
+        chosen.push(("lambda.throttle", change(setting, Value::Unset, Value::Number(0))));
+    }
+    let mut marked: Vec<Resource> = chosen.iter().map(|(_, c)| c.setting.resource().clone()).collect();
+    if poisons {
+        marked.push(orders.clone());
+    }
+    marked.sort();
+    marked.dedup();
+    for resource in marked {
+        let text = format!("{{\"run\":\"{run}\"}}");
+        number(&mut plan, change(Setting::Mark { resource }, Value::Unset, Value::Text(text)));
+    }
+    for (fault, planned) in chosen {
+        let (at, lasts) = (Span::from_secs(rng.random_range(0..20)), Span::from_secs(rng.random_range(5..40)));
+        let query = Query { metric: Metric::Depth, resource: dead.clone() };
+        let mut step = step(fault, planned.setting.resource(), at, lasts, query);
+        step.changes.push(number(&mut plan, planned));
+        plan.steps.push(step);
+    }
+    if poisons {
+        let query = Query { metric: Metric::Depth, resource: dead.clone() };
+        let mut step = step("sqs.poison", &orders, Span::ZERO, Span::from_secs(20), query);
+        step.emission = Some(Emission {
+            queue: orders,
+            first: 1,
+            bodies: (0..rng.random_range(1..4)).map(|n| format!("not json {n}")).collect(),
+            group: None,
+            interval: Span::from_secs(rng.random_range(0..3)),
+            cleanup: Cleanup::Sweep { dead_letter: dead, arrives_within: Span::from_secs(180), foreign_limit: 20 },
+        });
+        plan.steps.push(step);
+    }
+    plan
+}
+
+/// When every test's clock starts.
+pub fn start() -> Time {
+    "2026-03-02T09:00:00Z".parse().expect("an instant")
+}
+
+/// One throttle for half a minute.
+pub fn throttle() -> Plan {
+    let mut plan = plan(0, start());
+    let worker = resource(ResourceKind::Function, "payment-worker");
+    let mark = Setting::Mark { resource: worker.clone() };
+    let throttle = Setting::ReservedConcurrency { function: worker.clone() };
+    plan.changes = BTreeMap::from([
+        (ChangeId(1), change(mark, Value::Unset, Value::Text("{\"run\":\"run-grid-0\"}".into()))),
+        (ChangeId(2), change(throttle, Value::Unset, Value::Number(0))),
+    ]);
+    let query = Query { metric: Metric::Depth, resource: resource(ResourceKind::Queue, "orders-dlq") };
+    let mut step = step("lambda.throttle", &worker, Span::ZERO, Span::from_secs(30), query);
+    step.changes = vec![ChangeId(2)];
+    plan.steps = vec![step];
+    plan
+}
