@@ -43,6 +43,12 @@ const NAME: Leaf = Leaf {
     pattern: "^[A-Za-z][A-Za-z0-9_-]{0,63}$",
     examples: &["worker", "orders"],
 };
+const RESOURCE: Leaf = Leaf {
+    name: "the name of a target or a resource",
+    json_type: "string",
+    pattern: r"\S",
+    examples: &["OrdersBacklogAlarm"],
+};
 const VERSION: Leaf = Leaf { name: "the version", json_type: "integer", pattern: "", examples: &["1"] };
 
 /// Reads a quantity through its `FromStr`.
@@ -251,6 +257,28 @@ macro_rules! reference {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TargetName(pub String);
+
+/// The name of a resource, or of a target that stands for one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourceName(pub String);
+
+impl FromNode for ResourceName {
+    fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let name = String::from_node(node, reader)?;
+        reader.refer(ReferenceKind::TargetOrResource, name.clone(), node.at);
+        Some(ResourceName(name))
+    }
+
+    fn shape() -> Shape {
+        Shape::Leaf(RESOURCE)
+    }
+}
+
+impl fmt::Display for ResourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
 
 /// The name of a hypothesis: that of its file, without `.yaml`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -219,6 +219,38 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Which of several forms a mapping has, by the one of `keys` that it holds; none or several is a finding.
+    pub fn form(&mut self, node: &Node, keys: &[&'static str]) -> Option<&'static str> {
+        let Kind::Map(entries) = &node.kind else {
+            let what = format!("here belongs a mapping, not {}", node.kind_name());
+            self.report(Code::WrongKind, node.at, what, format!("one of its keys is {}", one_of(keys.iter().copied())));
+            return None;
+        };
+        let found: Vec<(&'static str, Place)> = entries
+            .iter()
+            .filter_map(|entry| keys.iter().find(|key| **key == entry.key).map(|key| (*key, entry.key_at)))
+            .collect();
+        match found.as_slice() {
+            [(key, _)] => Some(key),
+            [(first, _), (_, second), ..] => {
+                let what = format!("this cannot stand beside `{first}`");
+                self.report(Code::OneKey, *second, what, "write one of the two, and the other in an item of its own");
+                None
+            }
+            [] => {
+                let close = entries
+                    .iter()
+                    .find_map(|entry| closest(&entry.key, keys.iter().copied()).map(|close| (close, entry.key_at)));
+                let (at, help) = match close {
+                    Some((close, at)) => (at, format!("did you mean `{close}`?")),
+                    None => (node.at, format!("one of the keys must be {}", one_of(keys.iter().copied()))),
+                };
+                self.report(Code::OneKey, at, "it is not said what this is", help);
+                None
+            }
+        }
+    }
+
     /// Says that a key has no meaning here, and which one may be meant.
     pub fn unknown_key<'k>(&mut self, entry: &Entry, keys: impl Iterator<Item = &'k str> + Clone) {
         let help = match closest(&entry.key, keys.clone()) {
@@ -410,7 +442,8 @@ pub fn need<T: FromNode>(default: Option<T>) -> Need {
 }
 
 /// Declares a mapping with known keys: the struct, its reading, its table. A field is required unless it is an
-/// `Option` or has a default; `name as "key"` gives it another key. Every field has a doc comment.
+/// `Option` or has a default; `name as "key"` gives it another key; `struct Pause or lasts` may also be written as the
+/// text of its field `lasts` alone. Every field has a doc comment.
 ///
 /// ```
 /// squall::record! {
@@ -429,7 +462,7 @@ pub fn need<T: FromNode>(default: Option<T>) -> Need {
 macro_rules! record {
     (
         $(#[doc = $doc:literal])+
-        $vis:vis struct $name:ident {
+        $vis:vis struct $name:ident $(or $short:ident)? {
             $($(#[doc = $field_doc:literal])+ $field_vis:vis $field:ident $(as $key:literal)? : $type:ty $(= $default:expr)?),*
             $(,)?
         }
@@ -445,6 +478,9 @@ macro_rules! record {
                 node: &$crate::spec::yaml::Node,
                 reader: &mut $crate::spec::read::Reader<'_>,
             ) -> Option<Self> {
+                $(if let $crate::spec::yaml::Kind::Text(_) = node.kind {
+                    return $name::from_node(&node.under(stringify!($short)), reader);
+                })?
                 let mut fields = reader.fields(node, $name::record())?;
                 // Every field is read before one that failed counts.
                 $(let $field = fields.read::<$type>(
@@ -455,7 +491,9 @@ macro_rules! record {
             }
 
             fn shape() -> $crate::spec::shape::Shape {
-                $crate::spec::shape::Shape::Record($name::record)
+                let shape = $crate::spec::shape::Shape::Record($name::record);
+                $(let shape = $name::record().or_short(stringify!($short), shape);)?
+                shape
             }
         }
 

@@ -67,6 +67,8 @@ pub struct Field {
 pub enum Need {
     Required,
     Optional,
+    /// Exactly one of the keys that say this must be there.
+    OneOf,
     /// It may be left away, and then is this.
     Default(Json),
 }
@@ -118,6 +120,14 @@ impl Shape {
             }
             Shape::Either(shapes) => shapes.first().map_or("...".into(), Shape::example),
         }
+    }
+}
+
+impl Record {
+    /// The shape of a record that may also be written as one of its fields alone.
+    pub fn or_short(&self, key: &str, whole: Shape) -> Shape {
+        let short = self.fields.iter().find(|field| field.key == key).map(|field| field.shape.clone());
+        Shape::Either(short.into_iter().chain([whole]).collect())
     }
 }
 

@@ -76,6 +76,12 @@ impl Node {
         }
     }
 
+    /// A mapping with this node under one key, placed where the node is.
+    pub fn under(&self, key: &str) -> Node {
+        let entry = Entry { key: key.to_owned(), key_at: self.at, value: self.clone() };
+        Node { kind: Kind::Map(vec![entry]), tag: None, at: self.at }
+    }
+
     /// What the node is, for messages: `a list`.
     pub fn kind_name(&self) -> &'static str {
         match self.kind {

@@ -1,0 +1,343 @@
+//! The format of an experiment: `experiments/*.yaml`.
+
+use std::collections::BTreeMap;
+
+use super::hypothesis::{Breaking, SignalItem, Steadiness};
+use super::leaf::{HypothesisName, TargetName, Version};
+use super::read::{FromNode, Reader};
+use super::shape::Shape;
+use super::signal::Condition;
+use super::target::Target;
+use super::yaml::{Kind, Node};
+use crate::account::AccountName;
+use crate::faults::FaultSpec;
+use crate::plan::DuringFault;
+use crate::record;
+use crate::units::{Rate, Span};
+
+record! {
+    /// An experiment: what must stay true while something breaks, for how long it breaks, and when to stop. Its file
+    /// lies in `experiments/`.
+    pub struct Experiment {
+        /// The version of the format, and the first key.
+        pub version: Version,
+        /// What is expected, in one sentence: `Orders wait, and none is lost, while the payment worker is throttled`.
+        pub title: String,
+        /// Why this can happen, and why it matters.
+        pub because: String,
+        /// The account that the targets are in, unless a target says otherwise. Left away, it is the project's
+        /// `default_account`.
+        pub account: Option<AccountName>,
+        /// The resources that faults, load and sentences speak of, by names that this file gives them.
+        pub targets: BTreeMap<TargetName, Target>,
+        /// What is steady, and must hold. Each is judged in the baseline, while the faults are in, and in the recovery.
+        pub hypotheses: Vec<HypothesisItem>,
+        /// How long everything is watched before the first fault. Every hypothesis must hold there, else nothing is
+        /// touched.
+        pub baseline: Span,
+        /// What breaks, and when.
+        pub faults: Vec<Inject>,
+        /// By when every hypothesis must hold again, counted from the last fault seen gone.
+        pub recovers_within: Span,
+        /// Requests that squall itself makes, from the start of the baseline to the end of the recovery.
+        pub load: Vec<Load> = Vec::new(),
+        /// When to stop early.
+        pub guards: Guards = Guards::default(),
+    }
+}
+
+record! {
+    /// One fault on the timeline. Faults may follow one another or overlap.
+    pub struct Inject {
+        /// The fault, out of the catalogue (`squall faults` lists it), with its parameters.
+        pub fault as "inject": FaultSpec,
+        /// When it goes in, counted from the end of an accepted baseline.
+        pub at: Span = Span::ZERO,
+        /// How long it stays in, until its undo begins; of messages, within which time they are sent.
+        pub lasts as "for": Span,
+    }
+}
+
+/// One entry of `hypotheses:`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HypothesisItem {
+    /// A hypothesis file of the project.
+    Named(Named),
+    /// That an alarm tells us.
+    Alarm(AlarmItem),
+    /// A signal with its bound, here in the experiment.
+    Signal(SignalItem),
+}
+
+record! {
+    /// A hypothesis file of the project.
+    pub struct Named {
+        /// The hypothesis: `hypotheses/NAME.yaml`.
+        pub name as "named": HypothesisName,
+        /// Whether it must hold while the faults are in, if this experiment sees that otherwise than the file.
+        pub during_fault: Option<DuringFault>,
+    }
+}
+
+record! {
+    /// That an alarm tells us: detection is a hypothesis too.
+    pub struct AlarmItem {
+        /// The alarm and its time.
+        pub alarm: Alarm,
+        /// Why it should.
+        pub because: Option<String>,
+    }
+}
+
+record! {
+    /// An alarm that must fire: quiet in the baseline, in ALARM in time, and quiet again by the end of the recovery.
+    pub struct Alarm {
+        /// The alarm: its name, or a target.
+        pub name: super::leaf::ResourceName,
+        /// By when it must be in ALARM, counted from the first effect of the first fault.
+        pub fires_within: Span,
+    }
+}
+
+impl FromNode for HypothesisItem {
+    fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        if node.text().is_some() {
+            return SignalItem::from_node(node, reader).map(HypothesisItem::Signal);
+        }
+        match reader.form(node, &["named", "alarm", "signal"])? {
+            "named" => Named::from_node(node, reader).map(HypothesisItem::Named),
+            "alarm" => AlarmItem::from_node(node, reader).map(HypothesisItem::Alarm),
+            _ => SignalItem::from_node(node, reader).map(HypothesisItem::Signal),
+        }
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Named::shape(), AlarmItem::shape(), SignalItem::shape()])
+    }
+}
+
+record! {
+    /// Requests that squall makes. Each carries the run's id. A phase without any request is never judged as held.
+    pub struct Load {
+        /// Where they go: to an api as HTTP calls, to a function as invocations, to a queue as messages.
+        pub to: TargetName,
+        /// How many at a time.
+        pub rate: LoadRate,
+        /// Never more than so many in all.
+        pub at_most: u32,
+    }
+}
+
+/// A rate of requests.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LoadRate {
+    /// The same throughout.
+    Constant(Rate),
+    /// In a straight line from the start of the run to its end.
+    Ramp { from: Rate, to: Rate },
+}
+
+record! {
+    /// A rate that changes in a straight line.
+    struct Ramp {
+        /// At the start of the run.
+        from: Rate,
+        /// At its end.
+        to: Rate,
+    }
+}
+
+impl FromNode for LoadRate {
+    fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        match node.kind {
+            Kind::Map(_) => Ramp::from_node(node, reader).map(|ramp| LoadRate::Ramp { from: ramp.from, to: ramp.to }),
+            _ => Rate::from_node(node, reader).map(LoadRate::Constant),
+        }
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Rate::shape(), Ramp::shape()])
+    }
+}
+
+impl LoadRate {
+    /// At the start and at the end of the run.
+    pub fn bounds(self) -> (Rate, Rate) {
+        match self {
+            LoadRate::Constant(rate) => (rate, rate),
+            LoadRate::Ramp { from, to } => (from, to),
+        }
+    }
+}
+
+record! {
+    /// When a run stops early, and undoes everything, whatever its hypotheses say.
+    pub struct Guards {
+        /// Stop when this is so; one sentence, or a list of them of which any one is enough.
+        pub stop_when: Conditions = Conditions::default(),
+        /// Stop when the run is older than this. The undo counts too.
+        pub longest: Span = Span::from_mins(60),
+        /// Refuse to start when more resources than this would feel the faults; a role that five functions share is
+        /// felt by five.
+        pub hits_at_most: u32 = 10,
+    }
+}
+
+impl Default for Guards {
+    fn default() -> Guards {
+        Guards { stop_when: Conditions::default(), longest: Span::from_mins(60), hits_at_most: 10 }
+    }
+}
+
+/// Sentences of which any one stops the run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Conditions(pub Vec<Condition>);
+
+impl FromNode for Conditions {
+    fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        match node.kind {
+            Kind::List(_) => Vec::from_node(node, reader).map(Conditions),
+            _ => Condition::from_node(node, reader).map(|condition| Conditions(vec![condition])),
+        }
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Condition::shape(), Vec::<Condition>::shape()])
+    }
+}
+
+impl Experiment {
+    /// When the last fault begins to be undone, counted from the end of the baseline.
+    pub fn faults_end(&self) -> Span {
+        self.faults.iter().map(|inject| inject.at + inject.lasts).max().unwrap_or_default()
+    }
+}
+
+/// One signal as it is judged, with everything that its file and its experiment say about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// The hypothesis that it belongs to: its title, or the sentence itself.
+    pub hypothesis: String,
+    pub signal: super::sentence::Sentence,
+    pub because: Option<String>,
+    /// Length of a window.
+    pub every: Span,
+    pub breaks: Breaking,
+    pub during_fault: DuringFault,
+}
+
+impl HypothesisItem {
+    /// The signals that it stands for. A hypothesis file that is not there stands for none.
+    pub fn judged(&self, files: &BTreeMap<HypothesisName, super::hypothesis::Hypothesis>) -> Vec<Judged> {
+        match self {
+            HypothesisItem::Named(named) => {
+                let Some(hypothesis) = files.get(&named.name) else { return Vec::new() };
+                let mut judged = hypothesis.judged();
+                for signal in &mut judged {
+                    signal.during_fault = named.during_fault.unwrap_or(signal.during_fault);
+                }
+                judged
+            }
+            HypothesisItem::Alarm(item) => vec![item.judged()],
+            HypothesisItem::Signal(item) => vec![item.judged(&item.signal.0.text, &Steadiness::default())],
+        }
+    }
+}
+
+impl AlarmItem {
+    fn judged(&self) -> Judged {
+        let Alarm { name, fires_within } = &self.alarm;
+        let text = format!("alarm {name} fires within {fires_within}");
+        let steady = Steadiness::default();
+        Judged {
+            hypothesis: text.clone(),
+            signal: super::sentence::Sentence {
+                metric: crate::account::Metric::AlarmState,
+                subject: super::sentence::Subject { name: name.0.clone(), kind: None },
+                bound: crate::plan::Bound::FiresWithin(*fires_within),
+                text,
+            },
+            because: self.because.clone(),
+            every: steady.every,
+            breaks: steady.breaks,
+            during_fault: steady.during_fault,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::finding::Style;
+    use crate::spec::target::Take;
+    use crate::spec::{Loaded, Source};
+
+    const EXAMPLE: &str = "\
+version: 1
+title: Orders wait, and none is lost, while the payment worker is throttled
+because: >
+  Another function's burst, or a wrong deploy, can take this worker's concurrency away.
+targets:
+  worker: { function: PaymentWorker }
+  orders: { queue: OrdersQueue }
+  team: { functions: { tag: { team: payments }, count: 2 }, account: staging }
+hypotheses:
+  - named: shoppers-can-order
+  - alarm: { name: OrdersBacklogAlarm, fires_within: 4m }
+  - depth of OrdersDeadLetters stays at 0
+  - signal: calls of worker at least 1
+    because: Otherwise nothing is measured.
+    every: 5m
+    breaks_at: 1 of 1
+    during_fault: may_break
+baseline: 5m
+faults:
+  - inject: { lambda.throttle: { target: worker, concurrency: 0 } }
+    at: 0m
+    for: 10m
+recovers_within: 8m
+load:
+  - { to: orders, rate: 5/s, at_most: 10000 }
+  - { to: worker, rate: { from: 1/s, to: 20/s }, at_most: 100 }
+guards:
+  stop_when: depth of orders > 5000
+  longest: 40m
+";
+
+    fn read(text: &str) -> (Option<Loaded<Experiment>>, crate::spec::Findings) {
+        Loaded::read(&Source::new("x.yaml", text))
+    }
+
+    #[test]
+    fn an_experiment_is_read() {
+        let (loaded, findings) = read(EXAMPLE);
+        assert!(findings.is_empty(), "{}", findings.render(Style::Plain));
+        let experiment = loaded.unwrap().value;
+        assert_eq!(experiment.targets[&TargetName("team".into())].take, Take::Count(2));
+        assert_eq!(experiment.faults_end(), Span::from_mins(10));
+        assert_eq!(experiment.guards.stop_when.0.len(), 1);
+        assert_eq!(experiment.load[1].rate.bounds().1, Rate::per_sec(20.0).unwrap());
+        let judged: Vec<Judged> = experiment.hypotheses.iter().flat_map(|item| item.judged(&BTreeMap::new())).collect();
+        assert_eq!(judged.len(), 3);
+        assert_eq!(judged[0].signal.text, "alarm OrdersBacklogAlarm fires within 4m");
+        assert_eq!((judged[2].every, judged[2].during_fault), (Span::from_mins(5), DuringFault::MayBreak));
+    }
+
+    #[test]
+    fn a_target_says_what_it_is_and_how_many() {
+        let wrong = EXAMPLE
+            .replace("{ function: PaymentWorker }", "{ function: PaymentWorker, queue: X }")
+            .replace("{ queue: OrdersQueue }", "{ quee: OrdersQueue }")
+            .replace("{ tag: { team: payments }, count: 2 }", "{ tag: { a: b, c: d } }")
+            .replace("  - depth of OrdersDeadLetters stays at 0\n", "  - nmed: x\n  - alarm: X\n    named: Y\n");
+        let findings: Vec<String> = read(&wrong).1.iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(findings.join("\n"), @r#"
+        x.yaml:6:38: this cannot stand beside `function`; write one of the two, and the other in an item of its own
+        x.yaml:7:13: it is not said what this is; did you mean `queue`?
+        x.yaml:8:22: exactly one tag belongs here; write for example `tag: { team: payments }`
+        x.yaml:8:22: it is not said how many; write `count: 1` or `share: 50 %`; all of them are `share: 100 %`
+        x.yaml:12:5: it is not said what this is; did you mean `named`?
+        x.yaml:14:5: this cannot stand beside `alarm`; write one of the two, and the other in an item of its own
+        "#);
+    }
+}

@@ -1,0 +1,157 @@
+//! The format of a project: `squall.yaml`, its accounts and folders.
+
+use std::collections::BTreeMap;
+
+use super::finding::Code;
+use super::leaf::Version;
+use super::read::{FromNode, Reader};
+use super::shape::{Leaf, Shape};
+use super::yaml::Node;
+use crate::account::AccountName;
+use crate::units::Span;
+use crate::{choice, record, words};
+
+record! {
+    /// A project: the accounts that experiments run in, and where its files lie. Its file is `squall.yaml`; paths in it
+    /// count from its folder.
+    pub struct Project {
+        /// The version of the format, and the first key.
+        pub version: Version,
+        /// The account of experiments that name none.
+        pub default_account: AccountName,
+        /// The accounts, by names that experiments use.
+        pub accounts: BTreeMap<AccountName, AccountSpec>,
+        /// The folder of the experiments.
+        pub experiments: String = "experiments".into(),
+        /// The folder of the hypotheses.
+        pub hypotheses: String = "hypotheses".into(),
+        /// The folder that reports are written to.
+        pub reports: String = "reports".into(),
+    }
+}
+
+choice! {
+    /// An account, by its kind.
+    pub enum AccountSpec {
+        /// The embedded sandbox: an application in virtual time, without credentials.
+        Sandbox(SandboxAccount) as "sandbox",
+        /// An account of AWS, or of an emulator of it.
+        Aws(AwsAccount) as "aws",
+    }
+}
+
+record! {
+    /// The embedded sandbox, and the application that it models.
+    pub struct SandboxAccount {
+        /// The application: a CloudFormation or SAM template.
+        pub template: String,
+        /// Its traffic: arrival rates, durations, error rates.
+        pub traffic: String,
+        /// The name of the stack, for targets that are found by their stack.
+        pub stack: String = "sandbox".into(),
+    }
+}
+
+record! {
+    /// An account of AWS. Nothing is written to it unless this says so.
+    pub struct AwsAccount {
+        /// The account's number; squall refuses to run in any other.
+        pub id: AccountId,
+        /// The region, such as `eu-west-1`.
+        pub region: String,
+        /// The profile in `~/.aws/config`. Left away, credentials come from the environment.
+        pub profile: Option<String>,
+        /// A role to assume: its ARN.
+        pub role: Option<String>,
+        /// The external id that the role asks for.
+        pub external_id: Option<String>,
+        /// Another endpoint, such as an emulator's.
+        pub endpoint_url: Option<String>,
+        /// Whether experiments may change anything here; without, they are only planned.
+        pub writing: Writing = Writing::Refused,
+        /// Whether users depend on it. A run here must be opened explicitly.
+        pub production: bool = false,
+        /// Whether a fault that does not end by itself needs a dead-man switch here.
+        pub dead_man: DeadMan = DeadMan::Required,
+        /// The longest that any run may take here.
+        pub longest: Span = Span::from_mins(60),
+    }
+}
+
+/// Whether experiments may change anything in an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writing {
+    Refused,
+    Allowed,
+}
+
+words! {
+    /// Whether experiments may change anything.
+    Writing {
+        /// They are only planned.
+        Refused as "refused",
+        /// They may, as far as their plans say.
+        Allowed as "allowed",
+    }
+}
+
+/// Whether a fault that does not end by itself needs a dead-man switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeadMan {
+    Required,
+    MayGoWithout,
+}
+
+words! {
+    /// Whether a fault that does not end by itself needs a dead-man switch.
+    DeadMan {
+        /// It is refused without one.
+        Required as "required",
+        /// It may do without; the plan says what stays if the machine that runs squall dies.
+        MayGoWithout as "may_go_without",
+    }
+}
+
+/// The number of an AWS account: twelve digits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AccountId(pub String);
+
+impl FromNode for AccountId {
+    fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let text = reader.text(node, &Self::shape())?;
+        if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Some(AccountId(text.into_owned()));
+        }
+        let what = format!("`{text}` is not the number of an account");
+        reader.report(Code::BadValue, node.at, what, "write its twelve digits, such as `111122223333`");
+        None
+    }
+
+    fn shape() -> Shape {
+        Shape::Leaf(Leaf {
+            name: "the number of an account",
+            json_type: "string",
+            pattern: "^[0-9]{12}$",
+            examples: &["111122223333"],
+        })
+    }
+}
+
+/// The project of a folder without `squall.yaml`: the sandbox with the shop.
+impl Default for Project {
+    fn default() -> Project {
+        let shop = SandboxAccount {
+            template: "sandbox/shop/template.yaml".into(),
+            traffic: "sandbox/shop/traffic.yaml".into(),
+            stack: "sandbox".into(),
+        };
+        Project {
+            version: Version,
+            default_account: AccountName::sandbox(),
+            accounts: BTreeMap::from([(AccountName::sandbox(), AccountSpec::Sandbox(shop))]),
+            experiments: "experiments".into(),
+            hypotheses: "hypotheses".into(),
+            reports: "reports".into(),
+        }
+    }
+}
