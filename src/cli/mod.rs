@@ -4,11 +4,14 @@
 
 mod completions;
 mod exit;
+mod faults;
 mod halt;
+mod log;
 mod output;
 mod project;
 mod signals;
 mod status;
+mod tell;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -64,6 +67,8 @@ struct Global {
 enum Command {
     Halt(halt::Args),
     Status(status::Args),
+    Log(log::Args),
+    Faults(faults::Args),
     Completions(completions::Args),
 }
 
@@ -118,6 +123,8 @@ fn execute(command: Command, context: &mut Context) -> Ended {
     match command {
         Command::Halt(args) => halt::execute(&args, context),
         Command::Status(args) => status::execute(&args, context),
+        Command::Log(args) => log::execute(&args, context),
+        Command::Faults(args) => faults::execute(&args, context),
         Command::Completions(args) => completions::execute(&args, context),
     }
 }

@@ -1,0 +1,58 @@
+//! Events as they are printed: the one place for a live run and for its journal, so that both give the same bytes.
+
+use owo_colors::Style;
+
+use super::output::Pipe;
+use crate::report::jsonl;
+use crate::report::line::{Line, Narrator, Tone};
+use crate::run::state::State;
+use crate::run::{Recorded, RunId};
+
+/// Prints a run event by event.
+pub struct Teller {
+    run: RunId,
+    narrator: Narrator,
+    json: bool,
+}
+
+impl Teller {
+    /// For one run, in words or in JSON.
+    pub fn new(run: &RunId, json: bool) -> Teller {
+        Teller { run: run.clone(), narrator: Narrator::default(), json }
+    }
+
+    /// What there is to print of the next event, with its line feed; often nothing.
+    pub fn text(&mut self, recorded: &Recorded, pipe: &Pipe) -> String {
+        let line = self.narrator.tell(recorded);
+        match (self.json, line) {
+            (true, _) => jsonl::line(&self.run, recorded) + "\n",
+            (false, Some(line)) => painted(&line, pipe) + "\n",
+            (false, None) => String::new(),
+        }
+    }
+
+    /// Prints the next event.
+    pub fn tell(&mut self, recorded: &Recorded, pipe: &mut Pipe) {
+        let text = self.text(recorded, pipe);
+        if !text.is_empty() {
+            pipe.text(text);
+        }
+    }
+
+    /// The run so far.
+    pub fn state(&self) -> Option<&State> {
+        self.narrator.state()
+    }
+}
+
+fn painted(line: &Line, pipe: &Pipe) -> String {
+    let style = match line.tone {
+        Tone::Quiet => Style::new().dimmed(),
+        Tone::Plain => return line.to_string(),
+        Tone::Strong => Style::new().bold(),
+        Tone::Good => Style::new().green(),
+        Tone::Warning => Style::new().yellow(),
+        Tone::Bad => Style::new().red().bold(),
+    };
+    pipe.paint(style, line.to_string())
+}
