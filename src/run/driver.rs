@@ -120,6 +120,24 @@ impl<'a> Driver<'a> {
         Ok(driver)
     }
 
+    /// Undoes a run of which only the marks in the account are left; `events` is [`super::mark::journal_of`] them.
+    /// The store gets them as the run's journal, if it can be written.
+    pub fn from_marks(around: Surroundings<'a>, events: Vec<Recorded>, by: String) -> Result<Driver<'a>, StoreError> {
+        let state = State::replay(events.iter().map(|recorded| (recorded.at, &recorded.event)));
+        let state = state.ok_or_else(|| StoreError::Failed("there is no mark to undo from".into()))?;
+        let run = state.plan.run.clone();
+        let (epoch, unwritable) = match around.store.create(&run, &by) {
+            Ok(epoch) => (epoch, None),
+            Err(error) => (Epoch(0), Some(error.to_string())),
+        };
+        let machine = Machine::resume(state, by, epoch.0, around.account.now());
+        let seq = events.last().map_or(0, |last| last.seq);
+        let mut driver = Driver::over(around, machine, run, epoch, seq);
+        driver.journal = unwritable;
+        driver.pending = events;
+        Ok(driver)
+    }
+
     fn over(around: Surroundings<'a>, machine: Machine, run: RunId, epoch: Epoch, seq: u64) -> Driver<'a> {
         let awake = around.env.now();
         Driver {

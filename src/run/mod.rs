@@ -5,6 +5,7 @@ pub mod conclude;
 pub mod driver;
 pub mod event;
 pub mod machine;
+pub mod mark;
 pub mod state;
 pub mod supervise;
 pub mod verdict;

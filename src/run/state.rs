@@ -9,6 +9,9 @@ use crate::account::{CallError, Sample, SendOutcome, Window};
 use crate::plan::{ChangeId, Cleanup, Plan, Step};
 use crate::units::{Span, Time};
 
+/// More messages than any fault may send: a journal is data from outside, and its ranges are not trusted to be short.
+const SENDS: usize = 10_000;
+
 /// A run so far.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
@@ -341,8 +344,7 @@ impl StepState {
             Event::Sending { first, last, .. } => {
                 sends.next = last.saturating_add(1);
                 sends.last_at = Some(at);
-                // A journal is data from outside: a range is not trusted to be short.
-                sends.unknown.extend((*first..=*last).take(100));
+                sends.unknown.extend((*first..=*last).take(SENDS));
             }
             Event::Sent { first, outcomes: Ok(outcomes), .. } => {
                 for (number, outcome) in (*first..).zip(outcomes) {
@@ -355,7 +357,7 @@ impl StepState {
             }
             Event::Sent { outcomes: Err(CallError::Unknown(_)), .. } => {}
             Event::Sent { first, last, outcomes: Err(_), .. } => {
-                for number in (*first..=*last).take(100) {
+                for number in (*first..=*last).take(SENDS) {
                     sends.unknown.remove(&number);
                     sends.refused.insert(number);
                 }

@@ -8,10 +8,13 @@ use crate::family::{self, start};
 use crate::tap::{AccountTap, Point, StoreTap, scene};
 use squall::account::sandbox::weather::Weather;
 use squall::account::sandbox::{World, shop_like};
+use squall::account::{Account, AccountName, Call, Reply, Resource, ask};
 use squall::env::{FixedEnv, Interrupts};
 use squall::plan::Plan;
+use squall::run::RunId;
 use squall::run::driver::{Driver, Ending, Surroundings};
-use squall::run::event::Left;
+use squall::run::event::{Left, Recorded};
+use squall::run::mark::{Mark, journal_of};
 use squall::store::Store;
 use squall::store::memory::MemoryStore;
 use squall::units::{Share, Span};
@@ -28,7 +31,15 @@ struct Outcome {
     log: Vec<String>,
 }
 
-fn drive(plan: Option<&Plan>, run: &squall::run::RunId, world: World, store: MemoryStore, tapping: bool) -> Outcome {
+/// How a driver comes to a run.
+enum Comes<'a> {
+    ToBegin(&'a Plan),
+    ToUndo(&'a RunId),
+    /// The journal is lost; the marks in the account are all there is.
+    ToUndoFromMarks(Vec<Recorded>),
+}
+
+fn drive(comes: Comes<'_>, world: World, store: MemoryStore, tapping: bool) -> Outcome {
     let shared = scene(world, store, tapping);
     let (mut account, mut tapped) = (AccountTap(shared.clone()), StoreTap(shared.clone()));
     let env = FixedEnv::at(start());
@@ -41,9 +52,10 @@ fn drive(plan: Option<&Plan>, run: &squall::run::RunId, world: World, store: Mem
             interrupts: Interrupts::none(),
             live: false,
         };
-        let mut driver = match plan {
-            Some(plan) => Driver::begin(around, plan.clone(), "grid".into()).expect("it begins"),
-            None => Driver::take_over(around, run, "undo".into()).expect("it is taken over"),
+        let mut driver = match comes {
+            Comes::ToBegin(plan) => Driver::begin(around, plan.clone(), "grid".into()).expect("it begins"),
+            Comes::ToUndo(run) => Driver::take_over(around, run, "undo".into()).expect("it is taken over"),
+            Comes::ToUndoFromMarks(events) => Driver::from_marks(around, events, "undo".into()).expect("it begins"),
         };
         driver.run(&mut |event| log.push(format!("{} {:?}", event.at, event.event))).expect("it ends")
     };
@@ -56,7 +68,7 @@ fn drive(plan: Option<&Plan>, run: &squall::run::RunId, world: World, store: Mem
 fn check(before: &BTreeMap<String, String>, outcome: &mut Outcome, what: &str) {
     let Ending::Closed { left, journal, .. } = &outcome.ending else { panic!("{what}: not closed") };
     assert_eq!(*journal, None, "{what}");
-    outcome.world.run_until(squall::account::Account::now(&outcome.world) + ALL_LANDED);
+    outcome.world.run_until(outcome.world.now() + ALL_LANDED);
     let after = outcome.world.picture();
     let named = |key: &str, left: &[Left]| left.iter().any(|l| key.contains(&l.resource.name));
     for key in before.keys().chain(after.keys()) {
@@ -71,10 +83,23 @@ fn check(before: &BTreeMap<String, String>, outcome: &mut Outcome, what: &str) {
     }
 }
 
+/// Undoes what the marks tell of, once every write in doubt has landed.
+fn undo_from_marks(mut world: World) -> Option<Outcome> {
+    world.run_until(world.now() + Span::from_secs(60));
+    let account = AccountName::sandbox();
+    let reply =
+        std::iter::repeat_with(|| ask(&mut world, Call::ListMarks { account: account.clone() })).find(Result::is_ok);
+    let Some(Ok(Reply::Marks(found))) = reply else { panic!("no marks: {reply:?}") };
+    let marks: BTreeMap<Resource, Mark> =
+        found.iter().map(|(resource, text)| (resource.clone(), Mark::parse(resource, text).expect("a mark"))).collect();
+    let events = journal_of(&marks, &found.into_iter().collect(), world.now());
+    (!events.is_empty()).then(|| drive(Comes::ToUndoFromMarks(events), world, MemoryStore::new(), false))
+}
+
 /// Every crash of the run, every crash of each undo after it. Counts the points, and those that left something.
 fn grid(plan: &Plan, world: &World, deep: usize) -> (usize, usize) {
     let before = world.picture();
-    let mut first = drive(Some(plan), &plan.run, world.clone(), MemoryStore::new(), true);
+    let mut first = drive(Comes::ToBegin(plan), world.clone(), MemoryStore::new(), true);
     let points = std::mem::take(&mut first.points);
     check(&before, &mut first, &format!("{}: no crash", plan.title));
     let (mut count, mut left) = (0, 0);
@@ -86,14 +111,18 @@ fn grid(plan: &Plan, world: &World, deep: usize) -> (usize, usize) {
         }
         let what = format!("{}: {}", plan.title, point.what);
         let tapping = index % deep == 0;
-        let mut second = drive(None, &plan.run, point.world, point.store, tapping);
+        if let Some(mut undone) = undo_from_marks(point.world.clone()) {
+            check(&before, &mut undone, &format!("{what}, and the journal lost"));
+            count += 1;
+        }
+        let mut second = drive(Comes::ToUndo(&plan.run), point.world, point.store, tapping);
         let inner = std::mem::take(&mut second.points);
         check(&before, &mut second, &what);
         count += 1;
         left += usize::from(!matches!(&second.ending, Ending::Closed { left, .. } if left.is_empty()));
         for point in inner {
             let what = format!("{what}, then {}", point.what);
-            let mut third = drive(None, &plan.run, point.world, point.store, false);
+            let mut third = drive(Comes::ToUndo(&plan.run), point.world, point.store, false);
             check(&before, &mut third, &what);
             count += 1;
             left += usize::from(!matches!(&third.ending, Ending::Closed { left, .. } if left.is_empty()));

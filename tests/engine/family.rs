@@ -8,6 +8,7 @@ use squall::account::{AccountName, Metric, Query, Resource, ResourceKind, Settin
 use squall::faults::FaultName;
 use squall::plan::{Change, ChangeId, Cleanup, Emission, Evidence, Plan, Probe, ProbeTest, Step};
 use squall::run::RunId;
+use squall::run::mark::write_marks;
 use squall::units::{Span, Time};
 
 fn resource(kind: ResourceKind, name: &str) -> Resource {
@@ -103,8 +104,7 @@ pub fn plan(seed: u64, now: Time) -> Plan {
     marked.sort();
     marked.dedup();
     for resource in marked {
-        let text = format!("{{\"run\":\"{run}\"}}");
-        number(&mut plan, change(Setting::Mark { resource }, Value::Unset, Value::Text(text)));
+        number(&mut plan, change(Setting::Mark { resource }, Value::Unset, Value::Unset));
     }
     for (fault, planned) in chosen {
         let (at, lasts) = (Span::from_secs(rng.random_range(0..20)), Span::from_secs(rng.random_range(5..40)));
@@ -126,6 +126,7 @@ pub fn plan(seed: u64, now: Time) -> Plan {
         });
         plan.steps.push(step);
     }
+    write_marks(&mut plan, "tester@here");
     plan
 }
 
@@ -141,12 +142,13 @@ pub fn throttle() -> Plan {
     let mark = Setting::Mark { resource: worker.clone() };
     let throttle = Setting::ReservedConcurrency { function: worker.clone() };
     plan.changes = BTreeMap::from([
-        (ChangeId(1), change(mark, Value::Unset, Value::Text("{\"run\":\"run-grid-0\"}".into()))),
+        (ChangeId(1), change(mark, Value::Unset, Value::Unset)),
         (ChangeId(2), change(throttle, Value::Unset, Value::Number(0))),
     ]);
     let query = Query { metric: Metric::Depth, resource: resource(ResourceKind::Queue, "orders-dlq") };
     let mut step = step("lambda.throttle", &worker, Span::ZERO, Span::from_secs(30), query);
     step.changes = vec![ChangeId(2)];
     plan.steps = vec![step];
+    write_marks(&mut plan, "tester@here");
     plan
 }
