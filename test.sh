@@ -62,8 +62,9 @@ step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 step "examples in the documentation" cargo test --locked --doc
 
 # What runs the real binary or very many runs is built with optimisation and with all assertions.
-for file in tests/*.rs; do
-  name=$(basename "$file" .rs)
+for file in tests/*.rs tests/*/main.rs; do
+  [ -e "$file" ] || continue
+  name=${file#tests/} name=${name%/main.rs} name=${name%.rs}
   case $name in
     tidy) ;;
     kills)

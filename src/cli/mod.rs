@@ -6,6 +6,7 @@ mod completions;
 mod exit;
 mod faults;
 mod halt;
+mod init;
 mod log;
 mod output;
 mod project;
@@ -65,6 +66,7 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Args),
     Halt(halt::Args),
     Status(status::Args),
     Log(log::Args),
@@ -77,6 +79,8 @@ struct Context {
     env: RealEnv,
     output: Output,
     project: Project,
+    /// As given on the command line.
+    named_project: Option<PathBuf>,
     account: Option<AccountName>,
     json: bool,
 }
@@ -100,6 +104,7 @@ fn run(arguments: Vec<std::ffi::OsString>) -> Exit {
     log_to_stderr(&env, cli.global.verbose);
     let mut context = Context {
         project: Project::find(cli.global.project.as_deref()),
+        named_project: cli.global.project,
         account: cli.global.account.map(AccountName),
         json: cli.global.json,
         env,
@@ -121,6 +126,7 @@ fn run(arguments: Vec<std::ffi::OsString>) -> Exit {
 
 fn execute(command: Command, context: &mut Context) -> Ended {
     match command {
+        Command::Init(args) => init::execute(&args, context),
         Command::Halt(args) => halt::execute(&args, context),
         Command::Status(args) => status::execute(&args, context),
         Command::Log(args) => log::execute(&args, context),
