@@ -187,3 +187,133 @@ fn numbers(numbers: &[u32]) -> String {
     let text = |(first, last): (u32, u32)| if first == last { first.to_string() } else { format!("{first}-{last}") };
     runs.into_iter().map(text).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::account::{AccountName, Metric, Query, Resource, ResourceKind, Sample, Window};
+    use crate::run::RunId;
+    use crate::run::verdict::Finding;
+    use crate::units::Span;
+
+    const MINUTE: Span = Span::from_mins(1);
+
+    fn minute(n: i64) -> Time {
+        Time::EPOCH + MINUTE * n
+    }
+
+    fn planned(bound: Bound, during_fault: DuringFault) -> SignalPlan {
+        let resource = Resource::new(&AccountName::sandbox(), ResourceKind::Queue, "orders");
+        SignalPlan {
+            hypothesis: "steady".into(),
+            title: "depth of orders".into(),
+            query: Query { metric: Metric::Depth, resource },
+            bound,
+            every: MINUTE,
+            breaks_at: 2,
+            out_of: 3,
+            during_fault,
+        }
+    }
+
+    /// Baseline minutes 0 to 5, fault from 5 to 10, gone at 10; one value a minute.
+    fn state(signal: SignalPlan, values: &[Option<f64>]) -> State {
+        let seen = |(n, value): (i64, &Option<f64>)| {
+            let phase = match n {
+                0..5 => Phase::Baseline,
+                5..10 => Phase::Fault,
+                _ => Phase::Recovery,
+            };
+            let breaks = value.is_some_and(|value| !signal.bound.holds(value));
+            let window = Window { from: minute(n), to: minute(n + 1) };
+            Seen { phase, window, sample: Sample { value: *value, of: None }, breaks }
+        };
+        let windows = (0..).zip(values).map(seen).collect();
+        let plan = crate::plan::Plan {
+            run: RunId("run".into()),
+            title: String::new(),
+            because: String::new(),
+            file: String::new(),
+            file_hash: String::new(),
+            accounts: Vec::new(),
+            made_at: Time::EPOCH,
+            seed: 0,
+            baseline: MINUTE * 5,
+            recovers_within: MINUTE * 3,
+            longest: MINUTE * 60,
+            changes: BTreeMap::new(),
+            steps: Vec::new(),
+            signals: vec![signal],
+            stops: Vec::new(),
+            load: Vec::new(),
+            watches: Vec::new(),
+            permissions: Vec::new(),
+            warnings: Vec::new(),
+        };
+        let effective = super::super::state::StepState { effective: Some(minute(5)), ..Default::default() };
+        State {
+            plan: Arc::new(plan),
+            started: Time::EPOCH,
+            entered: BTreeMap::from([
+                (Phase::Baseline, minute(0)),
+                (Phase::Fault, minute(5)),
+                (Phase::Undo, minute(10)),
+            ]),
+            lives: BTreeMap::new(),
+            steps: vec![effective],
+            signals: vec![SignalState { windows, broken: None }],
+            loaded: Vec::new(),
+            stopping: None,
+            gone: Some(minute(10)),
+            closed: None,
+            last: minute(30),
+        }
+    }
+
+    fn values(fault: Option<f64>, recovery: &[f64]) -> Vec<Option<f64>> {
+        let mut values = vec![Some(0.0); 5];
+        values.extend(vec![fault; 5]);
+        values.extend(recovery.iter().map(|value| Some(*value)));
+        values
+    }
+
+    #[test]
+    fn held_takes_five_windows_with_data_in_each_phase() {
+        let signal = || planned(Bound::AtMost(5.0), DuringFault::MustHold);
+        let held = verdict(&state(signal(), &values(Some(1.0), &[0.0; 5])));
+        assert_eq!(held, Verdict::held());
+        let mut silent = values(Some(1.0), &[0.0; 5]);
+        silent[6] = None;
+        let unknown = verdict(&state(signal(), &silent));
+        assert_eq!(unknown.finding, Finding::Unknown);
+        assert!(unknown.reasons.iter().any(|reason| reason.contains("4 windows of the fault")), "{unknown:?}");
+    }
+
+    #[test]
+    fn what_may_break_must_recover_in_time() {
+        let signal = || planned(Bound::AtMost(5.0), DuringFault::MayBreak);
+        let at = |recovery: &[f64]| verdict(&state(signal(), &values(Some(99.0), recovery))).finding;
+        // Steady from minute 12 on: two minutes after the fault was gone, of three.
+        assert_eq!(at(&[99.0, 99.0, 0.0, 0.0, 0.0, 0.0, 0.0]), Finding::Held);
+        assert_eq!(at(&[99.0; 10]), Finding::Broken);
+        // Steady, but too late.
+        assert_eq!(at(&[99.0, 99.0, 99.0, 99.0, 99.0, 0.0, 0.0, 0.0, 0.0, 0.0]), Finding::Broken);
+        // Not watched to the end: nobody knows.
+        assert_eq!(at(&[99.0, 99.0]), Finding::Unknown);
+    }
+
+    #[test]
+    fn a_fault_that_was_not_seen_is_never_a_pass() {
+        let mut state = state(planned(Bound::AtMost(5.0), DuringFault::MustHold), &values(Some(1.0), &[0.0; 5]));
+        state.steps[0].effective = None;
+        assert_eq!(verdict(&state).finding, Finding::Unknown);
+    }
+
+    #[test]
+    fn numbers_read_as_ranges() {
+        assert_eq!(numbers(&[1, 2, 3, 7, 9, 10]), "1-3, 7, 9-10");
+    }
+}

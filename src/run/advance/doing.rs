@@ -212,3 +212,64 @@ impl Machine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::account::{AccountName, Resource, ResourceKind};
+
+    fn flag(key: &str, before: Value, after: Value, whole: &str) -> Change {
+        let parameter = Resource::new(&AccountName::sandbox(), ResourceKind::Parameter, "/faults");
+        Change {
+            setting: Setting::FaultFlag { parameter, key: key.into() },
+            before,
+            after,
+            whole_before: Some(whole.into()),
+            expires: None,
+            takes_effect_within: Span::ZERO,
+        }
+    }
+
+    fn written(change: &Change, whole: &str, value: &Value) -> String {
+        let Setting::FaultFlag { key, .. } = &change.setting else { unreachable!() };
+        let observed = Observed::key_in(whole, key).unwrap();
+        write_over(change, &observed, value).unwrap().whole.unwrap()
+    }
+
+    proptest! {
+        /// The inverse of the inverse is the change, and the inverse of the change is the very bytes from before.
+        #[test]
+        fn a_flag_goes_in_and_out_and_leaves_the_bytes(
+            others in proptest::collection::btree_map("[a-e]", 0_u32..9, 0..4),
+            had in proptest::option::of(0_u32..9),
+            spaces in 0_usize..3,
+        ) {
+            let mut entries: Vec<String> = others.iter().map(|(key, value)| format!("\"{key}\":{}{value}", " ".repeat(spaces))).collect();
+            entries.extend(had.map(|value| format!("\"latency\": {value}")));
+            let original = format!("{{ {} }}", entries.join(", "));
+            let before = had.map_or(Value::Unset, |value| Value::Text(value.to_string()));
+            let after = Value::Text(r#"{"enabled":true}"#.into());
+            let change = flag("latency", before.clone(), after.clone(), &original);
+            let inside = written(&change, &original, &after);
+            prop_assert_eq!(Observed::key_in(&inside, "latency").unwrap().value, after.clone());
+            prop_assert_eq!(&written(&change, &inside, &before), &original);
+            prop_assert_eq!(written(&change, &original, &after), inside);
+        }
+
+        /// Two flags in one document go out in any order, and somebody else's key stays.
+        #[test]
+        fn only_our_key_goes_when_others_changed_the_document(first_out in any::<bool>()) {
+            let original = "{}";
+            let on = |n: u32| Value::Text(format!("{{\"enabled\":true,\"n\":{n}}}"));
+            let (one, two) = (flag("latency", Value::Unset, on(1), original), flag("exception", Value::Unset, on(2), original));
+            let both = written(&two, &written(&one, original, &on(1)), &on(2));
+            let theirs = with_key(&both, "theirs", &Value::Number(7)).unwrap();
+            let (a, b) = if first_out { (&one, &two) } else { (&two, &one) };
+            let out = written(b, &written(a, &theirs, &Value::Unset), &Value::Unset);
+            prop_assert_eq!(out, r#"{"theirs":7}"#);
+            prop_assert_eq!(written(b, &written(a, &both, &Value::Unset), &Value::Unset), original);
+        }
+    }
+}
