@@ -37,15 +37,20 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  squall init                                        a project to start from
-  squall check                                       what is wrong in its files, if anything
-  squall plan experiments/payment-worker-throttled.yaml    what a run would do, and nothing else
-  squall run experiments/payment-worker-throttled.yaml     run it
-  squall undo                                        put back whatever is outstanding
-  squall halt                                        stop every run, and start none
+  squall init                   a project to start from
+  squall check                  what is wrong in its files, if anything
+  squall plan experiments/payment-worker-throttled.yaml
+                                what a run would do, and nothing else
+  squall run experiments/payment-worker-throttled.yaml
+                                run it
+  squall undo                   put back whatever is outstanding
+  squall halt                   stop every run, and start none
 
-Exit codes: 0 held, or done; 4 broken; 5 unknown; 3 refused before any change; 2 a file has findings;
-6 something was left changed (overrides all others); 64 wrong use; 1 a bug.";
+Exit codes:
+  0   held, or done             4   broken             64  wrong use
+  2   a file has findings       5   unknown            1   a bug of squall
+  3   refused before any change
+  6   something was left changed; overrides all others";
 
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
