@@ -89,8 +89,9 @@ impl Deny {
         does: "Adds an inline policy to the role that denies the actions on the resources, named after the run. Nothing \
                that is there is changed or detached. It is what a wrong policy deploy, an expired grant or a service \
                control policy does: calls fail with AccessDenied at once. Every function that runs as the role feels it.",
-        evidence: "The errors of the functions that run as the role rise. A function that catches the failure shows none: \
-                   judge it by another signal, and expect the verdict unknown when nothing shows the fault.",
+        evidence: "The errors of the functions that run as the role rise; or no message of a queue is done any more that one \
+                   of them consumes, for a partial batch response hides its failures from the function's errors. A function \
+                   that catches the failure shows neither: expect the verdict unknown.",
         undo: "Deletes the policy, also after it has expired. It counts 60 s later, because IAM is eventually consistent.",
         alone: "The deny ends by itself: it carries `DateLessThan aws:CurrentTime`, ten minutes after the fault's planned \
                 end. The policy stays in the role without effect until somebody deletes it.",
@@ -212,15 +213,29 @@ faults:
             warnings
                 .push(format!("{role} is shared: {} lose the actions", listed(seen.used_by.iter().map(|f| &f.name))));
         }
-        let any = seen.used_by.iter().map(|function| Probe {
+        let errors = seen.used_by.iter().map(|function| Probe {
             query: Query { metric: Metric::Errors, resource: function.clone() },
             test: ProbeTest::RisesBy(1.0),
         });
+        let consumed: BTreeSet<&Resource> = seen
+            .used_by
+            .iter()
+            .filter_map(|function| scene.seen.function(function))
+            .flat_map(|f| &f.consumes)
+            .collect();
+        let stalled = consumed.iter().map(|queue| Probe {
+            query: Query { metric: Metric::MessagesDone, resource: (*queue).clone() },
+            test: ProbeTest::FallsTo(0.0),
+        });
+        let mut expect = format!("errors of {} rise", listed(hits.iter().map(|hit| &hit.name)));
+        if !consumed.is_empty() {
+            expect += &format!(", or no message of {} is done", listed(consumed.iter().map(|queue| &queue.name)));
+        }
         Ok(FaultPlan {
             summary: format!("{} may not {}", role.name, listed(&self.actions)),
             evidence: Evidence {
-                expect: format!("errors of {} rise", listed(hits.iter().map(|hit| &hit.name))),
-                any: any.collect(),
+                any: errors.chain(stalled).collect(),
+                expect,
                 within: TAKES_EFFECT_WITHIN + SHOWN_WITHIN,
             },
             hits,
@@ -430,7 +445,15 @@ mod tests {
         );
         assert_eq!(plan.hits, [function("Worker"), function("Other")]);
         let probed: Vec<_> = plan.evidence.any.iter().map(|probe| probe.query.to_string()).collect();
-        assert_eq!(probed, ["errors of Worker", "errors of Other"]);
+        assert_eq!(probed, ["errors of Worker", "errors of Other", "messages done of Orders"]);
+    }
+
+    #[test]
+    fn a_worker_that_hides_its_failures_shows_them_in_its_queue() {
+        let plan = shop().planned(PUT);
+        let probed: Vec<_> = plan.evidence.any.iter().map(|probe| probe.query.to_string()).collect();
+        assert_eq!(probed, ["errors of Worker", "messages done of Orders"]);
+        assert_eq!(plan.evidence.expect, "errors of Worker rise, or no message of Orders is done");
     }
 
     #[test]
