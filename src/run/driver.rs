@@ -79,6 +79,8 @@ pub struct Driver<'a> {
     epoch: Epoch,
     seq: u64,
     pending: Vec<Recorded>,
+    /// How many of the pending ones were told already.
+    told: usize,
     journal: Option<String>,
     told_interrupt: bool,
     told_ask: bool,
@@ -147,6 +149,7 @@ impl<'a> Driver<'a> {
             epoch,
             seq,
             pending: Vec::new(),
+            told: 0,
             journal: None,
             told_interrupt: false,
             told_ask: false,
@@ -238,25 +241,30 @@ impl<'a> Driver<'a> {
         if self.pending.is_empty() {
             return Ok(Ok(()));
         }
-        if self.epoch == Epoch(0) {
-            std::mem::take(&mut self.pending).iter().for_each(tell);
-            return Ok(Ok(()));
+        // Without an epoch of our own nothing may be appended.
+        let appended = match self.epoch {
+            Epoch(0) => Ok(()),
+            epoch => self.around.store.append(&self.run, epoch, &self.pending),
+        };
+        if let Err(lost @ StoreError::EpochLost { .. }) = appended {
+            return Err(lost);
         }
-        match self.around.store.append(&self.run, self.epoch, &self.pending) {
+        // What could not be made durable is heard all the same, and tried again with what comes next.
+        self.pending.iter().skip(self.told).for_each(tell);
+        self.told = self.pending.len();
+        match appended {
             Ok(()) => {
-                for recorded in std::mem::take(&mut self.pending) {
-                    tell(&recorded);
+                self.pending.clear();
+                self.told = 0;
+                if self.epoch != Epoch(0) {
+                    self.journal = None;
                 }
                 Ok(Ok(()))
             }
-            Err(lost @ StoreError::EpochLost { .. }) => Err(lost),
             Err(failed) => {
                 let why = failed.to_string();
                 let first = self.journal.is_none();
                 self.journal.get_or_insert(why.clone());
-                if self.machine.closed() {
-                    self.pending.iter().for_each(&mut *tell);
-                }
                 Ok(if first { Err(why) } else { Ok(()) })
             }
         }

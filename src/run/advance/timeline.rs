@@ -66,7 +66,7 @@ impl Machine {
         }
         let mut done = true;
         for id in &planned.changes {
-            done = done && self.advance_do(*id);
+            done &= self.advance_do(*id);
         }
         if done && planned.emission.is_some() {
             self.advance_sends(step);
