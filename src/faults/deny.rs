@@ -355,6 +355,11 @@ impl Fault for Deny {
         targets.collect()
     }
 
+    /// Each deny is a policy of its own.
+    fn is_exclusive(&self) -> bool {
+        false
+    }
+
     fn flaws(&self) -> Vec<Flaw> {
         let actions = self.actions.iter().filter_map(|action| flawed_action(action));
         let arns = self.resources.iter().filter_map(|resource| match resource {

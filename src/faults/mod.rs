@@ -85,6 +85,11 @@ pub trait Fault {
         Vec::new()
     }
 
+    /// Whether two of it on one resource change the same setting, so that they must not overlap.
+    fn is_exclusive(&self) -> bool {
+        true
+    }
+
     /// Resources that must be described before it can plan for `target`, as far as `seen` shows them. It is asked again
     /// until it names nothing new. The target itself and what was mentioned are always described.
     fn look(&self, target: &Resource, seen: &Seen) -> Vec<Resource>;

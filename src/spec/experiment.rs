@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::hypothesis::{Breaking, SignalItem, Steadiness};
-use super::leaf::{HypothesisName, TargetName, Version};
+use super::leaf::{AlarmName, HypothesisName, TargetName, Version};
 use super::read::{FromNode, Reader};
 use super::shape::Shape;
 use super::signal::Condition;
@@ -93,7 +93,7 @@ record! {
     /// An alarm that must fire: quiet in the baseline, in ALARM in time, and quiet again by the end of the recovery.
     pub struct Alarm {
         /// The alarm: its name, or a target.
-        pub name: super::leaf::ResourceName,
+        pub name: AlarmName,
         /// By when it must be in ALARM, counted from the first effect of the first fault.
         pub fires_within: Span,
     }

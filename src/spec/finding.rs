@@ -75,6 +75,40 @@ codes! {
     Error OneKey = "one-key",
     /// A sentence about a signal that cannot be read; `docs/sentences.md` has the grammar.
     Error Sentence = "sentence",
+    /// `version` must be the first key: it says how the rest is to be read.
+    Error VersionFirst = "version-first",
+    /// A list that must have something in it has nothing.
+    Error Empty = "empty",
+    /// A time, a rate or a number of 0 where something must last or happen.
+    Error Zero = "zero",
+    /// A target that the experiment does not have.
+    Error UnknownTarget = "unknown-target",
+    /// A target that no fault, no load and no sentence speaks of.
+    Warning UnusedTarget = "unused-target",
+    /// A name in a sentence that is almost that of a target.
+    Warning DoubtfulName = "doubtful-name",
+    /// A resource that is not in the account.
+    Error UnknownResource = "unknown-resource",
+    /// A resource of a kind that the fault, the load or the metric cannot be used on.
+    Error WrongResource = "wrong-resource",
+    /// A hypothesis whose file is not there.
+    Error UnknownHypothesis = "unknown-hypothesis",
+    /// A hypothesis that is named twice.
+    Warning Repeated = "repeated",
+    /// An account that `squall.yaml` does not have.
+    Error UnknownAccount = "unknown-account",
+    /// A parameter of a fault that no account could take.
+    Error FaultParameter = "fault-parameter",
+    /// Two faults that would change one setting at once, or one before the other is undone.
+    Error Overlap = "overlap",
+    /// The run would be stopped by its own `longest` before its faults are over.
+    Error TooLong = "too-long",
+    /// A window that the metric has no value for.
+    Error Window = "window",
+    /// The run is too short or too quiet ever to be judged held.
+    Warning NeverHeld = "never-held",
+    /// A bound that every value keeps, or that none can.
+    Warning EmptyBound = "empty-bound",
     /// Something in a template that the sandbox does not model.
     Warning NotModelled = "not-modelled",
 }
@@ -98,6 +132,13 @@ impl Finding {
     pub fn new(code: Code, source: &Arc<Source>, at: Place, what: impl Into<String>) -> Finding {
         let at = source.clamp(at);
         Finding { code, source: source.clone(), at, what: what.into(), help: None, also: Vec::new() }
+    }
+
+    /// The same, at another place of the file.
+    #[must_use]
+    pub fn at(mut self, at: Place) -> Finding {
+        self.at = self.source.clamp(at);
+        self
     }
 
     /// Says what to write instead; an empty text says nothing.

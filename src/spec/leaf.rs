@@ -9,7 +9,7 @@ use super::finding::Code;
 use super::read::{FromKey, FromNode, Reader, ReferenceKind};
 use super::shape::{Leaf, Shape};
 use super::yaml::{Kind, Node};
-use crate::account::AccountName;
+use crate::account::{AccountName, ResourceKind};
 use crate::units::{NotAQuantity, Rate, Share, Span};
 
 /// A length of time.
@@ -43,8 +43,8 @@ const NAME: Leaf = Leaf {
     pattern: "^[A-Za-z][A-Za-z0-9_-]{0,63}$",
     examples: &["worker", "orders"],
 };
-const RESOURCE: Leaf = Leaf {
-    name: "the name of a target or a resource",
+const ALARM: Leaf = Leaf {
+    name: "the name of an alarm, or of a target that is one",
     json_type: "string",
     pattern: r"\S",
     examples: &["OrdersBacklogAlarm"],
@@ -224,7 +224,7 @@ macro_rules! reference {
                 let text = reader.text(node, &Self::shape())?;
                 match name(&text) {
                     Ok(()) => {
-                        reader.refer(ReferenceKind::$kind, text.as_ref(), node.at);
+                        reader.refer(ReferenceKind::$kind, text.as_ref(), node.at, &[]);
                         Some($build(text.into_owned()))
                     }
                     Err((what, help)) => {
@@ -258,23 +258,23 @@ macro_rules! reference {
 #[serde(transparent)]
 pub struct TargetName(pub String);
 
-/// The name of a resource, or of a target that stands for one.
+/// The name of an alarm, or of a target that stands for one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ResourceName(pub String);
+pub struct AlarmName(pub String);
 
-impl FromNode for ResourceName {
+impl FromNode for AlarmName {
     fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         let name = String::from_node(node, reader)?;
-        reader.refer(ReferenceKind::TargetOrResource, name.clone(), node.at);
-        Some(ResourceName(name))
+        reader.refer(ReferenceKind::TargetOrResource, name.clone(), node.at, &[ResourceKind::Alarm]);
+        Some(AlarmName(name))
     }
 
     fn shape() -> Shape {
-        Shape::Leaf(RESOURCE)
+        Shape::Leaf(ALARM)
     }
 }
 
-impl fmt::Display for ResourceName {
+impl fmt::Display for AlarmName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
     }

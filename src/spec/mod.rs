@@ -3,10 +3,13 @@
 //! Invariant: nothing here stops at the first mistake or loses its place. A file is read whole; every finding names
 //! the file, the line and the column, shows the line, and says what to write instead.
 
+pub mod check;
+pub mod declare;
 pub mod experiment;
 pub mod finding;
 pub mod hypothesis;
 pub mod leaf;
+pub mod load;
 pub mod project;
 pub mod read;
 pub mod sentence;

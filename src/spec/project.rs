@@ -47,8 +47,6 @@ record! {
         pub template: String,
         /// Its traffic: arrival rates, durations, error rates.
         pub traffic: String,
-        /// The name of the stack, for targets that are found by their stack.
-        pub stack: String = "sandbox".into(),
     }
 }
 
@@ -143,7 +141,6 @@ impl Default for Project {
         let shop = SandboxAccount {
             template: "sandbox/shop/template.yaml".into(),
             traffic: "sandbox/shop/traffic.yaml".into(),
-            stack: "sandbox".into(),
         };
         Project {
             version: Version,

@@ -1,7 +1,6 @@
 //! Typed values out of a tree, with every finding at once.
 //!
-//! [`record!`](crate::record), [`choice!`](crate::choice) and [`words!`](crate::words) declare what a file may hold:
-//! one declaration gives the type, its reading, and its [`Shape`](super::shape::Shape) for schema and documentation.
+//! What may stand there is declared with the macros of [`declare`](super::declare).
 //!
 //! Invariant: reading never stops at the first finding. A value that cannot be read is `None`, and then there is a
 //! finding that says why.
@@ -15,6 +14,7 @@ use super::finding::{Code, Finding, Findings};
 use super::shape::{Leaf, Need, Record, Shape, one_of};
 use super::source::{Place, Source};
 use super::yaml::{Entry, Kind, Node, parse};
+use crate::account::ResourceKind;
 
 /// A type that can stand in a file.
 pub trait FromNode: Sized + 'static {
@@ -41,6 +41,8 @@ pub struct Reference {
     pub kind: ReferenceKind,
     pub name: String,
     pub at: Place,
+    /// The kinds of resources that it may mean; empty where that is not known here.
+    pub kinds: Vec<ResourceKind>,
 }
 
 /// What a name refers to.
@@ -72,6 +74,7 @@ impl<T: FromNode> Loaded<T> {
         let Some(tree) = tree else { return (None, findings) };
         let mut reader = Reader { source, findings: &mut findings, references: Vec::new() };
         reader.refuse_tags(&tree);
+        reader.version_first(&tree);
         let value = T::from_node(&tree, &mut reader);
         let references = reader.references;
         findings.sort();
@@ -81,31 +84,27 @@ impl<T: FromNode> Loaded<T> {
 
     /// Where a value stands: `faults/0/for`. What is not written gives the place of what would hold it.
     pub fn place(&self, path: &str) -> Place {
-        let mut node = &self.tree;
-        for step in path.split('/').filter(|step| !step.is_empty()) {
-            let next = match &node.kind {
-                Kind::List(items) => step.parse::<usize>().ok().and_then(|index| items.get(index)),
-                _ => node.get(step),
-            };
-            match next {
-                Some(next) => node = next,
-                None => break,
-            }
-        }
-        node.at
+        self.walk(path).at
     }
 
     /// Where a key stands: `targets/worker` is the word `worker`.
     pub fn key_place(&self, path: &str) -> Place {
         let (above, key) = path.rsplit_once('/').unwrap_or(("", path));
+        let node = self.walk(above);
+        node.entries().iter().find(|entry| entry.key == key).map_or(node.at, |entry| entry.key_at)
+    }
+
+    /// The node at a path, or the last one on the way to it.
+    fn walk(&self, path: &str) -> &Node {
         let mut node = &self.tree;
-        for step in above.split('/').filter(|step| !step.is_empty()) {
-            match step.parse::<usize>().ok().and_then(|index| node.items().get(index)).or_else(|| node.get(step)) {
+        for step in path.split('/').filter(|step| !step.is_empty()) {
+            let item = step.parse::<usize>().ok().and_then(|index| node.items().get(index));
+            match item.or_else(|| node.get(step)) {
                 Some(next) => node = next,
-                None => return node.at,
+                None => break,
             }
         }
-        node.entries().iter().find(|entry| entry.key == key).map_or(node.at, |entry| entry.key_at)
+        node
     }
 
     /// A finding in this file.
@@ -128,8 +127,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Notes a name that must be declared somewhere else.
-    pub fn refer(&mut self, kind: ReferenceKind, name: impl Into<String>, at: Place) {
-        self.references.push(Reference { kind, name: name.into(), at });
+    pub fn refer(&mut self, kind: ReferenceKind, name: impl Into<String>, at: Place, kinds: &[ResourceKind]) {
+        self.references.push(Reference { kind, name: name.into(), at, kinds: kinds.to_vec() });
     }
 
     /// A scalar's text as it stands in the file: a number keeps its zeros. Anything else is a finding.
@@ -272,6 +271,16 @@ impl<'a> Reader<'a> {
             self.report(Code::UnknownWord, node.at, format!("`{text}` is not a word that is known here"), help);
         }
         found
+    }
+
+    fn version_first(&mut self, tree: &Node) {
+        if let Some((first, others)) = tree.entries().split_first()
+            && first.key != "version"
+            && let Some(version) = others.iter().find(|entry| entry.key == "version")
+        {
+            let help = "move it to the top: it says how the rest is to be read";
+            self.report(Code::VersionFirst, version.key_at, "`version` is not the first key", help);
+        }
     }
 
     fn refuse_tags(&mut self, node: &Node) {
@@ -439,199 +448,6 @@ pub fn need<T: FromNode>(default: Option<T>) -> Need {
         (None, Some(_)) => Need::Optional,
         (None, None) => Need::Required,
     }
-}
-
-/// Declares a mapping with known keys: the struct, its reading, its table. A field is required unless it is an
-/// `Option` or has a default; `name as "key"` gives it another key; `struct Pause or lasts` may also be written as the
-/// text of its field `lasts` alone. Every field has a doc comment.
-///
-/// ```
-/// squall::record! {
-///     /// A pause.
-///     pub struct Pause {
-///         /// How long it takes.
-///         pub lasts as "for": squall::units::Span,
-///         /// How often.
-///         pub times: u32 = 1,
-///         /// What for.
-///         pub because: Option<String>,
-///     }
-/// }
-/// ```
-#[macro_export]
-macro_rules! record {
-    (
-        $(#[doc = $doc:literal])+
-        $vis:vis struct $name:ident $(or $short:ident)? {
-            $($(#[doc = $field_doc:literal])+ $field_vis:vis $field:ident $(as $key:literal)? : $type:ty $(= $default:expr)?),*
-            $(,)?
-        }
-    ) => {
-        $(#[doc = $doc])+
-        #[derive(Clone, Debug, PartialEq)]
-        $vis struct $name {
-            $($(#[doc = $field_doc])+ $field_vis $field: $type,)*
-        }
-
-        impl $crate::spec::read::FromNode for $name {
-            fn from_node(
-                node: &$crate::spec::yaml::Node,
-                reader: &mut $crate::spec::read::Reader<'_>,
-            ) -> Option<Self> {
-                $(if let $crate::spec::yaml::Kind::Text(_) = node.kind {
-                    return $name::from_node(&node.under(stringify!($short)), reader);
-                })?
-                let mut fields = reader.fields(node, $name::record())?;
-                // Every field is read before one that failed counts.
-                $(let $field = fields.read::<$type>(
-                    $crate::record!(@key $field $($key)?),
-                    $crate::record!(@default $type $(= $default)?),
-                );)*
-                Some($name { $($field: $field?,)* })
-            }
-
-            fn shape() -> $crate::spec::shape::Shape {
-                let shape = $crate::spec::shape::Shape::Record($name::record);
-                $(let shape = $name::record().or_short(stringify!($short), shape);)?
-                shape
-            }
-        }
-
-        impl $name {
-            /// The table of its keys.
-            pub fn record() -> $crate::spec::shape::Record {
-                $crate::spec::shape::Record {
-                    name: stringify!($name),
-                    doc: $crate::spec::shape::doc_text(&[$($doc),+]),
-                    fields: vec![$($crate::spec::shape::Field {
-                        key: $crate::record!(@key $field $($key)?),
-                        doc: $crate::spec::shape::doc_text(&[$($field_doc),+]),
-                        shape: <$type as $crate::spec::read::FromNode>::shape(),
-                        need: $crate::spec::read::need::<$type>($crate::record!(@default $type $(= $default)?)),
-                    }),*],
-                }
-            }
-        }
-    };
-    (@key $field:ident) => { stringify!($field) };
-    (@key $field:ident $key:literal) => { $key };
-    (@default $type:ty) => { None::<$type> };
-    (@default $type:ty = $default:expr) => { Some::<$type>($default) };
-}
-
-/// Declares a mapping with exactly one key out of several: the enum, its reading, its table.
-///
-/// ```
-/// squall::choice! {
-///     /// How to wait.
-///     pub enum Wait {
-///         /// For a time.
-///         Lasting(squall::units::Span) as "for",
-///         /// For so many messages.
-///         Messages(u32) as "messages",
-///     }
-/// }
-/// ```
-#[macro_export]
-macro_rules! choice {
-    (
-        $(#[doc = $doc:literal])+
-        $vis:vis enum $name:ident {
-            $($(#[doc = $arm_doc:literal])+ $arm:ident($type:ty) as $key:literal),+
-            $(,)?
-        }
-    ) => {
-        $(#[doc = $doc])+
-        #[derive(Clone, Debug, PartialEq)]
-        $vis enum $name {
-            $($(#[doc = $arm_doc])+ $arm($type),)+
-        }
-
-        impl $name {
-            /// The key that it is written with.
-            pub fn key(&self) -> &'static str {
-                match self { $($name::$arm(_) => $key),+ }
-            }
-
-            /// The table of its keys.
-            pub fn choice() -> $crate::spec::shape::Choice {
-                $crate::spec::shape::Choice {
-                    name: stringify!($name),
-                    doc: $crate::spec::shape::doc_text(&[$($doc),+]),
-                    arms: vec![$($crate::spec::shape::Arm {
-                        key: $key,
-                        doc: $crate::spec::shape::doc_text(&[$($arm_doc),+]),
-                        shape: <$type as $crate::spec::read::FromNode>::shape(),
-                    }),+],
-                }
-            }
-        }
-
-        impl $crate::spec::read::FromNode for $name {
-            fn from_node(
-                node: &$crate::spec::yaml::Node,
-                reader: &mut $crate::spec::read::Reader<'_>,
-            ) -> Option<Self> {
-                let entry = reader.only_key(node, &[$($key),+])?;
-                match entry.key.as_str() {
-                    $($key => <$type as $crate::spec::read::FromNode>::from_node(&entry.value, reader).map($name::$arm),)+
-                    _ => None,
-                }
-            }
-
-            fn shape() -> $crate::spec::shape::Shape {
-                $crate::spec::shape::Shape::Choice($name::choice)
-            }
-        }
-    };
-}
-
-/// Gives an enum without data its words in a file: its reading and its table. The enum itself is declared elsewhere.
-///
-/// ```
-/// #[derive(Clone, Copy, PartialEq)]
-/// pub enum Side { Left, Right }
-/// squall::words! {
-///     /// A side.
-///     Side {
-///         /// Where the heart is.
-///         Left as "left",
-///         /// The other one.
-///         Right as "right",
-///     }
-/// }
-/// ```
-#[macro_export]
-macro_rules! words {
-    (
-        $(#[doc = $doc:literal])+
-        $name:ident {
-            $($(#[doc = $word_doc:literal])+ $arm:ident as $word:literal),+
-            $(,)?
-        }
-    ) => {
-        impl $crate::spec::read::FromNode for $name {
-            fn from_node(
-                node: &$crate::spec::yaml::Node,
-                reader: &mut $crate::spec::read::Reader<'_>,
-            ) -> Option<Self> {
-                let index = reader.word(node, &[$($word),+], &Self::shape())?;
-                [$($name::$arm),+].into_iter().nth(index)
-            }
-
-            fn shape() -> $crate::spec::shape::Shape {
-                $crate::spec::shape::Shape::Words(|| $crate::spec::shape::Words {
-                    name: stringify!($name),
-                    doc: $crate::spec::shape::doc_text(&[$($doc),+]),
-                    words: vec![$(($word, $crate::spec::shape::doc_text(&[$($word_doc),+]))),+],
-                })
-            }
-
-            fn to_json(&self) -> serde_json::Value {
-                match self { $($name::$arm => $word.into()),+ }
-            }
-        }
-    };
 }
 
 #[cfg(test)]

@@ -77,8 +77,11 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("slow share", "share"),
 ];
 
+/// Makes a bound of a number.
+type Compare = fn(f64) -> Bound;
+
 /// The words of a comparison. Each may follow `is`, `are`, `stays` or `stay`.
-const COMPARISONS: &[(&[&str], fn(f64) -> Bound)] = &[
+const COMPARISONS: &[(&[&str], Compare)] = &[
     (&["at", "most"], Bound::AtMost),
     (&["at", "least"], Bound::AtLeast),
     (&["below"], Bound::Below),
@@ -417,6 +420,15 @@ fn a_kind(kind: ResourceKind) -> String {
 pub fn applies(metric: Metric) -> String {
     let kinds = ResourceKind::ALL.into_iter().filter(|kind| metric.applies_to(*kind)).map(ResourceKind::word);
     format!("it is measured on {}", one_of(kinds))
+}
+
+impl Sentence {
+    /// The kinds of resources that it may be about.
+    pub fn kinds(&self) -> Vec<ResourceKind> {
+        let said = self.subject.kind;
+        let fits = |kind: &ResourceKind| said.is_none_or(|said| said == *kind) && self.metric.applies_to(*kind);
+        ResourceKind::ALL.into_iter().filter(fits).collect()
+    }
 }
 
 impl fmt::Display for Sentence {

@@ -42,7 +42,7 @@ impl Reader<'_> {
                 let name = &sentence.subject.name;
                 // The name stands in the text as it is; of several places the last is never a metric's word.
                 let at = text.rfind(name.as_str()).map_or(node.at, |at| self.part(node, at, at + name.len()));
-                self.refer(ReferenceKind::TargetOrResource, name.clone(), at);
+                self.refer(ReferenceKind::TargetOrResource, name.clone(), at, &sentence.kinds());
                 Some(sentence)
             }
             Err(error) => {

@@ -272,6 +272,11 @@ impl Fault for Poison {
         &self.target
     }
 
+    /// Messages are no setting.
+    fn is_exclusive(&self) -> bool {
+        false
+    }
+
     fn flaws(&self) -> Vec<Flaw> {
         self.flawed_messages().into_iter().collect()
     }

@@ -1,0 +1,136 @@
+//! What files mean, checked before anything is planned: names that lead nowhere, times that do not fit, runs that could
+//! never be judged held.
+//!
+//! Invariant: no account is asked. What only an account knows is the planner's and the guard's.
+
+mod names;
+mod timing;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::experiment::Experiment;
+use super::finding::{Code, Findings};
+use super::hypothesis::Hypothesis;
+use super::load::ExperimentFiles;
+use super::project::Project;
+use super::read::{Loaded, closest};
+use super::sentence::Sentence;
+use super::shape::listed;
+use super::source::Place;
+use crate::account::{AccountName, Metric, ResourceKind};
+use crate::plan::Bound;
+use crate::units::Span;
+
+/// Names of resources in accounts that can be looked into beforehand, such as the embedded one. An account that is
+/// absent is not known.
+pub type Known = BTreeMap<AccountName, BTreeMap<ResourceKind, BTreeSet<String>>>;
+
+/// Checks a project's configuration.
+pub fn project(project: &Loaded<Project>, findings: &mut Findings) {
+    let value = &project.value;
+    let names = || value.accounts.keys().map(|name| name.0.as_str());
+    if names().next().is_none() {
+        let help = "write for example `local: { sandbox: { template: template.yaml, traffic: traffic.yaml } }`";
+        findings.push(project.finding(Code::Empty, project.key_place("accounts"), "there is no account").help(help));
+    } else if !value.accounts.contains_key(&value.default_account) {
+        let what = format!("there is no account `{}`", value.default_account);
+        let at = project.place("default_account");
+        findings.push(project.finding(Code::UnknownAccount, at, what).help(meant(&value.default_account.0, names())));
+    }
+}
+
+/// Checks a hypothesis on its own.
+pub fn hypothesis(hypothesis: &Loaded<Hypothesis>, findings: &mut Findings) {
+    let value = &hypothesis.value;
+    if value.signals.is_empty() {
+        let help = "write for example `- failed share of ShopApi is at most 1 %`";
+        let at = hypothesis.key_place("signals");
+        findings.push(hypothesis.finding(Code::Empty, at, "a hypothesis without a signal says nothing").help(help));
+    }
+    for (index, (judged, item)) in value.judged().iter().zip(&value.signals).enumerate() {
+        let own = if item.every.is_some() { format!("signals/{index}/every") } else { "every".into() };
+        window(hypothesis, &own, judged.every, &judged.signal, findings);
+        let at = hypothesis.place(&format!("signals/{index}/signal"));
+        bound(hypothesis, at, &judged.signal, findings);
+    }
+}
+
+/// Checks an experiment together with its hypotheses.
+pub fn experiment(files: &ExperimentFiles, project: &Project, known: &Known, findings: &mut Findings) {
+    let experiment = &files.experiment;
+    let value = &experiment.value;
+    let lists = [
+        ("targets", value.targets.is_empty(), "there is no target", "name what the faults hit"),
+        (
+            "hypotheses",
+            value.hypotheses.is_empty(),
+            "there is no hypothesis",
+            "say what must stay true, such as `- named: ...`",
+        ),
+        ("faults", value.faults.is_empty(), "there is no fault", "`squall faults` lists what can be injected"),
+    ];
+    for (key, empty, what, help) in lists {
+        if empty {
+            findings.push(experiment.finding(Code::Empty, experiment.key_place(key), what).help(help));
+        }
+    }
+    sentences(experiment, findings);
+    names::check(files, project, known, findings);
+    timing::check(files, findings);
+}
+
+/// The sentences that stand in the experiment itself.
+fn sentences(experiment: &Loaded<Experiment>, findings: &mut Findings) {
+    use super::experiment::HypothesisItem;
+    for (index, item) in experiment.value.hypotheses.iter().enumerate() {
+        if let HypothesisItem::Signal(signal) = item {
+            let judged = signal.judged("", &super::hypothesis::Steadiness::default());
+            window(experiment, &format!("hypotheses/{index}/every"), judged.every, &judged.signal, findings);
+            bound(experiment, experiment.place(&format!("hypotheses/{index}/signal")), &judged.signal, findings);
+        }
+    }
+    for (index, condition) in experiment.value.guards.stop_when.0.iter().enumerate() {
+        bound(experiment, experiment.place(&format!("guards/stop_when/{index}")), &condition.0, findings);
+    }
+}
+
+/// Metrics that CloudWatch publishes have a value for each minute; counts that are read directly for each moment.
+fn window<T: super::FromNode>(file: &Loaded<T>, path: &str, every: Span, sentence: &Sentence, findings: &mut Findings) {
+    const SHORTEST: Span = Span::from_secs(10);
+    const PERIOD: Span = Span::from_secs(60);
+    let published = sentence.metric.delay() > Span::ZERO;
+    let mut wrong =
+        |what: String, help: &str| findings.push(file.finding(Code::Window, file.place(path), what).help(help));
+    if every < SHORTEST {
+        wrong(format!("a window of {every} is too short"), "write at least `10s`, or `1m` for a metric of CloudWatch");
+    } else if published && every.micros() % PERIOD.micros() != 0 {
+        let what = format!("`{sentence}` has a value for each whole minute, not for windows of {every}");
+        wrong(what, "write `1m`, `2m` or `5m`");
+    }
+}
+
+/// A bound that says nothing.
+fn bound<T: super::FromNode>(file: &Loaded<T>, at: Place, sentence: &Sentence, findings: &mut Findings) {
+    let share = sentence.metric.is_share();
+    let says = match sentence.bound {
+        _ if sentence.metric == Metric::AlarmState => return,
+        Bound::AtLeast(least) if least <= 0.0 => "always so",
+        Bound::AtMost(most) if share && most >= 1.0 => "always so",
+        Bound::Below(limit) if limit <= 0.0 => "never so",
+        Bound::Above(limit) if share && limit >= 1.0 => "never so",
+        _ => return,
+    };
+    let what = format!("`{sentence}` is {says}");
+    findings.push(
+        file.finding(Code::EmptyBound, at, what).help("write a bound that a bad value breaks and a good one keeps"),
+    );
+}
+
+/// `did you mean ...?`, or what there is.
+fn meant<'n>(name: &str, names: impl Iterator<Item = &'n str> + Clone) -> String {
+    match closest(name, names.clone()) {
+        Some(close) => format!("did you mean `{close}`?"),
+        None if names.clone().next().is_none() => String::new(),
+        None => format!("there are {}", listed(names)),
+    }
+}

@@ -1,0 +1,201 @@
+//! Names: do they lead to something, and to something of the right kind?
+
+use std::collections::BTreeSet;
+
+use super::{Known, meant};
+use crate::account::target::SelectBy;
+use crate::account::{AccountName, ResourceKind};
+use crate::faults::FaultSpec;
+use crate::spec::FromNode;
+use crate::spec::finding::{Code, Findings};
+use crate::spec::leaf::TargetName;
+use crate::spec::load::ExperimentFiles;
+use crate::spec::project::Project;
+use crate::spec::read::{Loaded, Reference, ReferenceKind, closest};
+use crate::spec::shape::one_of;
+use crate::spec::source::Place;
+
+/// Kinds that load can be sent to.
+const LOADABLE: &[ResourceKind] = &[ResourceKind::Api, ResourceKind::Function, ResourceKind::Queue];
+
+pub(super) fn check(files: &ExperimentFiles, project: &Project, known: &Known, findings: &mut Findings) {
+    let mut names = Names { files, project, known, findings, used: BTreeSet::new() };
+    names.references(&files.experiment);
+    for hypothesis in files.hypotheses.values() {
+        names.references(hypothesis);
+    }
+    names.faults();
+    names.load();
+    names.targets();
+}
+
+struct Names<'a> {
+    files: &'a ExperimentFiles,
+    project: &'a Project,
+    known: &'a Known,
+    findings: &'a mut Findings,
+    used: BTreeSet<String>,
+}
+
+impl Names<'_> {
+    fn target_kind(&self, name: &str) -> Option<ResourceKind> {
+        let targets = &self.files.experiment.value.targets;
+        targets.get(&TargetName(name.to_owned())).map(|target| target.selector.kind)
+    }
+
+    fn references<T: FromNode>(&mut self, file: &Loaded<T>) {
+        for reference in &file.references {
+            match reference.kind {
+                ReferenceKind::Target => self.target(file, reference),
+                ReferenceKind::TargetOrResource => self.target_or_resource(file, reference),
+                ReferenceKind::Account => self.account(file, reference),
+                // Its file was looked for when it was read.
+                ReferenceKind::Hypothesis => {}
+            }
+        }
+    }
+
+    fn target<T: FromNode>(&mut self, file: &Loaded<T>, reference: &Reference) {
+        self.used.insert(reference.name.clone());
+        if self.target_kind(&reference.name).is_none() {
+            let names = self.files.experiment.value.targets.keys().map(|name| name.0.as_str());
+            let what = format!("there is no target `{}`", reference.name);
+            let help = meant(&reference.name, names);
+            self.findings.push(file.finding(Code::UnknownTarget, reference.at, what).help(help));
+        }
+    }
+
+    fn account<T: FromNode>(&mut self, file: &Loaded<T>, reference: &Reference) {
+        if !self.project.accounts.contains_key(&AccountName(reference.name.clone())) {
+            let names = self.project.accounts.keys().map(|name| name.0.as_str());
+            let what = format!("there is no account `{}` in squall.yaml", reference.name);
+            let help = meant(&reference.name, names);
+            self.findings.push(file.finding(Code::UnknownAccount, reference.at, what).help(help));
+        }
+    }
+
+    fn target_or_resource<T: FromNode>(&mut self, file: &Loaded<T>, reference: &Reference) {
+        let name = &reference.name;
+        if let Some(kind) = self.target_kind(name) {
+            self.used.insert(name.clone());
+            return self.right_kind(file, reference.at, name, kind, &reference.kinds);
+        }
+        let account = &self.files.account;
+        if self.known.contains_key(account) {
+            return self.resource(file, reference.at, account, &reference.kinds, name);
+        }
+        // Nobody can say beforehand whether a resource is there. A name that is almost a target's is worth a look.
+        let targets = self.files.experiment.value.targets.keys().map(|name| name.0.as_str());
+        if let Some(close) = closest(name, targets) {
+            let what = format!("no target is called `{name}`, so it is looked up as a resource");
+            let help = format!("did you mean the target `{close}`?");
+            self.findings.push(file.finding(Code::DoubtfulName, reference.at, what).help(help));
+        }
+    }
+
+    /// A resource of one of some kinds must be in an account that can be looked into.
+    fn resource<T: FromNode>(
+        &mut self,
+        file: &Loaded<T>,
+        at: Place,
+        account: &AccountName,
+        kinds: &[ResourceKind],
+        name: &str,
+    ) {
+        let Some(resources) = self.known.get(account) else { return };
+        let of_kinds = || kinds.iter().filter_map(|kind| resources.get(kind)).flatten().map(String::as_str);
+        // An ARN's last part is the name.
+        let plain = if name.starts_with("arn:") { name.rsplit([':', '/']).next().unwrap_or(name) } else { name };
+        if of_kinds().any(|known| known == plain || known == name) {
+            return;
+        }
+        let other = resources.iter().find(|(_, names)| names.contains(plain));
+        let kinds_said = one_of(kinds.iter().map(|kind| kind.word()));
+        let (code, what) = match other {
+            Some((kind, _)) => {
+                (Code::WrongResource, format!("`{name}` is of the kind `{}`, not {kinds_said}", kind.word()))
+            }
+            None => (Code::UnknownResource, format!("the account `{account}` has no {kinds_said} called `{name}`")),
+        };
+        let targets = self.files.experiment.value.targets.keys().map(|name| name.0.as_str());
+        let close = closest(plain, targets).or_else(|| closest(plain, of_kinds()));
+        let help = match close {
+            Some(close) => format!("did you mean `{close}`?"),
+            None => meant(plain, of_kinds()),
+        };
+        self.findings.push(file.finding(code, at, what).help(help));
+    }
+
+    fn right_kind<T: FromNode>(
+        &mut self,
+        file: &Loaded<T>,
+        at: Place,
+        name: &str,
+        kind: ResourceKind,
+        wanted: &[ResourceKind],
+    ) {
+        if wanted.is_empty() || wanted.contains(&kind) {
+            return;
+        }
+        let what = format!(
+            "`{name}` is of the kind `{}`, and here belongs {}",
+            kind.word(),
+            one_of(wanted.iter().map(|kind| kind.word()))
+        );
+        let targets = &self.files.experiment.value.targets;
+        let fitting = targets.iter().find(|(_, target)| wanted.contains(&target.selector.kind));
+        let help = fitting.map_or("add such a target".to_owned(), |(name, _)| format!("`{name}` is one"));
+        self.findings.push(file.finding(Code::WrongResource, at, what).help(help));
+    }
+
+    fn faults(&mut self) {
+        let experiment = &self.files.experiment;
+        for (index, inject) in experiment.value.faults.iter().enumerate() {
+            let fault = inject.fault.fault();
+            let path = format!("faults/{index}/inject/{}", inject.fault.key());
+            for flaw in fault.flaws() {
+                let at = experiment.place(&format!("{path}/{}", flaw.key));
+                self.findings.push(experiment.finding(Code::FaultParameter, at, flaw.what).help(flaw.help));
+            }
+            let Some(target) = experiment.value.targets.get(fault.target()) else { continue };
+            let at = experiment.place(&format!("{path}/target"));
+            self.right_kind(experiment, at, &fault.target().0, target.selector.kind, fault.page().kinds);
+            if let (FaultSpec::Poison(poison), SelectBy::Name(name)) = (&inject.fault, &target.selector.by)
+                && name.ends_with(".fifo")
+                && poison.fifo_group.is_none()
+            {
+                let what = "a message that fails holds up its group in a FIFO queue";
+                let help = "say which group: `fifo_group: squall`";
+                self.findings.push(experiment.finding(Code::FaultParameter, at, what).help(help));
+            }
+        }
+    }
+
+    fn load(&mut self) {
+        let experiment = &self.files.experiment;
+        for (index, load) in experiment.value.load.iter().enumerate() {
+            if let Some(kind) = self.target_kind(&load.to.0) {
+                let at = experiment.place(&format!("load/{index}/to"));
+                self.right_kind(experiment, at, &load.to.0, kind, LOADABLE);
+            }
+        }
+    }
+
+    fn targets(&mut self) {
+        let experiment = &self.files.experiment;
+        // A misspelt name is meant for a target that is then without use; one finding is enough for both.
+        let misspelt = self.findings.iter().any(|finding| finding.code == Code::UnknownTarget);
+        for (name, target) in &experiment.value.targets {
+            let at = experiment.key_place(&format!("targets/{name}"));
+            if !self.used.contains(&name.0) && !misspelt {
+                let what = format!("nothing speaks of the target `{name}`");
+                self.findings.push(experiment.finding(Code::UnusedTarget, at, what).help("take it away, or use it"));
+            }
+            if let SelectBy::Name(resource) = &target.selector.by {
+                let kind = target.selector.kind;
+                let at = experiment.place(&format!("targets/{name}/{}", kind.word()));
+                self.resource(experiment, at, self.files.account_of(target), &[kind], resource);
+            }
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Times: do they fit, and is there enough to see?
+
+use crate::faults::FaultSpec;
+use crate::plan::Bound;
+use crate::run::conclude::WINDOWS_TO_HOLD;
+use crate::spec::experiment::{Experiment, HypothesisItem, Judged};
+use crate::spec::finding::{Code, Findings};
+use crate::spec::load::ExperimentFiles;
+use crate::spec::read::Loaded;
+use crate::units::Span;
+
+/// Between the end of a fault and the next of its kind on one resource: the undo is written, and read back.
+const BETWEEN: Span = Span::from_mins(2);
+/// What the undo takes, and what metrics need to be published, beyond the times of the file.
+const SLACK: Span = Span::from_mins(4);
+
+pub(super) fn check(files: &ExperimentFiles, findings: &mut Findings) {
+    let experiment = &files.experiment;
+    zeros(experiment, findings);
+    overlaps(files, findings);
+    if experiment.value.faults.is_empty() {
+        return;
+    }
+    let judged = files.judged();
+    let whole = cut_short(experiment, &judged, findings);
+    too_short(experiment, &judged, findings);
+    alarms(experiment, findings);
+    too_quiet(experiment, &judged, whole, findings);
+}
+
+fn zeros(experiment: &Loaded<Experiment>, findings: &mut Findings) {
+    let value = &experiment.value;
+    let mut spans = vec![
+        ("baseline".to_owned(), value.baseline),
+        ("recovers_within".to_owned(), value.recovers_within),
+        ("guards/longest".to_owned(), value.guards.longest),
+    ];
+    for (index, inject) in value.faults.iter().enumerate() {
+        spans.push((format!("faults/{index}/for"), inject.lasts));
+    }
+    for (index, item) in value.hypotheses.iter().enumerate() {
+        if let HypothesisItem::Alarm(item) = item {
+            spans.push((format!("hypotheses/{index}/alarm/fires_within"), item.alarm.fires_within));
+        }
+    }
+    for (path, span) in spans {
+        if span == Span::ZERO {
+            let what = "this must last for some time";
+            let help = "write for example `5m`";
+            findings.push(experiment.finding(Code::Zero, experiment.place(&path), what).help(help));
+        }
+    }
+    for (index, load) in value.load.iter().enumerate() {
+        let (from, to) = load.rate.bounds();
+        if from.get() + to.get() == 0.0 {
+            let at = experiment.place(&format!("load/{index}/rate"));
+            findings.push(experiment.finding(Code::Zero, at, "no request is made").help("write for example `5/s`"));
+        }
+        if load.at_most == 0 {
+            let at = experiment.place(&format!("load/{index}/at_most"));
+            findings.push(experiment.finding(Code::Zero, at, "no request is made").help("write how many there may be"));
+        }
+    }
+    if value.guards.hits_at_most == 0 {
+        let at = experiment.place("guards/hits_at_most");
+        findings.push(experiment.finding(Code::Zero, at, "no resource may feel the faults").help("write at least 1"));
+    }
+}
+
+/// Two faults that change one setting must not overlap, and the first must be undone before the second reads.
+fn overlaps(files: &ExperimentFiles, findings: &mut Findings) {
+    let experiment = &files.experiment;
+    let faults = &experiment.value.faults;
+    for (index, later) in faults.iter().enumerate() {
+        for (other, earlier) in faults[..index].iter().enumerate() {
+            if !one_setting(files, &earlier.fault, &later.fault) {
+                continue;
+            }
+            let overlap = later.at < earlier.at + earlier.lasts && earlier.at < later.at + later.lasts;
+            let close =
+                later.at < earlier.at + earlier.lasts + BETWEEN && earlier.at < later.at + later.lasts + BETWEEN;
+            let what = match (overlap, close) {
+                (true, _) => "two faults would change one setting at once",
+                (false, true) => "the fault before this one may not be undone yet",
+                (false, false) => continue,
+            };
+            let ends = earlier.at.max(later.at.min(earlier.at)) + earlier.lasts + BETWEEN;
+            let at = experiment.place(&format!("faults/{index}/inject"));
+            let also = experiment.place(&format!("faults/{other}/inject"));
+            findings.push(
+                experiment
+                    .finding(Code::Overlap, at, what)
+                    .also(also, "the other one")
+                    .help(format!("let it begin at `{ends}` or later, or aim it at another resource")),
+            );
+        }
+    }
+}
+
+/// Whether two faults change the same setting, as far as the file shows it.
+fn one_setting(files: &ExperimentFiles, a: &FaultSpec, b: &FaultSpec) -> bool {
+    let targets = &files.experiment.value.targets;
+    let (Some(of_a), Some(of_b)) = (targets.get(a.fault().target()), targets.get(b.fault().target())) else {
+        return false;
+    };
+    let same_target = of_a.selector == of_b.selector && files.account_of(of_a) == files.account_of(of_b);
+    a.key() == b.key() && a.fault().is_exclusive() && same_target
+}
+
+/// Whether `longest` ends the run early. Gives the time that the whole run takes at the most.
+fn cut_short(experiment: &Loaded<Experiment>, judged: &[Judged], findings: &mut Findings) -> Span {
+    let value = &experiment.value;
+    let longest = value.guards.longest;
+    let faults = value.baseline + value.faults_end();
+    let every = judged.iter().map(|judged| judged.every).max().unwrap_or_default();
+    let whole = faults + value.recovers_within + every * (windows() + 1) + SLACK;
+    let last = value.faults.iter().enumerate().max_by_key(|(_, inject)| inject.at + inject.lasts);
+    let at = match &value.guards.longest {
+        _ if experiment.tree.get("guards").is_some_and(|guards| guards.get("longest").is_some()) => {
+            experiment.place("guards/longest")
+        }
+        _ => experiment.place(&format!("faults/{}/for", last.map_or(0, |(index, _)| index))),
+    };
+    if longest == Span::ZERO {
+        return whole;
+    }
+    if faults >= longest {
+        let what = format!("the baseline and the faults take {faults}, and the run is stopped after {longest}");
+        let help = format!("write `longest: {}` or more, or make them shorter", round_up(whole));
+        findings.push(experiment.finding(Code::TooLong, at, what).help(help));
+    } else if whole > longest {
+        let what = format!("the run may take {whole}, and is stopped after {longest}: then it cannot be judged held");
+        let help = format!("write `longest: {}` or more", round_up(whole));
+        findings.push(experiment.finding(Code::NeverHeld, at, what).help(help));
+    }
+    whole
+}
+
+/// Held takes five windows with data of each signal in each phase.
+fn too_short(experiment: &Loaded<Experiment>, judged: &[Judged], findings: &mut Findings) {
+    let value = &experiment.value;
+    let Some(slowest) = judged.iter().max_by_key(|judged| judged.every) else { return };
+    let every = slowest.every;
+    let mut short = |path: &str, what: String, help: String| {
+        findings.push(experiment.finding(Code::NeverHeld, experiment.place(path), what).help(help));
+    };
+    let enough = every * windows();
+    if value.baseline < enough && value.baseline > Span::ZERO {
+        let what = format!(
+            "a baseline of {} has fewer than {} windows of {every} of `{}`, so it can never be judged held",
+            value.baseline,
+            windows(),
+            slowest.signal
+        );
+        short("baseline", what, format!("write `baseline: {enough}` or more"));
+    }
+    let first = value.faults.iter().map(|inject| inject.at).min().unwrap_or_default();
+    let there = value.faults_end() - first;
+    // Windows lie on the clock, so that the fault begins in the middle of one.
+    let enough = every * (windows() + 1);
+    let last = value.faults.iter().enumerate().max_by_key(|(_, inject)| inject.at + inject.lasts);
+    if let Some((index, _)) = last
+        && there < enough
+        && there > Span::ZERO
+    {
+        let what = format!(
+            "faults of {there} have fewer than {} whole windows of {every} of `{}`, so it can never be judged held",
+            windows(),
+            slowest.signal
+        );
+        short(&format!("faults/{index}/for"), what, format!("let the faults last for {enough} or more"));
+    }
+}
+
+/// An alarm must have the time to fire before the faults are undone.
+fn alarms(experiment: &Loaded<Experiment>, findings: &mut Findings) {
+    let value = &experiment.value;
+    let first = value.faults.iter().map(|inject| inject.at).min().unwrap_or_default();
+    let there = value.faults_end() - first;
+    for (index, item) in value.hypotheses.iter().enumerate() {
+        let (within, path) = match item {
+            HypothesisItem::Alarm(item) => (item.alarm.fires_within, "alarm/fires_within"),
+            HypothesisItem::Signal(item) => match item.signal.0.bound {
+                Bound::FiresWithin(within) => (within, "signal"),
+                _ => continue,
+            },
+            HypothesisItem::Named(_) => continue,
+        };
+        if within >= there && there > Span::ZERO {
+            let what = format!("the faults are out after {there}, before the alarm must have fired");
+            let help = format!("let a fault last for longer than {within}, or give the alarm less time");
+            let at = experiment.place(&format!("hypotheses/{index}/{path}"));
+            findings.push(experiment.finding(Code::NeverHeld, at, what).help(help));
+        }
+    }
+}
+
+/// Load that is too thin for the windows, or used up before the end.
+fn too_quiet(experiment: &Loaded<Experiment>, judged: &[Judged], whole: Span, findings: &mut Findings) {
+    for (index, load) in experiment.value.load.iter().enumerate() {
+        let (from, to) = load.rate.bounds();
+        let about =
+            |judged: &&Judged| judged.signal.subject.name == load.to.0 && judged.signal.metric.delay() > Span::ZERO;
+        let Some(signal) = judged.iter().filter(about).min_by_key(|judged| judged.every) else { continue };
+        let thin = from.get().min(to.get()) * signal.every.secs_f64();
+        if thin < 1.0 {
+            let what = format!("at this rate a window of {} of `{}` may have no request", signal.every, signal.signal);
+            let at = experiment.place(&format!("load/{index}/rate"));
+            let help = "a window without data counts for nothing: raise the rate, or make the windows longer";
+            findings.push(experiment.finding(Code::NeverHeld, at, what).help(help));
+        }
+        let requests = (from.get() + to.get()) / 2.0 * whole.secs_f64();
+        if requests > f64::from(load.at_most) {
+            let what = format!("{} requests are used up before the run is over, which may take {whole}", load.at_most);
+            let help = format!("write `at_most: {}` or more", requests.ceil());
+            let at = experiment.place(&format!("load/{index}/at_most"));
+            findings.push(experiment.finding(Code::NeverHeld, at, what).help(help));
+        }
+    }
+}
+
+fn windows() -> i64 {
+    i64::try_from(WINDOWS_TO_HOLD).unwrap_or(5)
+}
+
+/// To whole minutes.
+fn round_up(span: Span) -> Span {
+    Span::from_mins((span.micros() + 59_999_999) / 60_000_000)
+}
