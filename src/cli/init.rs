@@ -18,7 +18,7 @@ pub struct Args {}
 
 /// What is written, as it is shipped.
 const FILES: [(&str, &str); 7] = [
-    (CONFIG, PROJECT),
+    (CONFIG, include_str!("../../squall.yaml")),
     (EXPERIMENT, include_str!("../../experiments/payment-worker-throttled.yaml")),
     ("hypotheses/no-order-is-lost.yaml", include_str!("../../hypotheses/no-order-is-lost.yaml")),
     ("hypotheses/payments-are-taken.yaml", include_str!("../../hypotheses/payments-are-taken.yaml")),
@@ -28,15 +28,6 @@ const FILES: [(&str, &str); 7] = [
 ];
 
 const EXPERIMENT: &str = "experiments/payment-worker-throttled.yaml";
-
-const PROJECT: &str = "\
-version: 1
-default_account: sandbox
-accounts:
-  # An application in virtual time, read from its template: no credentials, and an hour passes in an instant.
-  sandbox:
-    sandbox: { template: sandbox/shop/template.yaml, traffic: sandbox/shop/traffic.yaml, stack: shop }
-";
 
 pub fn execute(_: &Args, context: &mut Context) -> Ended {
     let root = context.named_project.clone().unwrap_or_else(|| PathBuf::from("."));

@@ -7,6 +7,9 @@ use super::app::App;
 use super::traffic::read_app;
 use crate::spec::Source;
 
+/// The name of its stack; names of roles and parameters begin with it.
+pub const STACK: &str = "shop";
+
 /// The shop's template and its traffic file.
 pub fn shop_sources() -> (Arc<Source>, Arc<Source>) {
     (
@@ -19,7 +22,7 @@ pub fn shop_sources() -> (Arc<Source>, Arc<Source>) {
 pub fn shop() -> App {
     let (template, traffic) = shop_sources();
     // A test holds that both files are without findings; an empty application is what nobody ever sees.
-    read_app(&template, &traffic).0.unwrap_or_default()
+    read_app(&template, &traffic, STACK).0.unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -32,7 +35,7 @@ mod tests {
     #[test]
     fn the_shop_is_read_without_a_finding() {
         let (template, traffic) = shop_sources();
-        let (app, findings) = read_app(&template, &traffic);
+        let (app, findings) = read_app(&template, &traffic, STACK);
         assert!(findings.is_empty(), "{}", findings.render(Style::Plain));
         assert!(app.is_some());
     }

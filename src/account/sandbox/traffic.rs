@@ -24,8 +24,6 @@ crate::record! {
     pub struct TrafficFile {
         /// The version of this format.
         pub version: Version,
-        /// The name of the CloudFormation stack: what `AWS::StackName` gives in the template.
-        pub stack: String = "app".into(),
         /// Values of the template's parameters. One that is left out has its default.
         pub parameters: BTreeMap<String, String> = BTreeMap::new(),
         /// What the account as a whole allows.
@@ -207,13 +205,12 @@ pub(super) fn default_cold_start(runtime: &str) -> Duration {
     Duration::Lognormal { median: Span::from_micros(median_micros), sigma }
 }
 
-/// Reads an application from its template and its traffic file. Without an [`App`] the findings hold an error.
-pub fn read_app(template: &Arc<Source>, traffic: &Arc<Source>) -> (Option<App>, Findings) {
+/// Reads an application from its template and its traffic file, as it is deployed in the stack `stack`. Without an
+/// [`App`] the findings hold an error.
+pub fn read_app(template: &Arc<Source>, traffic: &Arc<Source>, stack: &str) -> (Option<App>, Findings) {
     let (loaded, mut findings) = Loaded::<TrafficFile>::read(traffic);
-    let deployment = match &loaded {
-        Some(file) => Deployment { stack: file.value.stack.clone(), parameters: file.value.parameters.clone() },
-        None => Deployment { stack: "app".into(), parameters: BTreeMap::new() },
-    };
+    let parameters = loaded.as_ref().map(|file| file.value.parameters.clone()).unwrap_or_default();
+    let deployment = Deployment { stack: stack.to_owned(), parameters };
     let (app, found) = template::read(template, &deployment);
     findings.append(found);
     let (Some(mut app), Some(file)) = (app, loaded) else { return (None, findings) };

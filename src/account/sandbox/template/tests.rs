@@ -194,7 +194,7 @@ fn a_handler_calls_what_the_traffic_file_says() {
         "t.yaml",
         "Resources: { F: { Type: AWS::Serverless::Function }, G: { Type: AWS::Serverless::Function }, Q: { Type: AWS::SQS::Queue } }",
     );
-    let traffic = |text: &str| read_app(&template, &Source::new("traffic.yaml", text));
+    let traffic = |text: &str| read_app(&template, &Source::new("traffic.yaml", text), "s");
     let (app, findings) = traffic(
         "version: 1\nfunctions:\n  F: { calls: [{ function: G, waits: false }, { queue: Q }], duration: { median: 10ms, p99: 100ms } }\n",
     );
@@ -242,7 +242,7 @@ proptest! {
             text.replace_range(start..end, &new);
         }
         let mangled = Source::new("mangled.yaml", text);
-        let (app, findings) = if in_traffic { read_app(&template, &mangled) } else { read_app(&mangled, &traffic) };
+        let (app, findings) = if in_traffic { read_app(&template, &mangled, "s") } else { read_app(&mangled, &traffic, "s") };
         prop_assert_eq!(app.is_none(), findings.has_errors());
         for finding in findings.iter() {
             prop_assert!(finding.at.end <= finding.source.text.len());
