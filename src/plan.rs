@@ -3,7 +3,7 @@
 //! Invariant: a plan is complete. What the machine does to an account, forward or back, stands in it; what the
 //! user is shown, the marks, the `aws` commands and the undo are all read off the same list.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -250,14 +250,101 @@ pub struct Plan {
     pub warnings: Vec<String>,
 }
 
+/// How long an undo that the service refuses or does not answer is tried before its change is reported as left behind.
+pub const UNDO_PATIENCE: Span = Span::from_mins(15);
+/// How long after its answer was lost a message may still arrive in its queue.
+pub const LATE_SEND: Span = Span::from_secs(60);
+
+impl Change {
+    /// How long its undo takes at the worst, with a service that answers: until nothing of ours can land any more, and
+    /// until the value from before works everywhere.
+    pub fn undone_within(&self) -> Span {
+        self.setting.quiet() + self.takes_effect_within
+    }
+}
+
+impl Emission {
+    /// How long after the last message was sent its messages are accounted for at the worst.
+    pub fn accounted_within(&self) -> Span {
+        match &self.cleanup {
+            Cleanup::Sweep { arrives_within, .. } => *arrives_within + LATE_SEND,
+            Cleanup::LeaveInQueue => Span::ZERO,
+        }
+    }
+}
+
+impl Step {
+    /// When its undo begins, counted from the end of the baseline.
+    pub fn ends(&self) -> Span {
+        self.at + self.lasts
+    }
+}
+
 impl Plan {
     /// From the end of the baseline to the begin of the last undo.
     pub fn timeline(&self) -> Span {
-        self.steps.iter().map(|step| step.at + step.lasts).max().unwrap_or(Span::ZERO)
+        self.steps.iter().map(Step::ends).max().unwrap_or(Span::ZERO)
     }
 
     /// From the begin of the baseline to the planned end of the recovery.
     pub fn length(&self) -> Span {
         self.baseline + self.timeline() + self.recovers_within
+    }
+
+    /// How long the undo of everything takes at the worst, with a service that answers.
+    pub fn undone_within(&self) -> Span {
+        let changes = self.changes.values().map(Change::undone_within);
+        let messages = self.steps.iter().filter_map(|step| step.emission.as_ref()).map(Emission::accounted_within);
+        changes.chain(messages).max().unwrap_or(Span::ZERO)
+    }
+
+    /// How long after its start the end of the baseline is at the latest: its windows begin at a whole minute, and its
+    /// last values are published late.
+    pub fn baseline_within(&self) -> Span {
+        let signals = || self.signals.iter();
+        let align = signals().map(|signal| signal.every).max().unwrap_or(Span::ZERO);
+        let publish = signals().map(|signal| signal.query.metric.delay()).max().unwrap_or(Span::ZERO);
+        align + self.baseline + publish
+    }
+
+    /// The longest that the run can take when nothing goes wrong: from its start to the last value of the recovery, or
+    /// the last message accounted for.
+    pub fn fits_into(&self) -> Span {
+        let publish = self.signals.iter().map(|signal| signal.query.metric.delay()).max().unwrap_or(Span::ZERO);
+        let changes = self.changes.values().map(Change::undone_within).max().unwrap_or(Span::ZERO);
+        let recovered = self.timeline() + changes + self.recovers_within + publish;
+        let accounted =
+            self.steps.iter().filter_map(|step| Some(step.ends() + step.emission.as_ref()?.accounted_within()));
+        self.baseline_within() + accounted.max().unwrap_or(Span::ZERO).max(recovered)
+    }
+
+    /// After this nothing of the run is in the account any more, unless its machine died or an undo was refused.
+    pub fn latest_end(&self) -> Time {
+        self.made_at + self.longest + self.undone_within().max(UNDO_PATIENCE)
+    }
+
+    /// The changes in the order of their undo: newest first, marks last.
+    pub fn inverse_order(&self) -> Vec<ChangeId> {
+        let newest_first = |marks: bool| {
+            let ids = self.changes.iter().rev().filter(move |(_, change)| change.setting.is_mark() == marks);
+            ids.map(|(id, _)| *id)
+        };
+        newest_first(false).chain(newest_first(true)).collect()
+    }
+
+    /// Every resource that the run changes or sends messages to or sweeps: those that carry its mark.
+    pub fn changed_resources(&self) -> BTreeSet<Resource> {
+        self.changes.values().map(|change| change.setting.resource().clone()).collect()
+    }
+
+    /// Everything that feels a fault.
+    pub fn hits(&self) -> BTreeSet<Resource> {
+        self.steps.iter().flat_map(|step| step.hits.iter().cloned()).collect()
+    }
+
+    /// The setting's changes that do not end by themselves: they stay if the machine that runs squall dies.
+    pub fn stays_alone(&self) -> impl Iterator<Item = (ChangeId, &Change)> {
+        let staying = self.changes.iter().filter(|(_, change)| !change.setting.is_mark() && change.expires.is_none());
+        staying.map(|(id, change)| (*id, change))
     }
 }

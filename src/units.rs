@@ -284,6 +284,8 @@ impl<'de> Deserialize<'de> for Span {
 impl Share {
     /// Nothing of it.
     pub const NONE: Share = Share(0.0);
+    /// One of two.
+    pub const HALF: Share = Share(0.5);
     /// All of it.
     pub const ALL: Share = Share(1.0);
 

@@ -28,6 +28,19 @@ pub enum Description {
     },
 }
 
+impl Description {
+    /// The resource's ARN.
+    pub fn arn(&self) -> &str {
+        match self {
+            Description::Function(function) => &function.arn,
+            Description::Queue(queue) => &queue.arn,
+            Description::Role(role) => &role.arn,
+            Description::Parameter(parameter) => &parameter.arn,
+            Description::Other { arn } => arn,
+        }
+    }
+}
+
 /// A Lambda function.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FunctionDescription {

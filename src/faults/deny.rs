@@ -286,17 +286,11 @@ fn flawed_arn(arn: &str) -> Option<Flaw> {
 
 /// The ARNs that an action on a resource may name: for a table its indexes too, for a function its versions.
 fn covered(resource: &Resource, seen: &Description) -> Vec<String> {
-    let arn = match seen {
-        Description::Function(function) => &function.arn,
-        Description::Queue(queue) => &queue.arn,
-        Description::Role(role) => &role.arn,
-        Description::Parameter(parameter) => &parameter.arn,
-        Description::Other { arn } => arn,
-    };
+    let arn = seen.arn();
     match resource.kind {
-        ResourceKind::Table => vec![arn.clone(), format!("{arn}/index/*")],
-        ResourceKind::Function => vec![arn.clone(), format!("{arn}:*")],
-        _ => vec![arn.clone()],
+        ResourceKind::Table => vec![arn.to_owned(), format!("{arn}/index/*")],
+        ResourceKind::Function => vec![arn.to_owned(), format!("{arn}:*")],
+        _ => vec![arn.to_owned()],
     }
 }
 

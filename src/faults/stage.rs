@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Fault, FaultPlan, FaultSpec, Need, PlannedChange, Refusal, Scene, Seen};
+use super::{FaultPlan, FaultSpec, Need, PlannedChange, Refusal, Scene, Seen};
 use crate::account::description::{FunctionDescription, ParameterDescription, QueueDescription, RoleDescription};
 use crate::account::{AccountName, Description, Identity, Resource, ResourceKind};
 use crate::run::RunId;

@@ -166,7 +166,6 @@ pub fn once_each(plans: Vec<FaultPlan>) -> Vec<FaultPlan> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::faults::stage::{Stage, function, parameter};
 
     const SLOW: &str = "lambda.latency: { target: worker, delay: 1s }";
