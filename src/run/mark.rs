@@ -74,7 +74,7 @@ impl Mark {
             title: plan.title.chars().take(100).collect(),
             by: by.to_owned(),
             made_at: plan.made_at,
-            latest_end: plan.made_at + plan.longest,
+            latest_end: plan.latest_end(),
             changes: here
                 .map(|c| MarkedChange {
                     setting: c.setting.clone(),

@@ -13,7 +13,7 @@ use crate::account::AccountName;
 use crate::faults::FaultSpec;
 use crate::plan::DuringFault;
 use crate::record;
-use crate::units::{Rate, Span};
+use crate::units::{Rate, Share, Span};
 
 record! {
     /// An experiment: what must stay true while something breaks, for how long it breaks, and when to stop. Its file
@@ -180,12 +180,22 @@ record! {
         /// Refuse to start when more resources than this would feel the faults; a role that five functions share is
         /// felt by five.
         pub hits_at_most: u32 = 10,
+        /// Refuse to start when a target takes a greater part than this of what its tag or stack finds (of three or more).
+        pub share_at_most: Share = SHARE_AT_MOST,
     }
 }
 
+/// Half: what is left can still do the work.
+const SHARE_AT_MOST: Share = Share::HALF;
+
 impl Default for Guards {
     fn default() -> Guards {
-        Guards { stop_when: Conditions::default(), longest: Span::from_mins(60), hits_at_most: 10 }
+        Guards {
+            stop_when: Conditions::default(),
+            longest: Span::from_mins(60),
+            hits_at_most: 10,
+            share_at_most: SHARE_AT_MOST,
+        }
     }
 }
 

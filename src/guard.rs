@@ -1,0 +1,193 @@
+//! Guards: what a plan may not do, wherever it is planned. They are on unless a file says otherwise.
+//!
+//! Invariant: a guard can refuse and nothing else; each refusal names the next step.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::account::target::SelectBy;
+use crate::account::{AccountName, Identity, Resource, ResourceKind, Selector};
+use crate::faults::{Refusal, listed};
+use crate::plan::Plan;
+use crate::planner::Objection;
+use crate::spec::experiment::Experiment;
+use crate::spec::project::{AccountSpec, AwsAccount, DeadMan, Project, Writing};
+use crate::units::Share;
+
+/// The tag with which a resource says that no experiment may touch it: `squall=never`.
+pub const OPT_OUT: (&str, &str) = ("squall", "never");
+
+/// What the project and the person who starts the run allow.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rules {
+    pub default_account: AccountName,
+    pub accounts: BTreeMap<AccountName, AccountSpec>,
+    /// Production accounts that this run was opened for by name.
+    pub opened: BTreeSet<AccountName>,
+    /// Said for this run: it may go without a dead-man switch.
+    pub without_dead_man: bool,
+    /// Who halted everything, if anybody did.
+    pub halted: Option<String>,
+}
+
+impl Rules {
+    /// What a project allows by itself.
+    pub fn of(project: &Project) -> Rules {
+        Rules {
+            default_account: project.default_account.clone(),
+            accounts: project.accounts.clone(),
+            opened: BTreeSet::new(),
+            without_dead_man: false,
+            halted: None,
+        }
+    }
+}
+
+/// What was seen of the accounts.
+pub struct Facts<'a> {
+    pub identities: &'a BTreeMap<AccountName, Identity>,
+    /// For each target that was found by a tag or a stack: how many are taken, and how many were found.
+    pub picked: Vec<Picked>,
+    /// Resources of the plan that carry [`OPT_OUT`].
+    pub opted_out: Vec<Resource>,
+}
+
+/// How many resources a target takes of those that it found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picked {
+    pub target: String,
+    pub taken: usize,
+    pub found: usize,
+}
+
+/// The selector of everything of a kind that opted out.
+pub fn opt_out(kind: ResourceKind) -> Selector {
+    let (key, value) = OPT_OUT;
+    Selector { kind, by: SelectBy::Tag { key: key.into(), value: value.into() } }
+}
+
+/// Everything that stands against a plan.
+pub fn check(plan: &Plan, experiment: &Experiment, rules: &Rules, facts: &Facts<'_>) -> Vec<Objection> {
+    let mut objections = Vec::new();
+    let mut object = |path: &str, refusal: Refusal| objections.push(Objection { path: path.to_owned(), refusal });
+    if let Some(by) = &rules.halted {
+        object(
+            "",
+            Refusal::new(format!("everything is halted by {by}"), "lift it when it is over: squall halt --lift"),
+        );
+    }
+    if !facts.opted_out.is_empty() {
+        let (key, value) = OPT_OUT;
+        object(
+            "targets",
+            Refusal::new(
+                format!("{} carries the tag {key}={value}, or is hit through something else", listed(&facts.opted_out)),
+                "aim at something else; the tag is its owner's word",
+            ),
+        );
+    }
+    if let Some(refusal) = too_many_hits(plan, experiment.guards.hits_at_most) {
+        object("guards/hits_at_most", refusal);
+    }
+    for picked in &facts.picked {
+        if let Some(refusal) = too_large_a_share(picked, experiment.guards.share_at_most) {
+            object(&format!("targets/{}", picked.target), refusal);
+        }
+    }
+    for account in &plan.accounts {
+        for refusal in check_account(account, plan, rules, facts) {
+            object("account", refusal);
+        }
+    }
+    objections
+}
+
+fn too_many_hits(plan: &Plan, at_most: u32) -> Option<Refusal> {
+    let hits = plan.hits();
+    (hits.len() > at_most as usize).then(|| {
+        Refusal::new(
+            format!("the faults hit {} resources, and {at_most} are allowed: {}", hits.len(), listed(&hits)),
+            format!("take fewer, or write `hits_at_most: {}` under `guards`", hits.len()),
+        )
+    })
+}
+
+/// One of one or two is no share to speak of.
+fn too_large_a_share(picked: &Picked, at_most: Share) -> Option<Refusal> {
+    let share = picked.taken as f64 / picked.found.max(1) as f64;
+    (picked.found > 2 && share > at_most.get() + 1e-9).then(|| {
+        Refusal::new(
+            format!(
+                "target {} takes {} of the {} that it finds, and {at_most} of them are allowed",
+                picked.target, picked.taken, picked.found
+            ),
+            "take fewer, or raise `share_at_most` under `guards`",
+        )
+    })
+}
+
+fn check_account(name: &AccountName, plan: &Plan, rules: &Rules, facts: &Facts<'_>) -> Vec<Refusal> {
+    match rules.accounts.get(name) {
+        // Nothing in it is real, and its state is the project's own.
+        Some(AccountSpec::Sandbox(_)) => Vec::new(),
+        Some(AccountSpec::Aws(account)) => check_aws(name, account, plan, rules, facts),
+        None => vec![Refusal::new(
+            format!("account {name} is not in squall.yaml"),
+            format!("add it under `accounts`, or write one of {}", listed(rules.accounts.keys())),
+        )],
+    }
+}
+
+fn check_aws(name: &AccountName, account: &AwsAccount, plan: &Plan, rules: &Rules, facts: &Facts<'_>) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    let found = facts.identities.get(name).map(|identity| identity.account_id.as_str());
+    if let Some(found) = found
+        && found != account.id.0
+    {
+        refusals.push(Refusal::new(
+            format!("the credentials for {name} are for account {found}, and squall.yaml says {}", account.id.0),
+            "use the profile or role of that account; a number in squall.yaml is what allows an account",
+        ));
+    }
+    if account.writing == Writing::Refused {
+        refusals.push(Refusal::new(
+            format!("experiments may only be planned in account {name}"),
+            format!("write `writing: allowed` for {name} in squall.yaml"),
+        ));
+    }
+    if account.production && !rules.opened.contains(name) {
+        refusals.push(Refusal::new(
+            format!("{name} is a production account, and this run was not opened for it"),
+            format!("open it by name: --production {name}"),
+        ));
+    }
+    if plan.longest > account.longest {
+        refusals.push(Refusal::new(
+            format!("the run may take {}, and {} are allowed in account {name}", plan.longest, account.longest),
+            format!("write `longest: {}` or less under `guards`", account.longest),
+        ));
+    }
+    refusals.extend(without_dead_man(name, account, plan, rules));
+    refusals
+}
+
+/// What does not end by itself needs somebody who ends it when this machine cannot.
+fn without_dead_man(name: &AccountName, account: &AwsAccount, plan: &Plan, rules: &Rules) -> Option<Refusal> {
+    if account.dead_man == DeadMan::MayGoWithout || rules.without_dead_man {
+        return None;
+    }
+    let here = |resource: &Resource| resource.account == *name;
+    let stays: Vec<String> = plan
+        .stays_alone()
+        .filter(|(_, change)| here(change.setting.resource()))
+        .map(|(_, change)| change.setting.describe())
+        .collect();
+    (!stays.is_empty()).then(|| {
+        Refusal::new(
+            format!("if this machine dies, the {} stays changed in account {name}: it does not end by itself", listed(stays)),
+            format!(
+                "say that it may go without a dead-man switch: --without-dead-man, or `dead_man: may_go_without` for {name} \
+                 in squall.yaml"
+            ),
+        )
+    })
+}

@@ -1,0 +1,271 @@
+//! From an experiment to a plan: look at the account, ask the faults, and write everything down.
+//!
+//! Invariant: nothing is changed here. What is wrong is collected, not stopped at, so that one try shows all of it.
+
+mod permissions;
+pub mod show;
+mod signals;
+mod steps;
+mod survey;
+mod target;
+mod timeline;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::account::{Account, AccountName, Observed, Resource, Setting, Value};
+use crate::faults::Refusal;
+use crate::guard::{self, Rules};
+use crate::plan::Plan;
+use crate::run::RunId;
+use crate::run::mark::{MARK_LIMIT, Mark, write_marks};
+use crate::spec::experiment::Experiment;
+use crate::spec::hypothesis::Hypothesis;
+use crate::spec::{HypothesisName, TargetName};
+use crate::units::Time;
+use survey::Survey;
+use target::Picked;
+
+/// What a plan is made from, the account apart.
+pub struct Request<'a> {
+    pub experiment: &'a Experiment,
+    /// The project's hypotheses, by name.
+    pub hypotheses: &'a BTreeMap<HypothesisName, Hypothesis>,
+    /// The experiment's file, as given, and the SHA-256 of its text in hex.
+    pub file: &'a str,
+    pub file_hash: &'a str,
+    pub run: RunId,
+    pub seed: u64,
+    /// Who plans, and where: `ana@laptop`.
+    pub by: &'a str,
+    /// What the project allows.
+    pub rules: &'a Rules,
+}
+
+/// Why there is no plan: at which place of the experiment's file, why, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Objection {
+    /// Keys and indexes from the file's root, `faults/0/inject`; see [`Loaded::place`](crate::spec::Loaded::place).
+    pub path: String,
+    pub refusal: Refusal,
+}
+
+impl std::fmt::Display for Objection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}; {}", self.path, self.refusal.what, self.refusal.remedy)
+    }
+}
+
+/// Everything that is known while a plan is made.
+struct Draft<'a, 'b> {
+    request: &'a Request<'a>,
+    /// The account of what names none.
+    account: AccountName,
+    survey: Survey<'b>,
+    targets: BTreeMap<TargetName, Picked>,
+    plan: Plan,
+    /// The fault of the file that each step came from.
+    origin: Vec<usize>,
+    objections: Vec<Objection>,
+}
+
+/// Plans an experiment. The account is only looked at.
+///
+/// # Errors
+/// Everything that stands against it, each with a next step.
+pub fn plan(request: &Request<'_>, account: &mut dyn Account) -> Result<Plan, Vec<Objection>> {
+    let mut draft = Draft::new(request, account);
+    draft.look_at_accounts();
+    draft.pick_targets();
+    // Faults cannot be asked about targets that are not there.
+    if draft.objections.is_empty() {
+        draft.plan_signals();
+        draft.plan_load();
+        draft.plan_steps();
+    }
+    if draft.objections.is_empty() {
+        draft.finish();
+    }
+    match draft.objections.is_empty() {
+        true => Ok(draft.plan),
+        false => Err(draft.objections),
+    }
+}
+
+impl<'a, 'b> Draft<'a, 'b> {
+    fn new(request: &'a Request<'a>, account: &'b mut dyn Account) -> Draft<'a, 'b> {
+        let experiment = request.experiment;
+        let default = experiment.account.clone().unwrap_or_else(|| request.rules.default_account.clone());
+        let survey = Survey::of(account);
+        let elsewhere = experiment.targets.values().filter_map(|target| target.account.clone());
+        let accounts: BTreeSet<AccountName> = elsewhere.chain([default.clone()]).collect();
+        let plan = Plan {
+            run: request.run.clone(),
+            title: experiment.title.clone(),
+            because: experiment.because.clone(),
+            file: request.file.to_owned(),
+            file_hash: request.file_hash.to_owned(),
+            accounts: accounts.into_iter().collect(),
+            made_at: survey.now(),
+            seed: request.seed,
+            baseline: experiment.baseline,
+            recovers_within: experiment.recovers_within,
+            longest: experiment.guards.longest,
+            changes: BTreeMap::new(),
+            steps: Vec::new(),
+            signals: Vec::new(),
+            stops: Vec::new(),
+            load: Vec::new(),
+            watches: Vec::new(),
+            permissions: Vec::new(),
+            warnings: Vec::new(),
+        };
+        let (targets, origin, objections) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Draft { request, account: default, survey, targets, plan, origin, objections }
+    }
+
+    fn object(&mut self, path: impl Into<String>, refusal: Refusal) {
+        self.objections.push(Objection { path: path.into(), refusal });
+    }
+
+    fn look_at_accounts(&mut self) {
+        for account in self.plan.accounts.clone() {
+            if let Err(refusal) = self.survey.identify(&account) {
+                self.object("account", refusal);
+            }
+        }
+    }
+
+    fn pick_targets(&mut self) {
+        for (name, wanted) in &self.request.experiment.targets {
+            let picked = target::pick(name, wanted, &self.account, self.request.seed, &mut self.survey);
+            let described = picked.and_then(|picked| {
+                picked.taken.iter().try_for_each(|resource| self.survey.describe(resource))?;
+                Ok(picked)
+            });
+            match described {
+                Ok(picked) => drop(self.targets.insert(name.clone(), picked)),
+                Err(refusal) => self.object(format!("targets/{name}"), refusal),
+            }
+        }
+    }
+
+    /// When the faults go in at the earliest: what is counted from there may be late, and never early.
+    fn faults_from(&self) -> Time {
+        self.plan.made_at + self.plan.baseline_within()
+    }
+
+    /// What must hold for the whole: marks, times, guards; then permissions and warnings.
+    fn finish(&mut self) {
+        self.refuse_marked();
+        self.objections.extend(timeline::overlaps(&self.plan, &self.origin));
+        self.objections.extend(timeline::fits(&self.plan));
+        write_marks(&mut self.plan, self.request.by);
+        self.objections.extend(unwritable_marks(&self.plan));
+        let (opted_out, picked) = (self.opted_out(), self.picked());
+        let facts = guard::Facts { identities: &self.survey.identities, picked, opted_out };
+        self.objections.extend(guard::check(&self.plan, self.request.experiment, self.request.rules, &facts));
+        self.plan.watches = self.watches();
+        self.plan.permissions = permissions::of(&self.plan, &self.survey);
+        let mut warnings = show::stays(&self.plan);
+        warnings.append(&mut self.plan.warnings);
+        warnings.extend(timeline::warnings(&self.plan));
+        self.plan.warnings = warnings;
+    }
+
+    /// A resource that another run has is left to it.
+    fn refuse_marked(&mut self) {
+        for resource in self.plan.changed_resources() {
+            match self.survey.read(&Setting::Mark { resource: resource.clone() }) {
+                Ok(Observed { value: Value::Unset, .. }) => {}
+                Ok(Observed { value, .. }) => {
+                    let refusal = marked(&resource, &value.to_string());
+                    self.object("faults", refusal);
+                }
+                Err(refusal) => self.object("faults", refusal),
+            }
+        }
+    }
+
+    /// Everything that feels a fault or is changed, and says that it never may be.
+    fn opted_out(&mut self) -> Vec<Resource> {
+        let touched: BTreeSet<Resource> = self.plan.changed_resources().into_iter().chain(self.plan.hits()).collect();
+        let places: BTreeSet<_> = touched.iter().map(|resource| (resource.account.clone(), resource.kind)).collect();
+        let mut opted_out = Vec::new();
+        for (account, kind) in places {
+            match self.survey.resolve(&account, &guard::opt_out(kind)) {
+                Ok(resources) => opted_out.extend(resources.into_iter().filter(|resource| touched.contains(resource))),
+                Err(refusal) => self.object("targets", refusal),
+            }
+        }
+        opted_out
+    }
+
+    /// How much each target takes of what it found; one that names its resource takes no share of anything.
+    fn picked(&self) -> Vec<guard::Picked> {
+        let several = self.targets.iter().filter(|(_, picked)| !picked.by_name);
+        several
+            .map(|(name, picked)| guard::Picked {
+                target: name.to_string(),
+                taken: picked.taken.len(),
+                found: picked.found.len(),
+            })
+            .collect()
+    }
+
+    fn watches(&self) -> Vec<Resource> {
+        let signals = self.plan.signals.iter().map(|signal| &signal.query.resource);
+        let stops = self.plan.stops.iter().map(|stop| &stop.query.resource);
+        let watched: BTreeSet<Resource> = signals.chain(stops).cloned().collect();
+        watched.into_iter().chain(self.plan.changed_resources()).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+}
+
+/// Names the run that has a resource.
+fn marked(resource: &Resource, text: &str) -> Refusal {
+    let account = &resource.account;
+    match Mark::parse(resource, text) {
+        Ok(Mark { run, by, .. }) => Refusal::new(
+            format!("{resource} belongs to {run} of {by}, whose mark is on it"),
+            format!(
+                "wait for that run to end, or undo it: squall undo {run}; elsewhere: squall undo --account {account}"
+            ),
+        ),
+        Err(error) => Refusal::new(
+            error.to_string(),
+            format!("see what it says: aws ssm get-parameter --name {}", Setting::mark_parameter(resource)),
+        ),
+    }
+}
+
+/// Marks whose text SSM would not take: it must hold all that the undo needs.
+fn unwritable_marks(plan: &Plan) -> Vec<Objection> {
+    let marks = plan.changes.values().filter_map(|change| match (&change.setting, &change.after) {
+        (Setting::Mark { resource }, Value::Text(text)) => Some((resource, text)),
+        _ => None,
+    });
+    let refusals = marks.filter_map(|(resource, text)| unwritable(resource, text));
+    refusals.map(|refusal| Objection { path: "faults".into(), refusal }).collect()
+}
+
+fn unwritable(resource: &Resource, text: &str) -> Option<Refusal> {
+    if text.len() > MARK_LIMIT {
+        return Some(Refusal::new(
+            format!(
+                "the mark on {resource} would have {} bytes and SSM takes {MARK_LIMIT}: it holds all that its undo needs",
+                text.len()
+            ),
+            "make fewer or smaller changes to it in one experiment: fewer actions and resources to deny, a shorter message, \
+             fewer other flags in the parameter",
+        ));
+    }
+    // SSM takes `{{` in a value for a reference to another parameter.
+    text.contains("{{").then(|| {
+        Refusal::new(
+            format!("the mark on {resource} would hold `{{{{`, which SSM does not take"),
+            "leave `{{` out of the experiment's title and of the parameter's other flags",
+        )
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

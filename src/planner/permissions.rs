@@ -1,0 +1,126 @@
+//! The least that squall must be allowed to do for a plan.
+
+use std::collections::BTreeSet;
+
+use super::survey::Survey;
+use crate::account::{AccountName, Metric, Query, Resource, ResourceKind, Setting};
+use crate::plan::{Change, Cleanup, Emission, Permission, Plan, Purpose};
+
+/// Every permission that the plan needs, by purpose.
+pub fn of(plan: &Plan, survey: &Survey<'_>) -> Vec<Permission> {
+    let mut needs = Needs { survey, all: BTreeSet::new() };
+    for account in &plan.accounts {
+        needs.look(account);
+    }
+    for change in plan.changes.values() {
+        needs.change(change);
+    }
+    for emission in plan.steps.iter().filter_map(|step| step.emission.as_ref()) {
+        needs.emission(emission);
+    }
+    let probes = plan.steps.iter().flat_map(|step| &step.evidence.any).map(|probe| &probe.query);
+    let signals = plan.signals.iter().map(|signal| &signal.query);
+    let stops = plan.stops.iter().map(|stop| &stop.query);
+    for query in probes.chain(signals).chain(stops) {
+        needs.measure(query);
+    }
+    for load in &plan.load {
+        match load.target.kind {
+            ResourceKind::Function => needs.add(Purpose::Load, "lambda:InvokeFunction", &load.target),
+            ResourceKind::Queue => needs.add(Purpose::Load, "sqs:SendMessage", &load.target),
+            // An HTTP call needs none of squall's permissions.
+            _ => {}
+        }
+    }
+    needs.all.into_iter().collect()
+}
+
+struct Needs<'a, 'b> {
+    survey: &'a Survey<'b>,
+    all: BTreeSet<Permission>,
+}
+
+impl Needs<'_, '_> {
+    fn insert(&mut self, purpose: Purpose, action: &str, resource: String) {
+        self.all.insert(Permission { purpose, action: action.to_owned(), resource });
+    }
+
+    fn add(&mut self, purpose: Purpose, action: &str, resource: &Resource) {
+        let arn = self.survey.arn(resource).unwrap_or("*").to_owned();
+        self.insert(purpose, action, arn);
+    }
+
+    /// Finding and describing: what was seen, and what the service lists only as a whole.
+    fn look(&mut self, account: &AccountName) {
+        self.insert(Purpose::Look, "sts:GetCallerIdentity", "*".into());
+        self.insert(Purpose::Look, "ssm:GetParametersByPath", self.marks(account, ""));
+        let seen: Vec<Resource> = self.survey.seen.0.keys().filter(|r| r.account == *account).cloned().collect();
+        for resource in seen {
+            let actions: &[&str] = match resource.kind {
+                ResourceKind::Function => &["lambda:GetFunction", "lambda:GetFunctionConcurrency"],
+                ResourceKind::Queue => &["sqs:GetQueueUrl", "sqs:GetQueueAttributes", "sqs:ListMessageMoveTasks"],
+                ResourceKind::Role => &["iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy"],
+                ResourceKind::Parameter => &["ssm:GetParameter"],
+                ResourceKind::Table => &["dynamodb:DescribeTable"],
+                ResourceKind::Topic => &["sns:GetTopicAttributes"],
+                ResourceKind::Api => &["apigateway:GET"],
+                ResourceKind::Alarm => &["cloudwatch:DescribeAlarms"],
+            };
+            for action in actions {
+                self.add(Purpose::Look, action, &resource);
+            }
+            if matches!(resource.kind, ResourceKind::Function | ResourceKind::Queue | ResourceKind::Role) {
+                // Which functions a queue feeds, who runs as a role, who reads a parameter: only lists tell.
+                for action in ["lambda:GetAccountSettings", "lambda:ListEventSourceMappings", "lambda:ListFunctions"] {
+                    self.insert(Purpose::Look, action, "*".into());
+                }
+            }
+        }
+    }
+
+    fn change(&mut self, change: &Change) {
+        let setting = &change.setting;
+        let arn = match setting {
+            Setting::Mark { resource } => self.marks(&resource.account, &Setting::mark_parameter(resource)),
+            other => self.survey.arn(other.resource()).unwrap_or("*").to_owned(),
+        };
+        for (purpose, value) in [(Purpose::Do, &change.after), (Purpose::Undo, &change.before)] {
+            self.insert(purpose, setting.read_action(), arn.clone());
+            self.insert(purpose, setting.write_action(value), arn.clone());
+        }
+    }
+
+    fn emission(&mut self, emission: &Emission) {
+        self.add(Purpose::Do, "sqs:SendMessage", &emission.queue);
+        if let Cleanup::Sweep { dead_letter, .. } = &emission.cleanup {
+            self.add(Purpose::Undo, "sqs:GetQueueAttributes", &emission.queue);
+            for action in [
+                "sqs:GetQueueAttributes",
+                "sqs:ListMessageMoveTasks",
+                "sqs:ReceiveMessage",
+                "sqs:DeleteMessage",
+                "sqs:ChangeMessageVisibility",
+            ] {
+                self.add(Purpose::Undo, action, dead_letter);
+            }
+        }
+    }
+
+    fn measure(&mut self, query: &Query) {
+        match query.metric {
+            Metric::Depth | Metric::InFlight | Metric::Delayed => {
+                self.add(Purpose::Measure, "sqs:GetQueueAttributes", &query.resource);
+            }
+            Metric::AlarmState => self.add(Purpose::Measure, "cloudwatch:DescribeAlarms", &query.resource),
+            // CloudWatch knows no resources for this one.
+            _ => self.insert(Purpose::Measure, "cloudwatch:GetMetricData", "*".into()),
+        }
+    }
+
+    /// The ARN of a mark, or of all of them.
+    fn marks(&self, account: &AccountName, parameter: &str) -> String {
+        let id = self.survey.identities.get(account).map_or("*", |identity| identity.account_id.as_str());
+        let name = if parameter.is_empty() { "/squall/marks*" } else { parameter };
+        format!("arn:aws:ssm:*:{id}:parameter{name}")
+    }
+}

@@ -1,0 +1,227 @@
+//! A plan as text: what changes, when, with which commands and permissions, and what stays if nobody undoes it.
+//!
+//! Pure: the lines are for the plan command and the reports to print; a program reads the plan's JSON instead.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value as Json, json};
+
+use crate::account::{Resource, Setting, Value};
+use crate::plan::{Bound, Change, ChangeId, Cleanup, Plan, Purpose, Step};
+use crate::units::Span;
+
+/// One change as it is shown: `before -> after`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diff {
+    pub change: ChangeId,
+    /// `reserved concurrency of function PaymentWorker`.
+    pub setting: String,
+    pub before: String,
+    pub after: String,
+    /// `ends by itself at ...`, or nothing.
+    pub note: String,
+}
+
+/// Longer values are cut: a policy is shown whole by its command.
+const LONGEST_VALUE: usize = 100;
+
+/// Every change of a setting, in the order of doing; marks are not the user's concern here.
+pub fn diffs(plan: &Plan) -> Vec<Diff> {
+    let settings = plan.changes.iter().filter(|(_, change)| !change.setting.is_mark());
+    settings
+        .map(|(id, change)| Diff {
+            change: *id,
+            setting: change.setting.describe(),
+            before: shown(&change.before),
+            after: shown(&change.after),
+            note: change.expires.map(|at| format!("ends by itself at {at}")).unwrap_or_default(),
+        })
+        .collect()
+}
+
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(LONGEST_VALUE) {
+        Some((cut, _)) => format!("{}...", &text[..cut]),
+        None => text,
+    }
+}
+
+/// What happens when, from the start of the run, the baseline counted as it is written.
+pub fn timeline(plan: &Plan) -> Vec<(Span, String)> {
+    let start = plan.baseline;
+    let mut points = vec![(Span::ZERO, format!("baseline: every hypothesis must hold for {}", plan.baseline))];
+    for step in &plan.steps {
+        points.push((start + step.at, format!("{}: {}", step.fault, step.summary)));
+        points.push((start + step.at, format!("  seen by {}, within {}", step.evidence.expect, step.evidence.within)));
+        let ends = match (&step.emission, step.changes.is_empty()) {
+            (Some(emission), _) => match &emission.cleanup {
+                Cleanup::Sweep { dead_letter, arrives_within, .. } => {
+                    format!("nothing more is sent; {} is swept when {arrives_within} are over", dead_letter.name)
+                }
+                Cleanup::LeaveInQueue => "nothing more is sent; the messages stay".to_owned(),
+            },
+            (None, _) => format!("undo of {}, which may take {}", step.fault, undone_within(plan, step)),
+        };
+        points.push((start + step.ends(), ends));
+    }
+    let gone = start + plan.timeline();
+    points.push((
+        gone,
+        format!("recovery: every hypothesis must hold within {} of the last fault gone", plan.recovers_within),
+    ));
+    points.push((plan.longest, "stopped and undone, if it is not over".into()));
+    points.sort_by_key(|(at, _)| *at);
+    points
+}
+
+fn undone_within(plan: &Plan, step: &Step) -> Span {
+    let changes = step.changes.iter().filter_map(|id| plan.changes.get(id));
+    changes.map(Change::undone_within).max().unwrap_or(Span::ZERO)
+}
+
+/// The `aws` commands that do by hand what the run does, marks included, in its order.
+pub fn commands_do(plan: &Plan) -> Vec<String> {
+    let mut documents = Documents::default();
+    let changes = plan.changes.values().map(|change| documents.command(change, &change.after));
+    let mut commands: Vec<String> = changes.collect();
+    commands.extend(plan.steps.iter().filter_map(|step| step.emission.as_ref()).map(|emission| {
+        format!(
+            "# {} messages to {}, each with the message attribute squall-run={}: `squall run` sends them",
+            emission.bodies.len(),
+            emission.queue.name,
+            plan.run
+        )
+    }));
+    commands
+}
+
+/// The `aws` commands that put everything back, in the order of the undo. Compare before you run one: a setting that
+/// is not `after` any more is somebody else's.
+pub fn commands_undo(plan: &Plan) -> Vec<String> {
+    let mut documents = Documents::default();
+    for change in plan.changes.values() {
+        // The documents as they are when every change is in.
+        let _ = documents.command(change, &change.after);
+    }
+    let changes = plan.inverse_order().into_iter().filter_map(|id| plan.changes.get(&id));
+    changes.map(|change| documents.command(change, &change.before)).collect()
+}
+
+/// Documents that hold several keys, as they are after the commands so far.
+#[derive(Default)]
+struct Documents(BTreeMap<Resource, String>);
+
+impl Documents {
+    fn command(&mut self, change: &Change, value: &Value) -> String {
+        let Setting::FaultFlag { parameter, key } = &change.setting else {
+            return change.setting.aws_command(value, None);
+        };
+        let original = change.whole_before.as_deref().unwrap_or("{}");
+        let now = self.0.entry(parameter.clone()).or_insert_with(|| original.to_owned());
+        let next = crate::account::setting::with_key(now, key, value).unwrap_or_else(|_| now.clone());
+        // Back to what it was: the very bytes, not only the same document.
+        *now = match crate::account::setting::same_document(&next, original) {
+            true => original.to_owned(),
+            false => next,
+        };
+        change.setting.aws_command(value, Some(now))
+    }
+}
+
+/// The least policy for the role that squall runs as, as an IAM document.
+pub fn policy(plan: &Plan) -> Json {
+    let mut statements: Vec<Json> = Vec::new();
+    for purpose in [Purpose::Look, Purpose::Do, Purpose::Undo, Purpose::Measure, Purpose::Load] {
+        // Actions on the same resources go together.
+        let mut actions_on: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for permission in plan.permissions.iter().filter(|permission| permission.purpose == purpose) {
+            actions_on.entry(&permission.resource).or_default().insert(&permission.action);
+        }
+        let mut resources_of: BTreeMap<BTreeSet<&str>, Vec<&str>> = BTreeMap::new();
+        for (resource, actions) in actions_on {
+            resources_of.entry(actions).or_default().push(resource);
+        }
+        for (number, (actions, resources)) in resources_of.into_iter().enumerate() {
+            statements.push(json!({
+                "Sid": format!("{}{}", sid(purpose), number + 1),
+                "Effect": "Allow",
+                "Action": actions,
+                "Resource": resources,
+            }));
+        }
+    }
+    json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+fn sid(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Look => "Look",
+        Purpose::Do => "Do",
+        Purpose::Undo => "Undo",
+        Purpose::Measure => "Measure",
+        Purpose::Load => "Load",
+    }
+}
+
+/// What stays if the machine that runs squall dies and nobody undoes; a sentence for each.
+pub fn stays(plan: &Plan) -> Vec<String> {
+    let mut lines: Vec<String> = plan
+        .stays_alone()
+        .map(|(_, change)| {
+            format!(
+                "if this machine dies, the {} stays {} until `squall undo --account {}` runs elsewhere",
+                change.setting,
+                shown(&change.after),
+                change.setting.account()
+            )
+        })
+        .collect();
+    let expiring = plan.changes.values().filter_map(|change| Some((change, change.expires?)));
+    lines.extend(expiring.map(|(change, at)| {
+        format!("if this machine dies, the {} ends by itself at {at} and stays without effect", change.setting)
+    }));
+    lines
+}
+
+/// How a bound is said: `at most 1 %`.
+pub fn bound(bound: &Bound, is_share: bool) -> String {
+    let number = |value: f64| match is_share {
+        true => crate::units::Share::new(value).map_or_else(|| value.to_string(), |share| share.to_string()),
+        false => value.to_string(),
+    };
+    match bound {
+        Bound::AtMost(limit) => format!("at most {}", number(*limit)),
+        Bound::AtLeast(limit) => format!("at least {}", number(*limit)),
+        Bound::Below(limit) => format!("below {}", number(*limit)),
+        Bound::Above(limit) => format!("above {}", number(*limit)),
+        Bound::FiresWithin(span) => format!("fires within {span}"),
+        Bound::StaysQuiet => "stays quiet".into(),
+    }
+}
+
+/// The whole plan for a terminal, line by line.
+pub fn lines(plan: &Plan) -> Vec<String> {
+    let mut lines = vec![plan.title.clone(), format!("{} from {}", plan.run, plan.file)];
+    let mut part = |title: &str, body: Vec<String>| {
+        if !body.is_empty() {
+            lines.push(String::new());
+            lines.push(title.to_owned());
+            lines.extend(body.into_iter().map(|line| format!("  {line}")));
+        }
+    };
+    part("What changes", diffs(plan).iter().map(diff_line).collect());
+    part("Who feels it", plan.hits().iter().map(ToString::to_string).collect());
+    part("When", timeline(plan).into_iter().map(|(at, what)| format!("{:>8}  {what}", at.to_string())).collect());
+    part("What must hold", plan.signals.iter().map(|s| format!("{} ({})", s.title, s.hypothesis)).collect());
+    part("What stops it", plan.stops.iter().map(|stop| stop.title.clone()).collect());
+    part("By hand, to do it", commands_do(plan));
+    part("By hand, to undo it", commands_undo(plan));
+    part("Know before you say yes", plan.warnings.clone());
+    lines
+}
+
+fn diff_line(diff: &Diff) -> String {
+    let note = if diff.note.is_empty() { String::new() } else { format!(" ({})", diff.note) };
+    format!("{}: {} -> {}{note}", diff.setting, diff.before, diff.after)
+}

@@ -1,0 +1,119 @@
+//! What is watched and what is driven: hypotheses, guards' conditions and load, with their names resolved.
+
+use super::Draft;
+use super::target::subject;
+use crate::account::{Query, ResourceKind};
+use crate::faults::Refusal;
+use crate::plan::{LoadPlan, SignalPlan, StopPlan};
+use crate::spec::experiment::{Judged, Load};
+use crate::spec::sentence::Sentence;
+use crate::units::{Rate, Span};
+
+/// How often a guard's condition is looked at: as often as there is something new to see.
+const LOOK_AT_COUNTS: Span = Span::from_secs(10);
+const LOOK_AT_METRICS: Span = Span::from_secs(60);
+
+impl Draft<'_, '_> {
+    /// Every hypothesis as signals, and every condition to stop at.
+    pub(super) fn plan_signals(&mut self) {
+        let experiment = self.request.experiment;
+        for (index, item) in experiment.hypotheses.iter().enumerate() {
+            let judged = item.judged(self.request.hypotheses);
+            if judged.is_empty() {
+                let refusal = Refusal::new("this hypothesis says nothing that can be judged", "give it a signal");
+                self.object(format!("hypotheses/{index}"), refusal);
+            }
+            for signal in judged {
+                self.plan_signal(&format!("hypotheses/{index}"), &signal);
+            }
+        }
+        for sentence in experiment.guards.stop_when.0.iter().map(|condition| &condition.0) {
+            for query in self.queries("guards/stop_when", sentence) {
+                let direct = query.metric.delay() == Span::ZERO;
+                self.plan.stops.push(StopPlan {
+                    title: sentence.text.clone(),
+                    query,
+                    bound: sentence.bound,
+                    every: if direct { LOOK_AT_COUNTS } else { LOOK_AT_METRICS },
+                });
+            }
+        }
+    }
+
+    fn plan_signal(&mut self, path: &str, judged: &Judged) {
+        for query in self.queries(path, &judged.signal) {
+            self.plan.signals.push(SignalPlan {
+                hypothesis: judged.hypothesis.clone(),
+                title: judged.signal.text.clone(),
+                query,
+                bound: judged.signal.bound,
+                every: judged.every,
+                breaks_at: judged.breaks.count,
+                out_of: judged.breaks.of,
+                during_fault: judged.during_fault,
+            });
+        }
+    }
+
+    /// What a sentence measures: one query for each resource that its subject means.
+    fn queries(&mut self, path: &str, sentence: &Sentence) -> Vec<Query> {
+        let metric = sentence.metric;
+        match subject(&sentence.subject, metric, &self.targets, &self.account, &mut self.survey) {
+            Ok(resources) => resources.into_iter().map(|resource| Query { metric, resource }).collect(),
+            Err(refusal) => {
+                self.object(path, refusal);
+                Vec::new()
+            }
+        }
+    }
+
+    /// The requests that squall makes itself.
+    pub(super) fn plan_load(&mut self) {
+        for (index, load) in self.request.experiment.load.iter().enumerate() {
+            let taken = self.targets.get(&load.to).map(|picked| picked.taken.clone()).unwrap_or_default();
+            for target in taken {
+                if !matches!(target.kind, ResourceKind::Api | ResourceKind::Function | ResourceKind::Queue) {
+                    let refusal = Refusal::new(
+                        format!("squall makes no requests to a {}", target.kind.word()),
+                        "aim the load at an api, a function or a queue",
+                    );
+                    self.object(format!("load/{index}/to"), refusal);
+                    continue;
+                }
+                let (from, to) = load.rate.bounds();
+                self.plan.load.push(LoadPlan { target, from, to, at_most: load.at_most });
+            }
+            let warnings = self.doubts_about(load);
+            self.plan.warnings.extend(warnings);
+        }
+    }
+
+    /// A phase without requests is never judged as held.
+    fn doubts_about(&self, load: &Load) -> Vec<String> {
+        let (from, to) = load.rate.bounds();
+        let length = self.plan.length() + self.request.experiment.faults_end();
+        let mut doubts = Vec::new();
+        if from == Rate::default() || to == Rate::default() {
+            doubts.push(format!(
+                "the load on {} begins or ends at nothing: a phase without requests makes the verdict unknown",
+                load.to
+            ));
+        }
+        let wanted = (from.get() + to.get()) / 2.0 * length.secs_f64();
+        if wanted > f64::from(load.at_most) {
+            doubts.push(format!(
+                "the load on {} stops after {} requests, and the run would take {wanted:.0}: a phase without requests makes \
+                 the verdict unknown",
+                load.to, load.at_most
+            ));
+        }
+        let messages = self.targets.get(&load.to).and_then(|picked| picked.taken.first());
+        if messages.is_some_and(|target| target.kind == ResourceKind::Queue) {
+            doubts.push(format!(
+                "the load's messages to {} are the application's to handle: nothing sweeps them",
+                load.to
+            ));
+        }
+        doubts
+    }
+}

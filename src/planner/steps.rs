@@ -1,0 +1,225 @@
+//! Asking the faults, and numbering what they would do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Draft;
+use crate::account::{AccountName, Observed, Resource, Setting, Value};
+use crate::faults::{Fault, FaultName, FaultPlan, Need, PlannedChange, Refusal, Scene, listed};
+use crate::plan::{Change, ChangeId, Cleanup, Emission, Step};
+use crate::spec::TargetName;
+use crate::units::Span;
+
+/// One fault of the experiment with what it would do.
+struct Asked {
+    index: usize,
+    plans: Vec<FaultPlan>,
+}
+
+impl Draft<'_, '_> {
+    /// Every fault's steps, marks and changes, in the order of the timeline.
+    pub(super) fn plan_steps(&mut self) {
+        let described = self.describe_for_faults();
+        let mut order: Vec<usize> = (0..self.request.experiment.faults.len()).collect();
+        order.sort_by_key(|index| self.request.experiment.faults.get(*index).map(|inject| inject.at));
+        let mut planned: Vec<PlannedChange> = Vec::new();
+        let mut asked = Vec::new();
+        for index in order {
+            if !described.contains(&index) {
+                continue;
+            }
+            match self.ask(index, &planned) {
+                Ok(plans) => {
+                    planned.extend(plans.iter().flat_map(|plan| plan.changes.clone()));
+                    asked.push(Asked { index, plans });
+                }
+                Err(refusal) => self.object(format!("faults/{index}/inject"), refusal),
+            }
+        }
+        for Asked { index, plans } in asked {
+            for plan in plans {
+                self.add_step(index, plan);
+            }
+        }
+    }
+
+    /// Lets every fault look around; says which of them could.
+    fn describe_for_faults(&mut self) -> BTreeSet<usize> {
+        let mut described = BTreeSet::new();
+        for (index, inject) in self.request.experiment.faults.iter().enumerate() {
+            let fault = inject.fault.fault();
+            let targets = self.taken(fault.target());
+            let looked =
+                self.survey.describe_all(|seen| targets.iter().flat_map(|target| fault.look(target, seen)).collect());
+            match looked {
+                Ok(()) => drop(described.insert(index)),
+                Err(refusal) => self.object(format!("faults/{index}/inject"), refusal),
+            }
+        }
+        described
+    }
+
+    fn taken(&self, name: &TargetName) -> Vec<Resource> {
+        self.targets.get(name).map(|picked| picked.taken.clone()).unwrap_or_default()
+    }
+
+    /// Asks one fault for its plans: one scene for each account that its targets are in.
+    fn ask(&self, index: usize, planned: &[PlannedChange]) -> Result<Vec<FaultPlan>, Refusal> {
+        let Some(inject) = self.request.experiment.faults.get(index) else { return Ok(Vec::new()) };
+        let fault = inject.fault.fault();
+        if let Some(flaw) = fault.flaws().into_iter().next() {
+            return Err(flaw.into());
+        }
+        let targets = self.taken(fault.target());
+        check_kinds(fault, &targets)?;
+        let mentioned: BTreeMap<TargetName, Vec<Resource>> =
+            fault.mentions().into_iter().map(|name| (name.clone(), self.taken(name))).collect();
+        let needed = self.needed(index);
+        let from = self.faults_from() + inject.at;
+        let accounts: BTreeSet<&AccountName> = targets.iter().map(|target| &target.account).collect();
+        let mut plans = Vec::new();
+        for account in accounts {
+            let Some(identity) = self.survey.identities.get(account) else { continue };
+            let here: Vec<Resource> = targets.iter().filter(|target| target.account == *account).cloned().collect();
+            plans.extend(fault.plan(&Scene {
+                run: &self.plan.run,
+                number: index + 1,
+                from,
+                until: from + inject.lasts,
+                targets: &here,
+                mentioned: &mentioned,
+                seen: &self.survey.seen,
+                identity,
+                needed: &needed,
+                planned,
+                seed: self.request.seed.wrapping_add(index as u64),
+            })?);
+        }
+        Ok(plans)
+    }
+
+    /// What must stay permitted while a fault is in: what wrappers need, and what faults need that have begun by then
+    /// and may not be over.
+    fn needed(&self, index: usize) -> Vec<Need> {
+        let mut needed: Vec<Need> =
+            self.survey.seen.0.keys().filter_map(|function| self.wrapper_need(function)).collect();
+        let faults = &self.request.experiment.faults;
+        let Some(this) = faults.get(index) else { return needed };
+        for (_, other) in
+            faults.iter().enumerate().filter(|(at, other)| *at != index && other.at < this.at + this.lasts)
+        {
+            let fault = other.fault.fault();
+            for target in self.taken(fault.target()) {
+                needed.extend(fault.needs(&target, &self.survey.seen));
+            }
+        }
+        needed
+    }
+
+    /// A wrapper that cannot read its flags keeps the last ones, or starts without them.
+    fn wrapper_need(&self, resource: &Resource) -> Option<Need> {
+        let function = self.survey.seen.function(resource)?;
+        let parameter = function.fault_parameter.as_ref()?;
+        Some(Need {
+            role: function.role.clone(),
+            action: "ssm:GetParameter".into(),
+            arn: self.survey.arn(parameter).map(str::to_owned),
+            why: format!("the fault wrapper of {} reads its flags, also to end a fault", resource.name),
+        })
+    }
+
+    /// Numbers what a fault would do, with a mark before the first change to each resource.
+    fn add_step(&mut self, index: usize, plan: FaultPlan) {
+        let Some(inject) = self.request.experiment.faults.get(index) else { return };
+        let path = format!("faults/{index}/inject");
+        let emission = plan.emission.map(|emission| self.numbered(emission));
+        if let Some(emission) = &emission {
+            self.mark(&emission.queue);
+            if let Cleanup::Sweep { dead_letter, .. } = &emission.cleanup {
+                self.mark(dead_letter);
+            }
+        }
+        let mut changes = Vec::new();
+        for planned in plan.changes {
+            match self.survey.read(&planned.setting) {
+                Ok(before) if before.value.same_as(&planned.after) => {
+                    let refusal = Refusal::new(
+                        format!("the {} is {} already: nothing would change", planned.setting, planned.after),
+                        "ask for another value, or see who set it",
+                    );
+                    self.object(&path, refusal);
+                }
+                Ok(before) => {
+                    self.mark(planned.setting.resource());
+                    changes.push(self.number(change(planned, before)));
+                }
+                Err(refusal) => self.object(&path, refusal),
+            }
+        }
+        self.plan.warnings.extend(plan.warnings);
+        self.origin.push(index);
+        self.plan.steps.push(Step {
+            fault: FaultName(inject.fault.key().to_owned()),
+            summary: plan.summary,
+            hits: plan.hits,
+            at: inject.at,
+            lasts: inject.lasts,
+            changes,
+            emission,
+            evidence: plan.evidence,
+        });
+    }
+
+    /// Messages are numbered through the whole run.
+    fn numbered(&self, emission: Emission) -> Emission {
+        let sent: usize = self.plan.steps.iter().filter_map(|s| s.emission.as_ref()).map(|e| e.bodies.len()).sum();
+        Emission { first: u32::try_from(sent + 1).unwrap_or(u32::MAX), ..emission }
+    }
+
+    fn number(&mut self, change: Change) -> ChangeId {
+        let id = ChangeId(u32::try_from(self.plan.changes.len() + 1).unwrap_or(u32::MAX));
+        self.plan.changes.insert(id, change);
+        id
+    }
+
+    fn mark(&mut self, resource: &Resource) {
+        let marked = Setting::Mark { resource: resource.clone() };
+        if !self.plan.changes.values().any(|change| change.setting == marked) {
+            // Its text is written when everything that it must hold has its number.
+            self.number(Change {
+                setting: marked,
+                before: Value::Unset,
+                after: Value::Unset,
+                whole_before: None,
+                expires: None,
+                takes_effect_within: Span::ZERO,
+            });
+        }
+    }
+}
+
+fn change(planned: PlannedChange, before: Observed) -> Change {
+    Change {
+        setting: planned.setting,
+        before: before.value,
+        after: planned.after,
+        whole_before: before.whole,
+        expires: planned.expires,
+        takes_effect_within: planned.takes_effect_within,
+    }
+}
+
+/// A target of another kind than the fault acts on.
+fn check_kinds(fault: &dyn Fault, targets: &[Resource]) -> Result<(), Refusal> {
+    let page = fault.page();
+    match targets.iter().find(|target| !page.kinds.contains(&target.kind)) {
+        None => Ok(()),
+        Some(other) => Err(Refusal::new(
+            format!("{} acts on a {}, and target {} is {other}", page.name, kinds(fault), fault.target()),
+            format!("aim it at a {}", kinds(fault)),
+        )),
+    }
+}
+
+fn kinds(fault: &dyn Fault) -> String {
+    listed(fault.page().kinds.iter().map(|kind| kind.word())).replace(" and ", " or a ")
+}

@@ -1,0 +1,136 @@
+//! Looking at an account before anything is planned. Nothing here changes anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::account::{
+    Account, AccountName, Call, CallError, Description, Identity, Observed, Outcome, Reply, Resource, Selector,
+    Setting, ask,
+};
+use crate::faults::{Refusal, Seen};
+use crate::units::Span;
+
+/// How often a look is tried when the service throttles it or does not answer: with the pauses, for about a minute.
+const TRIES: u32 = 6;
+
+/// What was seen of the accounts so far.
+pub struct Survey<'a> {
+    account: &'a mut dyn Account,
+    pub seen: Seen,
+    pub identities: BTreeMap<AccountName, Identity>,
+    absent: BTreeSet<Resource>,
+}
+
+impl<'a> Survey<'a> {
+    /// Nothing seen yet.
+    pub fn of(account: &'a mut dyn Account) -> Survey<'a> {
+        Survey { account, seen: Seen::default(), identities: BTreeMap::new(), absent: BTreeSet::new() }
+    }
+
+    /// The account's clock.
+    pub fn now(&self) -> crate::units::Time {
+        self.account.now()
+    }
+
+    /// Makes a call that changes nothing; again, with pauses, when there was no answer.
+    fn look(&mut self, call: &Call) -> Outcome {
+        let mut pause = Span::from_secs(1);
+        for _ in 1..TRIES {
+            match ask(self.account, call.clone()) {
+                Err(CallError::Throttled | CallError::Unknown(_)) => self.wait(pause),
+                outcome => return outcome,
+            }
+            pause = (pause * 2).min(Span::from_secs(30));
+        }
+        ask(self.account, call.clone())
+    }
+
+    fn wait(&mut self, pause: Span) {
+        let until = self.account.now() + pause;
+        while self.account.now() < until {
+            // Nothing of ours is in flight, so what comes is nobody's.
+            let _ = self.account.next(until);
+        }
+    }
+
+    /// Who squall is in an account; asked once.
+    pub fn identify(&mut self, account: &AccountName) -> Result<(), Refusal> {
+        if self.identities.contains_key(account) {
+            return Ok(());
+        }
+        match self.look(&Call::Identify { account: account.clone() }) {
+            Ok(Reply::Identity(identity)) => {
+                self.identities.insert(account.clone(), identity);
+                Ok(())
+            }
+            other => Err(Refusal::new(
+                format!("account {account} does not say who squall is there: {}", said(other)),
+                "check the account's profile, role and region in squall.yaml",
+            )),
+        }
+    }
+
+    /// What a selector means, by name.
+    pub fn resolve(&mut self, account: &AccountName, selector: &Selector) -> Result<Vec<Resource>, Refusal> {
+        match self.look(&Call::Resolve { account: account.clone(), selector: selector.clone() }) {
+            Ok(Reply::Resources(resources)) => Ok(resources),
+            other => Err(Refusal::new(
+                format!("{selector} cannot be looked up: {}", said(other)),
+                "check that squall may list it, and that the account's region is right",
+            )),
+        }
+    }
+
+    /// Describes a resource, once. One that is not there stays unseen; the fault that needs it says so.
+    pub fn describe(&mut self, resource: &Resource) -> Result<(), Refusal> {
+        if self.seen.get(resource).is_some() || self.absent.contains(resource) {
+            return Ok(());
+        }
+        match self.look(&Call::Describe { resource: resource.clone() }) {
+            Ok(Reply::Description(description)) => {
+                self.seen.0.insert(resource.clone(), *description);
+            }
+            Err(CallError::Gone(_)) => {
+                self.absent.insert(resource.clone());
+            }
+            other => return Err(unseen(&format!("{resource}"), other)),
+        }
+        Ok(())
+    }
+
+    /// Describes what `more` asks for, until it asks for nothing new.
+    pub fn describe_all(&mut self, more: impl Fn(&Seen) -> Vec<Resource>) -> Result<(), Refusal> {
+        loop {
+            let known = self.seen.0.len() + self.absent.len();
+            for resource in more(&self.seen) {
+                self.describe(&resource)?;
+            }
+            if self.seen.0.len() + self.absent.len() == known {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What a setting is now.
+    pub fn read(&mut self, setting: &Setting) -> Result<Observed, Refusal> {
+        match self.look(&Call::Read { setting: setting.clone() }) {
+            Ok(Reply::Observed(observed)) => Ok(observed),
+            other => Err(unseen(&setting.describe(), other)),
+        }
+    }
+
+    /// A resource's ARN.
+    pub fn arn(&self, resource: &Resource) -> Option<&str> {
+        self.seen.get(resource).map(Description::arn)
+    }
+}
+
+fn unseen(what: &str, outcome: Outcome) -> Refusal {
+    Refusal::new(
+        format!("{what} cannot be read: {}", said(outcome)),
+        "nothing is changed that cannot be read first; check that squall may read it",
+    )
+}
+
+fn said(outcome: Outcome) -> String {
+    outcome.err().map_or_else(|| "a wrong kind of answer".into(), |error| error.to_string())
+}

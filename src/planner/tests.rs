@@ -1,0 +1,326 @@
+//! The planner on a small application in the sandbox.
+
+use super::*;
+use crate::account::sandbox::app::App;
+use crate::account::sandbox::{Weather, World, shop_like};
+use crate::account::{Write, ask};
+use crate::plan::{Change, ChangeId, Cleanup};
+use crate::spec::project::Project;
+use crate::spec::{Loaded, Source, Style};
+use crate::units::{Share, Span};
+
+/// An experiment's file with these faults, on the worker behind a queue.
+pub fn file(faults: &str) -> String {
+    format!(
+        "version: 1
+title: A test
+because: It is one.
+targets:
+  worker: {{ function: payment-worker }}
+  orders: {{ queue: orders }}
+  payments: {{ table: payments }}
+hypotheses:
+  - signal: depth of orders is at most 100
+  - signal: failed share of payment-worker is at most 1 %
+baseline: 5m
+faults:
+{faults}
+recovers_within: 8m
+guards:
+  longest: 60m
+"
+    )
+}
+
+pub fn experiment(text: &str) -> Experiment {
+    let (loaded, findings) = Loaded::<Experiment>::read(&Source::new("test.yaml", text));
+    loaded.unwrap_or_else(|| panic!("{}", findings.render(Style::Plain))).value
+}
+
+pub fn world(app: &App) -> World {
+    World::new(app, 1, "2026-03-02T09:00:00Z".parse().unwrap()).unwrap()
+}
+
+pub fn plan_in(world: &mut World, text: &str, seed: u64) -> Result<Plan, Vec<Objection>> {
+    let rules = Rules::of(&Project::default());
+    plan_under(world, text, seed, &rules)
+}
+
+pub fn plan_under(world: &mut World, text: &str, seed: u64, rules: &Rules) -> Result<Plan, Vec<Objection>> {
+    let experiment = experiment(text);
+    let request = Request {
+        experiment: &experiment,
+        hypotheses: &BTreeMap::new(),
+        file: "test.yaml",
+        file_hash: "00",
+        run: RunId("run-20260302-3f9k2m".into()),
+        seed,
+        by: "ana@laptop",
+        rules,
+    };
+    plan(&request, world)
+}
+
+fn planned(faults: &str) -> Plan {
+    match plan_in(&mut world(&shop_like()), &file(faults), 7) {
+        Ok(plan) => plan,
+        Err(objections) => panic!("{objections:?}"),
+    }
+}
+
+/// The only objection has this path, and says these words.
+fn refused(text: &str, path: &str, words: &[&str]) {
+    refused_in(&mut world(&shop_like()), text, path, words);
+}
+
+fn refused_in(world: &mut World, text: &str, path: &str, words: &[&str]) {
+    let objections = plan_in(world, text, 7).expect_err("it is planned");
+    assert_eq!(objections.len(), 1, "{objections:?}");
+    assert_eq!(objections[0].path, path, "{objections:?}");
+    for word in words {
+        assert!(objections[0].to_string().contains(word), "`{word}` is not in: {}", objections[0]);
+    }
+}
+
+pub const THROTTLE: &str = "  - { inject: { lambda.throttle: { target: worker, concurrency: 0 } }, for: 10m }";
+pub const POISON: &str =
+    "  - { inject: { sqs.poison: { target: orders, payload: malformed, count: 5, rate: 1/s } }, for: 10m }";
+pub const DENY: &str =
+    "  - { inject: { iam.deny: { target: worker, actions: [dynamodb:PutItem], resources: [payments] } }, for: 10m }";
+pub const LATENCY: &str = "  - { inject: { lambda.latency: { target: worker, delay: 1s } }, for: 10m }";
+pub const ERROR: &str = "  - { inject: { lambda.error: { target: worker, share: 20 % } }, for: 10m }";
+
+#[test]
+fn a_throttle_is_a_mark_and_a_change() {
+    let plan = planned(THROTTLE);
+    let settings: Vec<String> = plan.changes.values().map(|change| change.setting.describe()).collect();
+    let function = "function payment-worker";
+    assert_eq!(settings, [format!("mark on {function}"), format!("reserved concurrency of {function}")]);
+    assert_eq!(plan.steps[0].changes, [ChangeId(2)]);
+    let change = &plan.changes[&ChangeId(2)];
+    assert_eq!((&change.before, &change.after), (&Value::Unset, &Value::Number(0)));
+    assert_eq!(plan.inverse_order(), [ChangeId(2), ChangeId(1)]);
+    let watched: Vec<String> = plan.watches.iter().map(ToString::to_string).collect();
+    assert_eq!(watched, ["function payment-worker", "queue orders"]);
+    assert!(plan.warnings[0].contains("if this machine dies"), "{:?}", plan.warnings);
+}
+
+#[test]
+fn a_mark_alone_is_enough_to_undo() {
+    let plan = planned(&[THROTTLE, POISON, DENY, LATENCY, ERROR].join("\n"));
+    let marks: Vec<&Change> = plan.changes.values().filter(|change| change.setting.is_mark()).collect();
+    let names: Vec<String> = marks.iter().map(|mark| mark.setting.resource().to_string()).collect();
+    let expected = [
+        "function payment-worker",
+        "queue orders",
+        "queue orders-dlq",
+        "role payment-worker-role",
+        "parameter /shop/faults",
+    ];
+    assert_eq!(names, expected);
+    for (id, change) in plan.changes.iter().filter(|(_, change)| !change.setting.is_mark()) {
+        let (mark_id, mark) = plan
+            .changes
+            .iter()
+            .find(|(_, mark)| mark.setting.is_mark() && mark.setting.resource() == change.setting.resource())
+            .unwrap();
+        assert!(mark_id < id);
+        let text = Mark::parse(change.setting.resource(), &mark.after.to_string()).unwrap();
+        assert_eq!(text.latest_end, plan.latest_end());
+        assert!(text.changes.iter().any(|marked| {
+            (&marked.setting, &marked.before, &marked.after, &marked.whole_before)
+                == (&change.setting, &change.before, &change.after, &change.whole_before)
+        }));
+    }
+    let source = plan.changes.values().find(|c| c.setting.is_mark() && c.setting.resource().name == "orders").unwrap();
+    let sends = Mark::parse(source.setting.resource(), &source.after.to_string()).unwrap().sends;
+    assert_eq!((sends[0].first, sends[0].count), (1, 5));
+    assert!(matches!(&sends[0].cleanup, Cleanup::Sweep { dead_letter, .. } if dead_letter.name == "orders-dlq"));
+}
+
+#[test]
+fn a_setting_that_is_so_already_is_refused() {
+    let mut app = shop_like();
+    app.functions.get_mut("payment-worker").unwrap().reserved = Some(0);
+    refused_in(&mut world(&app), &file(THROTTLE), "faults/0/inject", &["is 0 already", "nothing would change"]);
+}
+
+#[test]
+fn a_target_that_matches_nothing_is_refused() {
+    let text = file(THROTTLE).replace("function: payment-worker", "function: nobody");
+    refused(&text, "targets/worker", &["no function nobody", "logical id"]);
+    let several = "functions: { tag: { chaos: no }, count: 1 }";
+    let text = file(THROTTLE).replace("function: payment-worker", several);
+    refused(&text, "targets/worker", &["tagged chaos=no", "check the tag"]);
+}
+
+#[test]
+fn a_fault_on_another_kind_of_target_is_refused() {
+    let text = file("  - { inject: { lambda.throttle: { target: orders, concurrency: 0 } }, for: 10m }");
+    refused(&text, "faults/0/inject", &["acts on a function", "queue orders"]);
+}
+
+#[test]
+fn flaws_are_refused_where_check_was_not_asked() {
+    let text = file("  - { inject: { lambda.latency: { target: worker, delay: 1s, share: 0.5 % } }, for: 10m }");
+    refused(&text, "faults/0/inject", &["whole percentage"]);
+}
+
+#[test]
+fn a_resource_that_another_run_has_is_left_to_it() {
+    let mut world = world(&shop_like());
+    let plan = plan_in(&mut world, &file(THROTTLE), 7).unwrap();
+    let mark = &plan.changes[&ChangeId(1)];
+    let write = Write { setting: mark.setting.clone(), value: mark.after.clone(), whole: None };
+    ask(&mut world, crate::account::Call::Write(write)).unwrap();
+    let words =
+        ["belongs to run-20260302-3f9k2m of ana@laptop", "squall undo run-20260302-3f9k2m", "--account sandbox"];
+    refused_in(&mut world, &file(THROTTLE), "faults", &words);
+    let strange = Write { setting: mark.setting.clone(), value: Value::Unset, whole: None };
+    ask(&mut world, crate::account::Call::Write(strange)).unwrap();
+    let strange = Write { setting: mark.setting.clone(), value: Value::Text("hands off".into()), whole: None };
+    ask(&mut world, crate::account::Call::Write(strange)).unwrap();
+    refused_in(&mut world, &file(THROTTLE), "faults", &["is not squall's", "aws ssm get-parameter"]);
+}
+
+#[test]
+fn one_setting_is_changed_by_one_fault_at_a_time() {
+    let second = "  - { inject: { lambda.throttle: { target: worker, concurrency: 3 } }, at: 9m, for: 5m }";
+    refused(&file(&[THROTTLE, second].join("\n")), "faults/1/at", &["at one time", "at: 10m"]);
+    let soon = second.replace("at: 9m", "at: 11m");
+    refused(&file(&[THROTTLE, &soon].join("\n")), "faults/1/at", &["may not be finished", "at: 11m10s"]);
+    let later = second.replace("at: 9m", "at: 11m10s");
+    assert!(plan_in(&mut world(&shop_like()), &file(&[THROTTLE, &later].join("\n")), 7).is_ok());
+    // The order in the file does not matter.
+    refused(&file(&[second, THROTTLE].join("\n")), "faults/0/at", &["at one time"]);
+    // Two keys of one document are two settings.
+    assert!(plan_in(&mut world(&shop_like()), &file(&[LATENCY, ERROR].join("\n")), 7).is_ok());
+}
+
+#[test]
+fn the_run_must_fit_into_its_longest() {
+    let text = file(THROTTLE).replace("longest: 60m", "longest: 20m");
+    let objection = &plan_in(&mut world(&shop_like()), &text, 7).unwrap_err()[0];
+    assert_eq!(objection.path, "guards/longest");
+    // What it says to write is enough, and a minute less is not.
+    let minutes: i64 = objection.refusal.remedy.split(['m', ' ', ':', '`']).find_map(|word| word.parse().ok()).unwrap();
+    let with = |minutes: i64| file(THROTTLE).replace("longest: 60m", &format!("longest: {minutes}m"));
+    assert!(plan_in(&mut world(&shop_like()), &with(minutes), 7).is_ok());
+    assert!(plan_in(&mut world(&shop_like()), &with(minutes - 1), 7).is_err());
+    let needed = planned(THROTTLE).fits_into();
+    assert!(needed <= Span::from_mins(minutes) && needed > Span::from_mins(minutes - 1));
+}
+
+#[test]
+fn what_a_wrapper_or_another_fault_needs_is_not_denied() {
+    let deny = |action: &str, arn: &str, at: &str| {
+        format!(
+            "  - {{ inject: {{ iam.deny: {{ target: worker, actions: ['{action}'], resources: ['{arn}'] }} }}, at: {at}, for: 5m }}"
+        )
+    };
+    // No fault of this experiment uses the wrapper; somebody's function still would be left with its last flags.
+    let parameter = "arn:aws:ssm:*:*:parameter/shop/*";
+    refused(&file(&deny("ssm:Get*", parameter, "0m")), "faults/0/inject", &["fault wrapper of payment-worker"]);
+    let queue = "arn:aws:sqs:*:*:orders";
+    let receive = deny("sqs:ReceiveMessage", queue, "5m");
+    refused(&file(&[POISON, &receive].join("\n")), "faults/1/inject", &["poison in orders must be received"]);
+    assert!(plan_in(&mut world(&shop_like()), &file(&receive), 7).is_ok());
+    // Over before the poison begins: it takes nothing from it.
+    let later = POISON.replace("for: 10m", "at: 10m, for: 10m");
+    assert!(
+        plan_in(
+            &mut world(&shop_like()),
+            &file(&[&later, &receive].map(|t| t.replace("at: 5m", "at: 0m")).join("\n")),
+            7
+        )
+        .is_ok()
+    );
+}
+
+#[test]
+fn names_in_sentences_are_targets_or_resources() {
+    let plan = planned(THROTTLE);
+    let queries: Vec<String> = plan.signals.iter().map(|signal| signal.query.to_string()).collect();
+    assert_eq!(queries, ["depth of orders", "failed share of payment-worker"]);
+    let by_name = file(THROTTLE).replace("depth of orders", "depth of orders-dlq");
+    let plan = plan_in(&mut world(&shop_like()), &by_name, 7).unwrap();
+    assert_eq!(plan.signals[0].query.resource.name, "orders-dlq");
+    let nobody = file(THROTTLE).replace("depth of orders", "depth of nothing");
+    refused(&nobody, "hypotheses/0", &["`nothing` is neither a target nor a resource"]);
+    let wrong = file(THROTTLE).replace("depth of orders", "depth of worker");
+    refused(&wrong, "hypotheses/0", &["not measured on a function", "queue"]);
+}
+
+#[test]
+fn the_seed_picks_and_only_the_seed() {
+    let mut app = shop_like();
+    let worker = app.functions["payment-worker"].clone();
+    for number in 0..9 {
+        let name = format!("worker-{number}");
+        app.functions.insert(name.clone(), worker.clone());
+        app.tags.insert(name, BTreeMap::from([("chaos".into(), "yes".into())]));
+    }
+    let several = "functions: { tag: { chaos: yes }, count: 3 }";
+    let text = file(THROTTLE).replace("function: payment-worker", several);
+    let hits = |text: &str, seed| plan_in(&mut world(&app), text, seed).unwrap().hits();
+    let first = hits(&text, 1);
+    assert_eq!(first.len(), 3);
+    assert_eq!(hits(&text, 1), first);
+    let another = text.replace("targets:\n", "targets:\n  aaa: { function: payment-worker }\n");
+    assert_eq!(hits(&another, 1), first, "another target changes nothing");
+    assert!((2..20).any(|seed| hits(&text, seed) != first));
+    let share = |share: &str| text.replace("count: 3", &format!("share: {share}"));
+    assert_eq!(hits(&share("35 %"), 1).len(), 3);
+    assert_eq!(hits(&share("1 %"), 1).len(), 1);
+    let objections = plan_in(&mut world(&app), &text.replace("count: 3", "count: 11"), 1).unwrap_err();
+    assert!(objections[0].to_string().contains("finds 10"), "{objections:?}");
+}
+
+#[test]
+fn messages_are_numbered_through_the_run() {
+    let second = POISON.replace("for: 10m", "at: 2m, for: 10m");
+    let plan = planned(&[POISON, &second].join("\n"));
+    let first: Vec<u32> = plan.steps.iter().map(|step| step.emission.as_ref().unwrap().first).collect();
+    assert_eq!(first, [1, 6]);
+}
+
+#[test]
+fn a_load_that_runs_out_or_begins_at_nothing_is_warned_of() {
+    let load = |rate: &str, at_most: u32| {
+        let load = format!("load:\n  - {{ to: worker, rate: {rate}, at_most: {at_most} }}\nguards:");
+        let plan = plan_in(&mut world(&shop_like()), &file(THROTTLE).replace("guards:", &load), 7).unwrap();
+        assert_eq!(plan.load.len(), 1);
+        plan.warnings.iter().filter(|warning| warning.contains("the load on worker")).count()
+    };
+    assert_eq!(load("1/s", 100_000), 0);
+    assert_eq!(load("1/s", 100), 1);
+    assert_eq!(load("{ from: 0/s, to: 1/s }", 100_000), 1);
+    let to_table = "load:\n  - { to: payments, rate: 1/s, at_most: 10 }\nguards:";
+    refused(&file(THROTTLE).replace("guards:", to_table), "load/0/to", &["no requests to a table"]);
+}
+
+#[test]
+fn every_objection_comes_at_once() {
+    let text = file(THROTTLE).replace("function: payment-worker", "function: a").replace("queue: orders", "queue: b");
+    let objections = plan_in(&mut world(&shop_like()), &text, 7).unwrap_err();
+    assert_eq!(objections.iter().map(|o| o.path.as_str()).collect::<Vec<_>>(), ["targets/orders", "targets/worker"]);
+}
+
+#[test]
+fn a_look_is_tried_again_in_bad_weather() {
+    let weather =
+        Weather { throttled: Share::new(0.3).unwrap(), lost_reply: Share::new(0.1).unwrap(), ..Weather::calm() };
+    for seed in 0..20 {
+        let mut world = World::new(&shop_like(), seed, "2026-03-02T09:00:00Z".parse().unwrap()).unwrap();
+        world = world.with_weather(weather.clone());
+        plan_in(&mut world, &file(THROTTLE), 7).unwrap();
+    }
+}
+
+#[test]
+fn nothing_is_changed_by_planning() {
+    let mut world = world(&shop_like());
+    let before = world.picture();
+    plan_in(&mut world, &file(&[THROTTLE, POISON, DENY, LATENCY, ERROR].join("\n")), 7).unwrap();
+    assert_eq!(world.picture(), before);
+}

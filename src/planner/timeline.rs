@@ -1,0 +1,82 @@
+//! Whether the steps of a plan go together: one setting, one change at a time, and everything within `longest`.
+
+use super::Objection;
+use crate::faults::Refusal;
+use crate::plan::{Change, Plan, Step};
+use crate::units::Span;
+
+/// A change with the step that makes it.
+struct Placed<'a> {
+    step: &'a Step,
+    index: usize,
+    change: &'a Change,
+}
+
+/// Every pair of changes of one setting that come too close. `origin` tells which fault of the file a step came from.
+pub fn overlaps(plan: &Plan, origin: &[usize]) -> Vec<Objection> {
+    let mut placed = Vec::new();
+    for (index, step) in plan.steps.iter().enumerate() {
+        let changes = step.changes.iter().filter_map(|id| plan.changes.get(id));
+        placed.extend(changes.map(|change| Placed { step, index, change }));
+    }
+    let mut objections = Vec::new();
+    for (later, b) in placed.iter().enumerate() {
+        for a in placed.iter().take(later).filter(|a| a.change.setting == b.change.setting) {
+            if let Some(refusal) = too_close(a, b) {
+                let fault = origin.get(b.index).copied().unwrap_or(b.index);
+                objections.push(Objection { path: format!("faults/{fault}/at"), refusal });
+            }
+        }
+    }
+    objections
+}
+
+/// Steps are in the order of their beginning, so `b` begins after `a` or with it.
+fn too_close(a: &Placed<'_>, b: &Placed<'_>) -> Option<Refusal> {
+    let setting = &b.change.setting;
+    if b.step.at < a.step.ends() {
+        return Some(Refusal::new(
+            format!("two faults would change the {setting} at one time"),
+            format!("let the second begin after the first ends, or aim it elsewhere: `at: {}` or later", a.step.ends()),
+        ));
+    }
+    // The first one's undo must be verified before the second reads the value from before.
+    let free = a.step.ends() + a.change.undone_within();
+    (b.step.at < free).then(|| {
+        Refusal::new(
+            format!("the undo of the first change of the {setting} may not be finished when the second begins"),
+            format!("leave {} between them: `at: {free}` or later", a.change.undone_within()),
+        )
+    })
+}
+
+/// Whether the whole run fits into `longest`, its undo taking as long as it can.
+pub fn fits(plan: &Plan) -> Option<Objection> {
+    let needed = plan.fits_into();
+    (needed > plan.longest).then(|| {
+        let minutes = (needed + Span::from_micros(59_999_999)).micros() / 60_000_000;
+        Objection {
+            path: "guards/longest".into(),
+            refusal: Refusal::new(
+                format!(
+                    "the run may need {needed} with the undo at its slowest, and would be stopped after {}",
+                    plan.longest
+                ),
+                format!("write `longest: {minutes}m` under `guards`, or make the run shorter"),
+            ),
+        }
+    })
+}
+
+/// What the times of the steps mean for what can be found out.
+pub fn warnings(plan: &Plan) -> Vec<String> {
+    let short = plan.steps.iter().filter(|step| step.lasts < step.evidence.within);
+    short
+        .map(|step| {
+            format!(
+                "{} for {}: its effect may take {} to be seen, and without an effect seen the verdict is unknown",
+                step.fault, step.lasts, step.evidence.within
+            )
+        })
+        .collect()
+}
