@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::project::CONFIG;
 use super::{Context, Ended, Exit, Failure};
+use crate::spec::load::CONFIG;
 
 /// Write a project to start from: the shipped shop, an experiment on it, and its hypotheses
 #[derive(Debug, clap::Args)]

@@ -2,6 +2,8 @@
 //!
 //! Invariant: nothing else in squall prints, and nothing that goes wrong in printing ends a command.
 
+mod accounts;
+mod check;
 mod completions;
 mod exit;
 mod faults;
@@ -72,6 +74,7 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::Args),
+    Check(check::Args),
     Halt(halt::Args),
     Status(status::Args),
     Log(log::Args),
@@ -132,6 +135,7 @@ fn run(arguments: Vec<std::ffi::OsString>) -> Exit {
 fn execute(command: Command, context: &mut Context) -> Ended {
     match command {
         Command::Init(args) => init::execute(&args, context),
+        Command::Check(args) => check::execute(&args, context),
         Command::Halt(args) => halt::execute(&args, context),
         Command::Status(args) => status::execute(&args, context),
         Command::Log(args) => log::execute(&args, context),

@@ -4,20 +4,16 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 use crate::run::RunId;
+use crate::spec::load::CONFIG;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store as _, StoreError};
 use crate::units::Time;
-
-/// The configuration's name.
-pub const CONFIG: &str = "squall.yaml";
 
 /// Where a command works.
 #[derive(Clone, Debug)]
 pub struct Project {
     /// The folder that paths are relative to.
     pub root: PathBuf,
-    /// Whether it has a `squall.yaml`. Without one there is the sandbox and its shop.
-    pub configured: bool,
 }
 
 impl Project {
@@ -28,10 +24,10 @@ impl Project {
         if named.is_none() && !is_root(&start) {
             let here = std::env::current_dir().unwrap_or_default();
             if let Some(root) = here.ancestors().skip(1).find(|folder| is_root(folder)) {
-                return Project { root: root.to_owned(), configured: true };
+                return Project { root: root.to_owned() };
             }
         }
-        Project { configured: is_root(&start), root: start }
+        Project { root: start }
     }
 
     /// A file of the project, for people: without a leading `./`.

@@ -1,0 +1,82 @@
+//! Accounts by their configuration: which kind each is, and how it is opened. With `account/`, the only place that
+//! knows the kinds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::account::sandbox::app::App;
+use crate::account::sandbox::shop::shop_sources;
+use crate::account::sandbox::traffic::read_app;
+use crate::account::{AccountName, ResourceKind};
+use crate::spec::check::Known;
+use crate::spec::load::ProjectFiles;
+use crate::spec::project::{AccountSpec, SandboxAccount};
+use crate::spec::{Findings, Source};
+
+/// The names of everything in the accounts that can be looked into without asking anybody, and what is wrong in their
+/// files.
+pub fn known(files: &ProjectFiles) -> (Known, Findings) {
+    let mut known = Known::new();
+    let mut findings = Findings::default();
+    for (name, sandbox) in sandboxes(files) {
+        let (app, found) = read(files, sandbox);
+        findings.append(found);
+        if let Some(app) = app {
+            known.insert(name.clone(), names(&app));
+        }
+    }
+    (known, findings)
+}
+
+/// The files that describe accounts.
+pub fn files(files: &ProjectFiles) -> Vec<PathBuf> {
+    let of = |sandbox: &SandboxAccount| [files.root.join(&sandbox.template), files.root.join(&sandbox.traffic)];
+    sandboxes(files).flat_map(|(_, sandbox)| of(sandbox)).filter(|path| path.exists()).collect()
+}
+
+fn sandboxes(files: &ProjectFiles) -> impl Iterator<Item = (&AccountName, &SandboxAccount)> {
+    files.project.accounts.iter().filter_map(|(name, account)| match account {
+        AccountSpec::Sandbox(sandbox) => Some((name, sandbox)),
+        AccountSpec::Aws(_) => None,
+    })
+}
+
+/// The application of a sandbox. The shipped shop is part of the binary, for folders that do not have its files.
+fn read(files: &ProjectFiles, sandbox: &SandboxAccount) -> (Option<App>, Findings) {
+    let (shop, shop_traffic) = shop_sources();
+    let open = |path: &str, shipped: Arc<Source>| match files.root.join(path) {
+        own if own.exists() || path != shipped.file => Source::open(&own),
+        _ => Ok(shipped),
+    };
+    match (open(&sandbox.template, shop), open(&sandbox.traffic, shop_traffic)) {
+        (Ok(template), Ok(traffic)) => read_app(&template, &traffic, &sandbox.stack),
+        (template, traffic) => {
+            let mut findings = Findings::default();
+            let errors = template.err().into_iter().chain(traffic.err());
+            errors.for_each(|finding| findings.push(*finding));
+            (None, findings)
+        }
+    }
+}
+
+/// Every name by which an experiment may call a resource.
+fn names(app: &App) -> BTreeMap<ResourceKind, BTreeSet<String>> {
+    let set = |names: &mut dyn Iterator<Item = &String>| -> BTreeSet<String> { names.cloned().collect() };
+    let mut names = BTreeMap::from([
+        (ResourceKind::Function, set(&mut app.functions.keys())),
+        (ResourceKind::Queue, set(&mut app.queues.keys())),
+        (ResourceKind::Role, set(&mut app.roles.keys())),
+        (ResourceKind::Parameter, set(&mut app.parameters.keys())),
+        (ResourceKind::Table, set(&mut app.tables.keys())),
+        (ResourceKind::Topic, set(&mut app.topics.keys())),
+        (ResourceKind::Api, set(&mut app.apis.keys())),
+        (ResourceKind::Alarm, set(&mut app.alarms.keys())),
+    ]);
+    for names in names.values_mut() {
+        let ids = app.logical_ids.iter().filter(|(_, name)| names.contains(*name)).map(|(id, _)| id.clone());
+        let ids: Vec<String> = ids.collect();
+        names.extend(ids);
+    }
+    names
+}

@@ -1,0 +1,80 @@
+//! `squall check`.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::accounts;
+use super::{Context, Ended, Exit};
+use crate::spec::load::{self, CONFIG, ExperimentFiles, ProjectFiles};
+use crate::spec::{Findings, Style};
+
+/// Check files: everything that is wrong in them, each with its place and what to write instead
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Without a file, the whole project is checked: squall.yaml, the sandbox's template and traffic, every hypothesis and
+every experiment. No account is asked. Exit code 2 when a file cannot be used; warnings alone are 0.
+
+Examples:
+  squall check
+  squall check experiments/payment-worker-throttled.yaml
+  squall check --json | jq -r '.findings[] | \"\\(.file):\\(.line): \\(.what)\"'")]
+pub struct Args {
+    /// Experiments, hypotheses or squall.yaml
+    files: Vec<PathBuf>,
+}
+
+pub fn execute(args: &Args, context: &mut Context) -> Ended {
+    let root = context.project.root.clone();
+    let (findings, checked) = match args.files.is_empty() {
+        true => everything(&root),
+        false => named(&root, &args.files),
+    };
+    let exit = if findings.has_errors() { Exit::Findings } else { Exit::Fine };
+    let out = &mut context.output.out;
+    if context.json {
+        out.line(json!({ "findings": findings.to_json(), "files": checked }).to_string());
+    } else if findings.is_empty() {
+        out.line(format!("no findings in {} {}", checked.len(), if checked.len() == 1 { "file" } else { "files" }));
+    } else {
+        out.text(findings.render(style(out.colour())));
+    }
+    Ok(exit)
+}
+
+/// For findings.
+pub fn style(colour: bool) -> Style {
+    if colour { Style::Colour } else { Style::Plain }
+}
+
+fn everything(root: &Path) -> (Findings, Vec<PathBuf>) {
+    let (files, mut findings) = ProjectFiles::open(root);
+    let Some(files) = files else { return (findings, vec![root.join(CONFIG)]) };
+    let (known, found) = accounts::known(&files);
+    findings.append(found);
+    findings.append(load::everything(root, &known));
+    let config = Some(root.join(CONFIG)).filter(|path| path.exists());
+    let checked =
+        config.into_iter().chain(accounts::files(&files)).chain(files.hypotheses()).chain(files.experiments());
+    (findings, checked.collect())
+}
+
+fn named(root: &Path, paths: &[PathBuf]) -> (Findings, Vec<PathBuf>) {
+    let (files, mut findings) = ProjectFiles::open(root);
+    let Some(files) = files else { return (findings, vec![root.join(CONFIG)]) };
+    let (known, found) = accounts::known(&files);
+    findings.append(found);
+    let hypotheses = std::fs::canonicalize(root.join(&files.project.hypotheses)).ok();
+    for path in paths {
+        let folder = path.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+        let folder = folder.and_then(|folder| std::fs::canonicalize(folder).ok());
+        if path.file_name().is_some_and(|name| name == CONFIG) {
+            findings.append(ProjectFiles::open(path.parent().unwrap_or(root)).1);
+        } else if folder.is_some() && folder == hypotheses {
+            findings.append(load::hypothesis(path).1);
+        } else {
+            findings.append(ExperimentFiles::open(path, &files, None, &known).1);
+        }
+    }
+    (findings, paths.to_vec())
+}
