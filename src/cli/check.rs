@@ -54,9 +54,10 @@ fn everything(root: &Path) -> (Findings, Vec<PathBuf>) {
     findings.append(found);
     findings.append(load::everything(root, &known));
     let config = Some(root.join(CONFIG)).filter(|path| path.exists());
+    let shown = |path: PathBuf| path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
     let checked =
         config.into_iter().chain(accounts::files(&files)).chain(files.hypotheses()).chain(files.experiments());
-    (findings, checked.collect())
+    (findings, checked.map(shown).collect())
 }
 
 fn named(root: &Path, paths: &[PathBuf]) -> (Findings, Vec<PathBuf>) {

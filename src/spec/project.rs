@@ -26,7 +26,7 @@ record! {
         /// The folder of the hypotheses.
         pub hypotheses: String = "hypotheses".into(),
         /// The folder that reports are written to.
-        pub reports: String = "reports".into(),
+        pub reports: String = ".squall/reports".into(),
     }
 }
 
@@ -47,6 +47,8 @@ record! {
         pub template: String,
         /// Its traffic: arrival rates, durations, error rates.
         pub traffic: String,
+        /// The name of its stack: what `AWS::StackName` gives in the template, and targets may be found by.
+        pub stack: String = "sandbox".into(),
     }
 }
 
@@ -141,6 +143,7 @@ impl Default for Project {
         let shop = SandboxAccount {
             template: "sandbox/shop/template.yaml".into(),
             traffic: "sandbox/shop/traffic.yaml".into(),
+            stack: "shop".into(),
         };
         Project {
             version: Version,
@@ -148,7 +151,7 @@ impl Default for Project {
             accounts: BTreeMap::from([(AccountName::sandbox(), AccountSpec::Sandbox(shop))]),
             experiments: "experiments".into(),
             hypotheses: "hypotheses".into(),
-            reports: "reports".into(),
+            reports: ".squall/reports".into(),
         }
     }
 }
