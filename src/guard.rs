@@ -9,7 +9,7 @@ use crate::account::{AccountName, Identity, Resource, ResourceKind, Selector};
 use crate::faults::{Refusal, listed};
 use crate::plan::Plan;
 use crate::planner::Objection;
-use crate::spec::experiment::Experiment;
+use crate::spec::experiment::Guards;
 use crate::spec::project::{AccountSpec, AwsAccount, DeadMan, Project, Writing};
 use crate::units::Share;
 
@@ -19,7 +19,6 @@ pub const OPT_OUT: (&str, &str) = ("squall", "never");
 /// What the project and the person who starts the run allow.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
-    pub default_account: AccountName,
     pub accounts: BTreeMap<AccountName, AccountSpec>,
     /// Production accounts that this run was opened for by name.
     pub opened: BTreeSet<AccountName>,
@@ -32,13 +31,7 @@ pub struct Rules {
 impl Rules {
     /// What a project allows by itself.
     pub fn of(project: &Project) -> Rules {
-        Rules {
-            default_account: project.default_account.clone(),
-            accounts: project.accounts.clone(),
-            opened: BTreeSet::new(),
-            without_dead_man: false,
-            halted: None,
-        }
+        Rules { accounts: project.accounts.clone(), opened: BTreeSet::new(), without_dead_man: false, halted: None }
     }
 }
 
@@ -66,7 +59,7 @@ pub fn opt_out(kind: ResourceKind) -> Selector {
 }
 
 /// Everything that stands against a plan.
-pub fn check(plan: &Plan, experiment: &Experiment, rules: &Rules, facts: &Facts<'_>) -> Vec<Objection> {
+pub fn check(plan: &Plan, limits: &Guards, rules: &Rules, facts: &Facts<'_>) -> Vec<Objection> {
     let mut objections = Vec::new();
     let mut object = |path: &str, refusal: Refusal| objections.push(Objection { path: path.to_owned(), refusal });
     if let Some(by) = &rules.halted {
@@ -85,11 +78,11 @@ pub fn check(plan: &Plan, experiment: &Experiment, rules: &Rules, facts: &Facts<
             ),
         );
     }
-    if let Some(refusal) = too_many_hits(plan, experiment.guards.hits_at_most) {
+    if let Some(refusal) = too_many_hits(plan, limits.hits_at_most) {
         object("guards/hits_at_most", refusal);
     }
     for picked in &facts.picked {
-        if let Some(refusal) = too_large_a_share(picked, experiment.guards.share_at_most) {
+        if let Some(refusal) = too_large_a_share(picked, limits.share_at_most) {
             object(&format!("targets/{}", picked.target), refusal);
         }
     }
@@ -190,4 +183,96 @@ fn without_dead_man(name: &AccountName, account: &AwsAccount, plan: &Plan, rules
             ),
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::sandbox::shop_like;
+    use crate::planner::tests::{DENY, LATENCY, THROTTLE, file, plan_under, world};
+    use crate::spec::{Loaded, Source, Style};
+
+    /// The sandbox's world under the rules of an account of AWS: its number is twelve zeros.
+    fn rules(more: &str) -> Rules {
+        let text = format!(
+            "version: 1\ndefault_account: sandbox\naccounts:\n  sandbox:\n    aws:\n      id: '000000000000'\n      region: eu-west-1\n{more}"
+        );
+        let (loaded, findings) = Loaded::<Project>::read(&Source::new("squall.yaml", text));
+        Rules::of(&loaded.unwrap_or_else(|| panic!("{}", findings.render(Style::Plain))).value)
+    }
+
+    const ALLOWED: &str = "      writing: allowed\n      dead_man: may_go_without\n";
+
+    fn objections(fault: &str, rules: &Rules) -> Vec<String> {
+        match plan_under(&mut world(&shop_like()), &file(fault), 7, rules) {
+            Ok(_) => Vec::new(),
+            Err(objections) => objections.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    /// Exactly one objection, with these words in it.
+    fn refused(fault: &str, rules: &Rules, words: &[&str]) {
+        let objections = objections(fault, rules);
+        assert_eq!(objections.len(), 1, "{objections:?}");
+        for word in words {
+            assert!(objections[0].contains(word), "`{word}` is not in: {}", objections[0]);
+        }
+    }
+
+    #[test]
+    fn an_account_says_that_it_may_be_written_to() {
+        assert_eq!(objections(THROTTLE, &rules(ALLOWED)), Vec::<String>::new());
+        refused(THROTTLE, &rules("      dead_man: may_go_without\n"), &["only be planned", "writing: allowed"]);
+    }
+
+    #[test]
+    fn another_accounts_credentials_are_refused() {
+        let mut rules = rules(ALLOWED);
+        if let Some(AccountSpec::Aws(account)) = rules.accounts.get_mut(&AccountName::sandbox()) {
+            account.id.0 = "111122223333".into();
+        }
+        refused(THROTTLE, &rules, &["are for account 000000000000", "squall.yaml says 111122223333"]);
+        rules.accounts.clear();
+        refused(THROTTLE, &rules, &["is not in squall.yaml"]);
+    }
+
+    #[test]
+    fn production_is_opened_by_name() {
+        let mut rules = rules(&format!("{ALLOWED}      production: true\n"));
+        refused(THROTTLE, &rules, &["production account", "--production sandbox"]);
+        rules.opened.insert(AccountName("another".into()));
+        refused(THROTTLE, &rules, &["production account"]);
+        rules.opened.insert(AccountName::sandbox());
+        assert_eq!(objections(THROTTLE, &rules), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_account_limits_how_long_a_run_may_take() {
+        refused(THROTTLE, &rules(&format!("{ALLOWED}      longest: 59m\n")), &["may take 1h", "longest: 59m"]);
+    }
+
+    #[test]
+    fn what_does_not_end_by_itself_needs_a_dead_man_switch() {
+        let mut rules = rules("      writing: allowed\n");
+        refused(THROTTLE, &rules, &["reserved concurrency of function payment-worker", "--without-dead-man"]);
+        refused(LATENCY, &rules, &["fault flag `latency`", "may_go_without"]);
+        assert_eq!(objections(DENY, &rules), Vec::<String>::new(), "it ends by itself");
+        rules.without_dead_man = true;
+        assert_eq!(objections(THROTTLE, &rules), Vec::<String>::new());
+    }
+
+    #[test]
+    fn nothing_starts_while_everything_is_halted() {
+        let mut rules = rules(ALLOWED);
+        rules.halted = Some("ana@laptop".into());
+        refused(THROTTLE, &rules, &["halted by ana@laptop", "squall halt --lift"]);
+    }
+
+    #[test]
+    fn a_share_of_few_is_no_share() {
+        let picked = |taken, found| Picked { target: "t".into(), taken, found };
+        assert_eq!(too_large_a_share(&picked(2, 2), Share::HALF), None);
+        assert_eq!(too_large_a_share(&picked(2, 4), Share::HALF), None);
+        assert!(too_large_a_share(&picked(2, 3), Share::HALF).is_some());
+    }
 }

@@ -12,6 +12,8 @@ mod timeline;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sha2::{Digest, Sha256};
+
 use crate::account::{Account, AccountName, Observed, Resource, Setting, Value};
 use crate::faults::Refusal;
 use crate::guard::{self, Rules};
@@ -19,20 +21,16 @@ use crate::plan::Plan;
 use crate::run::RunId;
 use crate::run::mark::{MARK_LIMIT, Mark, write_marks};
 use crate::spec::experiment::Experiment;
-use crate::spec::hypothesis::Hypothesis;
-use crate::spec::{HypothesisName, TargetName};
+use crate::spec::load::ExperimentFiles;
+use crate::spec::{Loaded, TargetName};
 use crate::units::Time;
 use survey::Survey;
 use target::Picked;
 
 /// What a plan is made from, the account apart.
 pub struct Request<'a> {
-    pub experiment: &'a Experiment,
-    /// The project's hypotheses, by name.
-    pub hypotheses: &'a BTreeMap<HypothesisName, Hypothesis>,
-    /// The experiment's file, as given, and the SHA-256 of its text in hex.
-    pub file: &'a str,
-    pub file_hash: &'a str,
+    /// The experiment, and the hypotheses that it names.
+    pub files: &'a ExperimentFiles,
     pub run: RunId,
     pub seed: u64,
     /// Who plans, and where: `ana@laptop`.
@@ -55,24 +53,55 @@ impl std::fmt::Display for Objection {
     }
 }
 
+impl Objection {
+    /// Where in the experiment's file it stands: `experiments/x.yaml:12:5`.
+    pub fn place(&self, experiment: &Loaded<Experiment>) -> String {
+        let source = &experiment.source;
+        let position = source.position(experiment.place(&self.path).start);
+        format!("{}:{}:{}", source.file, position.line, position.column)
+    }
+}
+
 /// Everything that is known while a plan is made.
 struct Draft<'a, 'b> {
     request: &'a Request<'a>,
-    /// The account of what names none.
-    account: AccountName,
     survey: Survey<'b>,
     targets: BTreeMap<TargetName, Picked>,
     plan: Plan,
     /// The fault of the file that each step came from.
     origin: Vec<usize>,
+    /// What stands against a plan.
     objections: Vec<Objection>,
+    /// What stands against running it.
+    refused: Vec<Objection>,
+}
+
+/// A plan, and what stands against running it now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    pub plan: Plan,
+    /// Guards that refuse it, and resources that another run has. A plan can be shown all the same.
+    pub refused: Vec<Objection>,
+}
+
+impl Planned {
+    /// The plan, if it may be run.
+    ///
+    /// # Errors
+    /// What stands against running it.
+    pub fn runnable(self) -> Result<Plan, Vec<Objection>> {
+        match self.refused.is_empty() {
+            true => Ok(self.plan),
+            false => Err(self.refused),
+        }
+    }
 }
 
 /// Plans an experiment. The account is only looked at.
 ///
 /// # Errors
-/// Everything that stands against it, each with a next step.
-pub fn plan(request: &Request<'_>, account: &mut dyn Account) -> Result<Plan, Vec<Objection>> {
+/// There is no plan: everything that is wrong with the experiment in this account, each with a next step.
+pub fn plan(request: &Request<'_>, account: &mut dyn Account) -> Result<Planned, Vec<Objection>> {
     let mut draft = Draft::new(request, account);
     draft.look_at_accounts();
     draft.pick_targets();
@@ -86,24 +115,28 @@ pub fn plan(request: &Request<'_>, account: &mut dyn Account) -> Result<Plan, Ve
         draft.finish();
     }
     match draft.objections.is_empty() {
-        true => Ok(draft.plan),
+        true => Ok(Planned { plan: draft.plan, refused: draft.refused }),
         false => Err(draft.objections),
     }
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl<'a, 'b> Draft<'a, 'b> {
     fn new(request: &'a Request<'a>, account: &'b mut dyn Account) -> Draft<'a, 'b> {
-        let experiment = request.experiment;
-        let default = experiment.account.clone().unwrap_or_else(|| request.rules.default_account.clone());
+        let files = request.files;
+        let (experiment, source) = (&files.experiment.value, &files.experiment.source);
         let survey = Survey::of(account);
         let elsewhere = experiment.targets.values().filter_map(|target| target.account.clone());
-        let accounts: BTreeSet<AccountName> = elsewhere.chain([default.clone()]).collect();
+        let accounts: BTreeSet<AccountName> = elsewhere.chain([files.account.clone()]).collect();
         let plan = Plan {
             run: request.run.clone(),
             title: experiment.title.clone(),
             because: experiment.because.clone(),
-            file: request.file.to_owned(),
-            file_hash: request.file_hash.to_owned(),
+            file: source.file.clone(),
+            file_hash: hex(&Sha256::digest(source.text.as_bytes())),
             accounts: accounts.into_iter().collect(),
             made_at: survey.now(),
             seed: request.seed,
@@ -119,8 +152,12 @@ impl<'a, 'b> Draft<'a, 'b> {
             permissions: Vec::new(),
             warnings: Vec::new(),
         };
-        let (targets, origin, objections) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Draft { request, account: default, survey, targets, plan, origin, objections }
+        let (targets, origin) = (BTreeMap::new(), Vec::new());
+        Draft { request, survey, targets, plan, origin, objections: Vec::new(), refused: Vec::new() }
+    }
+
+    fn experiment(&self) -> &'a Experiment {
+        &self.request.files.experiment.value
     }
 
     fn object(&mut self, path: impl Into<String>, refusal: Refusal) {
@@ -136,8 +173,8 @@ impl<'a, 'b> Draft<'a, 'b> {
     }
 
     fn pick_targets(&mut self) {
-        for (name, wanted) in &self.request.experiment.targets {
-            let picked = target::pick(name, wanted, &self.account, self.request.seed, &mut self.survey);
+        for (name, wanted) in &self.experiment().targets {
+            let picked = target::pick(name, wanted, &self.request.files.account, self.request.seed, &mut self.survey);
             let described = picked.and_then(|picked| {
                 picked.taken.iter().try_for_each(|resource| self.survey.describe(resource))?;
                 Ok(picked)
@@ -163,7 +200,7 @@ impl<'a, 'b> Draft<'a, 'b> {
         self.objections.extend(unwritable_marks(&self.plan));
         let (opted_out, picked) = (self.opted_out(), self.picked());
         let facts = guard::Facts { identities: &self.survey.identities, picked, opted_out };
-        self.objections.extend(guard::check(&self.plan, self.request.experiment, self.request.rules, &facts));
+        self.refused.extend(guard::check(&self.plan, &self.experiment().guards, self.request.rules, &facts));
         self.plan.watches = self.watches();
         self.plan.permissions = permissions::of(&self.plan, &self.survey);
         let mut warnings = show::stays(&self.plan);
@@ -179,7 +216,7 @@ impl<'a, 'b> Draft<'a, 'b> {
                 Ok(Observed { value: Value::Unset, .. }) => {}
                 Ok(Observed { value, .. }) => {
                     let refusal = marked(&resource, &value.to_string());
-                    self.object("faults", refusal);
+                    self.refused.push(Objection { path: "faults".into(), refusal });
                 }
                 Err(refusal) => self.object("faults", refusal),
             }

@@ -80,11 +80,11 @@ fn undone_within(plan: &Plan, step: &Step) -> Span {
     changes.map(Change::undone_within).max().unwrap_or(Span::ZERO)
 }
 
-/// The `aws` commands that do by hand what the run does, marks included, in its order.
+/// The `aws` commands that do by hand what the run does, in its order. Marks are left out: who works by hand has none.
 pub fn commands_do(plan: &Plan) -> Vec<String> {
     let mut documents = Documents::default();
-    let changes = plan.changes.values().map(|change| documents.command(change, &change.after));
-    let mut commands: Vec<String> = changes.collect();
+    let changes = plan.changes.values().filter(|change| !change.setting.is_mark());
+    let mut commands: Vec<String> = changes.map(|change| documents.command(change, &change.after)).collect();
     commands.extend(plan.steps.iter().filter_map(|step| step.emission.as_ref()).map(|emission| {
         format!(
             "# {} messages to {}, each with the message attribute squall-run={}: `squall run` sends them",
@@ -96,8 +96,8 @@ pub fn commands_do(plan: &Plan) -> Vec<String> {
     commands
 }
 
-/// The `aws` commands that put everything back, in the order of the undo. Compare before you run one: a setting that
-/// is not `after` any more is somebody else's.
+/// The `aws` commands that put everything back and take the marks off, in the order of the undo. Compare before you run
+/// one: a setting that is not `after` any more is somebody else's.
 pub fn commands_undo(plan: &Plan) -> Vec<String> {
     let mut documents = Documents::default();
     for change in plan.changes.values() {
@@ -215,6 +215,7 @@ pub fn lines(plan: &Plan) -> Vec<String> {
     part("When", timeline(plan).into_iter().map(|(at, what)| format!("{:>8}  {what}", at.to_string())).collect());
     part("What must hold", plan.signals.iter().map(|s| format!("{} ({})", s.title, s.hypothesis)).collect());
     part("What stops it", plan.stops.iter().map(|stop| stop.title.clone()).collect());
+    part("Marked meanwhile", plan.changed_resources().iter().map(ToString::to_string).collect());
     part("By hand, to do it", commands_do(plan));
     part("By hand, to undo it", commands_undo(plan));
     part("Know before you say yes", plan.warnings.clone());

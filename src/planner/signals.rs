@@ -16,9 +16,11 @@ const LOOK_AT_METRICS: Span = Span::from_secs(60);
 impl Draft<'_, '_> {
     /// Every hypothesis as signals, and every condition to stop at.
     pub(super) fn plan_signals(&mut self) {
-        let experiment = self.request.experiment;
+        let experiment = self.experiment();
+        let named = &self.request.files.hypotheses;
+        let hypotheses = named.iter().map(|(name, file)| (name.clone(), file.value.clone())).collect();
         for (index, item) in experiment.hypotheses.iter().enumerate() {
-            let judged = item.judged(self.request.hypotheses);
+            let judged = item.judged(&hypotheses);
             if judged.is_empty() {
                 let refusal = Refusal::new("this hypothesis says nothing that can be judged", "give it a signal");
                 self.object(format!("hypotheses/{index}"), refusal);
@@ -58,7 +60,7 @@ impl Draft<'_, '_> {
     /// What a sentence measures: one query for each resource that its subject means.
     fn queries(&mut self, path: &str, sentence: &Sentence) -> Vec<Query> {
         let metric = sentence.metric;
-        match subject(&sentence.subject, metric, &self.targets, &self.account, &mut self.survey) {
+        match subject(&sentence.subject, metric, &self.targets, &self.request.files.account, &mut self.survey) {
             Ok(resources) => resources.into_iter().map(|resource| Query { metric, resource }).collect(),
             Err(refusal) => {
                 self.object(path, refusal);
@@ -69,7 +71,7 @@ impl Draft<'_, '_> {
 
     /// The requests that squall makes itself.
     pub(super) fn plan_load(&mut self) {
-        for (index, load) in self.request.experiment.load.iter().enumerate() {
+        for (index, load) in self.experiment().load.iter().enumerate() {
             let taken = self.targets.get(&load.to).map(|picked| picked.taken.clone()).unwrap_or_default();
             for target in taken {
                 if !matches!(target.kind, ResourceKind::Api | ResourceKind::Function | ResourceKind::Queue) {
@@ -91,7 +93,7 @@ impl Draft<'_, '_> {
     /// A phase without requests is never judged as held.
     fn doubts_about(&self, load: &Load) -> Vec<String> {
         let (from, to) = load.rate.bounds();
-        let length = self.plan.length() + self.request.experiment.faults_end();
+        let length = self.plan.length() + self.experiment().faults_end();
         let mut doubts = Vec::new();
         if from == Rate::default() || to == Rate::default() {
             doubts.push(format!(

@@ -19,8 +19,8 @@ impl Draft<'_, '_> {
     /// Every fault's steps, marks and changes, in the order of the timeline.
     pub(super) fn plan_steps(&mut self) {
         let described = self.describe_for_faults();
-        let mut order: Vec<usize> = (0..self.request.experiment.faults.len()).collect();
-        order.sort_by_key(|index| self.request.experiment.faults.get(*index).map(|inject| inject.at));
+        let mut order: Vec<usize> = (0..self.experiment().faults.len()).collect();
+        order.sort_by_key(|index| self.experiment().faults.get(*index).map(|inject| inject.at));
         let mut planned: Vec<PlannedChange> = Vec::new();
         let mut asked = Vec::new();
         for index in order {
@@ -45,7 +45,7 @@ impl Draft<'_, '_> {
     /// Lets every fault look around; says which of them could.
     fn describe_for_faults(&mut self) -> BTreeSet<usize> {
         let mut described = BTreeSet::new();
-        for (index, inject) in self.request.experiment.faults.iter().enumerate() {
+        for (index, inject) in self.experiment().faults.iter().enumerate() {
             let fault = inject.fault.fault();
             let targets = self.taken(fault.target());
             let looked =
@@ -64,7 +64,7 @@ impl Draft<'_, '_> {
 
     /// Asks one fault for its plans: one scene for each account that its targets are in.
     fn ask(&self, index: usize, planned: &[PlannedChange]) -> Result<Vec<FaultPlan>, Refusal> {
-        let Some(inject) = self.request.experiment.faults.get(index) else { return Ok(Vec::new()) };
+        let Some(inject) = self.experiment().faults.get(index) else { return Ok(Vec::new()) };
         let fault = inject.fault.fault();
         if let Some(flaw) = fault.flaws().into_iter().next() {
             return Err(flaw.into());
@@ -102,7 +102,7 @@ impl Draft<'_, '_> {
     fn needed(&self, index: usize) -> Vec<Need> {
         let mut needed: Vec<Need> =
             self.survey.seen.0.keys().filter_map(|function| self.wrapper_need(function)).collect();
-        let faults = &self.request.experiment.faults;
+        let faults = &self.experiment().faults;
         let Some(this) = faults.get(index) else { return needed };
         for (_, other) in
             faults.iter().enumerate().filter(|(at, other)| *at != index && other.at < this.at + this.lasts)
@@ -129,7 +129,7 @@ impl Draft<'_, '_> {
 
     /// Numbers what a fault would do, with a mark before the first change to each resource.
     fn add_step(&mut self, index: usize, plan: FaultPlan) {
-        let Some(inject) = self.request.experiment.faults.get(index) else { return };
+        let Some(inject) = self.experiment().faults.get(index) else { return };
         let path = format!("faults/{index}/inject");
         let emission = plan.emission.map(|emission| self.numbered(emission));
         if let Some(emission) = &emission {

@@ -1,10 +1,16 @@
 //! The planner on a small application in the sandbox.
 
+use std::path::Path;
+
 use super::*;
 use crate::account::sandbox::app::App;
+use crate::account::sandbox::shop::shop;
 use crate::account::sandbox::{Weather, World, shop_like};
-use crate::account::{Write, ask};
-use crate::plan::{Change, ChangeId, Cleanup};
+use crate::account::setting::{same_document, with_key};
+use crate::account::{Call, Reply, Write, ask};
+use crate::plan::{Change, ChangeId, Cleanup, Purpose};
+use crate::spec::check::Known;
+use crate::spec::load::ProjectFiles;
 use crate::spec::project::Project;
 use crate::spec::{Loaded, Source, Style};
 use crate::units::{Share, Span};
@@ -32,9 +38,11 @@ guards:
     )
 }
 
-pub fn experiment(text: &str) -> Experiment {
+/// The experiment with the hypotheses that it names; there are none in these files.
+pub fn files(text: &str) -> ExperimentFiles {
     let (loaded, findings) = Loaded::<Experiment>::read(&Source::new("test.yaml", text));
-    loaded.unwrap_or_else(|| panic!("{}", findings.render(Style::Plain))).value
+    let experiment = loaded.unwrap_or_else(|| panic!("{}", findings.render(Style::Plain)));
+    ExperimentFiles { experiment, hypotheses: BTreeMap::new(), account: AccountName::sandbox() }
 }
 
 pub fn world(app: &App) -> World {
@@ -47,18 +55,9 @@ pub fn plan_in(world: &mut World, text: &str, seed: u64) -> Result<Plan, Vec<Obj
 }
 
 pub fn plan_under(world: &mut World, text: &str, seed: u64, rules: &Rules) -> Result<Plan, Vec<Objection>> {
-    let experiment = experiment(text);
-    let request = Request {
-        experiment: &experiment,
-        hypotheses: &BTreeMap::new(),
-        file: "test.yaml",
-        file_hash: "00",
-        run: RunId("run-20260302-3f9k2m".into()),
-        seed,
-        by: "ana@laptop",
-        rules,
-    };
-    plan(&request, world)
+    let files = files(text);
+    let request = Request { files: &files, run: RunId("run-20260302-3f9k2m".into()), seed, by: "ana@laptop", rules };
+    plan(&request, world)?.runnable()
 }
 
 fn planned(faults: &str) -> Plan {
@@ -172,14 +171,14 @@ fn a_resource_that_another_run_has_is_left_to_it() {
     let plan = plan_in(&mut world, &file(THROTTLE), 7).unwrap();
     let mark = &plan.changes[&ChangeId(1)];
     let write = Write { setting: mark.setting.clone(), value: mark.after.clone(), whole: None };
-    ask(&mut world, crate::account::Call::Write(write)).unwrap();
+    ask(&mut world, Call::Write(write)).unwrap();
     let words =
         ["belongs to run-20260302-3f9k2m of ana@laptop", "squall undo run-20260302-3f9k2m", "--account sandbox"];
     refused_in(&mut world, &file(THROTTLE), "faults", &words);
     let strange = Write { setting: mark.setting.clone(), value: Value::Unset, whole: None };
-    ask(&mut world, crate::account::Call::Write(strange)).unwrap();
+    ask(&mut world, Call::Write(strange)).unwrap();
     let strange = Write { setting: mark.setting.clone(), value: Value::Text("hands off".into()), whole: None };
-    ask(&mut world, crate::account::Call::Write(strange)).unwrap();
+    ask(&mut world, Call::Write(strange)).unwrap();
     refused_in(&mut world, &file(THROTTLE), "faults", &["is not squall's", "aws ssm get-parameter"]);
 }
 
@@ -323,4 +322,160 @@ fn nothing_is_changed_by_planning() {
     let before = world.picture();
     plan_in(&mut world, &file(&[THROTTLE, POISON, DENY, LATENCY, ERROR].join("\n")), 7).unwrap();
     assert_eq!(world.picture(), before);
+}
+
+#[test]
+fn everything_shipped_is_planned_on_the_shop() {
+    let (project, findings) = ProjectFiles::open(Path::new(env!("CARGO_MANIFEST_DIR")));
+    let project = project.unwrap_or_else(|| panic!("{}", findings.render(Style::Plain)));
+    let rules = Rules::of(&project.project);
+    let experiments = project.experiments();
+    assert!(experiments.len() >= 6);
+    for path in experiments {
+        let (files, findings) = ExperimentFiles::open(&path, &project, None, &Known::default());
+        let files = files.unwrap_or_else(|| panic!("{}", findings.render(Style::Plain)));
+        let run = RunId("run-20260302-3f9k2m".into());
+        let request = Request { files: &files, run, seed: 7, by: "ana@laptop", rules: &rules };
+        let plan = plan(&request, &mut world(&shop())).and_then(Planned::runnable).unwrap_or_else(|objections| {
+            panic!("{}", objections.iter().map(|o| format!("{} {o}", o.place(&files.experiment))).collect::<String>())
+        });
+        assert!(plan.signals.len() >= files.experiment.value.hypotheses.len());
+        assert!(!plan.permissions.is_empty() && !plan.watches.is_empty());
+    }
+}
+
+#[test]
+fn an_objection_knows_its_place() {
+    let text = file(THROTTLE).replace("longest: 60m", "longest: 20m");
+    let files = files(&text);
+    let objection = &plan_in(&mut world(&shop_like()), &text, 7).unwrap_err()[0];
+    assert_eq!(objection.place(&files.experiment), "test.yaml:16:12");
+    assert!(text.lines().nth(15).unwrap().contains("longest: 20m"));
+}
+
+#[test]
+fn what_is_tagged_never_is_not_touched() {
+    let mut app = shop_like();
+    let never = BTreeMap::from([("squall".to_owned(), "never".to_owned())]);
+    app.tags.insert("orders-dlq".into(), never.clone());
+    // The dead-letter queue would be swept.
+    refused_in(&mut world(&app), &file(POISON), "targets", &["queue orders-dlq", "squall=never"]);
+    assert!(plan_in(&mut world(&app), &file(THROTTLE), 7).is_ok());
+    // The function is hit through its role.
+    app.tags.insert("payment-worker".into(), never);
+    refused_in(&mut world(&app), &file(DENY), "targets", &["function payment-worker", "squall=never"]);
+}
+
+#[test]
+fn numbers_and_shares_of_targets_are_limited() {
+    let mut app = shop_like();
+    let worker = app.functions["payment-worker"].clone();
+    for number in 0..9 {
+        let name = format!("worker-{number}");
+        app.functions.insert(name.clone(), worker.clone());
+        app.tags.insert(name, BTreeMap::from([("chaos".into(), "yes".into())]));
+    }
+    // One role, ten functions: all of them count.
+    let shared = DENY.replace("resources: [payments]", "resources: [payments], shared_role: accepted");
+    let limited = file(&shared).replace("longest: 60m", "longest: 60m\n  hits_at_most: 9");
+    refused_in(&mut world(&app), &limited, "guards/hits_at_most", &["hit 10 resources, and 9", "hits_at_most: 10"]);
+    assert!(plan_in(&mut world(&app), &limited.replace("most: 9", "most: 10"), 7).is_ok());
+    let several = "functions: { tag: { chaos: yes }, share: 60 % }";
+    let text = file(THROTTLE).replace("function: payment-worker", several);
+    refused_in(&mut world(&app), &text, "targets/worker", &["takes 6 of the 10", "50 %", "share_at_most"]);
+    let allowed = text.replace("longest: 60m", "longest: 60m\n  share_at_most: 60 %");
+    assert!(plan_in(&mut world(&app), &allowed, 7).is_ok());
+}
+
+#[test]
+fn a_plan_reads_well() {
+    let later = DENY.replace("for: 10m", "at: 2m, for: 10m");
+    let faults = [THROTTLE, POISON, &later, LATENCY].join("\n");
+    insta::assert_snapshot!(show::lines(&planned(&faults)).join("\n"));
+}
+
+#[test]
+fn the_least_policy_is_complete_and_no_more() {
+    let faults = [THROTTLE, POISON, DENY, LATENCY].join("\n");
+    let plan = planned(&faults);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&show::policy(&plan)).unwrap());
+    // What a page says that its fault needs is what a plan of it needs, marks apart.
+    for (fault, yaml) in [
+        ("lambda.throttle", THROTTLE),
+        ("lambda.latency", LATENCY),
+        ("lambda.error", ERROR),
+        ("iam.deny", DENY),
+        ("sqs.poison", POISON),
+    ] {
+        let plan = planned(yaml);
+        let page = crate::faults::FaultSpec::PAGES.iter().find(|page| page.name == fault).unwrap();
+        for (purpose, said) in [(Purpose::Do, page.actions_do), (Purpose::Undo, page.actions_undo)] {
+            let needed: BTreeSet<&str> = plan
+                .permissions
+                .iter()
+                .filter(|permission| permission.purpose == purpose && !permission.resource.contains("/squall/marks"))
+                .map(|permission| permission.action.as_str())
+                .collect();
+            let said: BTreeSet<&str> = said.iter().copied().collect();
+            assert!(needed.is_subset(&said), "{fault} {purpose:?}: {needed:?} {said:?}");
+        }
+    }
+}
+
+#[test]
+fn what_may_not_be_run_is_planned_all_the_same() {
+    let files = files(&file(THROTTLE));
+    let mut rules = Rules::of(&Project::default());
+    rules.halted = Some("ana".into());
+    let request = Request { files: &files, run: RunId("run-1".into()), seed: 1, by: "ana", rules: &rules };
+    let planned = plan(&request, &mut world(&shop_like())).unwrap();
+    assert_eq!((planned.plan.steps.len(), planned.refused.len()), (1, 1));
+}
+
+/// Writes one value of a change, over what is there now, as the run does: a key goes into the document as it is, and a
+/// document that is what it was gets its very bytes back.
+fn write(world: &mut World, change: &Change, expected: &Value, value: &Value) {
+    let read = ask(world, Call::Read { setting: change.setting.clone() });
+    let Ok(Reply::Observed(found)) = read else { panic!("{read:?}") };
+    assert!(found.value.same_as(expected), "{}: {} is not {expected}", change.setting, found.value);
+    let whole = found.whole.zip(change.whole_before.as_ref()).map(|(document, original)| {
+        let Setting::FaultFlag { key, .. } = &change.setting else { panic!("{}", change.setting) };
+        let new = with_key(&document, key, value).unwrap();
+        if same_document(&new, original) { original.clone() } else { new }
+    });
+    ask(world, Call::Write(Write { setting: change.setting.clone(), value: value.clone(), whole })).unwrap();
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_plan_and_its_inverse_leave_the_picture_from_before(
+        reserved in proptest::option::of(1_u32..50),
+        document in proptest::sample::select(vec![
+            "{}",
+            "{ }",
+            "{\"note\":  \"kept\"}",
+            "{\"latency\": {\"enabled\": false}, \"zeta\": [1, 2]}",
+            "{\"exception\":{\"enabled\":false},\"latency\":{\"enabled\":false}}",
+        ]),
+        chosen in proptest::sample::subsequence(vec![THROTTLE, DENY, LATENCY, ERROR], 1..=4),
+        seed in 0_u64..1000,
+    ) {
+        let mut app = shop_like();
+        app.functions.get_mut("payment-worker").unwrap().reserved = reserved;
+        app.parameters.insert("/shop/faults".into(), document.into());
+        let mut world = world(&app);
+        let before = world.picture();
+        let plan = plan_in(&mut world, &file(&chosen.join("\n")), seed).unwrap();
+        for change in plan.changes.values() {
+            write(&mut world, change, &change.before, &change.after);
+        }
+        proptest::prop_assert_ne!(&world.picture(), &before);
+        for id in plan.inverse_order() {
+            let change = &plan.changes[&id];
+            write(&mut world, change, &change.after, &change.before);
+        }
+        proptest::prop_assert_eq!(world.picture(), before);
+    }
 }

@@ -63,7 +63,13 @@ impl Poison {
                100 messages of others it stops. The report says how many were swept, left, and not found.",
         alone: "The messages that were sent go to the dead-letter queue as any other that fails, and stay there.",
         actions_do: &["sqs:SendMessage"],
-        actions_undo: &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"],
+        actions_undo: &[
+            "sqs:GetQueueAttributes",
+            "sqs:ListMessageMoveTasks",
+            "sqs:ReceiveMessage",
+            "sqs:DeleteMessage",
+            "sqs:ChangeMessageVisibility",
+        ],
         refusals: &[
             "The queue has no dead-letter queue, unless `leave_in_queue: true`.",
             "The dead-letter queue has a consumer, a dead-letter queue of its own, or a move task running: the messages \
