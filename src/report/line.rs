@@ -6,9 +6,10 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::summary::ledger::{LedgerEntry, Status};
 use super::words;
 use crate::account::{Metric, Query, SendOutcome, Setting, Value};
-use crate::plan::{ChangeId, DuringFault, Plan};
+use crate::plan::{Bound, ChangeId, DuringFault, Plan};
 use crate::run::Recorded;
 use crate::run::event::{Event, Left, MessageAccount, Phase, Settled, WriteOutcome};
 use crate::run::state::State;
@@ -92,6 +93,20 @@ impl Label {
     }
 }
 
+impl Tone {
+    /// The word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Tone::Quiet => "quiet",
+            Tone::Plain => "plain",
+            Tone::Strong => "strong",
+            Tone::Good => "good",
+            Tone::Warning => "warning",
+            Tone::Bad => "bad",
+        }
+    }
+}
+
 /// `+05:00  fault     reserved concurrency of function PaymentWorker: unset -> 0`
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -171,14 +186,12 @@ impl Narrator {
             Event::Unmeasured { query, error, .. } => self.unmeasured(query, &error.to_string()),
             Event::SignalBroken { signal, window } => {
                 let about = plan.signals.get(*signal)?;
-                let text = format!(
-                    "{}: {} of {} windows in a row broke it, the last from {}",
-                    about.title,
-                    about.breaks_at,
-                    about.out_of,
-                    words::window(state.started, *window)
-                );
-                Some((Label::Broken, Tone::Bad, text))
+                let when = words::window(state.started, *window);
+                let how = match about.bound {
+                    Bound::FiresWithin(span) => format!("it did not fire within {span} of the first effect"),
+                    _ => format!("{} of {} windows in a row broke it", about.breaks_at, about.out_of),
+                };
+                Some((Label::Broken, Tone::Bad, format!("{}: {how} ({when})", about.title)))
             }
             Event::StepBegins { step } => {
                 let about = plan.steps.get(*step)?;
@@ -397,6 +410,20 @@ pub fn account_sentence(account: &MessageAccount) -> String {
     match parts.is_empty() {
         true => format!("{} sent", words::whole(u64::from(sent))),
         false => format!("{} sent: {}", words::whole(u64::from(sent)), words::list(&parts)),
+    }
+}
+
+/// What became of squall's own marks.
+pub fn marks_sentence(marks: &[&LedgerEntry]) -> String {
+    let made = marks.iter().filter(|mark| mark.status.was_made()).count();
+    let removed =
+        marks.iter().filter(|mark| matches!(&mark.status, Status::Settled(how) if !how.needs_attention())).count();
+    match (made, made - removed.min(made)) {
+        (0, _) => "No resource was marked.".into(),
+        (made, 0) => format!("{} of squall's own set, and removed.", words::plural(made, "mark", "marks")),
+        (made, left) => {
+            format!("{} of squall's own set; {left} not removed.", words::plural(made, "mark", "marks"))
+        }
     }
 }
 

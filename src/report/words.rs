@@ -38,6 +38,16 @@ pub fn value_beside(metric: Metric, bound: Bound, measured: f64, breaks: bool) -
     apart.map_or(plain, |decimals| render(measured, decimals))
 }
 
+/// The lowest and the highest of some values: `0.00 % to 0.34 %`.
+pub fn range(metric: Metric, low: f64, high: f64) -> String {
+    let (low, high) = (value(metric, low), value(metric, high));
+    match (metric, low == high) {
+        (_, true) => low,
+        (Metric::AlarmState, false) => "OK, then in ALARM".into(),
+        (_, false) => format!("{low} to {high}"),
+    }
+}
+
 /// A sample: its value, and of how many requests it was taken.
 pub fn sample(signal: &SignalPlan, sample: Sample, breaks: bool) -> String {
     match (finite(sample.value), sample.of) {

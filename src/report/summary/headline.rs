@@ -6,7 +6,7 @@ use super::Stopped;
 use super::ledger::{LedgerEntry, Status};
 use super::signals::{Recovered, Recovery, SignalStory};
 use crate::report::words;
-use crate::run::event::{Phase, Settled};
+use crate::run::event::Phase;
 use crate::run::state::State;
 use crate::run::verdict::Finding;
 use crate::units::{Span, Time};
@@ -83,8 +83,8 @@ impl Undo {
         self.outstanding + self.attention + self.unaccounted > 0
     }
 
-    /// In one sentence.
-    pub fn sentence(&self, started: Time) -> String {
+    /// In one sentence; `left` is how many things the last event says are left behind.
+    pub fn sentence(&self, started: Time, left: usize) -> String {
         let mut parts = Vec::new();
         if self.outstanding > 0 {
             parts.push(format!(
@@ -92,7 +92,9 @@ impl Undo {
                 words::plural(self.outstanding, "change may still be", "changes may still be")
             ));
         }
-        if self.attention > 0 {
+        if left > 0 {
+            parts.push(format!("{} left behind", words::plural(left, "thing is", "things are")));
+        } else if self.attention > 0 {
             parts.push(format!("{} attention", words::plural(self.attention, "change needs", "changes need")));
         }
         if self.unaccounted > 0 {
@@ -121,11 +123,7 @@ pub fn sentence(state: &State, signals: &[SignalStory], recovery: &Recovery, sto
         Ending::Broken | Ending::Unknown => match (reasons().as_slice(), stopped) {
             ([], None) => "No reason is recorded.".into(),
             ([], Some(stopped)) => capital(&format!("{}.", stopped.why)),
-            ([one], _) => capital(&full_stop(one)),
-            ([first, rest @ ..], _) => {
-                let more = words::plural(rest.len(), "more reason", "more reasons");
-                capital(&format!("{} And {more}.", full_stop(first)))
-            }
+            (reasons, _) => reasons.iter().map(|reason| capital(&full_stop(reason))).collect::<Vec<_>>().join(" "),
         },
         Ending::Unfinished => {
             let phase = state.entered.iter().max_by_key(|(phase, at)| (**at, **phase)).map(|(phase, _)| *phase);
@@ -144,8 +142,8 @@ fn held(signals: &[SignalStory], recovery: &Recovery) -> String {
         .filter(|signal| signal.phases.iter().any(|story| story.phase != Phase::Baseline && story.breaking > 0));
     let count = match signals.len() {
         0 => "There was no signal to hold".to_owned(),
-        1 => "The one signal kept its bound".to_owned(),
-        n => format!("All {n} signals kept their bounds"),
+        1 => "The one signal did what its hypothesis asks".to_owned(),
+        n => format!("All {n} signals did what their hypotheses ask"),
     };
     let recovered = match (broke_and_recovered.count(), recovery.found) {
         (0, _) | (_, Recovered::NotCounted | Recovered::NoData | Recovered::NotSteady) => ".".to_owned(),
@@ -164,15 +162,4 @@ fn full_stop(text: &str) -> String {
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
-/// How a settled change reads in a table of statuses.
-pub fn verified(how: &Settled) -> &'static str {
-    match how {
-        Settled::Restored => "verified",
-        Settled::AlreadyBefore => "verified",
-        Settled::Theirs { .. } => "changed by others",
-        Settled::ResourceGone => "resource gone",
-        Settled::Left { .. } => "left",
-    }
 }

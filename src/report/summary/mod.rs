@@ -38,8 +38,9 @@ pub struct Summary {
     pub sentence: String,
     /// Every reason that the verdict gives.
     pub reasons: Vec<String>,
-    /// What became of the changes, in all.
+    /// What became of the changes, in all, and in one sentence.
     pub undo: Undo,
+    pub undo_sentence: String,
     /// What is left behind, and what to do about each.
     pub left: Vec<Left>,
     /// Why the experiment is made.
@@ -178,6 +179,7 @@ impl Summary {
             ending,
             sentence: headline::sentence(state, &signals, &recovery, stopped.as_ref()),
             reasons: state.closed.iter().flat_map(|v| v.reasons.iter().map(|r| words::one_line(r))).collect(),
+            undo_sentence: undo.sentence(state.started, extras.left.len()),
             undo,
             left: extras.left,
             because: words::one_line(&plan.because),

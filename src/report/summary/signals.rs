@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::Times;
 use crate::account::{Metric, Window};
 use crate::plan::{Bound, DuringFault, SignalPlan};
 use crate::report::words;
@@ -197,16 +198,43 @@ impl SignalStory {
     /// The value furthest on the wrong side, or nearest to it, with its window: what a reader asks for first.
     pub fn worst(&self) -> Option<Point> {
         let with_data = self.windows.iter().filter(|point| point.value.is_some());
-        let rank = |point: &&Point| match self.bound {
-            Bound::AtLeast(_) | Bound::Above(_) => point.value.map(|v| -v),
-            _ => point.value,
-        };
-        let better = |a: &&Point, b: &&Point| {
-            let (a, b) = (rank(a).unwrap_or(f64::MIN), rank(b).unwrap_or(f64::MIN));
-            a.total_cmp(&b)
-        };
+        let sign = if self.wants_more() { -1.0 } else { 1.0 };
+        let badness = |point: &Point| point.value.unwrap_or(0.0) * sign;
         // Of equals, the first: a reader looks for when it began.
-        with_data.rev().max_by(better).copied()
+        with_data.rev().max_by(|a, b| badness(a).total_cmp(&badness(b))).copied()
+    }
+
+    /// Whether the steady side is the upper one.
+    fn wants_more(&self) -> bool {
+        matches!(self.bound, Bound::AtLeast(_) | Bound::Above(_))
+    }
+
+    /// What a reader asks for first: when it was outside and how far, or how near it came; for an alarm, when it fired.
+    pub fn note(&self, times: &Times) -> String {
+        let offset = |at| words::offset(times.started, at);
+        if self.metric == Metric::AlarmState {
+            let in_alarm = |point: &&Point| point.value.is_some_and(|value| value >= 0.5);
+            let fault = times.first_fault.unwrap_or(times.started);
+            return match (self.windows.iter().filter(|point| point.to > fault).find(in_alarm), times.first_effect) {
+                (None, _) => "never seen in ALARM since the fault went in".into(),
+                (Some(point), Some(effect)) if point.to >= effect => format!(
+                    "in ALARM by {}, {} after the first effect",
+                    offset(point.to),
+                    words::span(point.to.since(effect))
+                ),
+                (Some(point), _) => format!("in ALARM by {}", offset(point.to)),
+            };
+        }
+        match (self.first_breach(), self.worst()) {
+            (_, None) => "no data".into(),
+            (Some(first), Some(worst)) => {
+                format!("outside from {}, at worst {}", offset(first.from), self.shown(&worst))
+            }
+            (None, Some(nearest)) => {
+                let side = if self.wants_more() { "lowest" } else { "highest" };
+                format!("never outside; {side} {}", self.shown(&nearest))
+            }
+        }
     }
 
     /// The first window that broke the bound.

@@ -1,0 +1,363 @@
+//! Charts as inline SVG: a signal over the run, and the run's own timeline. Drawn by hand, because no library gives
+//! shaded times, marks, titles for screen readers and colours by style sheet (docs/adr/0005-charts.md).
+//!
+//! Colours come from the page's style sheet by class, so that one picture serves light, dark and print. No meaning lies
+//! in a colour alone: what breaks has another shape, and every mark its word.
+
+use maud::{Markup, html};
+
+use super::axis::{TimeAxis, ValueAxis};
+use super::summary::Summary;
+use super::summary::faults::{Effect, StepStory};
+use super::summary::signals::{Point, SignalStory};
+use super::words;
+use crate::account::Metric;
+use crate::plan::Bound;
+use crate::run::event::Phase;
+use crate::units::{Span, Time};
+
+/// The size of a chart, in the units of its picture; the page scales it.
+const WIDTH: f64 = 860.0;
+const LEFT: f64 = 112.0;
+const RIGHT: f64 = 846.0;
+
+/// Windows beyond this number are drawn as a line without a dot for each.
+const MOST_DOTS: usize = 400;
+
+/// A vertical mark with its word.
+struct Mark {
+    at: Time,
+    word: &'static str,
+    class: &'static str,
+}
+
+/// The time axis that every chart of a run shares.
+fn time_axis(summary: &Summary) -> TimeAxis {
+    let ends = summary.signals.iter().filter_map(|signal| signal.windows.last()).map(|point| point.to);
+    let to = ends.chain([summary.times.last, summary.times.started + Span::from_secs(1)]).max();
+    TimeAxis { from: summary.times.started, to: to.unwrap_or(summary.times.last), left: LEFT, right: RIGHT }
+}
+
+/// One signal: its windows, its bound, and when the faults were in.
+pub fn signal(summary: &Summary, signal: &SignalStory) -> Markup {
+    let alarm = signal.metric == Metric::AlarmState;
+    let time = time_axis(summary);
+    // A signal that is nothing but zero needs no room to say so.
+    let flat = signal.windows.iter().all(|point| point.value.is_none_or(|value| value == 0.0));
+    let top = 34.0;
+    let bottom = top
+        + if alarm {
+            30.0
+        } else if flat {
+            48.0
+        } else {
+            124.0
+        };
+    let height = bottom + 24.0;
+    let id = format!("signal-{}", signal.number);
+    html! {
+        svg class="chart" viewBox={ "0 0 " (n(WIDTH)) " " (n(height)) } role="img" aria-labelledby={ (id) "-title " (id) "-desc" } xmlns="http://www.w3.org/2000/svg" {
+            title id={ (id) "-title" } { (words::one_line(&signal.title)) }
+            desc id={ (id) "-desc" } { (description(summary, signal)) }
+            (faults_shaded(summary, &time, top, bottom))
+            (time_ticks(&time, top, bottom))
+            @if alarm {
+                (alarm_strip(signal, &time, top, bottom))
+            } @else {
+                (curve(signal, &time, top, bottom))
+            }
+            (marks(&signal_marks(summary, signal), &time, top, bottom))
+        }
+    }
+}
+
+/// The phases and the faults on the time axis: what was planned, and what was done.
+pub fn timeline(summary: &Summary) -> Markup {
+    let time = time_axis(summary);
+    let row = 30.0;
+    let (top, first) = (34.0, 34.0 + 34.0);
+    let bottom = first + row * summary.steps.len() as f64 + 2.0;
+    let height = bottom + 24.0;
+    html! {
+        svg class="chart" viewBox={ "0 0 " (n(WIDTH)) " " (n(height)) } role="img" aria-labelledby="timeline-title timeline-desc" xmlns="http://www.w3.org/2000/svg" {
+            title id="timeline-title" { "Timeline of the run" }
+            desc id="timeline-desc" { (timeline_description(summary)) }
+            (time_ticks(&time, top, bottom))
+            @for phase in &summary.times.phases {
+                @let (x, width) = extent(&time, phase.from, phase.to);
+                rect class={ "phase " (words::phase(phase.phase)) } x=(n(x)) y=(n(top + 4.0)) width=(n(width)) height="22" rx="3" {
+                    title { (words::phase(phase.phase)) ", " (summary.offset(phase.from)) " to " (summary.offset(phase.to)) }
+                }
+                @if width > 64.0 {
+                    text class="on-bar" x=(n(x + width / 2.0)) y=(n(top + 19.0)) text-anchor="middle" { (words::phase(phase.phase)) }
+                }
+            }
+            text class="row" x=(n(LEFT - 8.0)) y=(n(top + 19.0)) text-anchor="end" { "phases" }
+            @for (index, step) in summary.steps.iter().enumerate() {
+                (step_row(summary, step, &time, first + row * index as f64))
+            }
+            (marks(&run_marks(summary), &time, top, bottom))
+        }
+    }
+}
+
+fn step_row(summary: &Summary, step: &StepStory, time: &TimeAxis, y: f64) -> Markup {
+    let t0 = summary.times.phases.iter().find(|phase| phase.phase == Phase::Fault).map(|phase| phase.from);
+    let planned = t0.map(|t0| extent(time, t0 + step.planned_at, t0 + step.planned_at + step.planned_to_last));
+    let done = step.began.map(|began| {
+        let until = step.undone.unwrap_or(summary.times.last);
+        (extent(time, began, until), began, until)
+    });
+    html! {
+        text class="row" x=(n(LEFT - 8.0)) y=(n(y + 18.0)) text-anchor="end" { (words::cut(&step.fault.0, 17)) }
+        @if let Some((x, width)) = planned {
+            rect class="planned" x=(n(x)) y=(n(y + 3.0)) width=(n(width)) height="22" rx="3" { title { "planned" } }
+        }
+        @if let Some(((x, width), from, to)) = done {
+            rect class="fault-bar" x=(n(x)) y=(n(y + 7.0)) width=(n(width)) height="14" rx="2" {
+                title { (step.fault) ", " (summary.offset(from)) " to " (summary.offset(to)) }
+            }
+            @if step.undone.is_none() {
+                text class="mark-word" x=(n((x + width - 4.0).min(RIGHT))) y=(n(y + 18.0)) text-anchor="end" { "not undone" }
+            }
+        }
+        @if let Some(since) = step.evidence.since {
+            path class="effect-mark" d={ "M" (n(time.x(since))) " " (n(y + 8.0)) "l6 6l-6 6l-6 -6z" } {
+                title { "effect seen since " (summary.offset(since)) }
+            }
+        }
+    }
+}
+
+fn extent(time: &TimeAxis, from: Time, to: Time) -> (f64, f64) {
+    let x = time.x(from);
+    // Narrower than this nobody sees it.
+    (x, (time.x(to) - x).max(1.5))
+}
+
+/// Each step's time in the account; where two overlap the shade is deeper.
+fn faults_shaded(summary: &Summary, time: &TimeAxis, top: f64, bottom: f64) -> Markup {
+    let times = summary.steps.iter().filter_map(|step| Some((step.began?, step.undone.unwrap_or(summary.times.last))));
+    html! {
+        @for (from, to) in times {
+            @let (x, width) = extent(time, from, to);
+            rect class="fault-time" x=(n(x)) y=(n(top)) width=(n(width)) height=(n(bottom - top)) {}
+        }
+    }
+}
+
+fn time_ticks(time: &TimeAxis, top: f64, bottom: f64) -> Markup {
+    let ticks = time.ticks();
+    html! {
+        line class="axis" x1=(n(LEFT)) y1=(n(bottom)) x2=(n(RIGHT)) y2=(n(bottom)) {}
+        @for (at, label) in &ticks {
+            @let x = time.x(*at);
+            line class="grid" x1=(n(x)) y1=(n(top)) x2=(n(x)) y2=(n(bottom)) {}
+            text class="tick" x=(n(x)) y=(n(bottom + 16.0)) text-anchor="middle" { (label) }
+        }
+    }
+}
+
+fn curve(signal: &SignalStory, time: &TimeAxis, top: f64, bottom: f64) -> Markup {
+    let limit = words::limit(signal.bound);
+    let values = signal.windows.iter().filter_map(|point| point.value);
+    let axis = ValueAxis::over(signal.metric, values, limit, (top, bottom));
+    let dots = signal.windows.len() <= MOST_DOTS;
+    html! {
+        @for (value, label) in axis.ticks() {
+            @let y = axis.y(value);
+            line class="grid" x1=(n(LEFT)) y1=(n(y)) x2=(n(RIGHT)) y2=(n(y)) {}
+            text class="tick" x=(n(LEFT - 8.0)) y=(n(y + 4.0)) text-anchor="end" { (label) }
+        }
+        @if let Some(limit) = limit {
+            (bound_line(signal, &axis, limit))
+        }
+        path class="line" d=(line_path(signal, time, &axis)) {}
+        @for point in &signal.windows {
+            @if let Some(value) = point.value {
+                @if point.breaks {
+                    path class="breaks" d={ "M" (n(time.x(moment(signal.metric, point)))) " " (n(axis.y(value) - 5.0)) "l5 5l-5 5l-5 -5z" } {
+                        title { (tip(signal, point, time.from)) }
+                    }
+                } @else if dots {
+                    circle class="dot" cx=(n(time.x(moment(signal.metric, point)))) cy=(n(axis.y(value))) r="2" {
+                        title { (tip(signal, point, time.from)) }
+                    }
+                }
+            }
+        }
+        @if signal.windows.iter().all(|point| point.value.is_none()) {
+            text class="empty" x=(n((LEFT + RIGHT) / 2.0)) y=(n((top + bottom) / 2.0)) text-anchor="middle" { "no data" }
+        }
+    }
+}
+
+fn bound_line(signal: &SignalStory, axis: &ValueAxis, limit: f64) -> Markup {
+    let inside = axis.holds(limit);
+    let y = if inside { axis.y(limit) } else { axis.top };
+    // Under the line where there is no room above it.
+    let label_y = if y - axis.top < 14.0 { y + 13.0 } else { y - 5.0 };
+    html! {
+        @if inside {
+            line class="bound" x1=(n(LEFT)) y1=(n(y)) x2=(n(RIGHT)) y2=(n(y)) {}
+        }
+        text class="bound-word" x=(n(LEFT + 6.0)) y=(n(label_y)) {
+            (signal.expected) @if !inside { " (above this chart)" }
+        }
+    }
+}
+
+/// The curve, broken where a window has no data or is missing.
+fn line_path(signal: &SignalStory, time: &TimeAxis, axis: &ValueAxis) -> String {
+    let mut path = String::new();
+    let mut last: Option<&Point> = None;
+    for point in &signal.windows {
+        if let Some(value) = point.value {
+            let joins = last.is_some_and(|last| last.value.is_some() && last.to >= point.from);
+            let (x, y) = (time.x(moment(signal.metric, point)), axis.y(value));
+            path += &format!("{}{} {}", if joins { 'L' } else { 'M' }, n(x), n(y));
+        }
+        last = Some(point);
+    }
+    path
+}
+
+/// Where on the time axis a window's value belongs: at its end when it is a reading, else in its middle.
+fn moment(metric: Metric, point: &Point) -> Time {
+    match metric {
+        Metric::Depth | Metric::InFlight | Metric::Delayed | Metric::AlarmState => point.to,
+        _ => point.from + Span::from_micros(point.to.since(point.from).micros() / 2),
+    }
+}
+
+fn alarm_strip(signal: &SignalStory, time: &TimeAxis, top: f64, bottom: f64) -> Markup {
+    html! {
+        text class="tick" x=(n(LEFT - 8.0)) y=(n((top + bottom) / 2.0 + 4.0)) text-anchor="end" { "state" }
+        @for (state, from, to) in states(signal) {
+            @let (x, width) = extent(time, from, to);
+            @let word = match state { None => "no data", Some(true) => "ALARM", Some(false) => "OK" };
+            @let class = match state { None => "unknown", Some(true) => "alarm", Some(false) => "ok" };
+            rect class="state under" x=(n(x)) y=(n(top + 5.0)) width=(n(width)) height=(n(bottom - top - 10.0)) {}
+            rect class={ "state " (class) } x=(n(x)) y=(n(top + 5.0)) width=(n(width)) height=(n(bottom - top - 10.0)) {
+                title { (word) ", " (words::offset(time.from, from)) " to " (words::offset(time.from, to)) }
+            }
+            @if width > 44.0 {
+                text class="on-bar" x=(n(x + width / 2.0)) y=(n((top + bottom) / 2.0 + 4.0)) text-anchor="middle" { (word) }
+            }
+        }
+    }
+}
+
+/// Stretches of one alarm state.
+fn states(signal: &SignalStory) -> Vec<(Option<bool>, Time, Time)> {
+    let mut states: Vec<(Option<bool>, Time, Time)> = Vec::new();
+    for point in &signal.windows {
+        let state = point.value.map(|value| value >= 0.5);
+        match states.last_mut() {
+            Some((known, _, to)) if *known == state && *to >= point.from => *to = point.to,
+            _ => states.push((state, point.from, point.to)),
+        }
+    }
+    states
+}
+
+fn run_marks(summary: &Summary) -> Vec<Mark> {
+    let times = &summary.times;
+    let mark = |at: Option<Time>, word, class| at.map(|at| Mark { at, word, class });
+    [
+        mark(times.first_fault, "fault", "in"),
+        mark(times.first_effect, "effect", "effect"),
+        mark(times.undo_began, "undo", "undo"),
+        mark(times.gone, "gone", "gone"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn signal_marks(summary: &Summary, signal: &SignalStory) -> Vec<Mark> {
+    let mut marks = run_marks(summary);
+    if let Some(window) = signal.broken {
+        marks.push(Mark { at: window.to, word: "broken", class: "broken" });
+    }
+    if let (Bound::FiresWithin(span), Some(effect)) = (signal.bound, summary.times.first_effect) {
+        marks.push(Mark { at: effect + span, word: "latest", class: "latest" });
+    }
+    marks.sort_by_key(|mark| mark.at);
+    marks
+}
+
+/// Marks with their words above the plot, in two rows so that near ones can be read.
+fn marks(marks: &[Mark], time: &TimeAxis, top: f64, bottom: f64) -> Markup {
+    let mut ends = [f64::MIN; 2];
+    let placed: Vec<(&Mark, f64, Option<usize>)> = marks
+        .iter()
+        .map(|mark| {
+            let x = time.x(mark.at);
+            let half = mark.word.len() as f64 * 3.4 + 3.0;
+            let row = (0..2).find(|row| x - half > ends[*row]);
+            if let Some(row) = row {
+                ends[row] = x + half;
+            }
+            (mark, x, row)
+        })
+        .collect();
+    html! {
+        @for (mark, x, row) in placed {
+            @let y = 12.0 + 14.0 * row.unwrap_or(1) as f64;
+            line class={ "mark " (mark.class) } x1=(n(x)) y1=(n(if row.is_some() { y + 3.0 } else { top })) x2=(n(x)) y2=(n(bottom)) {
+                title { (mark.word) " " (words::offset(time.from, mark.at)) }
+            }
+            @if row.is_some() {
+                text class="mark-word" x=(n(x)) y=(n(y)) text-anchor="middle" { (mark.word) }
+            }
+        }
+    }
+}
+
+fn tip(signal: &SignalStory, point: &Point, start: Time) -> String {
+    let of = point.of.map_or_else(String::new, |of| format!(" of {}", words::whole(of)));
+    format!(
+        "{} to {}: {}{of}{}",
+        words::offset(start, point.from),
+        words::offset(start, point.to),
+        signal.shown(point),
+        if point.breaks { ", breaks the bound" } else { "" }
+    )
+}
+
+/// The chart in words, for those who do not see it.
+fn description(summary: &Summary, signal: &SignalStory) -> String {
+    let with_data = signal.windows.iter().filter(|point| point.value.is_some()).count();
+    let breaking = signal.windows.iter().filter(|point| point.breaks).count();
+    let worst = signal.worst().map_or_else(String::new, |point| {
+        format!(" The worst is {} at {}.", signal.shown(&point), summary.offset(point.from))
+    });
+    format!(
+        "{}, {}. {} with data, {} of them outside of the bound.{worst}",
+        words::one_line(&signal.query),
+        signal.expected,
+        words::plural(with_data, "window", "windows"),
+        words::whole(breaking as u64),
+    )
+}
+
+fn timeline_description(summary: &Summary) -> String {
+    let steps = summary.steps.iter().map(|step| {
+        let effect = match step.evidence.found {
+            Effect::Seen => "effect seen",
+            Effect::NotSeen => "no effect seen",
+            Effect::Waiting => "effect not seen yet",
+            Effect::NotTried => "never begun",
+        };
+        let at = |time: Option<Time>| time.map_or_else(|| "not".into(), |time| summary.offset(time));
+        format!("{}: in {}, undone {}, {effect}.", step.fault, at(step.began), at(step.undone))
+    });
+    steps.collect::<Vec<_>>().join(" ")
+}
+
+/// A coordinate with one decimal, so that bytes are stable, and none where it is not needed.
+fn n(number: f64) -> String {
+    let text = format!("{number:.1}");
+    text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_owned)
+}

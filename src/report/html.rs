@@ -1,0 +1,203 @@
+//! The report as one HTML file: no network, no script, one inline style sheet for light, dark and print.
+
+mod sections;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use self::sections::prose;
+use super::summary::Summary;
+use super::summary::headline::Ending;
+use super::words;
+use crate::run::verdict::Finding;
+
+const STYLE: &str = include_str!("style.css");
+
+/// The whole page.
+pub fn page(summary: &Summary) -> String {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                // Whatever a file of the experiment holds, nothing in this page runs or is fetched.
+                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
+                title { (capital(summary.ending.word())) ": " (summary.title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    (head(summary))
+                    (sections::all(summary))
+                    footer {
+                        "Written by squall " (summary.environment.squall) " from the journal of " (summary.run)
+                        ", and from nothing else: the same journal gives the same bytes."
+                    }
+                }
+            }
+        }
+    };
+    page.into_string()
+}
+
+fn head(summary: &Summary) -> Markup {
+    let times = &summary.times;
+    html! {
+        header {
+            p class="kicker" {
+                (summary.run) " · " (words::instant(times.started)) " · " (summary.environment.by) " · on "
+                (words::list(&summary.environment.accounts.iter().map(ToString::to_string).collect::<Vec<_>>()))
+            }
+            h1 { (summary.title) }
+            (verdict(summary))
+            @if summary.needs_attention() { (left(summary)) }
+            (facts(summary))
+        }
+    }
+}
+
+fn verdict(summary: &Summary) -> Markup {
+    html! {
+        div class={ "verdict " (class(summary.ending)) } {
+            span class="symbol" aria-hidden="true" { (symbol(summary.ending)) }
+            div {
+                p class="word" { (capital(summary.ending.word())) }
+                @match summary.reasons.as_slice() {
+                    [] | [_] => p { (prose(&summary.sentence)) },
+                    reasons => ul { @for reason in reasons { li { (prose(reason)) } } },
+                }
+                p { (prose(&summary.undo_sentence)) }
+            }
+        }
+    }
+}
+
+/// What is, or may be, in the account: above everything else, with what to do about it.
+fn left(summary: &Summary) -> Markup {
+    let open = summary.ledger.iter().filter(|entry| entry.status.needs_attention());
+    html! {
+        section class="left" {
+            h2 { "Left behind" }
+            @if summary.left.is_empty() {
+                ul {
+                    @for entry in open {
+                        li { (entry.setting) ": " (entry.status.sentence()) }
+                    }
+                    @for message in summary.messages.iter().filter(|message| message.ended.is_none()) {
+                        li { "Messages sent to " (message.queue) " are not accounted for." }
+                    }
+                }
+                p { "Put back what can be put back:" }
+                pre { "squall undo " (summary.run) }
+            } @else {
+                ul {
+                    @for left in &summary.left {
+                        li {
+                            b { (left.resource) } ": " (prose(&left.what))
+                            p { (prose(&left.remedy)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn facts(summary: &Summary) -> Markup {
+    let times = &summary.times;
+    let offset = |at| summary.offset(at);
+    html! {
+        dl class="facts" {
+            div {
+                dt { "Took" }
+                dd { (words::span(times.last.since(times.started))) small { "of at most " (summary.environment.longest) } }
+            }
+            @if let Some(first) = times.first_fault {
+                div {
+                    dt { "Fault in place" }
+                    @match times.gone {
+                        Some(gone) => dd { (words::span(gone.since(first))) small { (offset(first)) " to " (offset(gone)) } },
+                        None => dd { "since " (offset(first)) small { "not seen gone" } },
+                    }
+                }
+                div {
+                    dt { "First effect seen" }
+                    @match times.first_effect {
+                        Some(effect) => dd { (words::span(effect.since(first))) small { "after the fault went in" } },
+                        None => dd { "not seen" small { "without an effect nothing is held" } },
+                    }
+                }
+            }
+            @if let (Some(began), Some(verified)) = (times.undo_began, summary.undo.verified_at) {
+                div {
+                    dt { "Put back" }
+                    dd { (summary.undo.settled) " of " (words::plural(summary.undo.made, "change", "changes"))
+                        small { (offset(began)) " to " (offset(verified)) ", verified" } }
+                }
+            }
+            @if times.gone.is_some() {
+                div {
+                    dt { "Recovery" }
+                    dd { (recovery_short(summary)) small { "of at most " (summary.recovery.within) } }
+                }
+            }
+        }
+    }
+}
+
+fn recovery_short(summary: &Summary) -> String {
+    use super::summary::signals::Recovered;
+    match summary.recovery.found {
+        Recovered::Steady { after } => words::span(after),
+        Recovered::NotSteady => "not steady".into(),
+        Recovered::NoData => "no data".into(),
+        Recovered::NotCounted => "not counted".into(),
+    }
+}
+
+/// A finding as a small label, in a word and a sign besides its colour.
+fn chip(finding: Finding) -> Markup {
+    let (class, sign) = match finding {
+        Finding::Held => ("held", "✓"),
+        Finding::Broken => ("broken", "✕"),
+        Finding::Unknown => ("unknown", "?"),
+    };
+    html! { span class={ "chip " (class) } { span aria-hidden="true" { (sign) } " " (finding) } }
+}
+
+fn class(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Held => "held",
+        Ending::Broken => "broken",
+        Ending::Unknown => "unknown",
+        Ending::Unfinished => "unfinished",
+    }
+}
+
+fn symbol(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Held => "✓",
+        Ending::Broken => "✕",
+        Ending::Unknown => "?",
+        Ending::Unfinished => "…",
+    }
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn pages() {
+        for (name, events) in sample::all() {
+            std::fs::write(format!("/tmp/shots/{name}.html"), page(&Summary::of(&events).unwrap())).unwrap();
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! The sections of the HTML report below the verdict, in the order of all reports.
+
+use maud::{Markup, html};
+
+use super::chip;
+use crate::account::Value;
+use crate::report::summary::Summary;
+use crate::report::summary::faults::{Effect, MessageStory, StepStory};
+use crate::report::summary::ledger::{LedgerEntry, Status};
+use crate::report::summary::signals::{Recovered, SignalStory};
+use crate::report::{chart, line, reproduce, words};
+use crate::run::event::Phase;
+use crate::units::Time;
+
+/// A table of more windows than this is left to the JSON report.
+const MOST_ROWS: usize = 500;
+
+/// Every section.
+pub(super) fn all(summary: &Summary) -> Markup {
+    html! {
+        (hypothesis(summary))
+        (what_was_done(summary))
+        (signals(summary))
+        (checks(summary))
+        (effects(summary))
+        (ledger(summary))
+        (recovery(summary))
+        (messages(summary))
+        (load(summary))
+        (timeline(summary))
+        (environment(summary))
+        (reproduced(summary))
+    }
+}
+
+fn hypothesis(summary: &Summary) -> Markup {
+    html! {
+        section {
+            h2 { "Hypothesis" }
+            @if !summary.because.is_empty() { p { (summary.because) } }
+            @for hypothesis in &summary.hypotheses {
+                div class="hypothesis" {
+                    h3 { (hypothesis.name) }
+                    ul {
+                        @for signal in hypothesis.signals.iter().filter_map(|number| summary.signals.get(*number)) {
+                            li { (signal.title) ", " (words::during(signal.during_fault)) " " (chip(signal.finding)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn what_was_done(summary: &Summary) -> Markup {
+    let at = |time: Option<Time>| time.map_or_else(|| "–".into(), |time| summary.offset(time));
+    html! {
+        section {
+            h2 { "What was done" }
+            @if let Some(stopped) = &summary.stopped {
+                p { "The run stopped early at " (summary.offset(stopped.at)) ": " (stopped.why) "." }
+            }
+            figure { (chart::timeline(summary)) }
+            div class="wide" { table {
+                thead { tr {
+                    th scope="col" { "Fault" } th scope="col" { "What it does" } th scope="col" { "Felt by" }
+                    th scope="col" { "Planned" } th scope="col" class="time" { "In" } th scope="col" class="time" { "Undo began" } th scope="col" class="time" { "Undone" }
+                } }
+                tbody { @for step in &summary.steps { tr {
+                    th scope="row" { (step.fault) }
+                    td { (step.summary) }
+                    td { (words::list(&step.hits.iter().map(|hit| words::one_line(&hit.to_string())).collect::<Vec<_>>())) }
+                    td { (planned(step)) }
+                    td class="time" { (at(step.began)) }
+                    td class="time" { (at(step.undo_began)) }
+                    td class="time" { (at(step.undone)) }
+                } } }
+            } }
+            p class="soft" { "Times count from the start of the run, " (words::instant(summary.times.started)) ". Planned times count from the accepted baseline. Started by " (summary.environment.by) "." }
+            @if !summary.warnings.is_empty() {
+                h3 { "The plan warned" }
+                ul { @for warning in &summary.warnings { li { (prose(warning)) } } }
+            }
+        }
+    }
+}
+
+/// A sentence whose `words in backticks` are set as code.
+pub(super) fn prose(text: &str) -> Markup {
+    html! {
+        @for (place, part) in text.split('`').enumerate() {
+            @if place % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
+fn planned(step: &StepStory) -> String {
+    format!("at {}, for {}", step.planned_at, step.planned_to_last)
+}
+
+fn signals(summary: &Summary) -> Markup {
+    html! {
+        section {
+            h2 { "Signals" }
+            @for signal in &summary.signals {
+                figure {
+                    figcaption {
+                        h3 { (signal.title) " " (chip(signal.finding)) }
+                        span class="soft" { (signal.note(&summary.times)) }
+                    }
+                    (chart::signal(summary, signal))
+                    (windows(summary, signal))
+                }
+            }
+            p class="soft" {
+                "Shaded: a fault is in the account. A dot is a window; a larger red diamond is one outside of the bound; where the line stops there was no data."
+            }
+        }
+    }
+}
+
+fn windows(summary: &Summary, signal: &SignalStory) -> Markup {
+    let rows = signal.windows.len();
+    html! {
+        @if (1..=MOST_ROWS).contains(&rows) {
+            details {
+                summary { (words::plural(rows, "window", "windows")) " as a table" }
+                div class="wide" { table {
+                    thead { tr { th scope="col" { "Window" } th scope="col" { "Phase" } th scope="col" class="number" { "Value" } th scope="col" class="number" { "Of" } th scope="col" { "Bound" } } }
+                    tbody { @for point in &signal.windows { tr {
+                        td class="time" { (summary.offset(point.from)) " to " (summary.offset(point.to)) }
+                        td { (words::phase(point.phase)) }
+                        td class="number" { (signal.shown(point)) }
+                        td class="number" { @match point.of { Some(of) => (words::whole(of)), None => "–" } }
+                        td { @if point.value.is_none() { "–" } @else if point.breaks { "outside" } @else { "inside" } }
+                    } } }
+                } }
+            }
+        }
+    }
+}
+
+fn checks(summary: &Summary) -> Markup {
+    let phases = [Phase::Baseline, Phase::Fault, Phase::Recovery];
+    html! {
+        section {
+            h2 { "Checks" }
+            div class="wide" { table class="dense" {
+                thead { tr {
+                    th scope="col" { "Signal" } th scope="col" { "Expected" }
+                    @for phase in phases { th scope="col" { "In " (words::phase(phase)) } }
+                    th scope="col" { "Result" }
+                } }
+                tbody { @for signal in &summary.signals { tr {
+                    th scope="row" { (signal.query) small { (signal.hypothesis) } }
+                    td { (signal.expected) small class="whole" { (signal.breaks_at) " of " (signal.out_of) " windows of " (signal.every) } }
+                    @for phase in phases { td { (observed(signal, phase)) } }
+                    td { (chip(signal.finding)) @if !signal.why.is_empty() { small { (signal.why) } } }
+                } } }
+            } }
+            p class="soft" { "Under what is expected: how many windows in a row, of how many with data, must be outside of the bound until a signal is broken." }
+        }
+    }
+}
+
+fn observed(signal: &SignalStory, phase: Phase) -> Markup {
+    let story = signal.phases.iter().find(|story| story.phase == phase);
+    html! {
+        @match story {
+            None => span class="soft" { "no window" },
+            Some(story) => {
+                @match (story.lowest, story.highest) {
+                    (Some(low), Some(high)) => span class="whole" { (words::range(signal.metric, low, high)) },
+                    _ => "no data",
+                }
+                small class="whole" { (story.breaking) " of " (story.windows) " outside" }
+                @if story.with_data < story.windows { small class="whole" { (story.windows - story.with_data) " without data" } }
+            }
+        }
+    }
+}
+
+fn effects(summary: &Summary) -> Markup {
+    html! {
+        section {
+            h2 { "Did the faults work?" }
+            p { "A setting that was written is not an effect. Each fault had to show one of these:" }
+            div class="wide" { table {
+                thead { tr { th scope="col" { "Fault" } th scope="col" { "Evidence asked for" } th scope="col" { "Seen" } th scope="col" class="time" { "Since" } th scope="col" { "Result" } } }
+                tbody { @for step in &summary.steps {
+                    @let evidence = &step.evidence;
+                    tr {
+                        th scope="row" { (step.fault) }
+                        td { (evidence.expect) small { "within " (evidence.within) } }
+                        td { @match &evidence.seen { Some(seen) => (seen), None => "–" } }
+                        td class="time" { @match evidence.since { Some(since) => (summary.offset(since)), None => "–" } }
+                        td { (effect_chip(evidence.found)) }
+                    }
+                } }
+            } }
+        }
+    }
+}
+
+fn effect_chip(effect: Effect) -> Markup {
+    let (class, word) = match effect {
+        Effect::Seen => ("held", "✓ seen"),
+        Effect::NotSeen => ("unknown", "? not seen in time"),
+        Effect::Waiting => ("unknown", "? not seen yet"),
+        Effect::NotTried => ("none", "not tried"),
+    };
+    html! { span class={ "chip " (class) } { (word) } }
+}
+
+fn ledger(summary: &Summary) -> Markup {
+    let (marks, changes): (Vec<&LedgerEntry>, Vec<&LedgerEntry>) =
+        summary.ledger.iter().partition(|entry| entry.is_mark);
+    let at = |time: Option<Time>| time.map_or_else(|| "–".into(), |time| summary.offset(time));
+    html! {
+        section {
+            h2 { "Rollback ledger" }
+            p { (prose(&summary.undo_sentence)) }
+            @if !changes.is_empty() {
+                div class="wide" { table {
+                    thead { tr {
+                        th scope="col" class="number" { "No." } th scope="col" { "Setting" } th scope="col" { "Before" } th scope="col" { "After" }
+                        th scope="col" class="time" { "Written" } th scope="col" class="time" { "Put back" } th scope="col" class="time" { "Verified" } th scope="col" { "Status" }
+                    } }
+                    tbody { @for entry in &changes { tr {
+                        td class="number" { (entry.change.0) }
+                        th scope="row" { (entry.setting) }
+                        td { (value(&entry.before)) }
+                        td { (value(&entry.after)) }
+                        td class="time" { (at(entry.written.or(entry.announced))) }
+                        td class="time" { (at(entry.undo_began)) @if entry.undo_tries > 1 { small { (entry.undo_tries) " tries" } } }
+                        td class="time" { (at(entry.settled_at.filter(|_| !entry.status.needs_attention()))) }
+                        td { (status_chip(&entry.status)) small { (entry.status.sentence()) } }
+                    } } }
+                } }
+            }
+            @if !marks.is_empty() { p class="soft" { (line::marks_sentence(&marks)) } }
+        }
+    }
+}
+
+fn value(value: &Value) -> Markup {
+    let text = words::one_line(&value.to_string());
+    html! {
+        @match value {
+            Value::Unset => "unset",
+            _ if text.chars().count() <= 40 => code { (text) },
+            _ => details { summary { (words::whole(text.chars().count() as u64)) " characters" } code { (text) } },
+        }
+    }
+}
+
+fn status_chip(status: &Status) -> Markup {
+    let (class, word) = match status {
+        Status::NotMade => ("none", "not made"),
+        Status::Refused => ("none", "refused"),
+        Status::Outstanding => ("broken", "✕ outstanding"),
+        Status::Settled(how) if how.needs_attention() => ("broken", "✕ look at it"),
+        Status::Settled(_) => ("held", "✓ verified"),
+    };
+    html! { span class={ "chip " (class) } { (word) } }
+}
+
+fn recovery(summary: &Summary) -> Markup {
+    let recovery = &summary.recovery;
+    html! {
+        section {
+            h2 { "Recovery" }
+            @match recovery.gone {
+                None => p { "No fault was seen gone, so no recovery was counted." },
+                Some(gone) => {
+                    p {
+                        "The last fault was gone at " (summary.offset(gone)) ". Allowed: " (recovery.within) ". "
+                        @match recovery.found {
+                            Recovered::Steady { after } => { "The slowest signal was steady again after " b { (words::span(after)) } "." },
+                            _ => { b { (recovery.found.sentence()) } "." },
+                        }
+                    }
+                    div class="wide" { table {
+                        thead { tr { th scope="col" { "Signal" } th scope="col" { "Steady again" } } }
+                        tbody { @for (signal, recovered) in summary.signals.iter().zip(&recovery.signals) { tr {
+                            th scope="row" { (signal.query) } td { (recovered.sentence()) }
+                        } } }
+                    } }
+                }
+            }
+        }
+    }
+}
+
+fn messages(summary: &Summary) -> Markup {
+    html! {
+        @if !summary.messages.is_empty() {
+            section {
+                h2 { "Messages" }
+                @for message in &summary.messages { (message_account(summary, message)) }
+            }
+        }
+    }
+}
+
+fn message_account(summary: &Summary, message: &MessageStory) -> Markup {
+    let account = &message.account;
+    let rows: [(&str, usize); 7] = [
+        ("accepted by the queue", account.accepted as usize),
+        ("refused by the queue", account.refused as usize),
+        ("sent, with no answer", account.unknown as usize),
+        ("swept from the dead-letter queue", account.swept as usize),
+        ("seen there, and left", account.left as usize),
+        ("taken by the application", account.consumed.len()),
+        ("not found", account.not_found.len()),
+    ];
+    let fault = summary.steps.get(message.step - 1).map(|step| step.fault.to_string()).unwrap_or_default();
+    html! {
+        p {
+            (fault) " sent messages to " (message.queue) ", " (message.planned) " planned. "
+            @match (&message.ended, &message.dead_letter) {
+                (Some(why), _) => { "The sweep ended: " (why) "." },
+                (None, Some(queue)) => b { "They are not accounted for yet; they are looked for in " (queue) "." },
+                (None, None) => "The experiment says that they may stay in the queue.",
+            }
+        }
+        div class="wide" { table {
+            thead { tr { @for (word, _) in rows { th scope="col" class="number" { (word) } } } }
+            tbody { tr { @for (_, number) in rows { td class="number" { (number) } } } }
+        } }
+        @if !account.not_found.is_empty() {
+            p { "Not found: number " (words::list(&account.not_found.iter().take(50).map(u32::to_string).collect::<Vec<_>>())) "." }
+        }
+        @if account.foreign > 0 {
+            p { (words::plural(account.foreign as usize, "message of others was", "messages of others were")) " seen, and made visible again." }
+        }
+    }
+}
+
+fn load(summary: &Summary) -> Markup {
+    html! {
+        @if !summary.load.is_empty() {
+            section {
+                h2 { "Load" }
+                div class="wide" { table {
+                    thead { tr { th scope="col" { "To" } th scope="col" { "Rate" } th scope="col" class="number" { "Requests" } th scope="col" class="number" { "Failed" } th scope="col" class="number" { "At most" } } }
+                    tbody { @for load in &summary.load { tr {
+                        th scope="row" { (load.target) }
+                        td { (load.from) @if load.to != load.from { " to " (load.to) } }
+                        td class="number" { (words::whole(load.requests)) }
+                        td class="number" { (words::whole(load.failed)) }
+                        td class="number" { (words::whole(u64::from(load.at_most))) }
+                    } } }
+                } }
+            }
+        }
+    }
+}
+
+fn timeline(summary: &Summary) -> Markup {
+    html! {
+        section {
+            h2 { "Timeline" }
+            ol class="log" {
+                @for line in &summary.timeline {
+                    li class=(line.tone.word()) {
+                        time datetime=(line.at) { (line.offset) }
+                        span class="label" { (line.label.word()) }
+                        span { (line.text) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn environment(summary: &Summary) -> Markup {
+    let environment = &summary.environment;
+    html! {
+        section {
+            h2 { "Environment" }
+            dl class="pairs" {
+                dt { "Run" } dd { (summary.run) }
+                dt { "Started" } dd { (words::instant(summary.times.started)) " by " (environment.by) }
+                dt { "Account" } dd { (words::list(&environment.accounts.iter().map(ToString::to_string).collect::<Vec<_>>())) }
+                dt { "Experiment" } dd { (environment.file) }
+                dt { "Its SHA-256" } dd { code { (environment.file_sha256) } }
+                dt { "Seed" } dd { (environment.seed) }
+                dt { "squall" } dd { (environment.squall) }
+                dt { "Journal" } dd { (words::plural(environment.events, "event", "events")) ", the last at " (words::instant(summary.times.last)) }
+                @for taken in &environment.taken_over {
+                    dt { "Taken over" } dd { (summary.offset(taken.at)) " by " (taken.by) }
+                }
+                @for failed in &environment.unmeasured {
+                    dt { "Not measured" } dd { (failed.query) ", " (words::plural(failed.times, "time", "times")) ": " (failed.first_error) }
+                }
+            }
+        }
+    }
+}
+
+fn reproduced(summary: &Summary) -> Markup {
+    html! {
+        section {
+            h2 { "How to reproduce" }
+            p { (reproduce::sentence(summary)) }
+            pre { (reproduce::command(summary)) }
+            p { "Every event and every number of this report:" }
+            pre { "squall log " (summary.run) " --json\nsquall report " (summary.run) " --format json" }
+        }
+    }
+}

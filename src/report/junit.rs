@@ -1,0 +1,120 @@
+//! The report as JUnit XML, for whatever shows test results: one case a signal and one for the undo. Held passes, broken
+//! is a failure, unknown is an error; a run that is not held never shows as passed.
+
+use maud::{Markup, PreEscaped, html};
+
+use super::summary::Summary;
+use super::summary::headline::Ending;
+use super::summary::signals::SignalStory;
+use crate::run::verdict::Finding;
+use crate::units::Span;
+
+/// One test case.
+struct Case<'a> {
+    group: &'a str,
+    name: String,
+    time: Span,
+    outcome: Outcome,
+}
+
+enum Outcome {
+    Passed,
+    Failed { kind: &'static str, message: String },
+    Errored { kind: &'static str, message: String },
+}
+
+/// The whole document.
+pub fn document(summary: &Summary) -> String {
+    let mut cases: Vec<Case> = summary.signals.iter().map(signal).collect();
+    cases.push(undo(summary));
+    let passed = |cases: &[Case]| cases.iter().all(|case| matches!(case.outcome, Outcome::Passed));
+    if summary.ending != Ending::Held && passed(&cases) {
+        // Nothing above says why, so the verdict says it itself.
+        cases.push(Case {
+            group: "run",
+            name: "the verdict is held".into(),
+            time: Span::ZERO,
+            outcome: Outcome::Errored { kind: "unknown", message: summary.sentence.clone() },
+        });
+    }
+    let failures = cases.iter().filter(|case| matches!(case.outcome, Outcome::Failed { .. })).count();
+    let errors = cases.iter().filter(|case| matches!(case.outcome, Outcome::Errored { .. })).count();
+    let time = seconds(summary.times.last.since(summary.times.started));
+    let xml = html! {
+        (PreEscaped("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"))
+        testsuites name="squall" tests=(cases.len()) failures=(failures) errors=(errors) time=(time) {
+            testsuite name=(summary.title) tests=(cases.len()) failures=(failures) errors=(errors) skipped="0" time=(time) timestamp=(summary.times.started) {
+                (properties(summary))
+                @for case in &cases { (test_case(case)) }
+                system-out {
+                    @for line in &summary.timeline { (line) "\n" }
+                }
+            }
+        }
+        (PreEscaped("\n"))
+    };
+    xml.into_string()
+}
+
+fn properties(summary: &Summary) -> Markup {
+    let environment = &summary.environment;
+    let accounts: Vec<String> = environment.accounts.iter().map(ToString::to_string).collect();
+    let pairs = [
+        ("verdict", summary.ending.word().to_owned()),
+        ("run", summary.run.to_string()),
+        ("by", environment.by.clone()),
+        ("account", accounts.join(",")),
+        ("file", environment.file.clone()),
+        ("file-sha256", environment.file_sha256.clone()),
+        ("seed", environment.seed.to_string()),
+        ("squall", environment.squall.clone()),
+    ];
+    html! {
+        properties { @for (name, value) in pairs { property name=(name) value=(value) {} } }
+    }
+}
+
+fn signal(signal: &SignalStory) -> Case<'_> {
+    let message = || if signal.why.is_empty() { signal.finding.to_string() } else { signal.why.clone() };
+    Case {
+        group: &signal.hypothesis,
+        name: signal.title.clone(),
+        time: Span::ZERO,
+        outcome: match signal.finding {
+            Finding::Held => Outcome::Passed,
+            Finding::Broken => Outcome::Failed { kind: "broken", message: message() },
+            Finding::Unknown => Outcome::Errored { kind: "unknown", message: message() },
+        },
+    }
+}
+
+fn undo(summary: &Summary) -> Case<'_> {
+    let times = (summary.times.undo_began, summary.undo.verified_at);
+    let message = || summary.undo_sentence.clone();
+    Case {
+        group: "undo",
+        name: "everything is put back".into(),
+        time: if let (Some(began), Some(verified)) = times { verified.since(began) } else { Span::ZERO },
+        outcome: match (summary.ending, summary.needs_attention()) {
+            (Ending::Unfinished, _) => Outcome::Errored { kind: "unfinished", message: message() },
+            (_, true) => Outcome::Failed { kind: "left-behind", message: message() },
+            (_, false) => Outcome::Passed,
+        },
+    }
+}
+
+fn test_case(case: &Case) -> Markup {
+    html! {
+        testcase classname=(case.group) name=(case.name) time=(seconds(case.time)) {
+            @match &case.outcome {
+                Outcome::Passed => {},
+                Outcome::Failed { kind, message } => failure type=(kind) message=(message) { (message) },
+                Outcome::Errored { kind, message } => error type=(kind) message=(message) { (message) },
+            }
+        }
+    }
+}
+
+fn seconds(span: Span) -> String {
+    format!("{:.3}", span.secs_f64())
+}

@@ -1,0 +1,385 @@
+//! The report as Markdown, for pull requests and job summaries (GitHub's dialect: tables and `<details>`).
+
+use super::line;
+use super::reproduce;
+use super::sparkline::sparkline;
+use super::summary::Summary;
+use super::summary::faults::Effect;
+use super::summary::headline::Ending;
+use super::summary::ledger::LedgerEntry;
+use super::summary::signals::{Recovered, SignalStory};
+use super::words;
+use crate::run::event::Phase;
+use crate::run::verdict::Finding;
+use crate::units::Time;
+
+/// Characters of a sparkline in a table.
+const SPARK: usize = 40;
+
+/// The whole document.
+pub fn document(summary: &Summary) -> String {
+    let sections = [
+        head(summary),
+        left(summary),
+        hypothesis(summary),
+        done(summary),
+        signals(summary),
+        effects(summary),
+        ledger(summary),
+        recovery(summary),
+        messages(summary),
+        timeline(summary),
+        environment(summary),
+        reproduced(summary),
+    ];
+    sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n\n") + "\n"
+}
+
+fn head(summary: &Summary) -> String {
+    let sign = match summary.ending {
+        Ending::Held => "✅ Held",
+        Ending::Broken => "❌ Broken",
+        Ending::Unknown => "❔ Unknown",
+        Ending::Unfinished => "⏳ Not finished",
+    };
+    let times = &summary.times;
+    let facts = format!(
+        "{} · {} · {} · took {}",
+        code(&summary.run.0),
+        words::instant(times.started),
+        code(&summary.environment.by),
+        words::span(times.last.since(times.started))
+    );
+    format!(
+        "## {sign}: {}\n\n{} {}\n\n{facts}",
+        text(&summary.title),
+        prose(&summary.sentence),
+        prose(&summary.undo_sentence)
+    )
+}
+
+fn left(summary: &Summary) -> String {
+    if summary.left.is_empty() {
+        return String::new();
+    }
+    let lines = summary.left.iter().map(|left| {
+        format!("\n> - **{}**: {} {}", text(&left.resource.to_string()), prose(&left.what), prose(&left.remedy))
+    });
+    format!("> [!CAUTION]\n> **Left behind**{}", lines.collect::<String>())
+}
+
+fn hypothesis(summary: &Summary) -> String {
+    let mut out = format!("### Hypothesis\n\n{}\n", paragraph(&summary.because));
+    for hypothesis in &summary.hypotheses {
+        out += &format!("\n- **{}**", text(&hypothesis.name));
+        for signal in hypothesis.signals.iter().filter_map(|number| summary.signals.get(*number)) {
+            out += &format!(
+                "\n  - {}, {}: {}",
+                text(&signal.title),
+                words::during(signal.during_fault),
+                finding(signal.finding)
+            );
+        }
+    }
+    out
+}
+
+fn done(summary: &Summary) -> String {
+    let rows = summary.steps.iter().map(|step| {
+        let hits: Vec<String> = step.hits.iter().map(ToString::to_string).collect();
+        vec![
+            text(&step.fault.0),
+            text(&step.summary),
+            text(&words::list(&hits)),
+            format!("at {}, for {}", step.planned_at, step.planned_to_last),
+            offset(summary, step.began),
+            offset(summary, step.undone),
+        ]
+    });
+    let table = table(&["Fault", "What it does", "Felt by", "Planned", "In", "Undone"], rows);
+    let stopped = summary.stopped.as_ref().map_or_else(String::new, |stopped| {
+        format!("The run stopped early at {}: {}.\n\n", summary.offset(stopped.at), prose(&stopped.why))
+    });
+    let warnings: String = summary.warnings.iter().map(|warning| format!("\n- {}", prose(warning))).collect();
+    let warned = if warnings.is_empty() { warnings } else { format!("\n\nThe plan warned:\n{warnings}") };
+    format!(
+        "### What was done\n\n{stopped}{table}\n\nTimes count from the start of the run, by {}.{warned}",
+        code(&summary.environment.by)
+    )
+}
+
+fn signals(summary: &Summary) -> String {
+    let rows = summary.signals.iter().map(|signal| {
+        vec![
+            text(&signal.title),
+            code(&spark(signal)),
+            in_phase(signal, Phase::Baseline),
+            in_phase(signal, Phase::Fault),
+            in_phase(signal, Phase::Recovery),
+            text(&signal.note(&summary.times)),
+            finding(signal.finding).to_owned(),
+        ]
+    });
+    let head = ["Signal", "Over the run", "In baseline", "In fault", "In recovery", "Seen", "Result"];
+    format!("### Signals\n\n{}\n\nThe phases are parted by `│`; `·` is a window without data.", table(&head, rows))
+}
+
+/// The run as a line, its phases parted by a bar.
+fn spark(signal: &SignalStory) -> String {
+    let whole = sparkline(&signal.windows, signal.bound, SPARK);
+    let cells = whole.chars().count();
+    let mut out = String::new();
+    let mut last = None;
+    for (place, block) in whole.chars().enumerate() {
+        let phase = signal.windows.get(place * signal.windows.len() / cells.max(1)).map(|point| point.phase);
+        if last.is_some() && last != phase {
+            out.push('│');
+        }
+        last = phase;
+        out.push(block);
+    }
+    out
+}
+
+fn in_phase(signal: &SignalStory, phase: Phase) -> String {
+    let story = signal.phases.iter().find(|story| story.phase == phase);
+    match story.map(|story| (story, story.lowest, story.highest)) {
+        None => "–".into(),
+        Some((story, Some(low), Some(high))) => {
+            let outside = if story.breaking > 0 {
+                format!(", {} of {} outside", story.breaking, story.windows)
+            } else {
+                String::new()
+            };
+            words::range(signal.metric, low, high) + &outside
+        }
+        Some(_) => "no data".into(),
+    }
+}
+
+fn effects(summary: &Summary) -> String {
+    let rows = summary.steps.iter().map(|step| {
+        let evidence = &step.evidence;
+        let found = match evidence.found {
+            Effect::Seen => "✅ seen",
+            Effect::NotSeen => "❔ not seen in time",
+            Effect::Waiting => "❔ not seen yet",
+            Effect::NotTried => "not tried",
+        };
+        vec![
+            text(&step.fault.0),
+            format!("{}, within {}", text(&evidence.expect), evidence.within),
+            evidence.seen.as_deref().map_or_else(|| "–".into(), text),
+            offset(summary, evidence.since),
+            found.into(),
+        ]
+    });
+    format!("### Did the faults work?\n\n{}", table(&["Fault", "Evidence asked for", "Seen", "Since", "Result"], rows))
+}
+
+fn ledger(summary: &Summary) -> String {
+    let (marks, changes): (Vec<&LedgerEntry>, Vec<&LedgerEntry>) = summary.ledger.iter().partition(|e| e.is_mark);
+    let rows = changes.iter().map(|entry| {
+        let sign = match (entry.status.was_made(), entry.status.needs_attention()) {
+            (_, true) => "❌ ",
+            (true, false) => "✅ ",
+            (false, false) => "",
+        };
+        vec![
+            entry.change.0.to_string(),
+            text(&entry.setting),
+            code(&words::setting_value(&entry.before)),
+            code(&words::setting_value(&entry.after)),
+            offset(summary, entry.written.or(entry.announced)),
+            offset(summary, entry.undo_began),
+            offset(summary, entry.settled_at.filter(|_| !entry.status.needs_attention())),
+            format!("{sign}{}", text(&entry.status.sentence())),
+        ]
+    });
+    let head = ["No.", "Setting", "Before", "After", "Written", "Put back", "Verified", "Status"];
+    format!("### Rollback ledger\n\n{}\n\n{}", table(&head, rows), line::marks_sentence(&marks))
+}
+
+fn recovery(summary: &Summary) -> String {
+    let recovery = &summary.recovery;
+    let Some(gone) = recovery.gone else {
+        return "### Recovery\n\nNo fault was seen gone, so no recovery was counted.".into();
+    };
+    let found = match recovery.found {
+        Recovered::Steady { after } => {
+            format!("The slowest signal was steady again after **{}**.", words::span(after))
+        }
+        other => format!("**{}**.", other.sentence()),
+    };
+    let gone = summary.offset(gone);
+    format!("### Recovery\n\nThe last fault was gone at {gone}. Allowed: {}. {found}", recovery.within)
+}
+
+fn messages(summary: &Summary) -> String {
+    if summary.messages.is_empty() {
+        return String::new();
+    }
+    let rows = summary.messages.iter().map(|message| {
+        vec![
+            text(&message.queue.to_string()),
+            message.planned.to_string(),
+            text(&line::account_sentence(&message.account)),
+            message.ended.as_deref().map_or_else(|| "not accounted for yet".into(), text),
+        ]
+    });
+    format!("### Messages\n\n{}", table(&["Queue", "Planned", "Account", "The sweep ended"], rows))
+}
+
+fn timeline(summary: &Summary) -> String {
+    let lines: String = summary.timeline.iter().map(|line| format!("{line}\n")).collect();
+    format!("<details><summary>Timeline</summary>\n\n{}\n</details>", fenced("text", &lines))
+}
+
+fn environment(summary: &Summary) -> String {
+    let environment = &summary.environment;
+    let accounts: Vec<String> = environment.accounts.iter().map(ToString::to_string).collect();
+    let mut rows = vec![
+        vec!["Account".to_owned(), text(&words::list(&accounts))],
+        vec!["Experiment".into(), code(&environment.file)],
+        vec!["Its SHA-256".into(), code(&environment.file_sha256)],
+        vec!["Seed".into(), environment.seed.to_string()],
+        vec!["squall".into(), text(&environment.squall)],
+        vec!["Journal".into(), words::plural(environment.events, "event", "events")],
+    ];
+    for load in &summary.load {
+        let requests = words::plural(load.requests as usize, "request", "requests");
+        rows.push(vec![
+            "Load".into(),
+            format!("{requests} to {}, {} failed", text(&load.target.to_string()), words::whole(load.failed)),
+        ]);
+    }
+    for taken in &environment.taken_over {
+        rows.push(vec!["Taken over".into(), format!("{} by {}", summary.offset(taken.at), code(&taken.by))]);
+    }
+    for failed in &environment.unmeasured {
+        let times = words::plural(failed.times, "time", "times");
+        rows.push(vec![
+            "Not measured".into(),
+            format!("{}, {times}: {}", text(&failed.query), text(&failed.first_error)),
+        ]);
+    }
+    format!("### Environment\n\n{}", table(&["", ""], rows.into_iter()))
+}
+
+fn reproduced(summary: &Summary) -> String {
+    let command = fenced("sh", &format!("{}\n", reproduce::command(summary)));
+    format!("### How to reproduce\n\n{}\n\n{command}", reproduce::sentence(summary))
+}
+
+fn finding(finding: Finding) -> &'static str {
+    match finding {
+        Finding::Held => "✅ held",
+        Finding::Broken => "❌ broken",
+        Finding::Unknown => "❔ unknown",
+    }
+}
+
+fn offset(summary: &Summary, at: Option<Time>) -> String {
+    at.map_or_else(|| "–".into(), |at| summary.offset(at))
+}
+
+fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let cell = |text: &String| {
+        // A bar that is not escaped yet, as in a code span, would end the cell.
+        let mut out = String::with_capacity(text.len());
+        for c in text.chars() {
+            if c == '|' && !out.ends_with('\\') {
+                out.push('\\');
+            }
+            out.push(c);
+        }
+        out
+    };
+    let row = |cells: &[String]| format!("| {} |", cells.iter().map(cell).collect::<Vec<_>>().join(" | "));
+    let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
+    let rule = format!("|{}", " --- |".repeat(head.len()));
+    let rows: String = rows.map(|cells| format!("\n{}", row(&cells))).collect();
+    format!("{}\n{rule}{rows}", row(&head))
+}
+
+/// A text in which nothing is markup.
+fn text(plain: &str) -> String {
+    let mut out = String::with_capacity(plain.len());
+    for c in words::one_line(plain).chars() {
+        match c {
+            '&' => out += "&amp;",
+            '<' => out += "&lt;",
+            '>' => out += "&gt;",
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '$' => {
+                out.push('\\');
+                out.push(c);
+            }
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// A text that stands at the start of a line, where a dash or a number would begin a list.
+fn paragraph(plain: &str) -> String {
+    let text = text(plain);
+    let starts_list = text.starts_with(['-', '+', '=']) || text.starts_with(|c: char| c.is_ascii_digit());
+    // A word joiner has no width.
+    if starts_list { format!("\u{2060}{text}") } else { text }
+}
+
+/// A sentence whose `words in backticks` stay code.
+fn prose(plain: &str) -> String {
+    let parts = plain.split('`').enumerate();
+    parts.map(|(place, part)| if place % 2 == 1 { code(part) } else { text_around(part) }).collect()
+}
+
+/// As [`text`], with the spaces at its ends kept.
+fn text_around(part: &str) -> String {
+    let space = |at_end: bool| if at_end { " " } else { "" };
+    let inner = text(part);
+    match inner.is_empty() {
+        true => space(!part.is_empty()).to_owned(),
+        false => {
+            format!(
+                "{}{inner}{}",
+                space(part.starts_with(char::is_whitespace)),
+                space(part.ends_with(char::is_whitespace))
+            )
+        }
+    }
+}
+
+/// A code span that nothing in it can end.
+fn code(plain: &str) -> String {
+    let plain = words::one_line(plain);
+    let fence = "`".repeat(longest_backticks(&plain) + 1);
+    let pad = if plain.starts_with('`') || plain.ends_with('`') { " " } else { "" };
+    if plain.is_empty() { String::new() } else { format!("{fence}{pad}{plain}{pad}{fence}") }
+}
+
+/// A block that nothing in it can end.
+fn fenced(language: &str, plain: &str) -> String {
+    let fence = "`".repeat(longest_backticks(plain).max(2) + 1);
+    format!("{fence}{language}\n{plain}{fence}")
+}
+
+fn longest_backticks(plain: &str) -> usize {
+    plain.split(|c| c != '`').map(str::len).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_not_markup() {
+        assert_eq!(text("<b> *a*_b_ | `c` [x](y)"), "&lt;b&gt; \\*a\\*\\_b\\_ \\| \\`c\\` \\[x\\](y)");
+        assert_eq!(code("a`b"), "``a`b``");
+        assert_eq!(code("`"), "`` ` ``");
+        assert!(table(&["x"], [vec![code("a|b"), text("c|d")]].into_iter()).ends_with("| `a\\|b` | c\\|d |"));
+        assert_eq!(prose("run `squall undo` now"), "run `squall undo` now");
+        assert_eq!(fenced("", "```\n"), "````\n```\n````");
+        assert!(paragraph("- not a list").starts_with('\u{2060}'));
+    }
+}
