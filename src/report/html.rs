@@ -139,20 +139,10 @@ fn facts(summary: &Summary) -> Markup {
             @if times.gone.is_some() {
                 div {
                     dt { "Recovery" }
-                    dd { (recovery_short(summary)) small { "of at most " (summary.recovery.within) } }
+                    dd { (summary.recovery.found.short()) small { "of at most " (summary.recovery.within) } }
                 }
             }
         }
-    }
-}
-
-fn recovery_short(summary: &Summary) -> String {
-    use super::summary::signals::Recovered;
-    match summary.recovery.found {
-        Recovered::Steady { after } => words::span(after),
-        Recovered::NotSteady => "not steady".into(),
-        Recovered::NoData => "no data".into(),
-        Recovered::NotCounted => "not counted".into(),
     }
 }
 
@@ -187,17 +177,4 @@ fn symbol(ending: Ending) -> &'static str {
 fn capital(word: &str) -> String {
     let mut letters = word.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::sample;
-
-    #[test]
-    fn pages() {
-        for (name, events) in sample::all() {
-            std::fs::write(format!("/tmp/shots/{name}.html"), page(&Summary::of(&events).unwrap())).unwrap();
-        }
-    }
 }

@@ -224,7 +224,7 @@ impl Narrator {
             Event::TakenOver { by, epoch } => {
                 Some((Label::Owner, Tone::Warning, format!("{by} took the run over (epoch {epoch})")))
             }
-            Event::Closed { verdict, left } => Some(closed(verdict, left)),
+            Event::Closed { verdict, left } => Some(closed(state, verdict, left)),
         }
     }
 
@@ -434,7 +434,7 @@ pub fn stop_sentence(plan: &Plan, why: &crate::run::event::Stop) -> String {
     words::stop(why, signal, change)
 }
 
-fn closed(verdict: &Verdict, left: &[Left]) -> (Label, Tone, String) {
+fn closed(state: &State, verdict: &Verdict, left: &[Left]) -> (Label, Tone, String) {
     let tone = match (verdict.finding, left.is_empty()) {
         (_, false) | (Finding::Broken, _) => Tone::Bad,
         (Finding::Unknown, _) => Tone::Warning,
@@ -443,7 +443,8 @@ fn closed(verdict: &Verdict, left: &[Left]) -> (Label, Tone, String) {
     let mut text = verdict.finding.to_string();
     if !verdict.reasons.is_empty() {
         text += ": ";
-        text += &verdict.reasons.iter().map(String::as_str).collect::<Vec<_>>().join("; ");
+        let reasons = verdict.reasons.iter().map(|reason| words::reason(state, reason));
+        text += &reasons.collect::<Vec<_>>().join("; ");
     }
     text += &match left.len() {
         0 => "; nothing is left behind".to_owned(),

@@ -7,7 +7,7 @@ use super::summary::Summary;
 use super::summary::faults::Effect;
 use super::summary::headline::Ending;
 use super::summary::ledger::LedgerEntry;
-use super::summary::signals::{Recovered, SignalStory};
+use super::summary::signals::SignalStory;
 use super::words;
 use crate::run::event::Phase;
 use crate::run::verdict::Finding;
@@ -63,7 +63,7 @@ fn left(summary: &Summary) -> String {
         return String::new();
     }
     let lines = summary.left.iter().map(|left| {
-        format!("\n> - **{}**: {} {}", text(&left.resource.to_string()), prose(&left.what), prose(&left.remedy))
+        format!("\n> - **{}**: {}. Next: {}", text(&left.resource.to_string()), prose(&left.what), prose(&left.remedy))
     });
     format!("> [!CAUTION]\n> **Left behind**{}", lines.collect::<String>())
 }
@@ -205,14 +205,7 @@ fn recovery(summary: &Summary) -> String {
     let Some(gone) = recovery.gone else {
         return "### Recovery\n\nNo fault was seen gone, so no recovery was counted.".into();
     };
-    let found = match recovery.found {
-        Recovered::Steady { after } => {
-            format!("The slowest signal was steady again after **{}**.", words::span(after))
-        }
-        other => format!("**{}**.", other.sentence()),
-    };
-    let gone = summary.offset(gone);
-    format!("### Recovery\n\nThe last fault was gone at {gone}. Allowed: {}. {found}", recovery.within)
+    format!("### Recovery\n\n{}", recovery.told(summary.times.started, gone))
 }
 
 fn messages(summary: &Summary) -> String {

@@ -20,6 +20,8 @@ pub mod reproduce;
 mod sample;
 pub mod sparkline;
 pub mod summary;
+#[cfg(test)]
+mod tests;
 pub mod words;
 
 use crate::run::Recorded;

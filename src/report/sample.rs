@@ -61,7 +61,6 @@ fn evidence(expect: &str) -> Evidence {
 
 /// What the sample runs are planned to do.
 pub fn plan() -> Plan {
-    use DuringFault::{MayBreak, MustHold};
     use ResourceKind as K;
     let worker = resource(K::Function, "PaymentWorker");
     let orders = resource(K::Queue, "OrdersQueue");
@@ -97,74 +96,8 @@ pub fn plan() -> Plan {
                 },
             ),
         ]),
-        steps: vec![
-            Step {
-                fault: FaultName("lambda.throttle".into()),
-                summary: "PaymentWorker may run 0 at a time".into(),
-                at: Span::ZERO,
-                lasts: Span::from_mins(10),
-                hits: vec![worker.clone()],
-                changes: vec![THROTTLE],
-                emission: None,
-                evidence: evidence("throttles of PaymentWorker above 0, or its concurrency falls to 0"),
-            },
-            Step {
-                fault: FaultName("iam.deny".into()),
-                summary: "PaymentWorkerRole may not dynamodb:PutItem on any table".into(),
-                at: Span::from_mins(4),
-                lasts: Span::from_mins(4),
-                hits: vec![worker],
-                changes: vec![POLICY],
-                emission: None,
-                evidence: evidence("errors of PaymentWorker rise, or its writes to PaymentsTable fall to 0"),
-            },
-            Step {
-                fault: FaultName("sqs.poison".into()),
-                summary: "5 malformed messages go to OrdersQueue, one every 10s".into(),
-                at: Span::from_mins(2),
-                lasts: Span::from_secs(50),
-                hits: vec![orders.clone()],
-                changes: Vec::new(),
-                emission: Some(Emission {
-                    queue: orders,
-                    first: 1,
-                    bodies: vec!["{".into(); 5],
-                    group: None,
-                    interval: Span::from_secs(10),
-                    cleanup: Cleanup::Sweep {
-                        dead_letter: resource(K::Queue, "OrdersDLQ"),
-                        arrives_within: Span::from_mins(4),
-                        foreign_limit: 100,
-                    },
-                }),
-                evidence: evidence("a marked message is received from OrdersQueue"),
-            },
-        ],
-        signals: vec![
-            signal("shoppers-can-order", Metric::FailedShare, (K::Api, "shop-api"), Bound::AtMost(0.01), MustHold),
-            signal(
-                "shoppers-can-order",
-                Metric::SlowShare { limit: Span::from_millis(800) },
-                (K::Api, "shop-api"),
-                Bound::AtMost(0.05),
-                MustHold,
-            ),
-            signal(
-                "no-order-is-lost",
-                Metric::OldestMessage,
-                (K::Queue, "OrdersQueue"),
-                Bound::AtMost(120.0),
-                MayBreak,
-            ),
-            signal("no-order-is-lost", Metric::Depth, (K::Queue, "OrdersDLQ"), Bound::AtMost(0.0), MustHold),
-            signal(
-                "the backlog is seen",
-                Metric::AlarmState,
-                (K::Alarm, "OrdersBacklogAlarm"),
-                Bound::FiresWithin(Span::from_mins(4)),
-                MayBreak,
-            ),
-        ],
+        steps: steps(),
+        signals: signals(),
         stops: vec![StopPlan {
             title: "depth of orders > 5000".into(),
             query: Query { metric: Metric::Depth, resource: resource(K::Queue, "OrdersQueue") },
@@ -185,6 +118,78 @@ pub fn plan() -> Plan {
             "failed share of shop-api is known 2m late; a breach is seen at the earliest 3m after it began.".into(),
         ],
     }
+}
+
+fn steps() -> Vec<Step> {
+    let worker = resource(ResourceKind::Function, "PaymentWorker");
+    let orders = resource(ResourceKind::Queue, "OrdersQueue");
+    vec![
+        Step {
+            fault: FaultName("lambda.throttle".into()),
+            summary: "PaymentWorker may run 0 at a time".into(),
+            at: Span::ZERO,
+            lasts: Span::from_mins(10),
+            hits: vec![worker.clone()],
+            changes: vec![THROTTLE],
+            emission: None,
+            evidence: evidence("throttles of PaymentWorker above 0, or its concurrency falls to 0"),
+        },
+        Step {
+            fault: FaultName("iam.deny".into()),
+            summary: "PaymentWorkerRole may not dynamodb:PutItem on any table".into(),
+            at: Span::from_mins(4),
+            lasts: Span::from_mins(4),
+            hits: vec![worker],
+            changes: vec![POLICY],
+            emission: None,
+            evidence: evidence("errors of PaymentWorker rise, or its writes to PaymentsTable fall to 0"),
+        },
+        Step {
+            fault: FaultName("sqs.poison".into()),
+            summary: "5 malformed messages go to OrdersQueue, one every 10s".into(),
+            at: Span::from_mins(2),
+            lasts: Span::from_secs(50),
+            hits: vec![orders.clone()],
+            changes: Vec::new(),
+            emission: Some(Emission {
+                queue: orders,
+                first: 1,
+                bodies: vec!["{".into(); 5],
+                group: None,
+                interval: Span::from_secs(10),
+                cleanup: Cleanup::Sweep {
+                    dead_letter: resource(ResourceKind::Queue, "OrdersDLQ"),
+                    arrives_within: Span::from_mins(4),
+                    foreign_limit: 100,
+                },
+            }),
+            evidence: evidence("a marked message is received from OrdersQueue"),
+        },
+    ]
+}
+
+fn signals() -> Vec<SignalPlan> {
+    use DuringFault::{MayBreak, MustHold};
+    use ResourceKind as K;
+    vec![
+        signal("shoppers-can-order", Metric::FailedShare, (K::Api, "shop-api"), Bound::AtMost(0.01), MustHold),
+        signal(
+            "shoppers-can-order",
+            Metric::SlowShare { limit: Span::from_millis(800) },
+            (K::Api, "shop-api"),
+            Bound::AtMost(0.05),
+            MustHold,
+        ),
+        signal("no-order-is-lost", Metric::OldestMessage, (K::Queue, "OrdersQueue"), Bound::AtMost(120.0), MayBreak),
+        signal("no-order-is-lost", Metric::Depth, (K::Queue, "OrdersDLQ"), Bound::AtMost(0.0), MustHold),
+        signal(
+            "the backlog is seen",
+            Metric::AlarmState,
+            (K::Alarm, "OrdersBacklogAlarm"),
+            Bound::FiresWithin(Span::from_mins(4)),
+            MayBreak,
+        ),
+    ]
 }
 
 /// Events on their way into a journal.
@@ -213,8 +218,9 @@ impl Tale {
         for minute in minutes {
             let window = Window { from: at(minute * 60), to: at(minute * 60 + 60) };
             let phase = match minute {
-                0..5 => Phase::Baseline,
-                5..17 => Phase::Fault,
+                0..7 => Phase::Baseline,
+                7..17 => Phase::Fault,
+                17 => Phase::Undo,
                 _ => Phase::Recovery,
             };
             let (value, breaks) = sample(minute);
@@ -259,10 +265,10 @@ fn steady_signals(tale: &mut Tale, until: i64) {
         12..14 => (None, false),
         7..19 => (Some((m - 7) as f64 * 55.0 + 12.0), (m - 7) * 55 + 12 > 120),
         19 => (Some(260.0), true),
-        _ => (Some(2.0), false),
+        _ => (Some(2.0 + (m % 2) as f64), false),
     });
     tale.windows(3, 0..until, 0, |_| (Some(0.0), false));
-    tale.windows(4, 0..until, 0, |m| (Some(f64::from((11..20).contains(&m))), (17..20).contains(&m)));
+    tale.windows(4, 0..until, 0, |m| (Some(f64::from((10..20).contains(&m))), (18..20).contains(&m)));
 }
 
 fn faults_go_in(tale: &mut Tale) {
@@ -294,7 +300,7 @@ fn account(swept: u32) -> MessageAccount {
 pub fn held() -> Vec<Recorded> {
     let mut tale = Tale::begin();
     faults_go_in(&mut tale);
-    steady_signals(&mut tale, 23);
+    steady_signals(&mut tale, 26);
     tale.restored(900, POLICY, 962);
     tale.add(1021, Event::Entered { phase: Phase::Undo });
     tale.restored(1021, THROTTLE, 1023);
@@ -307,7 +313,7 @@ pub fn held() -> Vec<Recorded> {
     tale.restored(1026, MARK_QUEUE, 1027);
     tale.add(1027, Event::FaultGone);
     tale.add(1027, Event::Entered { phase: Phase::Recovery });
-    tale.add(1507, Event::Closed { verdict: Verdict::held(), left: Vec::new() });
+    tale.add(1682, Event::Closed { verdict: Verdict::held(), left: Vec::new() });
     tale.end()
 }
 
@@ -315,19 +321,19 @@ pub fn held() -> Vec<Recorded> {
 pub fn broken() -> Vec<Recorded> {
     let mut tale = Tale::begin();
     faults_go_in(&mut tale);
-    tale.windows(0, 0..10, 120, |m| match m {
+    tale.windows(0, 0..11, 120, |m| match m {
         7.. => (Some(0.2 + m as f64 / 100.0), true),
         _ => (Some(0.0), false),
     });
     tale.windows(3, 0..12, 0, |_| (Some(0.0), false));
-    tale.windows(4, 0..12, 0, |m| (Some(f64::from(m >= 11)), false));
+    tale.windows(4, 0..12, 0, |m| (Some(f64::from(m >= 10)), false));
     let query = plan().signals[2].query.clone();
     for minute in 0..9 {
         let window = Window { from: at(minute * 60), to: at(minute * 60 + 60) };
         let error = CallError::Unknown("the request timed out".into());
         tale.add(minute * 60 + 180, Event::Unmeasured { query: query.clone(), window, error });
     }
-    let window = Window { from: at(540), to: at(600) };
+    let window = Window { from: at(480), to: at(540) };
     tale.add(721, Event::SignalBroken { signal: 0, window });
     tale.add(721, Event::Stopping { why: Stop::Broken { signal: 0 } });
     tale.add(721, Event::Entered { phase: Phase::Undo });
@@ -343,7 +349,7 @@ pub fn broken() -> Vec<Recorded> {
     tale.restored(800, MARK_QUEUE, 801);
     tale.add(801, Event::FaultGone);
     tale.add(801, Event::Entered { phase: Phase::Recovery });
-    let reason = "failed share of shop-api at most 1 %: 3 of 5 windows in a row broke it";
+    let reason = "`failed share of shop-api at most 1 %` broke at 2026-03-02T09:08:00.000Z";
     tale.add(1281, Event::Closed { verdict: Verdict::broken(reason), left: Vec::new() });
     tale.0.retain(|(when, event)| *when <= at(1021) || matches!(event, Event::Closed { .. }));
     tale.end()

@@ -1,5 +1,6 @@
 //! A signal on one line of block characters, for terminals and for Markdown.
 
+use super::axis::FAR;
 use super::summary::signals::Point;
 use crate::plan::Bound;
 
@@ -9,11 +10,14 @@ const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█
 const NO_DATA: char = '·';
 
 /// One character a window, at most `width`; of several windows that share a character, the worst by `bound` is shown.
-/// The lowest block is zero, or the lowest value where that is below zero.
+/// The lowest block is zero, or the lowest value where that is below zero; the highest is the highest value, or the
+/// bound's limit where that is higher and not far off, so that a small stir looks small.
 pub fn sparkline(windows: &[Point], bound: Bound, width: usize) -> String {
     let values = fit(windows, bound, width);
     let lowest = values.iter().flatten().copied().fold(0.0, f64::min);
     let highest = values.iter().flatten().copied().fold(lowest, f64::max);
+    let highest =
+        super::words::limit(bound).filter(|limit| *limit <= highest * FAR).map_or(highest, |limit| limit.max(highest));
     let block = |value: &Option<f64>| match value {
         None => NO_DATA,
         Some(_) if highest <= lowest => BLOCKS[0],
@@ -70,6 +74,7 @@ mod tests {
         assert_eq!(sparkline(&points(&values), Bound::AtMost(1.0), 80), "▁▂·▅█▂");
         assert_eq!(sparkline(&points(&[Some(0.0), Some(0.0)]), Bound::AtMost(0.0), 80), "▁▁");
         assert_eq!(sparkline(&[], Bound::AtMost(0.0), 80), "");
+        assert_eq!(sparkline(&points(&[Some(1.0), Some(2.0)]), Bound::AtMost(4.0), 80), "▃▅", "half way to the limit");
     }
 
     #[test]
@@ -79,7 +84,7 @@ mod tests {
         assert_eq!(line.chars().filter(|c| *c == '█').count(), 1, "{line}");
         let line = sparkline(&points(&values), Bound::AtLeast(0.0), 10);
         assert!(line.chars().all(|c| c == '█'), "the lowest of each ten is 1: {line}");
-        assert_eq!(newest(&points(&values), Bound::AtMost(2.0), 30), "█".repeat(30));
+        assert_eq!(newest(&points(&values), Bound::AtMost(1.0), 30), "█".repeat(30));
     }
 
     proptest! {

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use crate::account::{Metric, Sample, Value};
 use crate::plan::{Bound, DuringFault, SignalPlan};
 use crate::run::event::{Phase, Settled, Stop};
+use crate::run::state::State;
 use crate::units::{Span, Time};
 
 /// A measured value in its metric's unit: `12.40 %`, `1,204`, `842ms`, `4m10s`, `in ALARM`.
@@ -162,6 +163,17 @@ pub fn stop(why: &Stop, signal: impl Fn(usize) -> String, change: impl Fn(crate:
         Stop::NotEffective { step } => format!("fault {} showed no effect in time", step + 1),
         Stop::Died => "the process that ran it died".into(),
     }
+}
+
+/// A verdict's reason for people: instants of the run's windows are told as offsets, like everything else in a report.
+pub fn reason(state: &State, reason: &str) -> String {
+    let mut text = one_line(reason);
+    if text.contains("Z") {
+        for window in state.signals.iter().flat_map(|signal| &signal.windows) {
+            text = text.replace(&window.window.from.to_string(), &offset(state.started, window.window.from));
+        }
+    }
+    text
 }
 
 /// Time since the start of a run: `+05:00`, minutes and seconds, however many minutes; `-00:10` before it.

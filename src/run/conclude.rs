@@ -87,7 +87,8 @@ fn because_of_stop(state: &State, why: &Stop) -> Verdict {
     }
 }
 
-fn signal(state: &State, planned: &SignalPlan, known: &SignalState) -> Verdict {
+/// What one signal says, whatever becomes of the run.
+pub fn signal(state: &State, planned: &SignalPlan, known: &SignalState) -> Verdict {
     let title = &planned.title;
     if let Some(window) = known.broken {
         return Verdict::broken(match planned.bound {

@@ -7,7 +7,7 @@ use crate::account::Value;
 use crate::report::summary::Summary;
 use crate::report::summary::faults::{Effect, MessageStory, StepStory};
 use crate::report::summary::ledger::{LedgerEntry, Status};
-use crate::report::summary::signals::{Recovered, SignalStory};
+use crate::report::summary::signals::SignalStory;
 use crate::report::{chart, line, reproduce, words};
 use crate::run::event::Phase;
 use crate::units::Time;
@@ -273,13 +273,7 @@ fn recovery(summary: &Summary) -> Markup {
             @match recovery.gone {
                 None => p { "No fault was seen gone, so no recovery was counted." },
                 Some(gone) => {
-                    p {
-                        "The last fault was gone at " (summary.offset(gone)) ". Allowed: " (recovery.within) ". "
-                        @match recovery.found {
-                            Recovered::Steady { after } => { "The slowest signal was steady again after " b { (words::span(after)) } "." },
-                            _ => { b { (recovery.found.sentence()) } "." },
-                        }
-                    }
+                    p { (prose(&recovery.told(summary.times.started, gone))) }
                     div class="wide" { table {
                         thead { tr { th scope="col" { "Signal" } th scope="col" { "Steady again" } } }
                         tbody { @for (signal, recovered) in summary.signals.iter().zip(&recovery.signals) { tr {

@@ -6,10 +6,9 @@ use super::Stopped;
 use super::ledger::{LedgerEntry, Status};
 use super::signals::{Recovered, Recovery, SignalStory};
 use crate::report::words;
-use crate::run::event::Phase;
 use crate::run::state::State;
 use crate::run::verdict::Finding;
-use crate::units::{Span, Time};
+use crate::units::Time;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -116,7 +115,7 @@ impl Undo {
 pub fn sentence(state: &State, signals: &[SignalStory], recovery: &Recovery, stopped: Option<&Stopped>) -> String {
     let reasons = || {
         let known = state.closed.iter().flat_map(|verdict| verdict.reasons.iter());
-        known.map(|reason| words::one_line(reason)).collect::<Vec<_>>()
+        known.map(|reason| words::reason(state, reason)).collect::<Vec<_>>()
     };
     match Ending::of(state) {
         Ending::Held => held(signals, recovery),
@@ -137,20 +136,17 @@ pub fn sentence(state: &State, signals: &[SignalStory], recovery: &Recovery, sto
 }
 
 fn held(signals: &[SignalStory], recovery: &Recovery) -> String {
-    let broke_and_recovered = signals
-        .iter()
-        .filter(|signal| signal.phases.iter().any(|story| story.phase != Phase::Baseline && story.breaking > 0));
     let count = match signals.len() {
         0 => "There was no signal to hold".to_owned(),
         1 => "The one signal did what its hypothesis asks".to_owned(),
         n => format!("All {n} signals did what their hypotheses ask"),
     };
-    let recovered = match (broke_and_recovered.count(), recovery.found) {
-        (0, _) | (_, Recovered::NotCounted | Recovered::NoData | Recovered::NotSteady) => ".".to_owned(),
-        (_, Recovered::Steady { after: Span::ZERO }) => ", and were steady as soon as the fault was gone.".to_owned(),
-        (_, Recovered::Steady { after }) => {
+    let recovered = match recovery.found {
+        Recovered::Steady { after } => {
             format!(", and were steady again {} after the fault was gone.", words::span(after))
         }
+        Recovered::Throughout => ", and none left its bounds.".to_owned(),
+        _ => ".".to_owned(),
     };
     count + &recovered
 }

@@ -178,7 +178,7 @@ impl Summary {
             title: words::one_line(&plan.title),
             ending,
             sentence: headline::sentence(state, &signals, &recovery, stopped.as_ref()),
-            reasons: state.closed.iter().flat_map(|v| v.reasons.iter().map(|r| words::one_line(r))).collect(),
+            reasons: state.closed.iter().flat_map(|v| v.reasons.iter().map(|r| words::reason(state, r))).collect(),
             undo_sentence: undo.sentence(state.started, extras.left.len()),
             undo,
             left: extras.left,

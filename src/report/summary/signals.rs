@@ -6,9 +6,10 @@ use super::Times;
 use crate::account::{Metric, Window};
 use crate::plan::{Bound, DuringFault, SignalPlan};
 use crate::report::words;
+use crate::run::conclude;
 use crate::run::event::Phase;
 use crate::run::state::{Seen, SignalState, State};
-use crate::run::verdict::Finding;
+use crate::run::verdict::{Finding, Verdict};
 use crate::units::{Span, Time};
 
 /// One signal of a hypothesis.
@@ -77,14 +78,18 @@ pub struct Recovery {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Recovered {
+    /// It never left its bound.
+    Throughout,
+    /// Steady for good from a window on that began so long after the fault was gone.
+    Steady { after: Span },
     /// No fault is known to be gone, so there is nothing to count from.
     NotCounted,
-    /// No window with data since.
+    /// The run goes on, or died, before it was decided.
+    Watched,
+    /// Too few windows with data to say.
     NoData,
-    /// Still outside of its bound when last seen.
+    /// Out of its bound when it should have been steady again.
     NotSteady,
-    /// From the last breaking window's end on: so long after the fault was gone.
-    Steady { after: Span },
 }
 
 /// The signals, in the order of the plan.
@@ -140,34 +145,52 @@ fn phase_story(phase: Phase, windows: &[Seen]) -> Option<PhaseStory> {
     })
 }
 
+/// A signal's own verdict. A run that held says so of every signal; while the run as a whole says nothing, a bound that
+/// was kept says nothing either: under a fault that never worked it was not tested.
 fn finding(state: &State, plan: &SignalPlan, seen: &SignalState) -> (Finding, String) {
-    let _ = (state, plan);
-    match seen.broken {
-        Some(_) => (Finding::Broken, String::new()),
-        None => (Finding::Unknown, String::new()),
-    }
+    let own = conclude::signal(state, plan, seen);
+    let verdict = match (&state.closed, own.finding) {
+        (Some(run), _) if run.finding == Finding::Held => run.clone(),
+        (Some(run), Finding::Held) if run.finding == Finding::Unknown => run.clone(),
+        (None, Finding::Held) => Verdict::unknown("the run is not finished"),
+        _ => own,
+    };
+    let why: Vec<String> = verdict.reasons.iter().map(|reason| words::reason(state, reason)).collect();
+    (verdict.finding, why.join("; "))
 }
 
 /// How long the signals took to be steady after the fault was gone; the slowest counts.
 pub fn recovery(state: &State) -> Recovery {
-    let signals: Vec<Recovered> = state.signals.iter().map(|seen| recovered(state.gone, &seen.windows)).collect();
+    let tell = |(plan, seen): (&SignalPlan, &SignalState)| match state.gone {
+        None => Recovered::NotCounted,
+        Some(gone) => recovered(state, plan, seen, gone),
+    };
+    let signals: Vec<Recovered> = state.plan.signals.iter().zip(&state.signals).map(tell).collect();
     let found = signals.iter().copied().max_by_key(|one| one.weight()).unwrap_or(Recovered::NotCounted);
     Recovery { gone: state.gone, within: state.plan.recovers_within, found, signals }
 }
 
-fn recovered(gone: Option<Time>, windows: &[Seen]) -> Recovered {
-    let Some(gone) = gone else { return Recovered::NotCounted };
-    let after: Vec<&Seen> = windows
-        .iter()
-        .filter(|seen| seen.phase == Phase::Recovery && words::finite(seen.sample.value).is_some())
-        .collect();
-    match after.last() {
-        None => Recovered::NoData,
-        Some(last) if last.breaks => Recovered::NotSteady,
-        Some(_) => {
-            let last_bad = after.iter().rev().find(|seen| seen.breaks);
-            Recovered::Steady { after: last_bad.map_or(Span::ZERO, |seen| seen.window.to.since(gone)) }
-        }
+fn recovered(state: &State, plan: &SignalPlan, seen: &SignalState, gone: Time) -> Recovered {
+    let broke = || seen.windows.iter().any(|window| window.breaks && window.phase != Phase::Baseline);
+    match conclude::recovery(state, plan, seen, gone) {
+        conclude::Recovered::Since(_) if !broke() => Recovered::Throughout,
+        conclude::Recovered::Since(since) => Recovered::Steady { after: since.since(gone) },
+        conclude::Recovered::Broken => Recovered::NotSteady,
+        conclude::Recovered::NotYet if state.closed.is_none() => Recovered::Watched,
+        conclude::Recovered::NotYet | conclude::Recovered::NoData => Recovered::NoData,
+    }
+}
+
+impl Recovery {
+    /// In sentences, once the fault is gone.
+    pub fn told(&self, started: Time, gone: Time) -> String {
+        let found = match self.found {
+            Recovered::Throughout => "No signal had left its bound, so there was nothing to recover.".into(),
+            Recovered::Steady { after } => format!("The slowest signal was steady again after {}.", words::span(after)),
+            found => format!("The slowest signal: {}.", found.sentence()),
+        };
+        let gone = words::offset(started, gone);
+        format!("The last fault was gone at {gone}; the signals had {} to be steady again. {found}", self.within)
     }
 }
 
@@ -175,21 +198,36 @@ impl Recovered {
     /// The greatest of several is the one to tell.
     fn weight(self) -> (u8, Span) {
         match self {
-            Recovered::Steady { after } => (0, after),
-            Recovered::NotCounted => (1, Span::ZERO),
-            Recovered::NoData => (2, Span::ZERO),
-            Recovered::NotSteady => (3, Span::ZERO),
+            Recovered::Throughout => (0, Span::ZERO),
+            Recovered::Steady { after } => (1, after),
+            Recovered::NotCounted => (2, Span::ZERO),
+            Recovered::Watched => (3, Span::ZERO),
+            Recovered::NoData => (4, Span::ZERO),
+            Recovered::NotSteady => (5, Span::ZERO),
         }
     }
 
-    /// In a few words.
+    /// In a word or two, for a table of figures.
+    pub fn short(self) -> String {
+        match self {
+            Recovered::Throughout => "not needed".into(),
+            Recovered::Steady { after } => words::span(after),
+            Recovered::NotCounted => "not counted".into(),
+            Recovered::Watched => "not decided".into(),
+            Recovered::NoData => "no data".into(),
+            Recovered::NotSteady => "not steady".into(),
+        }
+    }
+
+    /// In a sentence without its full stop.
     pub fn sentence(self) -> String {
         match self {
+            Recovered::Throughout => "never outside of its bound".into(),
+            Recovered::Steady { after } => format!("steady again {} after the fault was gone", words::span(after)),
             Recovered::NotCounted => "not counted: no fault was seen gone".into(),
-            Recovered::NoData => "no data since the fault was gone".into(),
-            Recovered::NotSteady => "not steady when last seen".into(),
-            Recovered::Steady { after: Span::ZERO } => "steady from the first window on".into(),
-            Recovered::Steady { after } => format!("steady {} after the fault was gone", words::span(after)),
+            Recovered::Watched => "not decided when the journal ends".into(),
+            Recovered::NoData => "too few windows with data after the fault was gone".into(),
+            Recovered::NotSteady => "not steady again in time".into(),
         }
     }
 }
