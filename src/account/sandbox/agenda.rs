@@ -49,11 +49,6 @@ impl Agenda {
         self.heap.push(Entry { at, seq: self.seq, event });
     }
 
-    /// When the next event is due.
-    pub fn next_time(&self) -> Option<Time> {
-        self.heap.peek().map(|entry| entry.at)
-    }
-
     /// The next event, when it is due at `until` or before.
     pub fn pop_until(&mut self, until: Time) -> Option<(Time, Event)> {
         if self.heap.peek()?.at > until {

@@ -110,9 +110,8 @@ impl World {
     pub fn forget_caller(&mut self) {
         self.control.answered.clear();
         self.control.answering.clear();
-        for call in self.control.under_way.values_mut() {
-            call.answer = None;
-        }
+        self.control.under_way.values_mut().for_each(|call| call.answer = None);
+        self.loads.forget_caller();
     }
 
     /// Starts a call: decides its fate and plans its arrival and its answer.
@@ -174,10 +173,16 @@ impl World {
         for party in self.sky.third_party_on(number) {
             self.third_party_acts(party);
         }
-        let outcome = match instead {
-            Some(error) => Err(error),
-            None if self.control.throttles(&call, self.now) => Err(CallError::Throttled),
-            None => self.perform(call),
+        let outcome = match (instead, call) {
+            (Some(error), _) => Err(error),
+            (None, call) if self.control.throttles(&call, self.now) => Err(CallError::Throttled),
+            (None, Call::Load { target, requests, spread, marker }) => {
+                match self.start_load(answer, &target, requests, spread, marker) {
+                    Some(outcome) => outcome,
+                    None => return,
+                }
+            }
+            (None, call) => self.perform(call),
         };
         if let Some(id) = answer {
             let back = Span::from_micros(self.sky.latency().micros() / 2);
@@ -217,7 +222,9 @@ impl World {
                 }
                 refused(RefusedBy::Invalid, "ReceiptHandleIsInvalid")
             }
-            Call::Measure { .. } | Call::Load { .. } => refused(RefusedBy::Unsupported, "the sandbox cannot do it yet"),
+            Call::Measure { query, window } => self.measure(&query, window),
+            // It is answered when it is over.
+            Call::Load { .. } => refused(RefusedBy::Unsupported, "a load has no answer of its own"),
         }
     }
 

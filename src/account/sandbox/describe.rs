@@ -2,14 +2,12 @@
 
 use super::app::arn;
 use super::iam::INLINE_LIMIT;
+use super::model::FunctionModel;
 use super::world::World;
+use super::wrapper::CACHE;
 use crate::account::description::{FunctionDescription, ParameterDescription, QueueDescription, RoleDescription};
 use crate::account::target::SelectBy;
 use crate::account::{AccountName, CallError, Description, Resource, ResourceKind, Selector};
-use crate::units::Span;
-
-/// A fault wrapper keeps its flags so long unless `FAILURE_CACHE_TTL` says otherwise (failure-lambda 1.x).
-const WRAPPER_CACHE: Span = Span::from_secs(60);
 
 impl World {
     /// The resources that a selector means, by name.
@@ -70,18 +68,16 @@ impl World {
 
     /// The functions whose fault wrapper reads a parameter.
     fn wrapped_by(&self, parameter: &Resource) -> Vec<Resource> {
-        let reads =
-            |spec: &super::app::Function| spec.environment.get("FAILURE_INJECTION_PARAM") == Some(&parameter.name);
-        let readers = self.model.functions.iter().filter(|(_, spec)| reads(spec));
+        let reads = |of: &FunctionModel| of.wrapper.as_ref().is_some_and(|w| w.parameter == parameter.name);
+        let readers = self.model.functions.iter().filter(|(_, of)| reads(of));
         readers.map(|(name, _)| Resource::new(&parameter.account, ResourceKind::Function, name)).collect()
     }
 
     fn describe_function(&self, function: &Resource, index: usize, arn: String) -> FunctionDescription {
         let app = &self.model.app;
-        let spec = &self.model.functions[index];
+        let of = &self.model.functions[index];
+        let spec = &of.spec;
         let beside = |kind, name: &str| Resource::new(&function.account, kind, name);
-        let cache = spec.environment.get("FAILURE_CACHE_TTL").and_then(|text| text.parse().ok());
-        let parameter = spec.environment.get("FAILURE_INJECTION_PARAM");
         let feeds = app.mappings.values().filter(|m| m.function == function.name && m.enabled);
         FunctionDescription {
             arn,
@@ -91,8 +87,8 @@ impl World {
             reserved: self.lambda.functions[index].reserved.map(u64::from),
             account_unreserved: u64::from(app.account_concurrency.saturating_sub(self.lambda.reserved())),
             unreserved_floor: u64::from(app.unreserved_floor),
-            fault_parameter: parameter.map(|name| beside(ResourceKind::Parameter, name)),
-            fault_cache: cache.map_or(WRAPPER_CACHE, Span::from_secs),
+            fault_parameter: of.wrapper.as_ref().map(|w| beside(ResourceKind::Parameter, &w.parameter)),
+            fault_cache: of.wrapper.as_ref().map_or(CACHE, |w| w.cache),
             consumes: feeds.map(|m| beside(ResourceKind::Queue, &m.queue)).collect(),
         }
     }

@@ -1,6 +1,8 @@
-//! Everything that can happen in a world, as small values: indices, never names.
+//! Everything that can happen in a world, as small values: indices and keys, never names.
 
-/// Names a call of the control plane while it is under way.
+use super::slab::Key;
+
+/// Names something that is under way in the control plane.
 pub(super) type Ticket = u32;
 /// Names a message in every queue of one world; it keeps its number when it moves to a dead-letter queue.
 pub(super) type MessageId = u32;
@@ -16,10 +18,34 @@ pub(super) enum Event {
     ThirdParty(u32),
     /// A written setting begins to work.
     Settles(Ticket),
+    /// A change of a policy has reached the services.
+    PolicyPropagates(Ticket),
     /// A received message that was not deleted becomes visible again; `receive` tells an old receive from the newest.
     Visible { queue: u32, message: MessageId, receive: u32 },
     /// A delayed message becomes visible.
     Due { queue: u32, message: MessageId },
     /// The oldest message of a queue has reached the end of its retention.
     Retention { queue: u32 },
+    /// A request, invocation or message from outside.
+    Arrival { source: u32 },
+    /// What an invocation was doing is over, or its time is.
+    Invocation(Key),
+    /// An event of Lambda's internal queue is tried again.
+    Asynchronous(Key),
+    /// A throttled batch is tried again.
+    Batch(Key),
+    /// A batch window ends.
+    WindowEnds { mapping: u32, window: u32 },
+    /// A mapping looks whether it needs more pollers.
+    Growth { mapping: u32 },
+    /// Pollers that were denied try again.
+    LookAgain { mapping: u32 },
+    /// A gateway has waited long enough for a function.
+    GatewayGivesUp(Key),
+    /// One request of squall's load.
+    LoadRequest { load: Ticket },
+    /// The time of a load is over, or that for its last answers.
+    LoadEnds { load: Ticket },
+    /// A minute of the clock ends: gauges are read, alarms are looked at.
+    Minute,
 }

@@ -1,6 +1,131 @@
-//! Lambda: functions, their concurrency and their instances.
+//! Lambda: functions, how many of them may run at once, and the instances that they run in.
+//!
+//! An invocation takes the newest idle instance, else a new one, else it is throttled. Instances that nobody looks at do
+//! not need an event to expire: when the next invocation looks, the clock tells which ones are gone.
 
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use super::chance::Chance;
+use super::invocation::{Invocation, Origin};
+use super::limit::TokenBucket;
+use super::metrics::{Datum, Minute, Minutes};
 use super::model::Model;
+use super::slab::Slab;
+use super::world::World;
+use super::wrapper::Flags;
+use crate::units::{Span, Time};
+
+/// An idle instance is kept so long. AWS documents none; ten minutes were measured most often, and SimFaaS takes them.
+const KEEP_ALIVE: Span = Span::from_secs(600);
+/// A function may start so many instances at once, and then [`SCALING_PER_SECOND`] (1,000 every ten seconds, refilled
+/// continuously, unused ones do not add up): https://docs.aws.amazon.com/lambda/latest/dg/scaling-behavior.html
+const SCALING_BURST: f64 = 1000.0;
+const SCALING_PER_SECOND: f64 = 100.0;
+
+/// Too many run already, or too many were started just now: `TooManyRequestsException`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Throttled;
+
+/// An execution environment.
+#[derive(Clone, Debug)]
+pub(super) struct Instance {
+    /// Counts a function's instances; the newest one is taken first.
+    number: u32,
+    born: Time,
+    idle_since: Time,
+    /// What the fault wrapper read last, and when.
+    pub flags: Option<(Time, Arc<Flags>)>,
+}
+
+impl PartialEq for Instance {
+    fn eq(&self, other: &Instance) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for Instance {}
+
+impl PartialOrd for Instance {
+    fn partial_cmp(&self, other: &Instance) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Instance {
+    fn cmp(&self, other: &Instance) -> std::cmp::Ordering {
+        self.number.cmp(&other.number)
+    }
+}
+
+impl Instance {
+    fn dies(&self) -> Time {
+        self.idle_since + KEEP_ALIVE
+    }
+}
+
+/// What a function did so far, for known answers and benches; CloudWatch shows less.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct FunctionTotals {
+    /// Invocations that were asked for.
+    pub requests: u64,
+    /// Of them, those that were throttled.
+    pub throttled: u64,
+    /// Those that began in a new instance.
+    pub cold: u64,
+    /// Those that ended, well or not.
+    pub ended: u64,
+    pub errors: u64,
+    /// Seconds from invocation to end, summed over those that ended.
+    pub sojourn_secs: f64,
+    /// The integral over time of the number that run.
+    pub running_secs: f64,
+    /// The integral over time of the number of instances, idle ones too.
+    pub instance_secs: f64,
+}
+
+/// What Lambda publishes about a function for one minute
+/// (https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics.html): invocations and errors by the time of the
+/// invocation; throttles are counted apart.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FunctionMinute {
+    pub invocations: u32,
+    pub errors: u32,
+    pub throttles: u32,
+    pub concurrency: u32,
+    durations: Vec<u32>,
+}
+
+impl Minute for FunctionMinute {
+    fn datum(&self, metric: &str) -> Option<Datum> {
+        let (sum, published) = match metric {
+            "Invocations" => (self.invocations, self.invocations > 0),
+            "Errors" => (self.errors, self.invocations > 0),
+            "Throttles" => (self.throttles, self.invocations + self.throttles > 0),
+            "ConcurrentExecutions" => (self.concurrency, self.concurrency > 0),
+            "Duration" => return millis(&self.durations),
+            _ => return None,
+        };
+        published.then(|| Datum::of(f64::from(sum)))
+    }
+
+    fn durations(&self) -> &[u32] {
+        &self.durations
+    }
+}
+
+/// The statistics of durations, in milliseconds as CloudWatch has them.
+pub(super) fn millis(durations: &[u32]) -> Option<Datum> {
+    let (min, max) = (durations.iter().min()?, durations.iter().max()?);
+    let sum: f64 = durations.iter().map(|micros| f64::from(*micros)).sum();
+    let millis = |micros: f64| micros / 1e3;
+    Some(Datum {
+        sum: millis(sum),
+        min: millis(f64::from(*min)),
+        max: millis(f64::from(*max)),
+        count: durations.len() as f64,
+    })
+}
 
 /// A function as it is now.
 #[derive(Clone, Debug)]
@@ -9,18 +134,78 @@ pub(super) struct FunctionState {
     pub reserved: Option<u32>,
     /// Reserved concurrency as it works.
     pub limit: Option<u32>,
+    pub chance: Chance,
+    pub minutes: Minutes<FunctionMinute>,
+    pub running: u32,
+    running_since: Time,
+    idle: BinaryHeap<Instance>,
+    instances: u32,
+    scaling: TokenBucket,
+    totals: FunctionTotals,
+}
+
+impl FunctionState {
+    fn new(name: &str, reserved: Option<u32>, seed: u64, now: Time) -> FunctionState {
+        FunctionState {
+            reserved,
+            limit: reserved,
+            chance: Chance::of(seed, &format!("function {name}")),
+            minutes: Minutes::default(),
+            running: 0,
+            running_since: now,
+            idle: BinaryHeap::new(),
+            instances: 0,
+            scaling: TokenBucket::full(SCALING_BURST, SCALING_PER_SECOND, now),
+            totals: FunctionTotals::default(),
+        }
+    }
+
+    /// The newest idle instance that is still there. Expired ones on the way are buried with the time of their death.
+    fn warm(&mut self, now: Time) -> Option<Instance> {
+        while let Some(instance) = self.idle.pop() {
+            if instance.dies() > now {
+                return Some(instance);
+            }
+            self.totals.instance_secs += instance.dies().since(instance.born).secs_f64();
+        }
+        None
+    }
+
+    fn new_instance(&mut self, now: Time) -> Option<Instance> {
+        if !self.scaling.take(now) {
+            return None;
+        }
+        self.instances += 1;
+        Some(Instance { number: self.instances, born: now, idle_since: now, flags: None })
+    }
+
+    fn count_running(&mut self, now: Time, change: i32) {
+        self.totals.running_secs += f64::from(self.running) * now.since(self.running_since).secs_f64();
+        self.running_since = now;
+        self.running = self.running.saturating_add_signed(change);
+    }
 }
 
 /// Every function, in the order of the model.
 #[derive(Clone, Debug)]
 pub(super) struct Lambda {
     pub functions: Vec<FunctionState>,
+    pub invocations: Slab<Invocation>,
+    /// What functions without reserved concurrency share, and how many of them run.
+    unreserved: u32,
+    unreserved_running: u32,
+    account: u32,
 }
 
 impl Lambda {
-    pub fn new(model: &Model) -> Lambda {
-        let state = |spec: &super::app::Function| FunctionState { reserved: spec.reserved, limit: spec.reserved };
-        Lambda { functions: model.functions.iter().map(|(_, spec)| state(spec)).collect() }
+    pub fn new(model: &Model, seed: u64, now: Time) -> Lambda {
+        let functions = model.functions.iter();
+        let functions = functions.map(|(name, of)| FunctionState::new(name, of.spec.reserved, seed, now)).collect();
+        let account = model.app.account_concurrency;
+        let mut lambda =
+            Lambda { functions, invocations: Slab::default(), unreserved: 0, unreserved_running: 0, account };
+        lambda.divide();
+        lambda
     }
 
     /// What all the functions but this one reserve.
@@ -32,5 +217,113 @@ impl Lambda {
     /// What all the functions reserve.
     pub fn reserved(&self) -> u32 {
         self.functions.iter().filter_map(|function| function.reserved).sum()
+    }
+
+    /// The reserved concurrency of a function begins to work as it was written.
+    pub fn apply_reserved(&mut self, index: usize) {
+        self.functions[index].limit = self.functions[index].reserved;
+        self.divide();
+    }
+
+    /// Divides the account's concurrency between those with a reservation and the others.
+    fn divide(&mut self) {
+        let reserved: u32 = self.functions.iter().filter_map(|function| function.limit).sum();
+        self.unreserved = self.account.saturating_sub(reserved);
+        let others = self.functions.iter().filter(|function| function.limit.is_none());
+        self.unreserved_running = others.map(|function| function.running).sum();
+    }
+
+    /// An instance for one more invocation of a function, and whether it is new.
+    fn admit(&mut self, index: usize, now: Time) -> Result<(Instance, bool), Throttled> {
+        let state = &mut self.functions[index];
+        let room = match state.limit {
+            Some(limit) => state.running < limit,
+            None => self.unreserved_running < self.unreserved,
+        };
+        if !room {
+            return Err(Throttled);
+        }
+        let (instance, cold) = match state.warm(now) {
+            Some(instance) => (instance, false),
+            None => (state.new_instance(now).ok_or(Throttled)?, true),
+        };
+        state.count_running(now, 1);
+        if state.limit.is_none() {
+            self.unreserved_running += 1;
+        }
+        Ok((instance, cold))
+    }
+
+    /// An invocation has ended; its instance is idle now, or gone after a time-out.
+    pub fn release(&mut self, index: usize, mut instance: Instance, keep: bool, now: Time) {
+        let state = &mut self.functions[index];
+        state.count_running(now, -1);
+        if state.limit.is_none() {
+            self.unreserved_running -= 1;
+        }
+        if keep {
+            instance.idle_since = now;
+            state.idle.push(instance);
+        } else {
+            state.totals.instance_secs += now.since(instance.born).secs_f64();
+        }
+    }
+}
+
+impl World {
+    /// Invokes a function. The end of it is told to `origin`, unless it is throttled.
+    pub(super) fn invoke(&mut self, function: usize, origin: Origin) -> Result<(), Throttled> {
+        let now = self.now;
+        self.lambda.functions[function].totals.requests += 1;
+        match self.lambda.admit(function, now) {
+            Err(Throttled) => {
+                let state = &mut self.lambda.functions[function];
+                state.totals.throttled += 1;
+                state.minutes.at(now).throttles += 1;
+                Err(Throttled)
+            }
+            Ok((instance, cold)) => {
+                let state = &mut self.lambda.functions[function];
+                state.totals.cold += u64::from(cold);
+                let minute = state.minutes.at(now);
+                minute.invocations += 1;
+                minute.concurrency = minute.concurrency.max(state.running);
+                self.begin(function, origin, instance, cold);
+                Ok(())
+            }
+        }
+    }
+
+    /// Counts an invocation that ended.
+    pub(super) fn count_ended(&mut self, function: usize, invoked: Time, took: Span, failed: bool) {
+        let state = &mut self.lambda.functions[function];
+        state.totals.ended += 1;
+        state.totals.errors += u64::from(failed);
+        state.totals.sojourn_secs += self.now.since(invoked).secs_f64();
+        let minute = state.minutes.at(invoked);
+        minute.errors += u32::from(failed);
+        minute.durations.push(u32::try_from(took.micros()).unwrap_or(u32::MAX));
+    }
+
+    /// What a function did so far; `None` when there is none of this name.
+    pub fn function_totals(&self, name: &str) -> Option<FunctionTotals> {
+        let index = self.model.functions.index(name)?;
+        let state = &self.lambda.functions[index];
+        let mut totals = state.totals;
+        totals.running_secs += f64::from(state.running) * self.now.since(state.running_since).secs_f64();
+        let idle = state.idle.iter().map(|instance| instance.dies().min(self.now).since(instance.born));
+        let busy = self.lambda.invocations.iter().filter(|invocation| invocation.function == index);
+        let busy = busy.map(|invocation| self.now.since(invocation.instance.born));
+        totals.instance_secs += idle.chain(busy).map(Span::secs_f64).sum::<f64>();
+        Some(totals)
+    }
+
+    /// What runs over the turn of a minute counts in both.
+    pub(super) fn note_concurrency(&mut self) {
+        for state in &mut self.lambda.functions {
+            if state.running > 0 {
+                state.minutes.at(self.now).concurrency = state.running;
+            }
+        }
     }
 }

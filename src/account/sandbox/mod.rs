@@ -1,27 +1,41 @@
 //! The sandbox: an application in virtual time that behaves like an account.
 //!
 //! In reading order: [`app`] is what is modelled, [`world`] is the model as one value, `event` all that can happen in
-//! it. Then a file for each service. [`template`] and [`traffic`] read an application, [`shop`] is the shipped one. `control` takes the calls of squall, through the [`weather`].
+//! it. Then a file for each service. `control` takes the calls of squall, through the [`weather`]. [`template`] and
+//! [`traffic`] read an application, [`shop`] is the shipped one.
 
 mod agenda;
+mod alarm;
 pub mod app;
+mod arrivals;
+mod asynchronous;
 mod chance;
 mod control;
 mod describe;
 mod event;
+mod http;
 mod iam;
+mod invocation;
 mod lambda;
 mod limit;
+mod mapping;
+mod metrics;
 mod model;
+mod policy;
 mod queue;
 mod settings;
 pub mod shop;
 pub mod shop_like;
+mod slab;
+mod table;
 pub mod template;
+mod topic;
 pub mod traffic;
 pub mod weather;
 pub mod world;
+mod wrapper;
 
+pub use lambda::FunctionTotals;
 pub use model::Dangling;
 pub use shop::shop;
 pub use shop_like::shop_like;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::event::{Event, MessageId};
+use super::metrics::{Datum, Minute, Minutes, PERIOD};
 use super::world::World;
 use crate::account::RunMarker;
 use crate::units::{Span, Time};
@@ -38,6 +39,44 @@ pub(super) enum Place {
     Delayed(Time),
 }
 
+/// SQS publishes a queue's metrics for so long after its last use, and then nothing
+/// (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/monitoring-using-cloudwatch.html).
+const ACTIVE: Span = Span::from_secs(6 * 3600);
+/// A message received so often goes to the back of the queue, and the age of the oldest message does not see it.
+const HIDES_FROM_AGE: u32 = 3;
+
+/// What SQS publishes about a queue for one minute. Counts are of the minute, gauges of its end.
+#[derive(Clone, Debug, Default)]
+pub(super) struct QueueMinute {
+    sent: u32,
+    received: u32,
+    deleted: u32,
+    gauges: Option<Gauges>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Gauges {
+    visible: u32,
+    in_flight: u32,
+    delayed: u32,
+    oldest_secs: f64,
+}
+
+impl Minute for QueueMinute {
+    fn datum(&self, metric: &str) -> Option<Datum> {
+        Some(Datum::of(match metric {
+            "NumberOfMessagesSent" => f64::from(self.sent),
+            "NumberOfMessagesReceived" => f64::from(self.received),
+            "NumberOfMessagesDeleted" => f64::from(self.deleted),
+            "ApproximateNumberOfMessagesVisible" => f64::from(self.gauges?.visible),
+            "ApproximateNumberOfMessagesNotVisible" => f64::from(self.gauges?.in_flight),
+            "ApproximateNumberOfMessagesDelayed" => f64::from(self.gauges?.delayed),
+            "ApproximateAgeOfOldestMessage" => self.gauges?.oldest_secs,
+            _ => return None,
+        }))
+    }
+}
+
 /// A queue as it is now.
 #[derive(Clone, Debug, Default)]
 pub(super) struct QueueState {
@@ -50,6 +89,8 @@ pub(super) struct QueueState {
     /// Messages in flight of each message group.
     busy_groups: BTreeMap<Arc<str>, u32>,
     retention_planned: bool,
+    last_used: Option<Time>,
+    pub minutes: Minutes<QueueMinute>,
 }
 
 /// Every queue, in the order of the model.
@@ -60,6 +101,7 @@ pub(super) struct Queues {
 }
 
 impl Queues {
+    /// Empty queues.
     pub fn new(number: usize) -> Queues {
         Queues { queues: vec![QueueState::default(); number], next_message: 0 }
     }
@@ -69,6 +111,24 @@ impl QueueState {
     /// How many messages are visible.
     pub fn depth(&self) -> usize {
         self.visible.len()
+    }
+
+    /// What SQS says of the queue at the end of a minute.
+    fn gauges(&self, now: Time) -> Gauges {
+        let oldest = |but: u32| self.messages.values().filter(|held| held.received < but).map(|held| held.sent).min();
+        let oldest = oldest(HIDES_FROM_AGE).or_else(|| oldest(u32::MAX));
+        Gauges {
+            visible: self.visible.len() as u32,
+            in_flight: self.in_flight,
+            delayed: self.delayed,
+            oldest_secs: oldest.map_or(0.0, |sent| now.since(sent).secs_f64()),
+        }
+    }
+
+    /// The minute that holds `now`, for a use of the queue.
+    fn used(&mut self, now: Time) -> &mut QueueMinute {
+        self.last_used = Some(now);
+        self.minutes.at(now)
     }
 
     fn show(&mut self, id: MessageId, turn: Option<u64>) {
@@ -135,7 +195,10 @@ impl World {
         self.queues.next_message += 1;
         let place = Place::Delayed(self.now);
         let held = Held { sent: self.now, received: 0, malformed, marker, group, place };
-        self.queues.queues[queue].messages.insert(id, held);
+        let state = &mut self.queues.queues[queue];
+        state.messages.insert(id, held);
+        state.used(self.now).sent += 1;
+        self.plan_retention(queue);
         match self.model.queues[queue].spec.delay {
             Span::ZERO => self.make_visible(queue, id, None),
             delay => {
@@ -148,7 +211,6 @@ impl World {
                 self.agenda.at(due, Event::Due { queue: queue as u32, message: id });
             }
         }
-        self.plan_retention(queue);
     }
 
     /// A delayed message becomes visible.
@@ -162,6 +224,10 @@ impl World {
 
     fn make_visible(&mut self, queue: usize, id: MessageId, turn: Option<u64>) {
         self.queues.queues[queue].show(id, turn);
+        let model = self.model.clone();
+        for mapping in &model.queues[queue].consumers {
+            self.poll(*mapping);
+        }
     }
 
     /// Receives up to `max` messages and hides them for `hide`. What was received too often already moves to the
@@ -193,6 +259,7 @@ impl World {
                 break;
             }
         }
+        self.queues.queues[queue].used(self.now).received += batch.len() as u32;
         batch
     }
 
@@ -233,13 +300,29 @@ impl World {
         if state.messages.get(&id).is_none_or(|held| held.received != receive) {
             return false;
         }
+        state.used(self.now).deleted += 1;
         state.remove(id).is_some()
+    }
+
+    /// A minute ends: gauges are read of every queue that is in use, or that somebody polls.
+    pub(super) fn read_gauges(&mut self) {
+        let now = self.now;
+        for (state, (_, of)) in self.queues.queues.iter_mut().zip(self.model.queues.iter()) {
+            let used = state.last_used.is_some_and(|at| now.since(at) < ACTIVE);
+            let polled = of.consumers.iter().any(|mapping| self.model.mappings[*mapping].spec.enabled);
+            if used || polled {
+                let gauges = state.gauges(now);
+                state.minutes.at(now - PERIOD).gauges = Some(gauges);
+            }
+        }
     }
 
     fn move_to(&mut self, from: usize, to: usize, id: MessageId) {
         let Some(mut held) = self.queues.queues[from].remove(id) else { return };
         held.received = 0;
-        self.queues.queues[to].messages.insert(id, held);
+        let state = &mut self.queues.queues[to];
+        state.messages.insert(id, held);
+        state.last_used = Some(self.now);
         self.make_visible(to, id, None);
         self.plan_retention(to);
     }

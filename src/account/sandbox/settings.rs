@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::app::App;
 use super::event::{Event, Ticket};
 use super::world::World;
+use super::wrapper::Flags;
 use crate::account::{CallError, Observed, RefusedBy, Resource, ResourceKind, Setting, Value, Write};
 
 /// Longest text of a standard SSM parameter (Systems Manager quotas: 4 KB).
@@ -17,6 +19,8 @@ pub(super) struct Settings {
     pub marks: BTreeMap<Resource, Arc<str>>,
     /// SSM parameters by name.
     pub parameters: BTreeMap<String, Arc<str>>,
+    /// The flags in them, for the fault wrappers that read them.
+    pub flags: BTreeMap<String, Arc<Flags>>,
     /// Resources of the application that somebody deleted.
     pub deleted: BTreeSet<Resource>,
     /// Settings that were written and do not work yet.
@@ -29,6 +33,21 @@ pub(super) fn refused<T>(by: RefusedBy, message: impl Into<String>) -> Result<T,
     Err(CallError::Refused { by, message: message.into() })
 }
 
+impl Settings {
+    /// Those of an application, before anybody changed them.
+    pub fn new(app: &App) -> Settings {
+        let mut settings = Settings::default();
+        app.parameters.iter().for_each(|(name, text)| settings.put_parameter(name, text));
+        settings
+    }
+
+    /// Keeps the text of a parameter, and the flags in it.
+    pub fn put_parameter(&mut self, name: &str, text: &str) {
+        self.parameters.insert(name.to_owned(), text.into());
+        self.flags.insert(name.to_owned(), Arc::new(Flags::read(text)));
+    }
+}
+
 impl World {
     /// The index of a resource of the application, or [`CallError::Gone`].
     pub(super) fn index_of(&self, resource: &Resource) -> Result<usize, CallError> {
@@ -37,10 +56,10 @@ impl World {
             ResourceKind::Queue => self.model.queues.index(&resource.name),
             ResourceKind::Role => self.model.roles.index(&resource.name),
             ResourceKind::Parameter => self.settings.parameters.contains_key(&resource.name).then_some(0),
-            ResourceKind::Table => self.model.app.tables.keys().position(|name| *name == resource.name),
-            ResourceKind::Topic => self.model.app.topics.keys().position(|name| *name == resource.name),
-            ResourceKind::Api => self.model.app.apis.keys().position(|name| *name == resource.name),
-            ResourceKind::Alarm => self.model.app.alarms.keys().position(|name| *name == resource.name),
+            ResourceKind::Table => self.model.tables.index(&resource.name),
+            ResourceKind::Topic => self.model.topics.index(&resource.name),
+            ResourceKind::Api => self.model.apis.index(&resource.name),
+            ResourceKind::Alarm => self.model.alarms.index(&resource.name),
         };
         let gone = !self.settings.deleted.is_empty() && self.settings.deleted.contains(resource);
         found.filter(|_| !gone).ok_or_else(|| CallError::Gone(resource.to_string()))
@@ -116,7 +135,7 @@ impl World {
         match setting {
             Setting::ReservedConcurrency { function } => {
                 if let Some(index) = self.model.functions.index(&function.name) {
-                    self.lambda.functions[index].limit = self.lambda.functions[index].reserved;
+                    self.lambda.apply_reserved(index);
                 }
             }
             // Read where it is used, through the wrapper's cache; policies have a propagation of their own.
@@ -182,7 +201,7 @@ impl World {
                 refused(RefusedBy::Limit, format!("a parameter holds {PARAMETER_LIMIT} bytes at the most"))
             }
             Some(whole) => {
-                self.settings.parameters.insert(parameter.name.clone(), whole.as_str().into());
+                self.settings.put_parameter(&parameter.name, whole);
                 Ok(())
             }
         }

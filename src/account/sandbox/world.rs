@@ -8,14 +8,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::agenda::Agenda;
+use super::alarm::Alarms;
 use super::app::App;
+use super::arrivals::{Loads, Sources};
+use super::asynchronous::Asynchronous;
 use super::control::Control;
 use super::event::Event;
+use super::http::Http;
 use super::iam::Iam;
 use super::lambda::Lambda;
+use super::mapping::{Batches, MappingState};
+use super::metrics::PERIOD;
 use super::model::{Dangling, Model};
 use super::queue::{Place, Queues};
 use super::settings::Settings;
+use super::table::Tables;
+use super::topic::Topics;
 use super::weather::{Sky, Weather, When};
 use crate::account::{Account, Call, CallId, Outcome};
 use crate::units::Time;
@@ -32,6 +40,15 @@ pub struct World {
     pub(super) lambda: Lambda,
     pub(super) queues: Queues,
     pub(super) iam: Iam,
+    pub(super) asynchronous: Asynchronous,
+    pub(super) mappings: Vec<MappingState>,
+    pub(super) batches: Batches,
+    pub(super) http: Http,
+    pub(super) tables: Tables,
+    pub(super) topics: Topics,
+    pub(super) alarms: Alarms,
+    pub(super) sources: Sources,
+    pub(super) loads: Loads,
 }
 
 impl World {
@@ -41,21 +58,29 @@ impl World {
     /// The application names something that is not in it.
     pub fn new(app: &App, seed: u64, start: Time) -> Result<World, Dangling> {
         let model = Arc::new(Model::of(app)?);
-        let settings = Settings {
-            parameters: app.parameters.iter().map(|(name, text)| (name.clone(), text.as_str().into())).collect(),
-            ..Settings::default()
-        };
-        Ok(World {
+        let mut world = World {
             now: start,
             agenda: Agenda::default(),
             sky: Sky::new(Weather::calm(), seed),
             control: Control::new(start),
-            settings,
-            lambda: Lambda::new(&model),
+            settings: Settings::new(app),
+            lambda: Lambda::new(&model, seed, start),
             queues: Queues::new(model.queues.len()),
-            iam: Iam::new(&model),
+            iam: Iam::new(&model, seed),
+            asynchronous: Asynchronous::default(),
+            mappings: vec![MappingState::new(); model.mappings.len()],
+            batches: Batches::default(),
+            http: Http::new(model.apis.len()),
+            tables: Tables::new(&model, start),
+            topics: Topics::new(model.topics.len()),
+            alarms: Alarms::new(model.alarms.len(), start),
+            sources: Sources::new(&model, seed),
+            loads: Loads::default(),
             model,
-        })
+        };
+        world.agenda.at(start.window_start(PERIOD) + PERIOD, Event::Minute);
+        world.start_traffic();
+        Ok(world)
     }
 
     /// Changes the weather from now on.
@@ -128,9 +153,26 @@ impl World {
             Event::CallAnswers(ticket) => self.call_answers(ticket),
             Event::ThirdParty(index) => self.third_party_acts(index),
             Event::Settles(ticket) => self.settles(ticket),
+            Event::PolicyPropagates(ticket) => self.policy_propagates(ticket),
             Event::Visible { queue, message, receive } => self.visible_again(queue as usize, message, receive),
             Event::Due { queue, message } => self.message_due(queue as usize, message),
             Event::Retention { queue } => self.retention_ends(queue as usize),
+            Event::Arrival { source } => self.arrival(source as usize),
+            Event::Invocation(key) => self.invocation_goes_on(key),
+            Event::Asynchronous(key) => self.try_asynchronous(key),
+            Event::Batch(key) => self.try_batch(key),
+            Event::WindowEnds { mapping, window } => self.window_ends(mapping as usize, window),
+            Event::Growth { mapping } => self.grow(mapping as usize),
+            Event::LookAgain { mapping } => self.looks_again(mapping as usize),
+            Event::GatewayGivesUp(key) => self.gateway_gives_up(key),
+            Event::LoadRequest { load } => self.load_request(load),
+            Event::LoadEnds { load } => self.load_ends(load),
+            Event::Minute => {
+                self.read_gauges();
+                self.note_concurrency();
+                self.judge_alarms();
+                self.agenda.at(self.now + PERIOD, Event::Minute);
+            }
         }
     }
 }

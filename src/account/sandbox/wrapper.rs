@@ -1,0 +1,189 @@
+//! The fault wrapper in a function's code: failure-lambda 1.x, which reads its flags from an SSM parameter.
+//!
+//! Flags are evaluated in its order: latency, timeout, (diskspace, denylist), statuscode, exception, (corruption). Those
+//! in brackets act inside of the handler, which is not modelled, and do nothing here. What cannot be read is no fault:
+//! so the npm package does it (https://github.com/gunnargrosch/failure-lambda).
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json};
+
+use super::app::Function;
+use super::chance::Chance;
+use super::lambda::Instance;
+use super::world::World;
+use crate::units::{Share, Span, Time};
+
+/// Flags are kept so long unless `FAILURE_CACHE_TTL` says otherwise.
+pub const CACHE: Span = Span::from_secs(60);
+/// Reading the parameter takes so long; a guess.
+const FETCH: (Span, Span) = (Span::from_millis(5), Span::from_millis(20));
+
+/// How a function reads its flags.
+#[derive(Clone, Debug)]
+pub(super) struct Wrapper {
+    /// The parameter's name.
+    pub parameter: String,
+    pub cache: Span,
+}
+
+impl Wrapper {
+    /// The wrapper of a function, when its environment names a parameter.
+    pub fn of(function: &Function) -> Option<Wrapper> {
+        let parameter = function.environment.get("FAILURE_INJECTION_PARAM")?.clone();
+        let cache = function.environment.get("FAILURE_CACHE_TTL").and_then(|text| text.parse().ok());
+        Some(Wrapper { parameter, cache: cache.map_or(CACHE, Span::from_secs) })
+    }
+}
+
+/// How often a flag acts, and what it needs to know.
+#[derive(Clone, Debug, PartialEq)]
+struct Flag<T> {
+    share: Share,
+    with: T,
+}
+
+/// The flags that are enabled.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Flags {
+    latency: Option<Flag<(Span, Span)>>,
+    /// How long before the function's time-out the wrapper stops waiting.
+    timeout: Option<Flag<Span>>,
+    statuscode: Option<Flag<u16>>,
+    exception: Option<Flag<()>>,
+}
+
+/// What the wrapper does to one invocation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Injected {
+    pub delay: Span,
+    pub instead: Option<Instead>,
+}
+
+/// What comes in place of the handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Instead {
+    Status(u16),
+    Exception,
+}
+
+impl Flags {
+    /// Reads the document of a parameter. What is not a flag of this format is no flag.
+    pub fn read(document: &str) -> Flags {
+        let Ok(document) = serde_json::from_str::<Map<String, Json>>(document) else { return Flags::default() };
+        let flag = |name: &str| {
+            let flag = document.get(name)?.as_object()?;
+            if flag.get("enabled")? != &Json::Bool(true) {
+                return None;
+            }
+            let percentage = flag.get("percentage").map_or(Some(100.0), Json::as_f64)?;
+            Some((Share::new(percentage / 100.0)?, flag))
+        };
+        let millis = |flag: &Map<String, Json>, key: &str, default: i64| {
+            Span::from_millis(flag.get(key).and_then(Json::as_i64).unwrap_or(default))
+        };
+        let latency = |(share, flag): (Share, &Map<String, Json>)| {
+            let from = millis(flag, "min_latency", 0);
+            Flag { share, with: (from, millis(flag, "max_latency", 0).max(from)) }
+        };
+        let status = |flag: &Map<String, Json>| flag.get("status_code").and_then(Json::as_u64);
+        Flags {
+            latency: flag("latency").map(latency),
+            timeout: flag("timeout").map(|(share, flag)| Flag { share, with: millis(flag, "timeout_buffer_ms", 0) }),
+            statuscode: flag("statuscode").map(|(share, flag)| {
+                let code = status(flag).and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
+                Flag { share, with: code }
+            }),
+            exception: flag("exception").map(|(share, _)| Flag { share, with: () }),
+        }
+    }
+
+    fn act(&self, timeout: Span, chance: &mut Chance) -> Injected {
+        let mut injected = Injected::default();
+        if let Some(flag) = &self.latency
+            && chance.happens(flag.share)
+        {
+            injected.delay = chance.between(flag.with.0, flag.with.1);
+        }
+        if let Some(flag) = &self.timeout
+            && chance.happens(flag.share)
+        {
+            injected.delay = injected.delay.max(timeout - flag.with);
+        }
+        if let Some(flag) = &self.statuscode
+            && chance.happens(flag.share)
+        {
+            injected.instead = Some(Instead::Status(flag.with));
+        } else if let Some(flag) = &self.exception
+            && chance.happens(flag.share)
+        {
+            injected.instead = Some(Instead::Exception);
+        }
+        injected
+    }
+}
+
+impl World {
+    /// What the wrapper of a function does to an invocation in this instance. Reads the parameter when the instance's
+    /// copy is too old, as the function's role may.
+    pub(super) fn inject(&mut self, function: usize, instance: &mut Instance) -> Injected {
+        let model = self.model.clone();
+        let of = &model.functions[function];
+        let Some(wrapper) = &of.wrapper else { return Injected::default() };
+        let mut fetched = Span::ZERO;
+        let fresh = |(read, _): &&(Time, Arc<Flags>)| self.now.since(*read) < wrapper.cache;
+        let kept = instance.flags.as_ref().filter(fresh).map(|(_, flags)| flags.clone());
+        let flags = match kept {
+            Some(flags) => flags,
+            None => {
+                let may = self.allowed(of.role, "ssm:GetParameter", &of.wrapper_arn);
+                let flags = if may { self.settings.flags.get(&wrapper.parameter).cloned() } else { None };
+                fetched = self.lambda.functions[function].chance.between(FETCH.0, FETCH.1);
+                // An error is not kept: the next invocation tries again.
+                instance.flags = flags.clone().map(|flags| (self.now, flags));
+                flags.unwrap_or_default()
+            }
+        };
+        let mut injected = flags.act(of.spec.timeout, &mut self.lambda.functions[function].chance);
+        injected.delay = injected.delay + fetched;
+        injected
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn act(document: &str) -> Injected {
+        Flags::read(document).act(Span::from_secs(10), &mut Chance::of(1, "test"))
+    }
+
+    #[test]
+    fn only_what_is_enabled_with_a_boolean_acts() {
+        assert_eq!(act("{}"), Injected::default());
+        assert_eq!(act("no json"), Injected::default());
+        assert_eq!(act(r#"{"exception": {"enabled": "true"}}"#), Injected::default());
+        assert_eq!(act(r#"{"exception": {"enabled": true, "percentage": 0}}"#), Injected::default());
+        let both =
+            r#"{"exception": {"enabled": true}, "latency": {"enabled": true, "min_latency": 300, "max_latency": 300}}"#;
+        assert_eq!(act(both), Injected { delay: Span::from_millis(300), instead: Some(Instead::Exception) });
+    }
+
+    #[test]
+    fn a_status_comes_before_an_exception_and_a_timeout_waits_for_the_end() {
+        let document = r#"{"exception": {"enabled": true}, "statuscode": {"enabled": true, "status_code": 503},
+            "timeout": {"enabled": true, "timeout_buffer_ms": 500}}"#;
+        let injected = act(document);
+        assert_eq!(injected, Injected { delay: Span::from_millis(9_500), instead: Some(Instead::Status(503)) });
+    }
+
+    #[test]
+    fn a_percentage_is_a_probability() {
+        let flags = Flags::read(r#"{"exception": {"enabled": true, "percentage": 30}}"#);
+        let mut chance = Chance::of(1, "test");
+        let n = 10_000;
+        let hit = (0..n).filter(|_| flags.act(Span::ZERO, &mut chance).instead.is_some()).count();
+        // Four standard errors of a share of 0.3 in 10,000: 0.0183.
+        assert!((hit as f64 / f64::from(n) - 0.3).abs() < 0.0184, "{hit}");
+    }
+}
