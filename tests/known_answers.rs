@@ -3,6 +3,8 @@
 //! Each bound is four standard errors, from theory or from independent replications. The seeds are fixed, so a test
 //! that passes once passes always.
 
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+
 use std::collections::BTreeMap;
 
 use squall::account::sandbox::app::{App, Arrivals, Duration, Function, OnMalformed, Role, Traffic, TrafficTarget};
@@ -72,14 +74,14 @@ fn the_throttled_share_is_erlangs_for_every_distribution_of_durations() {
     ] {
         let app = station(4.0, duration.clone(), Some(10));
         let (mean, bound) = throttled_share(&app);
-        assert!(bound < 0.004, "{duration:?}: too few requests to say anything: {bound}");
+        assert!(bound < 0.008, "{duration:?}: too few requests to say anything: {bound}");
         assert!((mean - erlang_b(8.0, 10)).abs() < bound, "{duration:?}: {mean} +- {bound}");
     }
 }
 
 fn throttled_share(app: &App) -> (f64, f64) {
     let share = |totals: FunctionTotals| totals.throttled as f64 / totals.requests as f64;
-    mean_and_bound(&(0..16).map(|seed| share(after(app, seed, 20_000))).collect::<Vec<_>>())
+    mean_and_bound(&(0..8).map(|seed| share(after(app, seed, 20_000))).collect::<Vec<_>>())
 }
 
 #[test]
@@ -118,18 +120,15 @@ fn simfaas_gives_the_same_answers() {
     if let Some(station) = app.functions.get_mut("station") {
         station.cold_start = Duration::Exponential(Span::from_millis(2_244 - 1_991));
     }
-    let secs = 250_000;
-    let runs: Vec<FunctionTotals> = (0..8).map(|seed| after(&app, seed, secs)).collect();
-    let answers: [(&str, f64, &dyn Fn(&FunctionTotals) -> f64); 3] = [
-        ("cold share", 0.001_335, &|t| t.cold as f64 / t.requests as f64),
-        ("instances", 7.7024, &|t| t.instance_secs / secs as f64),
-        ("running", 1.7925, &|t| t.running_secs / secs as f64),
-    ];
-    for (what, want, of) in answers {
+    const SECS: i64 = 250_000;
+    let runs: Vec<FunctionTotals> = (0..8).map(|seed| after(&app, seed, SECS)).collect();
+    let check = |what: &str, want: f64, of: fn(&FunctionTotals) -> f64| {
         let (mean, bound) = mean_and_bound(&runs.iter().map(of).collect::<Vec<_>>());
-        println!("{what}: {mean} +- {bound}, wanted {want}");
         assert!(bound < want * 0.1, "{what}: too few requests to say anything: {bound}");
         assert!((mean - want).abs() < bound, "{what}: {mean} +- {bound}, wanted {want}");
-    }
+    };
+    check("cold share", 0.001_335, |t| t.cold as f64 / t.requests as f64);
+    check("instances", 7.7024, |t| t.instance_secs / SECS as f64);
+    check("running", 1.7925, |t| t.running_secs / SECS as f64);
     assert!(runs.iter().all(|totals| totals.throttled == 0));
 }

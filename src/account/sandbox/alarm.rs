@@ -143,3 +143,33 @@ mod tests {
         assert_eq!(judged(M::Missing, S::Ok, &[Some(11.0), None, None]), S::Ok);
     }
 }
+
+#[cfg(test)]
+mod ringing {
+    use super::super::shop_like;
+    use super::super::testing::{at, world};
+    use crate::account::Metric;
+    use crate::account::ResourceKind::Alarm;
+
+    #[test]
+    fn an_alarm_rings_when_its_metric_is_published_and_stops_by_itself() {
+        let mut app = shop_like();
+        app.mappings.clear();
+        let mut world = world(&app);
+        world.run_until(at(310));
+        let state = |world: &super::World| world.value(Metric::AlarmState, Alarm, "orders-dlq-alarm", 0..1);
+        assert_eq!(state(&world), Some(0.0));
+        world.send_to("orders-dlq", &["{}"]);
+        // Minute 5 ends at 360, is published at 450, and the alarm looks at 480.
+        world.run_until(at(479));
+        assert_eq!(state(&world), Some(0.0));
+        world.run_until(at(480));
+        assert_eq!(state(&world), Some(1.0));
+        world.queues.queues[1].messages.keys().copied().collect::<Vec<_>>().into_iter().for_each(|id| {
+            world.receive(1, 1, crate::units::Span::from_secs(30));
+            assert!(world.delete_message(1, id, 1));
+        });
+        world.run_until(at(480 + 240));
+        assert_eq!(state(&world), Some(0.0));
+    }
+}

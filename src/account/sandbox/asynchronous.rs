@@ -92,3 +92,69 @@ impl World {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::app::{App, Duration};
+    use super::super::shop_like;
+    use super::super::testing::{at, world};
+    use super::*;
+    use crate::account::Value;
+    use crate::units::Share;
+
+    /// A function that fails, as often as it is tried; its dead events go to `orders-dlq`.
+    fn app(errors: Share) -> App {
+        let mut app = shop_like();
+        app.mappings.clear();
+        if let Some(worker) = app.functions.get_mut("payment-worker") {
+            worker.duration = Duration::Constant(Span::from_secs(1));
+            worker.cold_start = Duration::Constant(Span::ZERO);
+            worker.calls.clear();
+            worker.environment.clear();
+            worker.errors = errors;
+            worker.on_failure = Some("orders-dlq".into());
+        }
+        let role = app.roles.get_mut("payment-worker-role").unwrap();
+        role.managed.push("arn:aws:iam::aws:policy/AmazonSQSFullAccess".into());
+        app
+    }
+
+    fn dead(world: &World) -> usize {
+        world.queues.queues[1].messages.len()
+    }
+
+    fn ended(world: &World) -> u64 {
+        world.function_totals("payment-worker").unwrap().ended
+    }
+
+    #[test]
+    fn an_error_is_retried_after_one_minute_and_after_two_and_then_given_up() {
+        let mut world = world(&app(Share::ALL));
+        world.invoke_asynchronously(0);
+        for (secs, attempts, lost) in [(1, 1, 0), (61, 1, 0), (62, 2, 0), (182, 2, 0), (183, 3, 1), (4000, 3, 1)] {
+            world.run_until(at(secs));
+            assert_eq!((ended(&world), dead(&world)), (attempts, lost), "after {secs} s");
+        }
+    }
+
+    #[test]
+    fn a_throttled_event_waits_and_is_not_lost() {
+        let mut world = world(&app(Share::NONE));
+        world.reserve("payment-worker", Value::Number(1));
+        world.invoke_asynchronously(0);
+        world.invoke_asynchronously(0);
+        world.run_until(at(1));
+        assert_eq!(ended(&world), 1);
+        world.run_until(at(2));
+        assert_eq!((ended(&world), dead(&world)), (2, 0));
+        assert_eq!(world.function_totals("payment-worker").unwrap().throttled, 1);
+    }
+
+    #[test]
+    fn with_reserved_concurrency_zero_events_are_dead_at_once() {
+        let mut world = world(&app(Share::NONE));
+        world.reserve("payment-worker", Value::Number(0));
+        world.invoke_asynchronously(0);
+        assert_eq!((ended(&world), dead(&world)), (0, 1));
+    }
+}

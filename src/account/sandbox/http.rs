@@ -97,3 +97,111 @@ impl World {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::app::{Api, App, Arrivals, Duration, Traffic, TrafficTarget};
+    use super::super::shop_like;
+    use super::super::testing::{at, resource, world};
+    use super::*;
+    use crate::account::ResourceKind::Api as ApiKind;
+    use crate::account::{Metric, Reply, Value};
+    use crate::units::{Rate, Span};
+
+    /// An api before a function that takes exactly so long and calls nobody; one request a second.
+    fn app(takes: Span, timeout: Span) -> App {
+        let mut app = shop_like();
+        app.mappings.clear();
+        if let Some(worker) = app.functions.get_mut("payment-worker") {
+            worker.duration = Duration::Constant(takes);
+            worker.cold_start = Duration::Constant(Span::ZERO);
+            worker.timeout = timeout;
+            worker.calls.clear();
+        }
+        let routes = [("POST /orders".to_owned(), "payment-worker".to_owned())].into();
+        app.apis.insert("shop".into(), Api { routes, timeout: Span::from_secs(30) });
+        app.traffic = vec![Traffic {
+            to: TrafficTarget::Api { api: "shop".into(), route: "POST /orders".into() },
+            rate: Rate::per_sec(1.0).unwrap(),
+            arrivals: Arrivals::Even,
+        }];
+        app
+    }
+
+    fn value(world: &World, metric: Metric, minutes: std::ops::Range<i64>) -> Option<f64> {
+        world.value(metric, ApiKind, "shop", minutes)
+    }
+
+    #[test]
+    fn a_request_is_as_fast_as_its_function() {
+        let mut world = world(&app(Span::from_millis(200), Span::from_secs(3)));
+        world.run_until(at(600));
+        assert_eq!(value(&world, Metric::Calls, 1..3), Some(120.0));
+        assert_eq!(value(&world, Metric::FailedShare, 1..3), Some(0.0));
+        let limit = Span::from_millis(220);
+        assert_eq!(value(&world, Metric::SlowShare { limit }, 2..3), Some(0.0));
+        let mean = value(&world, Metric::Duration, 2..3).unwrap();
+        // Once a minute the wrapper reads its parameter, in 5 to 20 ms.
+        assert!((0.2..0.201).contains(&mean), "{mean}");
+    }
+
+    #[test]
+    fn a_throttled_function_makes_a_5xx() {
+        let mut world = world(&app(Span::from_millis(200), Span::from_secs(3)));
+        world.reserve("payment-worker", Value::Number(0));
+        world.run_until(at(300));
+        assert_eq!(value(&world, Metric::FailedShare, 1..2), Some(1.0));
+        assert_eq!(value(&world, Metric::Calls, 1..2), Some(60.0));
+    }
+
+    #[test]
+    fn the_gateway_gives_up_while_the_function_goes_on() {
+        let mut world = world(&app(Span::from_secs(40), Span::from_secs(60)));
+        world.run_until(at(600));
+        assert_eq!(value(&world, Metric::FailedShare, 3..4), Some(1.0));
+        assert_eq!(value(&world, Metric::Duration, 3..4), Some(30.0));
+        let totals = world.function_totals("payment-worker").unwrap();
+        assert_eq!(totals.errors, 0, "the function itself is fine");
+        assert!(totals.ended > 500);
+    }
+
+    #[test]
+    fn a_flag_in_the_parameter_slows_requests_once_the_wrapper_has_read_it() {
+        let mut world = world(&app(Span::from_millis(200), Span::from_secs(9)));
+        world.run_until(at(300));
+        world.put("/shop/faults", r#"{"latency": {"enabled": true, "min_latency": 2000, "max_latency": 2000}}"#);
+        world.run_until(at(600));
+        world.put("/shop/faults", "{}");
+        world.run_until(at(900));
+        let slow = |minutes| value(&world, Metric::SlowShare { limit: Span::from_secs(2) }, minutes);
+        assert_eq!(slow(2..5), Some(0.0));
+        assert_eq!(slow(7..10), Some(1.0));
+        assert_eq!(slow(12..13), Some(0.0));
+    }
+
+    #[test]
+    fn a_wrapper_that_may_not_read_injects_nothing() {
+        let mut app = app(Span::from_millis(200), Span::from_secs(9));
+        app.parameters.insert("/shop/faults".into(), r#"{"exception": {"enabled": true}}"#.into());
+        let mut faulty = world(&app);
+        faulty.run_until(at(300));
+        assert_eq!(value(&faulty, Metric::FailedShare, 1..2), Some(1.0));
+        app.roles.get_mut("payment-worker-role").unwrap().inline.clear();
+        let mut blind = world(&app);
+        blind.run_until(at(300));
+        assert_eq!(value(&blind, Metric::FailedShare, 1..2), Some(0.0));
+    }
+
+    #[test]
+    fn a_load_is_answered_when_its_requests_are() {
+        let mut world = world(&app(Span::from_millis(200), Span::from_secs(3)));
+        let shop = resource(ApiKind, "shop");
+        let answer = world.load(shop.clone(), 20, Span::from_secs(2));
+        assert_eq!(answer, Ok(Reply::Loaded { accepted: 20, failed: 0 }));
+        world.reserve("payment-worker", Value::Number(0));
+        let answer = world.load(shop, 20, Span::from_secs(2));
+        assert_eq!(answer, Ok(Reply::Loaded { accepted: 0, failed: 20 }));
+        let took = world.now.since(at(0)).secs_f64();
+        assert!((4.0..4.2).contains(&took), "{took}");
+    }
+}

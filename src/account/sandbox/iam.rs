@@ -159,3 +159,113 @@ impl World {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::app::arn;
+    use super::super::shop_like;
+    use super::super::testing::{at, resource, world};
+    use super::*;
+    use crate::account::{ResourceKind, Setting, Write};
+    use crate::units::Time;
+
+    fn deny(until: &str) -> String {
+        format!(
+            r#"{{"Statement": [{{"Effect": "Deny", "Action": "dynamodb:PutItem", "Resource": "*",
+                "Condition": {{"DateLessThan": {{"aws:CurrentTime": "{until}"}}}}}}]}}"#
+        )
+    }
+
+    fn write(world: &mut World, policy: &str, value: Value) -> Result<(), CallError> {
+        let role = resource(ResourceKind::Role, "payment-worker-role");
+        world.set(&Write { setting: Setting::RolePolicy { role, policy: policy.into() }, value, whole: None })
+    }
+
+    fn may(world: &World) -> bool {
+        world.allowed(0, "dynamodb:PutItem", &arn(ResourceKind::Table, "payments"))
+    }
+
+    /// When the answer changes, from now on.
+    fn changes_at(world: &mut World) -> Option<Time> {
+        let before = may(world);
+        let until = world.now + Span::from_secs(900);
+        while world.now < until {
+            if may(world) != before {
+                return Some(world.now);
+            }
+            world.run_until(world.now + Span::from_millis(100));
+        }
+        None
+    }
+
+    #[test]
+    fn a_deny_works_after_a_while_and_so_does_its_end() {
+        let mut world = world(&shop_like());
+        assert!(may(&world));
+        write(&mut world, "squall", Value::Text(deny("2030-01-01T00:00:00Z"))).unwrap();
+        assert!(may(&world), "not at once");
+        assert!(changes_at(&mut world).is_some());
+        write(&mut world, "squall", Value::Unset).unwrap();
+        assert!(!may(&world), "not at once");
+        assert!(changes_at(&mut world).is_some());
+    }
+
+    #[test]
+    fn a_deny_with_a_date_ends_by_itself() {
+        let mut world = world(&shop_like());
+        write(&mut world, "squall", Value::Text(deny(&at(300).to_string()))).unwrap();
+        assert!(changes_at(&mut world).is_some());
+        assert_eq!(changes_at(&mut world).map(|time| time.since(at(0)).secs_f64().round()), Some(300.0));
+    }
+
+    #[test]
+    fn changes_take_four_seconds_at_the_median_and_a_minute_at_the_99th_percentile() {
+        let mut world = world(&shop_like());
+        let mut delays = Vec::new();
+        for _ in 0..4000 {
+            let from = world.now;
+            write(&mut world, "squall", Value::Text(deny("2030-01-01T00:00:00Z"))).unwrap();
+            let ticket = world.iam.changes;
+            while world.iam.propagating.contains_key(&ticket) {
+                world.run_until(world.now + Span::from_millis(50));
+            }
+            delays.push(world.now.since(from).secs_f64());
+            write(&mut world, "squall", Value::Unset).unwrap();
+        }
+        delays.sort_by(f64::total_cmp);
+        // Four standard errors of an order statistic: 2,000 +- 126 and 3,960 +- 25 of 4,000.
+        assert!(delays[1873] < 4.0 && 4.0 < delays[2126], "{}", delays[2000]);
+        assert!(delays[3934] < 60.0 && 60.0 < delays[3985], "{}", delays[3960]);
+    }
+
+    #[test]
+    fn a_newer_change_is_never_overtaken() {
+        for round in 0..200 {
+            let mut world = World::new(&shop_like(), round, at(0)).unwrap();
+            write(&mut world, "squall", Value::Text(deny("2030-01-01T00:00:00Z"))).unwrap();
+            write(&mut world, "squall", Value::Unset).unwrap();
+            world.run_until(at(3600));
+            assert!(may(&world), "{round}");
+        }
+    }
+
+    #[test]
+    fn policies_of_a_role_have_a_limit_in_all() {
+        let mut world = world(&shop_like());
+        let filler = format!(
+            r#"{{"Statement": {{"Effect": "Deny", "Action": "a:{}", "Resource": "*"}}}}"#,
+            "x".repeat(INLINE_LIMIT)
+        );
+        let refused = write(&mut world, "squall", Value::Text(filler));
+        assert!(matches!(refused, Err(CallError::Refused { by: RefusedBy::Limit, .. })), "{refused:?}");
+    }
+
+    #[test]
+    fn without_a_policy_nothing_is_allowed() {
+        let mut app = shop_like();
+        app.roles.get_mut("payment-worker-role").unwrap().inline.clear();
+        assert!(!may(&world(&app)));
+        app.roles.get_mut("payment-worker-role").unwrap().managed = vec!["TheirOwnPolicy".into()];
+        assert!(may(&world(&app)), "what is not known is taken to allow");
+    }
+}

@@ -327,3 +327,125 @@ impl World {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::app::{App, Duration};
+    use super::super::shop_like;
+    use super::super::testing::{at, world};
+    use super::*;
+    use crate::account::ResourceKind::Function;
+    use crate::account::{Metric, Value};
+
+    /// One function that takes exactly so long and calls nobody.
+    fn app(takes: Span) -> App {
+        let mut app = shop_like();
+        app.mappings.clear();
+        app.account_concurrency = 100_000;
+        if let Some(worker) = app.functions.get_mut("payment-worker") {
+            worker.duration = Duration::Constant(takes);
+            worker.cold_start = Duration::Constant(Span::from_millis(100));
+            worker.calls.clear();
+            worker.environment.clear();
+        }
+        app
+    }
+
+    fn totals(world: &World) -> FunctionTotals {
+        world.function_totals("payment-worker").unwrap()
+    }
+
+    fn invoke(world: &mut World, times: u32) -> usize {
+        (0..times).filter(|_| world.invoke(0, Origin::Outside).is_ok()).count()
+    }
+
+    #[test]
+    fn a_thousand_instances_start_at_once_and_a_hundred_a_second_after_that() {
+        let mut app = app(Span::from_secs(600));
+        app.functions.get_mut("payment-worker").unwrap().timeout = Span::from_secs(900);
+        let mut world = world(&app);
+        assert_eq!(invoke(&mut world, 3000), 1000);
+        world.run_until(at(1));
+        assert_eq!(invoke(&mut world, 3000), 100);
+        world.run_until(at(60));
+        assert_eq!(invoke(&mut world, 3000), 1000, "what is not used does not add up");
+    }
+
+    #[test]
+    fn an_idle_instance_is_taken_again_for_ten_minutes() {
+        let mut world = world(&app(Span::from_secs(1)));
+        invoke(&mut world, 1);
+        world.run_until(at(600));
+        invoke(&mut world, 1);
+        assert_eq!(totals(&world).cold, 1);
+        world.run_until(at(601 + 600));
+        invoke(&mut world, 1);
+        assert_eq!(totals(&world).cold, 2);
+        world.run_until(at(2000));
+        // Two lives: until 601 + 600, and 600 s longer than the last invocation took with its cold start.
+        let want = 1201.0 + 601.1;
+        assert!((totals(&world).instance_secs - want).abs() < 1e-6, "{}", totals(&world).instance_secs);
+    }
+
+    #[test]
+    fn an_invocation_ends_at_the_time_out_and_its_instance_with_it() {
+        let mut world = world(&app(Span::from_secs(60)));
+        invoke(&mut world, 1);
+        world.run_until(at(5));
+        assert_eq!(totals(&world).ended, 0);
+        world.run_until(at(6));
+        let FunctionTotals { ended, errors, sojourn_secs, .. } = totals(&world);
+        assert_eq!((ended, errors, sojourn_secs), (1, 1, 5.1));
+        invoke(&mut world, 1);
+        assert_eq!(totals(&world).cold, 2);
+    }
+
+    #[test]
+    fn reserved_concurrency_is_a_cap_and_zero_stops_everything() {
+        let mut world = world(&app(Span::from_secs(1)));
+        world.reserve("payment-worker", Value::Number(2));
+        assert_eq!(invoke(&mut world, 5), 2);
+        world.reserve("payment-worker", Value::Number(0));
+        world.run_until(at(10));
+        assert_eq!(totals(&world).ended, 2, "what runs is not stopped");
+        assert_eq!(invoke(&mut world, 5), 0);
+        world.reserve("payment-worker", Value::Unset);
+        assert_eq!(invoke(&mut world, 5), 5);
+    }
+
+    #[test]
+    fn throttles_are_neither_invocations_nor_errors() {
+        let mut world = world(&app(Span::from_secs(1)));
+        world.reserve("payment-worker", Value::Number(2));
+        invoke(&mut world, 5);
+        world.run_until(at(300));
+        let value = |metric| world.value(metric, Function, "payment-worker", 0..1);
+        assert_eq!(value(Metric::Calls), Some(2.0));
+        assert_eq!(value(Metric::Errors), Some(0.0));
+        assert_eq!(value(Metric::Throttles), Some(3.0));
+        assert_eq!(value(Metric::Concurrency), Some(2.0));
+        assert_eq!(value(Metric::Duration), Some(1.0));
+        assert_eq!(value(Metric::SlowShare { limit: Span::from_millis(999) }), Some(1.0));
+        assert_eq!(value(Metric::SlowShare { limit: Span::from_secs(1) }), Some(0.0));
+        assert_eq!(value(Metric::FailedShare), Some(0.0));
+    }
+
+    #[test]
+    fn a_minute_without_invocations_has_no_numbers() {
+        let mut world = world(&app(Span::from_secs(1)));
+        world.run_until(at(300));
+        for metric in [Metric::Calls, Metric::Errors, Metric::FailedShare, Metric::Throttles, Metric::Duration] {
+            assert_eq!(world.value(metric, Function, "payment-worker", 0..1), None, "{metric:?}");
+        }
+    }
+
+    #[test]
+    fn slow_settings_work_later_than_they_are_written() {
+        let weather = super::super::Weather { slow_settings: Span::from_secs(5), ..super::super::Weather::calm() };
+        let mut world = world(&app(Span::from_secs(1))).with_weather(weather);
+        world.reserve("payment-worker", Value::Number(0));
+        assert_eq!(invoke(&mut world, 1), 1);
+        world.run_until(at(6));
+        assert_eq!(invoke(&mut world, 1), 0);
+    }
+}

@@ -28,7 +28,13 @@ pub mod shop;
 pub mod shop_like;
 mod slab;
 mod table;
+mod slab;
+mod table;
 pub mod template;
+#[cfg(test)]
+mod testing;
+mod topic;
+pub mod traffic;
 mod topic;
 pub mod traffic;
 pub mod weather;

@@ -351,3 +351,88 @@ impl World {
         self.plan_retention(queue);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::app::App;
+    use super::super::shop_like;
+    use super::super::testing::{at, world};
+    use super::*;
+    use crate::account::Metric;
+    use crate::account::ResourceKind::Queue;
+
+    /// The small shop without its consumer; `orders` is queue 0, its dead-letter queue 1.
+    fn app(change: impl Fn(&mut super::super::app::Queue)) -> App {
+        let mut app = shop_like();
+        app.mappings.clear();
+        change(app.queues.get_mut("orders").unwrap());
+        app
+    }
+
+    fn places(world: &World) -> [f64; 3] {
+        [Metric::Depth, Metric::InFlight, Metric::Delayed].map(|m| world.value(m, Queue, "orders", 0..1).unwrap())
+    }
+
+    #[test]
+    fn a_message_is_delayed_visible_hidden_visible_again_and_then_too_old() {
+        let mut world = world(&app(|queue| {
+            queue.delay = Span::from_secs(10);
+            queue.retention = Span::from_secs(120);
+        }));
+        world.enqueue(0, false, None, None);
+        assert_eq!(places(&world), [0.0, 0.0, 1.0]);
+        world.run_until(at(10));
+        assert_eq!(places(&world), [1.0, 0.0, 0.0]);
+        assert_eq!(world.receive(0, 10, Span::from_secs(30)).len(), 1);
+        assert_eq!(places(&world), [0.0, 1.0, 0.0]);
+        world.run_until(at(40));
+        assert_eq!(places(&world), [1.0, 0.0, 0.0]);
+        world.run_until(at(119));
+        assert_eq!(places(&world), [1.0, 0.0, 0.0]);
+        world.run_until(at(120));
+        assert_eq!(places(&world), [0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn a_dead_message_keeps_its_time_of_sending() {
+        let mut world = world(&app(|queue| queue.redrive.as_mut().unwrap().max_receive_count = 1));
+        world.enqueue(0, false, None, None);
+        world.run_until(at(100));
+        assert_eq!(world.receive(0, 1, Span::ZERO).len(), 1);
+        world.run_until(at(101));
+        assert_eq!(world.receive(0, 1, Span::ZERO).len(), 0, "the second receive is one too many");
+        let dead = world.queues.queues[1].messages.values().next().unwrap();
+        assert_eq!(dead.sent, at(0));
+        // Fourteen days would be usual; here it is four, and they count from the sending.
+        world.run_until(at(4 * 86_400 - 1));
+        assert_eq!(world.queues.queues[1].messages.len(), 1);
+        world.run_until(at(4 * 86_400));
+        assert_eq!(world.queues.queues[1].messages.len(), 0);
+    }
+
+    #[test]
+    fn the_age_of_the_oldest_message_does_not_see_what_was_received_three_times() {
+        let mut world = world(&app(|_| {}));
+        world.enqueue(0, true, None, None);
+        for _ in 0..3 {
+            world.receive(0, 1, Span::from_secs(1));
+            world.run_until(world.now + Span::from_secs(2));
+        }
+        world.run_until(at(30));
+        world.enqueue(0, false, None, None);
+        world.run_until(at(180));
+        let age = |minute: i64| world.value(Metric::OldestMessage, Queue, "orders", minute..minute + 1);
+        assert_eq!(age(0), Some(30.0), "the poisoned one is 60 s old");
+        assert_eq!(world.value(Metric::Calls, Queue, "orders", 0..1), Some(2.0));
+    }
+
+    #[test]
+    fn a_queue_that_nobody_uses_publishes_nothing() {
+        let mut world = world(&app(|_| {}));
+        world.run_until(at(300));
+        assert_eq!(world.value(Metric::MessagesDone, Queue, "orders", 0..1), None);
+        world.enqueue(0, false, None, None);
+        world.run_until(at(600));
+        assert_eq!(world.value(Metric::MessagesDone, Queue, "orders", 6..7), Some(0.0));
+    }
+}

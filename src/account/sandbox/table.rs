@@ -66,3 +66,25 @@ impl World {
         fits
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::app::Table;
+    use super::super::shop_like;
+    use super::super::testing::{at, world};
+    use crate::account::Metric;
+    use crate::account::ResourceKind::Table as TableKind;
+
+    #[test]
+    fn provisioned_capacity_has_a_burst_of_five_minutes_and_then_throttles() {
+        let mut app = shop_like();
+        app.tables.insert("payments".into(), Table { writes_per_second: Some(2) });
+        let mut world = world(&app);
+        assert_eq!((0..1000).filter(|_| world.write_item(0)).count(), 600);
+        world.run_until(at(10));
+        assert_eq!((0..1000).filter(|_| world.write_item(0)).count(), 20);
+        world.run_until(at(200));
+        assert_eq!(world.value(Metric::Writes, TableKind, "payments", 0..1), Some(620.0));
+        assert_eq!(world.value(Metric::Writes, TableKind, "payments", 1..2), None);
+    }
+}

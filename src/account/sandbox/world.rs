@@ -360,4 +360,39 @@ mod tests {
             assert_eq!(world.now(), twin.now());
         }
     }
+
+    fn busy() -> App {
+        use crate::account::sandbox::app::{Arrivals, Traffic, TrafficTarget};
+        let mut app = shop_like();
+        app.traffic = vec![Traffic {
+            to: TrafficTarget::Queue("orders".into()),
+            rate: crate::units::Rate::per_sec(5.0).unwrap(),
+            arrivals: Arrivals::Poisson,
+        }];
+        app
+    }
+
+    #[test]
+    fn the_same_seed_does_the_same_and_another_one_does_not() {
+        let after = |seed| {
+            let mut world = World::new(&busy(), seed, Time::EPOCH).unwrap();
+            let _ = ask(&mut world, throttle());
+            world.run_until(Time::EPOCH + Span::from_secs(900));
+            format!("{world:?}")
+        };
+        let first = after(1);
+        assert!(first == after(1), "two worlds of one seed differ");
+        assert!(first != after(2), "two worlds of different seeds are the same");
+    }
+
+    #[test]
+    fn time_may_be_cut_in_any_pieces() {
+        let mut whole = World::new(&busy(), 1, Time::EPOCH).unwrap();
+        let mut pieces = whole.clone();
+        whole.run_until(Time::EPOCH + Span::from_secs(100));
+        for tenth in 1..=1000 {
+            assert_eq!(pieces.next(Time::EPOCH + Span::from_millis(tenth * 100)), None);
+        }
+        assert!(format!("{whole:?}") == format!("{pieces:?}"));
+    }
 }
