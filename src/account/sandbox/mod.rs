@@ -27,15 +27,15 @@ mod settings;
 pub mod shop;
 pub mod shop_like;
 mod slab;
-mod table;
 mod slab;
+mod table;
 mod table;
 pub mod template;
 #[cfg(test)]
 mod testing;
 mod topic;
-pub mod traffic;
 mod topic;
+pub mod traffic;
 pub mod traffic;
 pub mod weather;
 pub mod world;
