@@ -27,15 +27,11 @@ mod settings;
 pub mod shop;
 pub mod shop_like;
 mod slab;
-mod slab;
-mod table;
 mod table;
 pub mod template;
 #[cfg(test)]
 mod testing;
 mod topic;
-mod topic;
-pub mod traffic;
 pub mod traffic;
 pub mod weather;
 pub mod world;
