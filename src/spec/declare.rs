@@ -55,6 +55,15 @@ macro_rules! record {
                 $(let shape = $name::record().or_short(stringify!($short), shape);)?
                 shape
             }
+
+            fn to_json(&self) -> serde_json::Value {
+                let fields = [$((
+                    $crate::record!(@key $field $($key)?),
+                    $crate::spec::read::FromNode::to_json(&self.$field),
+                )),*];
+                let said = fields.into_iter().filter(|(_, value)| !value.is_null());
+                serde_json::Value::Object(said.map(|(key, value)| (key.to_owned(), value)).collect())
+            }
         }
 
         impl $name {
@@ -141,6 +150,10 @@ macro_rules! choice {
 
             fn shape() -> $crate::spec::shape::Shape {
                 $crate::spec::shape::Shape::Choice($name::choice)
+            }
+
+            fn to_json(&self) -> serde_json::Value {
+                match self { $($name::$arm(value) => serde_json::json!({ $key: value.to_json() })),+ }
             }
         }
     };

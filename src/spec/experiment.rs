@@ -175,7 +175,7 @@ record! {
     pub struct Guards {
         /// Stop when this is so; one sentence, or a list of them of which any one is enough.
         pub stop_when: Conditions = Conditions::default(),
-        /// Stop when the run is older than this. The undo counts too.
+        /// Stop and undo when the run is older than this. The undo itself is never cut short.
         pub longest: Span = Span::from_mins(60),
         /// Refuse to start when more resources than this would feel the faults; a role that five functions share is
         /// felt by five.
@@ -213,6 +213,10 @@ impl FromNode for Conditions {
 
     fn shape() -> Shape {
         Shape::Either(vec![Condition::shape(), Vec::<Condition>::shape()])
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        self.0.to_json()
     }
 }
 

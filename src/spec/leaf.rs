@@ -37,12 +37,13 @@ const COUNT: Leaf = Leaf { name: "a whole number", json_type: "integer", pattern
 const NUMBER: Leaf = Leaf { name: "a number", json_type: "number", pattern: "", examples: &["0.5"] };
 const BOOL: Leaf = Leaf { name: "`true` or `false`", json_type: "boolean", pattern: "", examples: &["true"] };
 const TEXT: Leaf = Leaf { name: "a text", json_type: "string", pattern: r"\S", examples: &["..."] };
-const NAME: Leaf = Leaf {
-    name: "a name",
-    json_type: "string",
-    pattern: "^[A-Za-z][A-Za-z0-9_-]{0,63}$",
-    examples: &["worker", "orders"],
-};
+/// A name that a file gives, with an example of its kind.
+const fn name_leaf(name: &'static str, examples: &'static [&'static str]) -> Leaf {
+    Leaf { name, json_type: "string", pattern: "^[A-Za-z][A-Za-z0-9_-]{0,63}$", examples }
+}
+const TARGET: Leaf = name_leaf("the name of a target", &["worker"]);
+const HYPOTHESIS: Leaf = name_leaf("the name of a hypothesis", &["shoppers-can-order"]);
+const ACCOUNT: Leaf = name_leaf("the name of an account", &["staging"]);
 const ALARM: Leaf = Leaf {
     name: "the name of an alarm, or of a target that is one",
     json_type: "string",
@@ -218,14 +219,14 @@ fn name(text: &str) -> Result<(), (String, String)> {
 
 /// Declares a name that refers to something declared elsewhere.
 macro_rules! reference {
-    ($type:ident, $kind:ident, $build:expr) => {
+    ($type:ident, $kind:ident, $leaf:ident) => {
         impl FromNode for $type {
             fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
                 let text = reader.text(node, &Self::shape())?;
                 match name(&text) {
                     Ok(()) => {
                         reader.refer(ReferenceKind::$kind, text.as_ref(), node.at, &[]);
-                        Some($build(text.into_owned()))
+                        Some($type(text.into_owned()))
                     }
                     Err((what, help)) => {
                         reader.report(Code::BadValue, node.at, what, help);
@@ -235,7 +236,7 @@ macro_rules! reference {
             }
 
             fn shape() -> Shape {
-                Shape::Leaf(NAME)
+                Shape::Leaf($leaf)
             }
 
             fn to_json(&self) -> Json {
@@ -244,10 +245,10 @@ macro_rules! reference {
         }
 
         impl FromKey for $type {
-            const LEAF: Leaf = NAME;
+            const LEAF: Leaf = $leaf;
 
             fn from_key(text: &str) -> Result<Self, (String, String)> {
-                name(text).map(|()| $build(text.to_owned()))
+                name(text).map(|()| $type(text.to_owned()))
             }
         }
     };
@@ -285,9 +286,9 @@ impl fmt::Display for AlarmName {
 #[serde(transparent)]
 pub struct HypothesisName(pub String);
 
-reference!(TargetName, Target, TargetName);
-reference!(HypothesisName, Hypothesis, HypothesisName);
-reference!(AccountName, Account, AccountName);
+reference!(TargetName, Target, TARGET);
+reference!(HypothesisName, Hypothesis, HYPOTHESIS);
+reference!(AccountName, Account, ACCOUNT);
 
 impl fmt::Display for TargetName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,6 +12,8 @@ pub mod leaf;
 pub mod load;
 pub mod project;
 pub mod read;
+pub mod reference;
+pub mod schema;
 pub mod sentence;
 pub mod shape;
 pub mod signal;

@@ -130,7 +130,7 @@ impl FromNode for AccountId {
     fn shape() -> Shape {
         Shape::Leaf(Leaf {
             name: "the number of an account",
-            json_type: "string",
+            json_type: "string or integer",
             pattern: "^[0-9]{12}$",
             examples: &["111122223333"],
         })

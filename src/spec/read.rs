@@ -333,7 +333,7 @@ impl Fields<'_, '_, '_> {
         let field = self.record.fields.iter().find(|field| field.key == key);
         let help = field.map_or(String::new(), |field| {
             let why = field.doc.split(['.', ':']).next().unwrap_or_default().replace('\n', " ");
-            format!("add `{key}: {}`; it says: {}", field.shape.example(), lower(&why))
+            format!("add `{key}: {}` ({})", field.shape.example(), lower(why.trim()))
         });
         self.reader.report(Code::MissingKey, self.node.at, format!("`{key}` is missing"), help);
     }

@@ -28,7 +28,7 @@ pub enum Shape {
 pub struct Leaf {
     /// In words, with its article: `a length of time`.
     pub name: &'static str,
-    /// JSON Schema's `type`.
+    /// JSON Schema's `type`; `string or integer` for a text that looks like a number.
     pub json_type: &'static str,
     /// A regular expression that every one matches, as JSON Schema wants it; empty for none.
     pub pattern: &'static str,
@@ -120,6 +120,32 @@ impl Shape {
             }
             Shape::Either(shapes) => shapes.first().map_or("...".into(), Shape::example),
         }
+    }
+}
+
+impl Need {
+    /// What it is when it is left away, as it would be written; `None` when that is nothing, or when it must be there.
+    pub fn default_text(&self) -> Option<String> {
+        match self {
+            Need::Default(value) => flow(value),
+            Need::Required | Need::Optional | Need::OneOf => None,
+        }
+    }
+}
+
+/// A value as YAML on one line.
+fn flow(value: &Json) -> Option<String> {
+    match value {
+        Json::Null => None,
+        Json::String(text) => Some(text.clone()),
+        Json::Array(items) if items.is_empty() => None,
+        Json::Array(items) => Some(format!("[{}]", items.iter().filter_map(flow).collect::<Vec<_>>().join(", "))),
+        Json::Object(entries) => {
+            let entries: Vec<String> =
+                entries.iter().filter_map(|(key, value)| Some(format!("{key}: {}", flow(value)?))).collect();
+            (!entries.is_empty()).then(|| format!("{{ {} }}", entries.join(", ")))
+        }
+        Json::Bool(_) | Json::Number(_) => Some(value.to_string()),
     }
 }
 

@@ -62,11 +62,12 @@ impl Source {
             Box::new(Finding::new(code, &Source::new(name.clone(), ""), Place::default(), what).help(help))
         };
         let unreadable = |error: std::io::Error| {
-            let help = match error.kind() {
-                std::io::ErrorKind::NotFound => "check the path; it counts from the current directory",
-                _ => "check the file's permissions",
+            let (what, help) = match error.kind() {
+                std::io::ErrorKind::NotFound => ("the file does not exist".into(), "check its path"),
+                std::io::ErrorKind::PermissionDenied => ("the file may not be read".into(), "check its permissions"),
+                _ => (format!("the file cannot be read: {error}"), ""),
             };
-            refuse(Code::UnreadableFile, format!("the file cannot be read: {error}"), help)
+            refuse(Code::UnreadableFile, what, help)
         };
         let too_large = || {
             let what = format!("the file is larger than {} KiB", Source::LIMIT / 1024);

@@ -281,11 +281,16 @@ fn place(source: &Source, location: Location) -> Place {
 /// What the parser says, with our place and what to do.
 fn explain(source: &Arc<Source>, error: &Error) -> Finding {
     let error = error.without_snippet();
+    // What went wrong inside of an alias is told where the alias stands.
+    let inner = match error {
+        Error::AliasError { error, .. } => error,
+        error => error,
+    };
     let at = error.location().map_or_else(Place::default, |location| place(source, location));
-    let said = error.to_string();
+    let said = inner.to_string();
     // The place is ours to tell; the parser's own would stand in the middle of the sentence.
     let said = said.split(" at line ").next().unwrap_or(&said).trim_end_matches('.').to_owned();
-    let (code, what, help) = match error {
+    let (code, what, help) = match inner {
         Error::Budget { .. } if said.contains("Documents") => (
             Code::Syntax,
             "a second document begins here".into(),

@@ -1,0 +1,39 @@
+//! Generated files are up to date: the reference pages and the JSON Schemas. `UPDATE=1` writes them.
+
+use std::path::Path;
+
+use squall::spec::experiment::Experiment;
+use squall::spec::hypothesis::Hypothesis;
+use squall::spec::project::Project;
+use squall::spec::{FromNode, reference, schema};
+
+fn fresh(file: &str, generated: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, generated).unwrap();
+    }
+    let there = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        there == generated,
+        "{file} is not what the tables say; write it with UPDATE=1 cargo test --test reference"
+    );
+}
+
+#[test]
+fn the_reference_pages_are_fresh() {
+    fresh("docs/reference/experiment.md", &reference::page("The experiment file", &Experiment::shape()));
+    fresh("docs/reference/hypothesis.md", &reference::page("The hypothesis file", &Hypothesis::shape()));
+    fresh("docs/reference/project.md", &reference::page("squall.yaml", &Project::shape()));
+    fresh("docs/reference/findings.md", &reference::findings());
+}
+
+#[test]
+fn the_schemas_are_fresh() {
+    for (name, schema) in
+        [("experiment", schema::experiment()), ("hypothesis", schema::hypothesis()), ("project", schema::project())]
+    {
+        let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        fresh(&format!("docs/schema/{name}.json"), &text);
+    }
+}
