@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::family::{self, start};
+use crate::shipped;
 use crate::tap::{AccountTap, Point, StoreTap, scene};
 use squall::account::sandbox::weather::Weather;
 use squall::account::sandbox::{World, shop_like};
@@ -129,6 +130,24 @@ fn grid(plan: &Plan, world: &World, deep: usize) -> (usize, usize) {
         }
     }
     (count, left)
+}
+
+#[test]
+fn a_crash_in_a_shipped_experiment_leaves_nothing_behind() {
+    let (mut points, mut left) = (0, 0);
+    for mut plan in shipped::plans(1) {
+        // Nobody is in the shop, so that a signal about shoppers has no data; the undo is what is looked at here.
+        plan.signals.clear();
+        plan.stops.clear();
+        for weather in [Weather::calm(), Weather::rough(Share::new(0.03).expect("a share"))] {
+            let world = World::new(&shipped::empty_shop(), 1, start()).expect("a world").with_weather(weather);
+            let (count, some) = grid(&plan, &world, 4);
+            println!("{}: {count} points", plan.title);
+            points += count;
+            left += some;
+        }
+    }
+    println!("crash grid of the shipped experiments: {points} points, {left} of them with something left and named");
 }
 
 #[test]

@@ -3,5 +3,6 @@
 
 mod crash_grid;
 mod family;
+mod shipped;
 mod tap;
 mod ways_out;

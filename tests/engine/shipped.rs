@@ -1,0 +1,51 @@
+//! The shipped experiments, planned on the shop.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use squall::account::sandbox::{World, app::App, shop};
+use squall::guard::Rules;
+use squall::plan::Plan;
+use squall::planner::{Request, plan};
+use squall::run::RunId;
+use squall::spec::check::Known;
+use squall::spec::load::{ExperimentFiles, ProjectFiles};
+
+use crate::family::start;
+
+/// The shop, with nobody in it.
+pub fn empty_shop() -> App {
+    App { traffic: Vec::new(), ..shop() }
+}
+
+/// Every shipped experiment as a plan on the shop.
+pub fn plans(seed: u64) -> Vec<Plan> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (project, findings) = ProjectFiles::open(root);
+    let project = project.unwrap_or_else(|| panic!("{findings:?}"));
+    let mut plans = Vec::new();
+    for path in project.experiments() {
+        let (files, findings) = ExperimentFiles::open(&path, &project, None, &Known::default());
+        let files = files.unwrap_or_else(|| panic!("{}: {findings:?}", path.display()));
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let hypotheses: BTreeMap<_, _> =
+            files.hypotheses.iter().map(|(name, loaded)| (name.clone(), loaded.value.clone())).collect();
+        let request = Request {
+            experiment: &files.experiment.value,
+            hypotheses: &hypotheses,
+            file: &name,
+            file_hash: "",
+            run: RunId(format!("run-{name}")),
+            seed,
+            by: "tester@here",
+            rules: &Rules::of(&project.project),
+        };
+        let mut world = World::new(&shop(), seed, start()).expect("a world");
+        match plan(&request, &mut world) {
+            Ok(plan) => plans.push(plan),
+            Err(objections) => panic!("{name}: {objections:?}"),
+        }
+    }
+    assert!(plans.len() >= 6, "{} experiments are shipped", plans.len());
+    plans
+}
