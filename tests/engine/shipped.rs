@@ -1,6 +1,5 @@
 //! The shipped experiments, planned on the shop.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use squall::account::sandbox::{World, app::App, shop};
@@ -28,13 +27,8 @@ pub fn plans(seed: u64) -> Vec<Plan> {
         let (files, findings) = ExperimentFiles::open(&path, &project, None, &Known::default());
         let files = files.unwrap_or_else(|| panic!("{}: {findings:?}", path.display()));
         let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
-        let hypotheses: BTreeMap<_, _> =
-            files.hypotheses.iter().map(|(name, loaded)| (name.clone(), loaded.value.clone())).collect();
         let request = Request {
-            experiment: &files.experiment.value,
-            hypotheses: &hypotheses,
-            file: &name,
-            file_hash: "",
+            files: &files,
             run: RunId(format!("run-{name}")),
             seed,
             by: "tester@here",
