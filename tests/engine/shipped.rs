@@ -36,7 +36,7 @@ pub fn plans(seed: u64) -> Vec<Plan> {
         };
         let mut world = World::new(&shop(), seed, start()).expect("a world");
         match plan(&request, &mut world) {
-            Ok(plan) => plans.push(plan),
+            Ok(planned) => plans.push(planned.plan),
             Err(objections) => panic!("{name}: {objections:?}"),
         }
     }
