@@ -49,7 +49,7 @@ pub struct ValueAxis {
 }
 
 /// A limit further away than so many times the greatest value is not drawn: it would press the values flat.
-pub const FAR: f64 = 4.0;
+const FAR: f64 = 4.0;
 
 impl ValueAxis {
     /// An axis that holds every value, and the limit where that is not far off.

@@ -3,7 +3,7 @@
 //!
 //! - [`line`] tells a run event by event, live and in `squall log`; [`jsonl`] does so for programs.
 //! - [`summary`] folds a journal into all that a report says; each format of [`Format`] prints that value.
-//! - [`live`] folds the same events into what a terminal shows while the run goes on.
+//! - [`live`] is what a terminal shows of the run's state while it goes on.
 //!
 //! To add a format: write its file with one function from [`Summary`] to text, and name it in [`Format`].
 
@@ -14,6 +14,7 @@ pub mod json;
 pub mod jsonl;
 pub mod junit;
 pub mod line;
+pub mod live;
 pub mod markdown;
 pub mod reproduce;
 #[cfg(test)]

@@ -287,8 +287,8 @@ fn faults_go_in(tale: &mut Tale) {
     tale.applied(660, POLICY);
     let seen = "writes to PaymentsTable are 0".to_owned();
     tale.add(780, Event::Effective { step: 1, since: at(720), seen });
-    for second in 0..600 {
-        tale.add(421 + second, Event::Loaded { load: 0, requests: 2, failed: u32::from(second % 97 == 0) });
+    for tenth in 0..60 {
+        tale.add(421 + tenth * 10, Event::Loaded { load: 0, requests: 20, failed: u32::from(tenth % 19 == 0) });
     }
 }
 

@@ -1,7 +1,7 @@
 //! A signal on one line of block characters, for terminals and for Markdown.
 
-use super::axis::FAR;
 use super::summary::signals::Point;
+use super::words::limit;
 use crate::plan::Bound;
 
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -11,13 +11,12 @@ const NO_DATA: char = '·';
 
 /// One character a window, at most `width`; of several windows that share a character, the worst by `bound` is shown.
 /// The lowest block is zero, or the lowest value where that is below zero; the highest is the highest value, or the
-/// bound's limit where that is higher and not far off, so that a small stir looks small.
+/// bound's limit where that is higher, so that a small stir looks small.
 pub fn sparkline(windows: &[Point], bound: Bound, width: usize) -> String {
     let values = fit(windows, bound, width);
     let lowest = values.iter().flatten().copied().fold(0.0, f64::min);
     let highest = values.iter().flatten().copied().fold(lowest, f64::max);
-    let highest =
-        super::words::limit(bound).filter(|limit| *limit <= highest * FAR).map_or(highest, |limit| limit.max(highest));
+    let highest = limit(bound).filter(|limit| limit.is_finite()).map_or(highest, |limit| limit.max(highest));
     let block = |value: &Option<f64>| match value {
         None => NO_DATA,
         Some(_) if highest <= lowest => BLOCKS[0],

@@ -115,20 +115,22 @@ pub fn of(state: &State) -> Vec<SignalStory> {
                 .into_iter()
                 .filter_map(|phase| phase_story(phase, &seen.windows))
                 .collect(),
-            windows: seen.windows.iter().map(point).collect(),
+            windows: seen.windows.iter().map(Point::from).collect(),
         }
     };
     state.plan.signals.iter().zip(&state.signals).enumerate().map(tell).collect()
 }
 
-fn point(seen: &Seen) -> Point {
-    Point {
-        phase: seen.phase,
-        from: seen.window.from,
-        to: seen.window.to,
-        value: words::finite(seen.sample.value),
-        of: seen.sample.of,
-        breaks: seen.breaks,
+impl From<&Seen> for Point {
+    fn from(seen: &Seen) -> Point {
+        Point {
+            phase: seen.phase,
+            from: seen.window.from,
+            to: seen.window.to,
+            value: words::finite(seen.sample.value),
+            of: seen.sample.of,
+            breaks: seen.breaks,
+        }
     }
 }
 
