@@ -11,6 +11,8 @@ mod halt;
 mod init;
 mod log;
 mod output;
+mod plan;
+mod prepare;
 mod project;
 mod signals;
 mod status;
@@ -75,6 +77,7 @@ struct Global {
 enum Command {
     Init(init::Args),
     Check(check::Args),
+    Plan(plan::Args),
     Halt(halt::Args),
     Status(status::Args),
     Log(log::Args),
@@ -136,6 +139,7 @@ fn execute(command: Command, context: &mut Context) -> Ended {
     match command {
         Command::Init(args) => init::execute(&args, context),
         Command::Check(args) => check::execute(&args, context),
+        Command::Plan(args) => plan::execute(&args, context),
         Command::Halt(args) => halt::execute(&args, context),
         Command::Status(args) => status::execute(&args, context),
         Command::Log(args) => log::execute(&args, context),

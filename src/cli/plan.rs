@@ -1,0 +1,36 @@
+//! `squall plan`.
+
+use serde_json::json;
+
+use super::accounts::Pace;
+use super::{Context, Ended, Exit, prepare};
+use crate::planner::show;
+
+/// Show what a run of an experiment would do, and do nothing
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The account is looked at and not changed. Exit code 3 when the run would be refused, 2 when a file has findings.
+
+Examples:
+  squall plan experiments/payment-worker-throttled.yaml
+  squall plan experiments/payment-worker-throttled.yaml --policy > policy.json
+  squall plan experiments/payment-worker-throttled.yaml --json | jq '.changes'")]
+pub struct Args {
+    #[command(flatten)]
+    experiment: prepare::Asked,
+    /// Print the least IAM policy that the run needs, its undo included
+    #[arg(long)]
+    policy: bool,
+}
+
+pub fn execute(args: &Args, context: &mut Context) -> Ended {
+    let prepared = prepare::prepare(&args.experiment, Pace::Max, context)?;
+    let plan = &prepared.plan;
+    let out = &mut context.output.out;
+    match (args.policy, context.json) {
+        (true, _) => out.line(format!("{:#}", show::policy(plan))),
+        (false, true) => out.line(json!(plan).to_string()),
+        (false, false) => show::lines(plan).into_iter().for_each(|line| out.line(line)),
+    }
+    Ok(Exit::Fine)
+}

@@ -1,0 +1,142 @@
+//! From an experiment's file to its plan, as `plan` and `run` both need it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use owo_colors::Style;
+use sha2::{Digest as _, Sha256};
+
+use super::accounts::{self, Opening, Pace};
+use super::{Context, Exit, Failure, check};
+use crate::account::{Account, AccountName};
+use crate::env::Env as _;
+use crate::guard::Rules;
+use crate::plan::Plan;
+use crate::planner::{self, Objection};
+use crate::run::RunId;
+use crate::spec::Findings;
+use crate::spec::load::{ExperimentFiles, ProjectFiles};
+use crate::store::Store as _;
+use crate::units::Time;
+
+/// What `plan` and `run` take.
+#[derive(Debug, clap::Args)]
+pub struct Asked {
+    /// The experiment's file
+    file: PathBuf,
+    /// Open a production account for this run, by its name; may be given several times
+    #[arg(long, value_name = "ACCOUNT")]
+    open_production: Vec<String>,
+    /// Go without a dead-man switch, in an account that needs one
+    #[arg(long)]
+    without_dead_man: bool,
+    /// Decides all that is left to chance: which targets are picked, payloads, the sandbox's traffic [default: random]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Where a new sandbox's clock starts [default: now]
+    #[arg(long, value_name = "TIME")]
+    start: Option<Time>,
+    /// The run's name [default: made from the day and random letters]
+    #[arg(long, value_name = "NAME")]
+    run_id: Option<RunId>,
+}
+
+/// A plan, and the account that it was made in.
+pub struct Prepared {
+    pub plan: Plan,
+    pub account: Box<dyn Account>,
+    pub files: ProjectFiles,
+}
+
+/// Reads, checks, looks at the account, plans. What stands against it is printed.
+pub fn prepare(args: &Asked, pace: Pace, context: &mut Context) -> Result<Prepared, Failure> {
+    let (files, experiment) = read(args, context)?;
+    let seed = args.seed.unwrap_or_else(|| context.env.entropy());
+    let start = args.start.unwrap_or_else(|| context.env.now());
+    let mut account = accounts::open(&files, &names(&experiment), &context.project, &Opening { pace, seed, start })?;
+    let halted = context.project.store_to_read()?.map(|store| store.halted()).transpose()?.flatten();
+    let by = context.env.who();
+    let hypotheses = experiment.hypotheses.iter().map(|(name, file)| (name.clone(), file.value.clone())).collect();
+    let request = planner::Request {
+        experiment: &experiment.experiment.value,
+        hypotheses: &hypotheses,
+        file: &experiment.experiment.source.file,
+        file_hash: &hash(&experiment.experiment.source.text),
+        run: args.run_id.clone().unwrap_or_else(|| RunId::fresh(context.env.now(), context.env.entropy())),
+        seed,
+        by: &by,
+        rules: &Rules {
+            default_account: experiment.account.clone(),
+            opened: args.open_production.iter().cloned().map(AccountName).collect(),
+            without_dead_man: args.without_dead_man,
+            halted,
+            ..Rules::of(&files.project)
+        },
+    };
+    match planner::plan(&request, account.as_mut()) {
+        Ok(plan) => Ok(Prepared { plan, account, files }),
+        Err(objections) => Err(refused(&objections, &experiment, context)),
+    }
+}
+
+fn read(args: &Asked, context: &mut Context) -> Result<(ProjectFiles, ExperimentFiles), Failure> {
+    let (files, mut findings) = ProjectFiles::open(&context.project.root);
+    let experiment = files.as_ref().and_then(|files| {
+        let (known, found) = accounts::known(files);
+        findings.append(found);
+        let (experiment, found) = ExperimentFiles::open(&args.file, files, context.account.as_ref(), &known);
+        findings.append(found);
+        experiment
+    });
+    show(&findings, context);
+    match (files, experiment, findings.has_errors()) {
+        (Some(files), Some(experiment), false) => Ok((files, experiment)),
+        _ => Err(Failure {
+            exit: Exit::Findings,
+            what: format!("{} cannot be used: {}", args.file.display(), findings.count()),
+            next: Some("mend what is shown above, then look again with `squall check`".into()),
+        }),
+    }
+}
+
+fn show(findings: &Findings, context: &mut Context) {
+    let err = &mut context.output.err;
+    for finding in findings.iter() {
+        err.line(finding.render(check::style(err.colour())) + "\n");
+    }
+}
+
+fn names(files: &ExperimentFiles) -> BTreeSet<AccountName> {
+    let elsewhere = files.experiment.value.targets.values().map(|target| files.account_of(target).clone());
+    elsewhere.chain([files.account.clone()]).collect()
+}
+
+fn hash(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Prints every objection at its place; what they come to is the failure.
+fn refused(objections: &[Objection], files: &ExperimentFiles, context: &mut Context) -> Failure {
+    let file = &files.experiment.source.file;
+    if context.json {
+        let list: Vec<_> = objections
+            .iter()
+            .map(|it| serde_json::json!({ "path": it.path, "what": it.refusal.what, "next": it.refusal.remedy }))
+            .collect();
+        context.output.out.line(serde_json::json!({ "refused": list }).to_string());
+    }
+    let err = &mut context.output.err;
+    let mut last = BTreeMap::new();
+    for objection in objections {
+        let position = files.experiment.source.position(files.experiment.place(&objection.path).start);
+        // A remedy that helps against several objections is said once.
+        let refused = err.paint(Style::new().red().bold(), "refused");
+        err.line(format!("{refused}: {}", objection.refusal.what));
+        err.line(format!(" --> {file}:{}:{}", position.line, position.column));
+        if last.insert(objection.refusal.remedy.clone(), ()).is_none() {
+            err.line(format!("  next: {}", objection.refusal.remedy));
+        }
+        err.line("");
+    }
+    Failure { exit: Exit::Refused, what: format!("{file} is not run, and nothing was changed"), next: None }
+}
