@@ -32,5 +32,5 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         (false, true) => out.line(json!(plan).to_string()),
         (false, false) => show::lines(plan).into_iter().for_each(|line| out.line(line)),
     }
-    Ok(Exit::Fine)
+    prepared.refused.map_or(Ok(Exit::Fine), Err)
 }

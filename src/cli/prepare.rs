@@ -1,10 +1,9 @@
 //! From an experiment's file to its plan, as `plan` and `run` both need it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use owo_colors::Style;
-use sha2::{Digest as _, Sha256};
 
 use super::accounts::{self, Opening, Pace};
 use super::{Context, Exit, Failure, check};
@@ -12,7 +11,7 @@ use crate::account::{Account, AccountName};
 use crate::env::Env as _;
 use crate::guard::Rules;
 use crate::plan::Plan;
-use crate::planner::{self, Objection};
+use crate::planner::{self, Objection, Planned};
 use crate::run::RunId;
 use crate::spec::Findings;
 use crate::spec::load::{ExperimentFiles, ProjectFiles};
@@ -44,6 +43,8 @@ pub struct Asked {
 /// A plan, and the account that it was made in.
 pub struct Prepared {
     pub plan: Plan,
+    /// What the guards have against running it, printed already.
+    pub refused: Option<Failure>,
     pub account: Box<dyn Account>,
     pub files: ProjectFiles,
 }
@@ -56,17 +57,12 @@ pub fn prepare(args: &Asked, pace: Pace, context: &mut Context) -> Result<Prepar
     let mut account = accounts::open(&files, &names(&experiment), &context.project, &Opening { pace, seed, start })?;
     let halted = context.project.store_to_read()?.map(|store| store.halted()).transpose()?.flatten();
     let by = context.env.who();
-    let hypotheses = experiment.hypotheses.iter().map(|(name, file)| (name.clone(), file.value.clone())).collect();
     let request = planner::Request {
-        experiment: &experiment.experiment.value,
-        hypotheses: &hypotheses,
-        file: &experiment.experiment.source.file,
-        file_hash: &hash(&experiment.experiment.source.text),
+        files: &experiment,
         run: args.run_id.clone().unwrap_or_else(|| RunId::fresh(context.env.now(), context.env.entropy())),
         seed,
         by: &by,
         rules: &Rules {
-            default_account: experiment.account.clone(),
             opened: args.open_production.iter().cloned().map(AccountName).collect(),
             without_dead_man: args.without_dead_man,
             halted,
@@ -74,8 +70,11 @@ pub fn prepare(args: &Asked, pace: Pace, context: &mut Context) -> Result<Prepar
         },
     };
     match planner::plan(&request, account.as_mut()) {
-        Ok(plan) => Ok(Prepared { plan, account, files }),
         Err(objections) => Err(refused(&objections, &experiment, context)),
+        Ok(Planned { plan, refused: objections }) => {
+            let refused = (!objections.is_empty()).then(|| refused(&objections, &experiment, context));
+            Ok(Prepared { plan, refused, account, files })
+        }
     }
 }
 
@@ -111,32 +110,19 @@ fn names(files: &ExperimentFiles) -> BTreeSet<AccountName> {
     elsewhere.chain([files.account.clone()]).collect()
 }
 
-fn hash(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Prints every objection at its place; what they come to is the failure.
 fn refused(objections: &[Objection], files: &ExperimentFiles, context: &mut Context) -> Failure {
-    let file = &files.experiment.source.file;
-    if context.json {
-        let list: Vec<_> = objections
-            .iter()
-            .map(|it| serde_json::json!({ "path": it.path, "what": it.refusal.what, "next": it.refusal.remedy }))
-            .collect();
-        context.output.out.line(serde_json::json!({ "refused": list }).to_string());
-    }
     let err = &mut context.output.err;
-    let mut last = BTreeMap::new();
+    let mut said = BTreeSet::new();
     for objection in objections {
-        let position = files.experiment.source.position(files.experiment.place(&objection.path).start);
         // A remedy that helps against several objections is said once.
         let refused = err.paint(Style::new().red().bold(), "refused");
         err.line(format!("{refused}: {}", objection.refusal.what));
-        err.line(format!(" --> {file}:{}:{}", position.line, position.column));
-        if last.insert(objection.refusal.remedy.clone(), ()).is_none() {
+        err.line(format!(" --> {}", objection.place(&files.experiment)));
+        if said.insert(&objection.refusal.remedy) {
             err.line(format!("  next: {}", objection.refusal.remedy));
         }
         err.line("");
     }
-    Failure { exit: Exit::Refused, what: format!("{file} is not run, and nothing was changed"), next: None }
+    Failure { exit: Exit::Refused, what: "not run, and nothing was changed".into(), next: None }
 }

@@ -202,23 +202,45 @@ pub fn bound(bound: &Bound, is_share: bool) -> String {
 
 /// The whole plan for a terminal, line by line.
 pub fn lines(plan: &Plan) -> Vec<String> {
+    let (mut parts, know) = (parts(plan), know(plan));
+    parts.push(("By hand, to do it", commands_do(plan)));
+    parts.push(("By hand, to undo it", commands_undo(plan)));
+    parts.push(know);
+    laid_out(plan, parts)
+}
+
+/// The plan without its commands: what somebody wants to see once more before it is run.
+pub fn brief(plan: &Plan) -> Vec<String> {
+    let mut parts = parts(plan);
+    parts.push(know(plan));
+    laid_out(plan, parts)
+}
+
+type Part = (&'static str, Vec<String>);
+
+fn parts(plan: &Plan) -> Vec<Part> {
+    let at = |(at, what): (Span, String)| format!("{:>8}  {what}", at.to_string());
+    vec![
+        ("What changes", diffs(plan).iter().map(diff_line).collect()),
+        ("Who feels it", plan.hits().iter().map(ToString::to_string).collect()),
+        ("When", timeline(plan).into_iter().map(at).collect()),
+        ("What must hold", plan.signals.iter().map(|s| format!("{} ({})", s.title, s.hypothesis)).collect()),
+        ("What stops it", plan.stops.iter().map(|stop| stop.title.clone()).collect()),
+        ("Marked meanwhile", plan.changed_resources().iter().map(ToString::to_string).collect()),
+    ]
+}
+
+fn know(plan: &Plan) -> Part {
+    ("Know before you say yes", plan.warnings.clone())
+}
+
+fn laid_out(plan: &Plan, parts: Vec<Part>) -> Vec<String> {
     let mut lines = vec![plan.title.clone(), format!("{} from {}", plan.run, plan.file)];
-    let mut part = |title: &str, body: Vec<String>| {
-        if !body.is_empty() {
-            lines.push(String::new());
-            lines.push(title.to_owned());
-            lines.extend(body.into_iter().map(|line| format!("  {line}")));
-        }
-    };
-    part("What changes", diffs(plan).iter().map(diff_line).collect());
-    part("Who feels it", plan.hits().iter().map(ToString::to_string).collect());
-    part("When", timeline(plan).into_iter().map(|(at, what)| format!("{:>8}  {what}", at.to_string())).collect());
-    part("What must hold", plan.signals.iter().map(|s| format!("{} ({})", s.title, s.hypothesis)).collect());
-    part("What stops it", plan.stops.iter().map(|stop| stop.title.clone()).collect());
-    part("Marked meanwhile", plan.changed_resources().iter().map(ToString::to_string).collect());
-    part("By hand, to do it", commands_do(plan));
-    part("By hand, to undo it", commands_undo(plan));
-    part("Know before you say yes", plan.warnings.clone());
+    for (title, body) in parts.into_iter().filter(|(_, body)| !body.is_empty()) {
+        lines.push(String::new());
+        lines.push(title.to_owned());
+        lines.extend(body.into_iter().map(|line| format!("  {line}")));
+    }
     lines
 }
 
