@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::account::{AccountName, Query, Resource, Setting, Value};
-use crate::faults::FaultName;
+use crate::faults::{FaultName, LATENESS};
 use crate::run::RunId;
 use crate::units::{Rate, Span, Time};
 
@@ -316,6 +316,12 @@ impl Plan {
         let accounted =
             self.steps.iter().filter_map(|step| Some(step.ends() + step.emission.as_ref()?.accounted_within()));
         self.baseline_within() + accounted.max().unwrap_or(Span::ZERO).max(recovered)
+    }
+
+    /// A run that starts later than this needs a new plan: what it read is old, and a change that ends by itself would
+    /// end too early.
+    pub fn start_by(&self) -> Time {
+        self.made_at + LATENESS
     }
 
     /// After this nothing of the run is in the account any more, unless its machine died or an undo was refused.

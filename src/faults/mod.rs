@@ -181,7 +181,8 @@ pub struct Scene<'a> {
     pub seed: u64,
 }
 
-/// How much later than planned a fault may still end: what ends by itself must not end before that.
+/// How much later than planned a fault may still end: what ends by itself must not end before that. See
+/// [`Plan::start_by`](crate::plan::Plan::start_by).
 pub const LATENESS: Span = Span::from_mins(10);
 
 /// A permission that the experiment itself depends on.
@@ -237,7 +238,7 @@ impl Flaw {
 }
 
 /// Why a fault cannot be planned, and what to do.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("{what}")]
 pub struct Refusal {
     pub what: String,

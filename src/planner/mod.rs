@@ -12,6 +12,7 @@ mod timeline;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::account::{Account, AccountName, Observed, Resource, Setting, Value};
@@ -39,8 +40,8 @@ pub struct Request<'a> {
     pub rules: &'a Rules,
 }
 
-/// Why there is no plan: at which place of the experiment's file, why, and what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why there is no plan, or why it may not be run: at which place of the experiment's file, why, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Objection {
     /// Keys and indexes from the file's root, `faults/0/inject`; see [`Loaded::place`](crate::spec::Loaded::place).
     pub path: String,
@@ -77,7 +78,7 @@ struct Draft<'a, 'b> {
 }
 
 /// A plan, and what stands against running it now.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Planned {
     pub plan: Plan,
     /// Guards that refuse it, and resources that another run has. A plan can be shown all the same.

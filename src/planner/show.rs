@@ -56,9 +56,11 @@ pub fn timeline(plan: &Plan) -> Vec<(Span, String)> {
         points.push((start + step.at, format!("  seen by {}, within {}", step.evidence.expect, step.evidence.within)));
         let ends = match (&step.emission, step.changes.is_empty()) {
             (Some(emission), _) => match &emission.cleanup {
-                Cleanup::Sweep { dead_letter, arrives_within, .. } => {
-                    format!("nothing more is sent; {} is swept when {arrives_within} are over", dead_letter.name)
-                }
+                Cleanup::Sweep { dead_letter, arrives_within, foreign_limit } => format!(
+                    "nothing more is sent; {} is swept until {arrives_within} after the last message, and no further than \
+                     {foreign_limit} messages of others",
+                    dead_letter.name
+                ),
                 Cleanup::LeaveInQueue => "nothing more is sent; the messages stay".to_owned(),
             },
             (None, _) => format!("undo of {}, which may take {}", step.fault, undone_within(plan, step)),

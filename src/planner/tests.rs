@@ -99,6 +99,8 @@ fn a_throttle_is_a_mark_and_a_change() {
     let change = &plan.changes[&ChangeId(2)];
     assert_eq!((&change.before, &change.after), (&Value::Unset, &Value::Number(0)));
     assert_eq!(plan.inverse_order(), [ChangeId(2), ChangeId(1)]);
+    assert_eq!(plan.changed_resources().len(), 1);
+    assert_eq!(plan.file_hash.len(), 64);
     let watched: Vec<String> = plan.watches.iter().map(ToString::to_string).collect();
     assert_eq!(watched, ["function payment-worker", "queue orders"]);
     assert!(plan.warnings[0].contains("if this machine dies"), "{:?}", plan.warnings);
@@ -180,6 +182,20 @@ fn a_resource_that_another_run_has_is_left_to_it() {
     let strange = Write { setting: mark.setting.clone(), value: Value::Text("hands off".into()), whole: None };
     ask(&mut world, Call::Write(strange)).unwrap();
     refused_in(&mut world, &file(THROTTLE), "faults", &["is not squall's", "aws ssm get-parameter"]);
+}
+
+#[test]
+fn a_mark_must_hold_all_that_its_undo_needs() {
+    let mut app = shop_like();
+    let mut with = |document: String| {
+        app.parameters.insert("/shop/faults".into(), document);
+        plan_in(&mut world(&app), &file(LATENCY), 7)
+    };
+    let note = |bytes: usize| format!(r#"{{"note":"{}"}}"#, "x".repeat(bytes));
+    assert!(with(note(3_000)).is_ok());
+    let objections = with(note(3_900)).unwrap_err();
+    assert!(objections[0].to_string().contains("SSM takes 4096"), "{objections:?}");
+    refused(&file(THROTTLE).replace("A test", "A {{test}}"), "faults", &["`{{`", "title"]);
 }
 
 #[test]
