@@ -9,11 +9,15 @@ mod exit;
 mod faults;
 mod halt;
 mod init;
+mod live;
 mod log;
 mod output;
 mod plan;
 mod prepare;
 mod project;
+mod report;
+mod run;
+mod screen;
 mod signals;
 mod status;
 mod tell;
@@ -78,9 +82,11 @@ enum Command {
     Init(init::Args),
     Check(check::Args),
     Plan(plan::Args),
+    Run(run::Args),
     Halt(halt::Args),
     Status(status::Args),
     Log(log::Args),
+    Report(report::Args),
     Faults(faults::Args),
     Completions(completions::Args),
 }
@@ -140,9 +146,11 @@ fn execute(command: Command, context: &mut Context) -> Ended {
         Command::Init(args) => init::execute(&args, context),
         Command::Check(args) => check::execute(&args, context),
         Command::Plan(args) => plan::execute(&args, context),
+        Command::Run(args) => run::execute(&args, context),
         Command::Halt(args) => halt::execute(&args, context),
         Command::Status(args) => status::execute(&args, context),
         Command::Log(args) => log::execute(&args, context),
+        Command::Report(args) => report::execute(&args, context),
         Command::Faults(args) => faults::execute(&args, context),
         Command::Completions(args) => completions::execute(&args, context),
     }

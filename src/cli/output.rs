@@ -24,7 +24,7 @@ pub struct Pipe {
 enum Sink {
     Direct(Box<dyn Write + Send>),
     /// A thread writes, so that a slow reader never stops whoever prints; its end is told by the receiver.
-    Detached(Sender<Vec<u8>>, Receiver<()>),
+    Detached(Sender<Vec<u8>>, Receiver<Box<dyn Write + Send>>),
     /// Nobody reads any more.
     Gone,
 }
@@ -64,6 +64,11 @@ impl Pipe {
         self.terminal
     }
 
+    /// Leaves a pipe that prints nothing, and gives this one away.
+    pub fn take(&mut self) -> Pipe {
+        Pipe { to: std::mem::replace(&mut self.to, Sink::Gone), ..*self }
+    }
+
     /// Prints a line.
     pub fn line(&mut self, text: impl AsRef<str>) {
         self.text(format!("{}\n", text.as_ref()));
@@ -84,7 +89,7 @@ impl Pipe {
 
     /// `text` in a style where colours are welcome.
     pub fn paint(&self, style: Style, text: impl AsRef<str>) -> String {
-        match self.colour {
+        match self.colour && !style.is_plain() {
             true => text.as_ref().style(style).to_string(),
             false => text.as_ref().to_owned(),
         }
@@ -96,19 +101,26 @@ impl Pipe {
         let (sender, texts) = channel::<Vec<u8>>();
         let (done, end) = channel();
         std::thread::spawn(move || {
-            let write = |bytes: Vec<u8>| to.write_all(&bytes).and_then(|()| to.flush());
-            // Ends at the first failure, or when nobody prints any more.
-            let _ = texts.into_iter().try_for_each(write);
-            drop(done);
+            let mut write = |bytes: Vec<u8>| to.write_all(&bytes).and_then(|()| to.flush());
+            // Ends at the first failure, or when nobody prints any more; whoever waits gets the rest.
+            if texts.into_iter().try_for_each(write).is_ok() {
+                let _ = done.send(to);
+            }
         });
         self.to = Sink::Detached(sender, end);
     }
 
-    /// Waits until everything is written, or `give_up` says that this is enough.
+    /// Waits until everything is written, or `give_up` says that this is enough. From then on it prints directly again.
     pub fn finish(&mut self, give_up: impl Fn() -> bool) {
         let Sink::Detached(sender, end) = std::mem::replace(&mut self.to, Sink::Gone) else { return };
         drop(sender);
-        while end.recv_timeout(Duration::from_millis(50)) == Err(RecvTimeoutError::Timeout) && !give_up() {}
+        loop {
+            match end.recv_timeout(Duration::from_millis(50)) {
+                Ok(to) => return self.to = Sink::Direct(to),
+                Err(RecvTimeoutError::Timeout) if !give_up() => {}
+                Err(_) => return,
+            }
+        }
     }
 }
 

@@ -46,13 +46,17 @@ impl Teller {
 }
 
 fn painted(line: &Line, pipe: &Pipe) -> String {
-    let style = match line.tone {
+    pipe.paint(style(line.tone), line.to_string())
+}
+
+/// How a tone looks.
+pub fn style(tone: Tone) -> Style {
+    match tone {
         Tone::Quiet => Style::new().dimmed(),
-        Tone::Plain => return line.to_string(),
+        Tone::Plain => Style::new(),
         Tone::Strong => Style::new().bold(),
         Tone::Good => Style::new().green(),
         Tone::Warning => Style::new().yellow(),
         Tone::Bad => Style::new().red().bold(),
-    };
-    pipe.paint(style, line.to_string())
+    }
 }

@@ -1,0 +1,158 @@
+//! `squall run`.
+
+use std::io;
+
+use super::accounts::Pace;
+use super::prepare::{self, Prepared};
+use super::screen::Screen;
+use super::signals::Signals;
+use super::{Context, Ended, Exit, Failure, report};
+use crate::env::Env as _;
+use crate::planner::show;
+use crate::run::RunId;
+use crate::run::driver::{Driver, Ending, NotBegun, Surroundings};
+use crate::run::supervise::{Supervised, supervise};
+use crate::store::{Store, StoreError};
+
+/// Run an experiment: plan, baseline, faults, undo, recovery, verdict, report
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Everything that is changed is put back on every way out: the end, a broken hypothesis, Ctrl-C, a closed terminal.
+After a crash or a power loss, `squall undo` does it. The run's lines go to standard output, all else to standard error.
+
+Examples:
+  squall run experiments/payment-worker-throttled.yaml
+  squall run experiments/payment-worker-throttled.yaml --pace max --seed 7
+  squall run experiments/payment-worker-throttled.yaml --json | jq -c .event")]
+pub struct Args {
+    #[command(flatten)]
+    experiment: prepare::Asked,
+    /// How fast the sandbox's time passes: `1x`, `60x` or `max` [default: 60x on a terminal, else max]
+    #[arg(long)]
+    pace: Option<Pace>,
+    /// Do not ask before anything is changed in an account of AWS
+    #[arg(long, short)]
+    yes: bool,
+}
+
+pub fn execute(args: &Args, context: &mut Context) -> Ended {
+    let pace = args.pace.unwrap_or_else(|| default_pace(context));
+    let mut prepared = prepare::prepare(&args.experiment, pace, context)?;
+    for line in show::brief(&prepared.plan) {
+        context.output.err.line(line);
+    }
+    context.output.err.line("");
+    if let Some(refused) = prepared.refused.take() {
+        return Err(refused);
+    }
+    let mut store = context.project.store()?;
+    let run = prepared.plan.run.clone();
+    let (ended, interrupted) = drive(prepared, pace, &mut store, context)?;
+    let exit = conclude(&ended, context);
+    report::write_all(&run, &store, context);
+    if interrupted {
+        context.output.err.line(format!("stopped by a signal; `squall log {run}` tells the run again"));
+    }
+    Ok(exit)
+}
+
+/// A person wants to see time pass; a program does not.
+pub fn default_pace(context: &Context) -> Pace {
+    if context.output.out.is_terminal() { Pace::Times(60.0) } else { Pace::Max }
+}
+
+/// Runs to the end. The failure is that it did not begin, or that the journal cannot be read after a panic.
+fn drive(
+    prepared: Prepared,
+    pace: Pace,
+    store: &mut dyn Store,
+    context: &mut Context,
+) -> Result<(Supervised, bool), Failure> {
+    let Prepared { plan, mut account, .. } = prepared;
+    let (run, by) = (plan.run.clone(), context.env.who());
+    let screen = Screen::over(&mut context.output, &run, context.json);
+    let told = screen.clone();
+    let signals = Signals::listen(move || told.say_progress()).map_err(|error| no_signals(&error))?;
+    let around = Surroundings {
+        account: account.as_mut(),
+        store,
+        env: &context.env,
+        interrupts: signals.interrupts.clone(),
+        live: pace != Pace::Max,
+    };
+    let mut not_begun = None;
+    let begin = |around: Surroundings<'_>, tell: &mut dyn FnMut(&crate::run::Recorded)| match Driver::begin(
+        around,
+        plan,
+        by.clone(),
+    ) {
+        Ok(mut driver) => driver.run(tell),
+        Err(error) => {
+            let failed = StoreError::Failed(error.to_string());
+            not_begun = Some(error);
+            Err(failed)
+        }
+    };
+    let ended = supervise(around, &run, &by, begin, &mut |recorded| screen.tell(recorded));
+    let (asked_to_stop, count) = (signals.interrupts.get().is_some(), signals.count());
+    screen.end(&mut context.output, || signals.count() > count);
+    match (ended, not_begun) {
+        (_, Some(error)) => Err(refuse(error)),
+        (Ok(ended), None) => Ok((ended, asked_to_stop)),
+        (Err(error), None) => Err(lost(&run, &error)),
+    }
+}
+
+/// Prints what the events do not say, and gives the exit code.
+pub fn conclude(supervised: &Supervised, context: &mut Context) -> Exit {
+    let err = &mut context.output.err;
+    if let Some(panic) = &supervised.panic {
+        err.line(format!(
+            "bug: squall panicked ({panic}); what it had changed was undone from the journal. Please report this."
+        ));
+    }
+    match &supervised.ending {
+        Ending::TakenOver { by } => {
+            err.line(format!("{by} took the run over; this process wrote nothing since"));
+            Exit::Unknown
+        }
+        Ending::Closed { verdict, left, journal } => {
+            if let Some(why) = journal {
+                err.line(format!("the journal lacks the last events: {why}"));
+            }
+            match (Exit::of_run(verdict, !left.is_empty()), &supervised.panic) {
+                (Exit::Left, _) => Exit::Left,
+                (_, Some(_)) => Exit::Bug,
+                (exit, None) => exit,
+            }
+        }
+    }
+}
+
+/// Without its signals a run could be ended without an undo.
+pub fn no_signals(error: &io::Error) -> Failure {
+    Failure::refused(
+        format!("signals cannot be caught: {error}"),
+        "look at the limits of the process, such as `ulimit -n`",
+    )
+}
+
+fn refuse(error: NotBegun) -> Failure {
+    match error {
+        NotBegun::Store(error) => error.into(),
+        NotBegun::Halted(_) => Failure::refused(error.to_string(), "squall halt --lift"),
+        NotBegun::Conflict(conflict) => {
+            let next = format!("wait for it to end, or stop it: squall undo {}", conflict.run);
+            Failure::refused(format!("another {conflict}"), next)
+        }
+    }
+}
+
+/// Something may be changed and the journal cannot tell.
+pub fn lost(run: &RunId, error: &StoreError) -> Failure {
+    Failure {
+        exit: Exit::Left,
+        what: format!("{run} could not be undone from its journal: {error}"),
+        next: Some("undo from the marks in the account: squall undo --account NAME".into()),
+    }
+}
