@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::event::{Event, MessageAccount, Phase, Settled, Stop, WriteOutcome};
 use super::verdict::Verdict;
-use crate::account::{CallError, Sample, SendOutcome, Window};
-use crate::plan::{ChangeId, Cleanup, Plan, Step};
+use crate::account::{CallError, Metric, Sample, SendOutcome, Window};
+use crate::plan::{Bound, ChangeId, Cleanup, Plan, SignalPlan, Step};
 use crate::units::{Span, Time};
 
 /// More messages than any fault may send: a journal is data from outside, and its ranges are not trusted to be short.
@@ -280,6 +280,17 @@ impl State {
     /// Whether nothing that this run did can still be in the account, or somebody was told.
     pub fn clean(&self) -> bool {
         self.outstanding().next().is_none() && self.unaccounted().next().is_none()
+    }
+
+    /// How many of the messages that a signal counts may be this run's own: they are its doing, not the application's,
+    /// and are not held against a bound that wants few.
+    pub fn own_part(&self, planned: &SignalPlan) -> u32 {
+        match (planned.query.metric, planned.bound) {
+            (Metric::Depth | Metric::InFlight, Bound::AtMost(_) | Bound::Below(_)) => {
+                self.own_messages_in(&planned.query.resource)
+            }
+            _ => 0,
+        }
     }
 
     /// How many of this run's messages may lie in `queue` now, so that they are not counted against a hypothesis.

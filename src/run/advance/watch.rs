@@ -146,17 +146,8 @@ impl Machine {
     }
 
     fn breaks(&self, planned: &SignalPlan, phase: Phase, value: f64) -> bool {
-        let own = match planned.query.metric {
-            // squall's own messages are its own doing, not the application's.
-            crate::account::Metric::Depth | crate::account::Metric::InFlight => {
-                f64::from(self.state.own_messages_in(&planned.query.resource))
-            }
-            _ => 0.0,
-        };
-        let value = match planned.bound {
-            Bound::AtMost(_) | Bound::Below(_) => (value - own).max(value.min(0.0)),
-            _ => value,
-        };
+        let own = f64::from(self.state.own_part(planned));
+        let value = if own > 0.0 { (value - own).max(value.min(0.0)) } else { value };
         match (&planned.bound, phase) {
             (Bound::FiresWithin(_), Phase::Fault | Phase::Undo) => false,
             (bound, _) => !bound.holds(value),
