@@ -36,7 +36,7 @@ macro_rules! record {
         impl $crate::spec::read::FromNode for $name {
             fn from_node(
                 node: &$crate::spec::yaml::Node,
-                reader: &mut $crate::spec::read::Reader<'_>,
+                reader: &mut $crate::spec::reader::Reader<'_>,
             ) -> Option<Self> {
                 $(if let $crate::spec::yaml::Kind::Text(_) = node.kind {
                     return $name::from_node(&node.under(stringify!($short)), reader);
@@ -139,7 +139,7 @@ macro_rules! choice {
         impl $crate::spec::read::FromNode for $name {
             fn from_node(
                 node: &$crate::spec::yaml::Node,
-                reader: &mut $crate::spec::read::Reader<'_>,
+                reader: &mut $crate::spec::reader::Reader<'_>,
             ) -> Option<Self> {
                 let entry = reader.only_key(node, &[$($key),+])?;
                 match entry.key.as_str() {
@@ -186,7 +186,7 @@ macro_rules! words {
         impl $crate::spec::read::FromNode for $name {
             fn from_node(
                 node: &$crate::spec::yaml::Node,
-                reader: &mut $crate::spec::read::Reader<'_>,
+                reader: &mut $crate::spec::reader::Reader<'_>,
             ) -> Option<Self> {
                 let index = reader.word(node, &[$($word),+], &Self::shape())?;
                 [$($name::$arm),+].into_iter().nth(index)

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::hypothesis::{Breaking, SignalItem, Steadiness};
 use super::leaf::{AlarmName, HypothesisName, TargetName, Version};
-use super::read::{FromNode, Reader};
+use super::read::FromNode;
+use super::reader::Reader;
 use super::shape::Shape;
 use super::signal::Condition;
 use super::target::Target;

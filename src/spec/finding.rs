@@ -254,10 +254,10 @@ impl Findings {
     /// More than these are counted, not shown.
     const SHOWN: usize = 100;
 
-    /// Adds one. A finding that is there already (an alias that is used twice) is not added again.
+    /// Adds one. A finding that is there already (an alias or a hypothesis that is used twice) is not added again.
     pub fn push(&mut self, finding: Finding) {
         let again = |other: &Finding| {
-            other.at == finding.at && other.code == finding.code && Arc::ptr_eq(&other.source, &finding.source)
+            other.at == finding.at && other.code == finding.code && other.source.file == finding.source.file
         };
         // Aliases come close together; looking back further would be quadratic in a hostile file.
         if !self.0.iter().rev().take(Findings::SHOWN).any(|other| again(other) && other.what == finding.what) {

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::finding::Code;
-use super::read::{FromKey, FromNode, Reader, ReferenceKind};
+use super::read::{FromKey, FromNode, ReferenceKind};
+use super::reader::Reader;
 use super::shape::{Leaf, Shape};
 use super::yaml::{Kind, Node};
 use crate::account::{AccountName, ResourceKind};

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::finding::Code;
 use super::leaf::Version;
-use super::read::{FromNode, Reader};
+use super::read::FromNode;
+use super::reader::Reader;
 use super::shape::{Leaf, Shape};
 use super::yaml::Node;
 use crate::account::AccountName;

@@ -1,7 +1,8 @@
 //! Sentences as they stand in files: the signals of a hypothesis, and the conditions of a guard.
 
 use super::finding::Code;
-use super::read::{FromNode, Reader, ReferenceKind};
+use super::read::{FromNode, ReferenceKind};
+use super::reader::Reader;
 use super::sentence::{Sentence, sentence};
 use super::shape::{Leaf, Shape};
 use super::yaml::Node;

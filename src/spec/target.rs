@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::finding::Code;
-use super::read::{FromNode, Reader, need};
+use super::read::{FromNode, need};
+use super::reader::Reader;
 use super::shape::{Field, Leaf, Need, Record, Shape};
 use super::yaml::Node;
 use crate::account::AccountName;

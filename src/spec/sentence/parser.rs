@@ -1,0 +1,298 @@
+//! From words to meaning, by recursive descent; each step takes the words that come next, or says what belongs there.
+
+use std::ops::Range;
+
+use super::vocabulary::{COMPARISONS, METRICS, SYNONYMS, Unit};
+use super::{NotASentence, Sentence, Subject, applies};
+use crate::account::{Metric, ResourceKind};
+use crate::plan::Bound;
+use crate::spec::read::closest;
+use crate::spec::shape::one_of;
+use crate::units::Span;
+
+/// Reads a sentence with a bound. Both hypotheses and guards are read so; what only one of them may say is told apart
+/// by [`Signal`](crate::spec::signal::Signal) and [`Condition`](crate::spec::signal::Condition).
+pub fn sentence(text: &str) -> Result<Sentence, NotASentence> {
+    let words = words(text)?;
+    let mut parser = Parser { text, words: &words, next: 0 };
+    let (metric, subject) = match parser.take(&["alarm"]) {
+        true => (Metric::AlarmState, Subject { name: parser.name()?, kind: None }),
+        false => parser.measure()?,
+    };
+    let bound = match metric {
+        Metric::AlarmState => parser.alarm()?,
+        _ => parser.bound(metric)?,
+    };
+    parser.end()?;
+    if let Some(kind) = subject.kind
+        && !metric.applies_to(kind)
+    {
+        return Err(parser.error(0..text.len(), format!("{} has no such metric", a_kind(kind)), applies(metric)));
+    }
+    let tidy = words.iter().map(|word| &text[word.at.clone()]).collect::<Vec<_>>().join(" ");
+    Ok(Sentence { metric, subject, bound, text: tidy })
+}
+
+/// A word of a sentence and where it stands.
+#[derive(Clone, Debug)]
+struct Word<'a> {
+    text: &'a str,
+    at: Range<usize>,
+    /// In quotes: a name, whatever it looks like.
+    quoted: bool,
+}
+
+/// Splits at blanks; a name may stand in quotes or backticks.
+fn words(text: &str) -> Result<Vec<Word<'_>>, NotASentence> {
+    let mut words = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let start = text.len() - rest.len();
+        let quoted = matches!(first, '"' | '\'' | '`');
+        let (inner, len) = match quoted {
+            true => match rest[1..].find(first) {
+                Some(close) => (1..close + 1, close + 2),
+                None => {
+                    return Err(NotASentence {
+                        at: start..text.len(),
+                        what: "a quote is not closed".into(),
+                        help: format!("end the name with {first}"),
+                    });
+                }
+            },
+            false => {
+                let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+                // `>5000` and `<1 %` are two words.
+                let symbol = rest.len() - rest.trim_start_matches(['<', '>', '=']).len();
+                let end = if symbol > 0 { symbol.min(end) } else { end };
+                (0..end, end)
+            }
+        };
+        words.push(Word { text: &rest[inner], at: start..start + len, quoted });
+        rest = rest[len..].trim_start();
+    }
+    Ok(words)
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    words: &'a [Word<'a>],
+    next: usize,
+}
+
+impl<'a> Parser<'a> {
+    fn error(&self, at: Range<usize>, what: impl Into<String>, help: impl Into<String>) -> NotASentence {
+        NotASentence { at, what: what.into(), help: help.into() }
+    }
+
+    /// Where the next word stands; at the end, right behind the last one.
+    fn here(&self) -> Range<usize> {
+        let end = self.text.trim_end().len();
+        self.words.get(self.next).map_or(end..end, |word| word.at.clone())
+    }
+
+    fn shown(&self) -> String {
+        self.words.get(self.next).map_or("the end".into(), |word| format!("`{}`", word.text))
+    }
+
+    /// Takes these words, when they come next.
+    fn take(&mut self, wanted: &[&str]) -> bool {
+        let found = self.words.get(self.next..self.next + wanted.len()).is_some_and(|words| {
+            words.iter().zip(wanted).all(|(word, wanted)| !word.quoted && word.text.eq_ignore_ascii_case(wanted))
+        });
+        if found {
+            self.next += wanted.len();
+        }
+        found
+    }
+
+    fn name(&mut self) -> Result<String, NotASentence> {
+        match self.words.get(self.next) {
+            Some(word) if !word.text.trim().is_empty() && !word.text.contains(['<', '>', '=']) => {
+                self.next += 1;
+                Ok(word.text.to_owned())
+            }
+            _ => Err(self.error(
+                self.here(),
+                format!("a name belongs here, not {}", self.shown()),
+                "write the name of a target or of a resource",
+            )),
+        }
+    }
+
+    /// `depth of orders`, `share of ShopApi slower than 800 ms`, `writes to OrdersTable`.
+    fn measure(&mut self) -> Result<(Metric, Subject), NotASentence> {
+        let metric = self.metric()?;
+        let subject = self.subject()?;
+        let Metric::SlowShare { .. } = metric else { return Ok((metric, subject)) };
+        if !self.take(&["slower", "than"]) {
+            let what = format!("after `share of {}` belongs `slower than`, not {}", subject.name, self.shown());
+            let help =
+                format!("write `share of {0} slower than 800 ms ...` or `failed share of {0} ...`", subject.name);
+            return Err(self.error(self.here(), what, help));
+        }
+        let (at, text) = self.quantity();
+        match text.parse::<Span>() {
+            Ok(limit) if limit > Span::ZERO => Ok((Metric::SlowShare { limit }, subject)),
+            _ => Err(self.error(
+                at,
+                format!("`{text}` is not a length of time"),
+                "write for example `slower than 800 ms`",
+            )),
+        }
+    }
+
+    fn metric(&mut self) -> Result<Metric, NotASentence> {
+        // The longest words first: `age of the oldest message of orders` begins with `age of`.
+        let mut known: Vec<(Vec<&str>, Metric)> =
+            METRICS.iter().map(|(words, metric)| (words.split(' ').collect(), *metric)).collect();
+        known.sort_by_key(|(words, _)| std::cmp::Reverse(words.len()));
+        let start = self.next;
+        for (words, metric) in known {
+            if self.take(&words) {
+                if self.take(&["of"]) || self.take(&["to"]) {
+                    return Ok(metric);
+                }
+                if words.len() == 1 {
+                    let what = format!("after `{}` belongs `of`, not {}", words[0], self.shown());
+                    return Err(self.error(self.here(), what, format!("write `{} of NAME ...`", words[0])));
+                }
+                self.next = start;
+            }
+        }
+        let of = self.words.iter().position(|word| word.text == "of" || word.text == "to");
+        let said = &self.words[..of.unwrap_or(1).min(self.words.len())];
+        let at = said.first().map_or(0, |word| word.at.start)..said.last().map_or(0, |word| word.at.end);
+        let shown = self.text.get(at.clone()).unwrap_or_default();
+        let names = METRICS.iter().map(|(words, _)| *words).chain(["alarm"]);
+        let what = match shown {
+            "" => "the sentence is empty".to_owned(),
+            shown => format!("`{shown}` is not a metric"),
+        };
+        let synonym = SYNONYMS.iter().find(|(said, _)| said.eq_ignore_ascii_case(shown)).map(|(_, meant)| *meant);
+        let help = match synonym.or_else(|| closest(shown, names.clone())) {
+            Some(close) => format!("did you mean `{close}`?"),
+            None => format!("write {}, then `of` and a name", one_of(names.filter(|name| *name != "alarm"))),
+        };
+        Err(self.error(at, what, help))
+    }
+
+    fn subject(&mut self) -> Result<Subject, NotASentence> {
+        let kind =
+            self.words.get(self.next).filter(|word| !word.quoted).and_then(|word| {
+                ResourceKind::ALL.into_iter().find(|kind| kind.word().eq_ignore_ascii_case(word.text))
+            });
+        // A resource may be called `queue`: a kind is one only before a name.
+        let followed = self.words.get(self.next + 1).is_some_and(|word| {
+            word.quoted
+                || !(is_verb(word.text)
+                    || word.text.contains(['<', '>'])
+                    || ["at", "below", "above", "slower"].contains(&word.text))
+        });
+        let kind = kind.filter(|_| followed);
+        if kind.is_some() {
+            self.next += 1;
+        }
+        Ok(Subject { name: self.name()?, kind })
+    }
+
+    /// `is at most 1 %`, `> 5000`, `stays at 0`.
+    fn bound(&mut self, metric: Metric) -> Result<Bound, NotASentence> {
+        let stays = self.take(&["stays"]) || self.take(&["stay"]);
+        let _ = !stays && (self.take(&["is"]) || self.take(&["are"]));
+        let unit = Unit::of(metric);
+        let (kind, example) = unit.describe();
+        let found = COMPARISONS.iter().find(|(words, _)| self.take(words));
+        let compare = match found {
+            Some((_, compare)) => *compare,
+            // Nothing is less than nothing: to stay at 0 is to be at most 0.
+            None if stays && self.take(&["at"]) => {
+                let (at, text) = self.quantity();
+                return match unit.read(&text) {
+                    Some(0.0) => Ok(Bound::AtMost(0.0)),
+                    _ => Err(self.error(
+                        at,
+                        format!("`stays at {text}` is not a bound"),
+                        "only 0 can be stayed at; write `at most` or `at least`",
+                    )),
+                };
+            }
+            None => {
+                let help = format!(
+                    "write `at most`, `at least`, `below`, `above`, `<`, `<=`, `>` or `>=`, and {kind} such as `{example}`"
+                );
+                return Err(self.error(self.here(), format!("a comparison belongs here, not {}", self.shown()), help));
+            }
+        };
+        let (at, text) = self.quantity();
+        match unit.read(&text) {
+            Some(number) => Ok(compare(number)),
+            None if text.is_empty() => {
+                Err(self.error(at, format!("{kind} belongs here"), format!("write for example `{example}`")))
+            }
+            None => Err(self.error(
+                at,
+                format!("`{text}` is not {kind}, and this metric wants one"),
+                format!("write for example `{example}`"),
+            )),
+        }
+    }
+
+    /// `stays quiet`, `fires within 4m`, `fires`.
+    fn alarm(&mut self) -> Result<Bound, NotASentence> {
+        if self.take(&["stays", "quiet"]) {
+            return Ok(Bound::StaysQuiet);
+        }
+        if self.take(&["fires", "within"]) {
+            let (at, text) = self.quantity();
+            return match text.parse::<Span>() {
+                Ok(span) if span > Span::ZERO => Ok(Bound::FiresWithin(span)),
+                _ => Err(self.error(
+                    at,
+                    format!("`{text}` is not a length of time"),
+                    "write for example `fires within 4m`",
+                )),
+            };
+        }
+        if self.take(&["fires"]) {
+            return Ok(Bound::AtLeast(1.0));
+        }
+        let what = format!("what the alarm does belongs here, not {}", self.shown());
+        Err(self.error(self.here(), what, "write `stays quiet`, `fires within 4m`, or in a guard `fires`"))
+    }
+
+    /// Everything that is left, as one quantity.
+    fn quantity(&mut self) -> (Range<usize>, String) {
+        let start = self.here().start;
+        // A limit ends where the comparison begins.
+        let words: Vec<&Word<'_>> = self.words[self.next.min(self.words.len())..]
+            .iter()
+            .take_while(|word| {
+                !is_verb(word.text) && !word.text.contains(['<', '>']) && !["at", "below", "above"].contains(&word.text)
+            })
+            .collect();
+        self.next += words.len();
+        let end = words.last().map_or(start, |word| word.at.end);
+        (start..end, words.iter().map(|word| word.text).collect::<Vec<_>>().join(" "))
+    }
+
+    fn end(&self) -> Result<(), NotASentence> {
+        match self.words.get(self.next) {
+            None => Ok(()),
+            Some(word) => Err(self.error(
+                word.at.start..self.text.trim_end().len(),
+                format!("the sentence is over before `{}`", &self.text[word.at.start..].trim_end()),
+                "a sentence has one metric, one name and one bound; write another item for another bound",
+            )),
+        }
+    }
+}
+
+fn is_verb(word: &str) -> bool {
+    ["is", "are", "stays", "stay"].contains(&word)
+}
+
+fn a_kind(kind: ResourceKind) -> String {
+    let word = kind.word();
+    format!("{} {word}", if word.starts_with('a') { "an" } else { "a" })
+}
