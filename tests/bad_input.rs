@@ -1,5 +1,7 @@
 //! Bad input: ten thousand damaged files, and files made to exhaust a machine.
 
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -4,6 +4,8 @@
 //! `NAME.yaml` is an experiment, `NAME.hypothesis.yaml`, `NAME.project.yaml` and `NAME.template.yaml` are what they say.
 //! Experiments belong to the project in `tests/findings/project`.
 
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "these are tests")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

@@ -1,5 +1,7 @@
 //! Generated files are up to date: the reference pages and the JSON Schemas. `UPDATE=1` writes them.
 
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "these are tests")]
+
 use std::path::Path;
 
 use squall::spec::experiment::Experiment;

@@ -2,6 +2,8 @@
 //!
 //! The validator here knows the part of draft 2020-12 that the schemas use, and stops at a keyword that it does not know.
 
+#![expect(clippy::unwrap_used, clippy::panic, clippy::too_many_lines, reason = "these are tests")]
+
 use std::path::{Path, PathBuf};
 
 use regex::Regex;

@@ -21,6 +21,7 @@ fn shown(text: &str) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of sentences")]
 fn sentences_read_aloud() {
     let texts = [
         "depth of orders > 5000",
@@ -104,6 +105,7 @@ fn sentences_read_aloud() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of sentences")]
 fn what_is_no_sentence_is_told_where_and_why() {
     let texts = [
         "",
