@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use squall::faults::{FaultSpec, page};
 use squall::spec::experiment::Experiment;
 use squall::spec::hypothesis::Hypothesis;
 use squall::spec::project::Project;
@@ -37,5 +38,13 @@ fn the_schemas_are_fresh() {
     {
         let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         fresh(&format!("docs/schema/{name}.json"), &text);
+    }
+}
+
+#[test]
+fn the_pages_of_the_faults_are_fresh() {
+    fresh("docs/faults/README.md", &page::index());
+    for page in FaultSpec::PAGES {
+        fresh(&format!("docs/faults/{}.md", page.name), &page.markdown());
     }
 }

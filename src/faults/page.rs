@@ -59,8 +59,8 @@ impl Page {
         let permissions = [
             format!("To put it in: {to_do}."),
             format!("To take it out: {to_undo}."),
-            "Its marks need `ssm:GetParameter`, `ssm:PutParameter` and `ssm:DeleteParameter` on `/squall/marks/*`; `squall \
-             plan` prints the whole policy, resources included."
+            "Its marks need `ssm:GetParameter`, `ssm:PutParameter` and `ssm:DeleteParameter` on `/squall/marks/*`. The plan \
+             of an experiment prints the whole policy, resources included."
                 .to_owned(),
         ];
         part("Permissions", &permissions.map(|text| paragraph(&text)).join("\n\n"));

@@ -20,26 +20,32 @@ pub struct Stage {
     pub lasts: Span,
 }
 
+/// A resource of the stage's account.
 pub fn resource(kind: ResourceKind, name: &str) -> Resource {
     Resource::new(&AccountName::sandbox(), kind, name)
 }
 
+/// A function by its name.
 pub fn function(name: &str) -> Resource {
     resource(ResourceKind::Function, name)
 }
 
+/// A queue by its name.
 pub fn queue(name: &str) -> Resource {
     resource(ResourceKind::Queue, name)
 }
 
+/// A role by its name.
 pub fn role(name: &str) -> Resource {
     resource(ResourceKind::Role, name)
 }
 
+/// The parameter that Worker's wrapper reads.
 pub fn parameter() -> Resource {
     resource(ResourceKind::Parameter, "/shop/worker/faults")
 }
 
+/// The table that Worker writes to.
 pub fn table() -> Resource {
     resource(ResourceKind::Table, "Payments")
 }
@@ -108,6 +114,7 @@ impl Stage {
         stage
     }
 
+    /// What a function is described as, to be changed.
     pub fn function(&mut self, name: &str) -> &mut FunctionDescription {
         match self.seen.0.get_mut(&function(name)) {
             Some(Description::Function(function)) => function,
@@ -115,6 +122,7 @@ impl Stage {
         }
     }
 
+    /// What a queue is described as, to be changed.
     pub fn queue(&mut self, name: &str) -> &mut QueueDescription {
         match self.seen.0.get_mut(&queue(name)) {
             Some(Description::Queue(queue)) => queue,
@@ -122,6 +130,7 @@ impl Stage {
         }
     }
 
+    /// What a role is described as, to be changed.
     pub fn role(&mut self, name: &str) -> &mut RoleDescription {
         match self.seen.0.get_mut(&role(name)) {
             Some(Description::Role(role)) => role,
@@ -129,6 +138,7 @@ impl Stage {
         }
     }
 
+    /// What the parameter is described as, to be changed.
     pub fn parameter(&mut self) -> &mut ParameterDescription {
         match self.seen.0.get_mut(&parameter()) {
             Some(Description::Parameter(parameter)) => parameter,

@@ -56,7 +56,8 @@ impl Poison {
                a number. A send without an answer is never repeated. At most 1,000 messages, 50 a second, 4 MiB in all. \
                The consumer sees what a broken producer or a wrong deploy upstream sends; its good messages may fail with \
                them when it fails whole batches.",
-        evidence: "The depth of the dead-letter queue rises, or the consumer's errors do.",
+        evidence: "The depth of the dead-letter queue rises, or the consumer's errors do. A consumer with partial batch \
+                   responses shows no errors, so let the fault last until its messages can have been given up.",
         undo: "A message cannot be unsent. squall never receives from the source queue; it waits until each message must \
                have reached the dead-letter queue (maxReceiveCount x visibility timeout, and two minutes), then sweeps \
                that one: what carries this run's id is deleted, everything else is made visible again at once, and after \
@@ -85,7 +86,7 @@ targets:
 faults:
   - inject: { sqs.poison: { target: orders, payload: malformed, count: 20, rate: 2/s } }
     at: 0m
-    for: 5m
+    for: 15m                                     # long enough to see them reach the dead-letter queue
 ",
     };
 
