@@ -198,7 +198,7 @@ faults:
     fn for_role(&self, role: &Resource, scene: &Scene<'_>, arns: &[String]) -> Result<FaultPlan, Refusal> {
         let seen = scene.seen.role(role).ok_or_else(|| Refusal::absent(role))?;
         self.check_role(role, seen, scene, arns)?;
-        let expires = scene.until + LATENESS;
+        let expires = whole_second(scene.until + LATENESS);
         let document = self.document(arns, expires);
         check_size(role, seen, scene, &document)?;
         let hits = match seen.used_by.is_empty() {
@@ -314,10 +314,14 @@ fn check_size(role: &Resource, seen: &RoleDescription, scene: &Scene<'_>, docume
     Ok(())
 }
 
-/// As IAM's date conditions take it, rounded up to a second.
+/// The next whole second: IAM's date conditions know no fractions.
+fn whole_second(time: Time) -> Time {
+    (time + Span::from_micros(999_999)).window_start(Span::from_secs(1))
+}
+
+/// As IAM's date conditions take it.
 fn iso_seconds(time: Time) -> String {
-    let up = (time + Span::from_micros(999_999)).window_start(Span::from_secs(1));
-    let text = up.to_string();
+    let text = time.to_string();
     match text.split_once('.') {
         Some((seconds, _)) => format!("{seconds}Z"),
         None => text,
@@ -429,7 +433,8 @@ mod tests {
             document(&plan)["Statement"][0]["Condition"],
             json!({ "DateLessThan": { "aws:CurrentTime": "2026-03-02T09:20:00Z" } })
         );
-        assert_eq!(iso_seconds(start() + Span::from_millis(1)), "2026-03-02T09:00:01Z");
+        assert_eq!(iso_seconds(whole_second(start() + Span::from_millis(1))), "2026-03-02T09:00:01Z");
+        assert_eq!(whole_second(start()), start());
         assert_eq!(plan.changes[0].takes_effect_within, Span::from_secs(60));
     }
 

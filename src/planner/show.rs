@@ -53,7 +53,10 @@ pub fn timeline(plan: &Plan) -> Vec<(Span, String)> {
     let mut points = vec![(Span::ZERO, format!("baseline: every hypothesis must hold for {}", plan.baseline))];
     for step in &plan.steps {
         points.push((start + step.at, format!("{}: {}", step.fault, step.summary)));
-        points.push((start + step.at, format!("  seen by {}, within {}", step.evidence.expect, step.evidence.within)));
+        points.push((
+            start + step.at,
+            format!("  seen at work within {}: {}", step.evidence.within, step.evidence.expect),
+        ));
         let ends = match (&step.emission, step.changes.is_empty()) {
             (Some(emission), _) => match &emission.cleanup {
                 Cleanup::Sweep { dead_letter, arrives_within, foreign_limit } => format!(
