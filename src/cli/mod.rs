@@ -21,6 +21,7 @@ mod screen;
 mod signals;
 mod status;
 mod tell;
+mod undo;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -83,6 +84,7 @@ enum Command {
     Check(check::Args),
     Plan(plan::Args),
     Run(run::Args),
+    Undo(undo::Args),
     Halt(halt::Args),
     Status(status::Args),
     Log(log::Args),
@@ -130,14 +132,18 @@ fn run(arguments: Vec<std::ffi::OsString>) -> Exit {
     match execute(cli.command, &mut context) {
         Ok(exit) => exit,
         Err(failure) => {
-            let err = &mut context.output.err;
-            let error = err.paint(owo_colors::Style::new().red().bold(), "error");
-            err.line(format!("{error}: {}", failure.what));
-            if let Some(next) = &failure.next {
-                err.line(format!("  next: {next}"));
-            }
+            print_failure(&failure, &mut context.output);
             failure.exit
         }
+    }
+}
+
+fn print_failure(failure: &Failure, output: &mut Output) {
+    let err = &mut output.err;
+    let error = err.paint(owo_colors::Style::new().red().bold(), "error");
+    err.line(format!("{error}: {}", failure.what));
+    if let Some(next) = &failure.next {
+        err.line(format!("  next: {next}"));
     }
 }
 
@@ -147,6 +153,7 @@ fn execute(command: Command, context: &mut Context) -> Ended {
         Command::Check(args) => check::execute(&args, context),
         Command::Plan(args) => plan::execute(&args, context),
         Command::Run(args) => run::execute(&args, context),
+        Command::Undo(args) => undo::execute(&args, context),
         Command::Halt(args) => halt::execute(&args, context),
         Command::Status(args) => status::execute(&args, context),
         Command::Log(args) => log::execute(&args, context),

@@ -49,8 +49,8 @@ impl Output {
 }
 
 impl Pipe {
-    /// Writes to anything, without colours.
-    pub fn plain(to: impl Write + Send + 'static) -> Pipe {
+    #[cfg(test)]
+    fn plain(to: impl Write + Send + 'static) -> Pipe {
         Pipe { to: Sink::Direct(Box::new(to)), colour: false, terminal: false }
     }
 
@@ -101,7 +101,7 @@ impl Pipe {
         let (sender, texts) = channel::<Vec<u8>>();
         let (done, end) = channel();
         std::thread::spawn(move || {
-            let mut write = |bytes: Vec<u8>| to.write_all(&bytes).and_then(|()| to.flush());
+            let write = |bytes: Vec<u8>| to.write_all(&bytes).and_then(|()| to.flush());
             // Ends at the first failure, or when nobody prints any more; whoever waits gets the rest.
             if texts.into_iter().try_for_each(write).is_ok() {
                 let _ = done.send(to);

@@ -46,7 +46,6 @@ pub struct Prepared {
     /// What the guards have against running it, printed already.
     pub refused: Option<Failure>,
     pub account: Box<dyn Account>,
-    pub files: ProjectFiles,
 }
 
 /// Reads, checks, looks at the account, plans. What stands against it is printed.
@@ -73,7 +72,7 @@ pub fn prepare(args: &Asked, pace: Pace, context: &mut Context) -> Result<Prepar
         Err(objections) => Err(refused(&objections, &experiment, context)),
         Ok(Planned { plan, refused: objections }) => {
             let refused = (!objections.is_empty()).then(|| refused(&objections, &experiment, context));
-            Ok(Prepared { plan, refused, account, files })
+            Ok(Prepared { plan, refused, account })
         }
     }
 }

@@ -6,7 +6,7 @@ use super::Failure;
 use crate::run::RunId;
 use crate::spec::load::CONFIG;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Store as _, StoreError};
+use crate::store::{Store, StoreError};
 use crate::units::Time;
 
 /// Where a command works.
@@ -66,7 +66,7 @@ pub fn short(at: Time) -> String {
 }
 
 /// The run that somebody means: by its name or a part of it; without one, the newest that began.
-pub fn pick_run(store: &SqliteStore, meant: Option<&str>) -> Result<RunId, Failure> {
+pub fn pick_run(store: &dyn Store, meant: Option<&str>) -> Result<RunId, Failure> {
     let runs = store.runs()?;
     let Some(meant) = meant else {
         return runs

@@ -68,7 +68,7 @@ fn drive(
     store: &mut dyn Store,
     context: &mut Context,
 ) -> Result<(Supervised, bool), Failure> {
-    let Prepared { plan, mut account, .. } = prepared;
+    let Prepared { plan, mut account, refused: _ } = prepared;
     let (run, by) = (plan.run.clone(), context.env.who());
     let screen = Screen::over(&mut context.output, &run, context.json);
     let told = screen.clone();

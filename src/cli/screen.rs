@@ -42,6 +42,12 @@ impl Screen {
         }
     }
 
+    /// What was told before, so that the rest can be told from there.
+    pub fn catch_up(&self, before: &[Recorded]) {
+        let shown = &mut *self.lock();
+        before.iter().for_each(|recorded| shown.teller.hear(recorded));
+    }
+
     /// A line for the person, which is no part of the run's story.
     pub fn say(&self, line: &str) {
         let shown = &mut *self.lock();

@@ -39,6 +39,11 @@ impl Teller {
         }
     }
 
+    /// Takes in an event that was told before.
+    pub fn hear(&mut self, recorded: &Recorded) {
+        let _ = self.narrator.tell(recorded);
+    }
+
     /// The run so far.
     pub fn state(&self) -> Option<&State> {
         self.narrator.state()

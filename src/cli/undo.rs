@@ -1,0 +1,202 @@
+//! `squall undo`.
+
+mod change;
+mod marks;
+mod wait;
+
+use std::collections::BTreeSet;
+
+use super::accounts::{self, Opening, Pace};
+use super::project::pick_run;
+use super::screen::Screen;
+use super::signals::Signals;
+use super::{Context, Ended, Exit, Failure, report, run, status};
+use crate::account::{Account, AccountName};
+use crate::env::Env as _;
+use crate::run::driver::{Driver, Ending, Surroundings};
+use crate::run::event::Event;
+use crate::run::supervise::{Supervised, supervise};
+use crate::run::{Recorded, RunId};
+use crate::spec::load::ProjectFiles;
+use crate::store::memory::MemoryStore;
+use crate::store::{Store, StoreError};
+
+/// Put back what runs changed: of one run, or of all
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Without a run, everything outstanding is put back. A run that is live is asked to stop, and waited for. What somebody else
+changed meanwhile is left alone and named. May be called again at any time; exit code 6 as long as something is left.
+
+With --account the marks in the account itself are read, not the journal: for when the machine that ran it is gone.
+
+Examples:
+  squall undo
+  squall undo 3f9k2m
+  squall undo --account staging
+  squall undo 3f9k2m --take-over     its process hangs
+  squall undo 3f9k2m --change 2      what one change was, and how to put it back by hand")]
+pub struct Args {
+    /// The run, or a part of its name [default: every run with something outstanding]
+    run: Option<String>,
+    /// Take a run from a process that is live but does not react, or that may be live elsewhere
+    #[arg(long)]
+    take_over: bool,
+    /// Show one change: its value before, now, and the command that puts it back by hand. Nothing is written
+    #[arg(long, value_name = "N", requires = "run")]
+    change: Option<u32>,
+    /// How fast the sandbox's time passes: `1x`, `60x` or `max` [default: 60x on a terminal, else max]
+    #[arg(long)]
+    pace: Option<Pace>,
+}
+
+/// One run that has to be undone.
+enum Task {
+    /// From its journal.
+    Journal(RunId),
+    /// A process is at work on it.
+    Live(RunId),
+    /// From what its marks say.
+    Marks(Vec<Recorded>),
+}
+
+pub fn execute(args: &Args, context: &mut Context) -> Ended {
+    let pace = args.pace.unwrap_or_else(|| run::default_pace(context));
+    let (mut store, unusable) = open_store(context)?;
+    if let Some(number) = args.change {
+        let run = pick_run(store.as_ref(), args.run.as_deref())?;
+        return change::show(&run, number, store.as_ref(), context);
+    }
+    let (tasks, mut worst) = match context.account.clone() {
+        Some(account) => marks::tasks(&account, args.run.as_deref(), args.take_over, store.as_ref(), context)?,
+        None => (journals(args, store.as_ref())?, Exit::Fine),
+    };
+    if let Some(why) = unusable {
+        context.output.err.line(format!("the journal cannot be used, so nothing is recorded: {why}"));
+    }
+    if tasks.is_empty() && worst == Exit::Fine {
+        context.output.err.line("nothing is outstanding");
+    }
+    for task in tasks {
+        let ended = one(task, args.take_over, pace, store.as_mut(), context);
+        let exit = ended.unwrap_or_else(|failure| {
+            super::print_failure(&failure, &mut context.output);
+            failure.exit
+        });
+        // One that fails never stops the others.
+        worst = if exit == Exit::Fine { worst } else { exit };
+    }
+    Ok(worst)
+}
+
+/// The journal; with --account, where the marks are enough, one in memory in place of a journal that cannot be used.
+fn open_store(context: &Context) -> Result<(Box<dyn Store>, Option<StoreError>), Failure> {
+    match (context.project.store(), &context.account) {
+        (Ok(store), _) => Ok((Box::new(store), None)),
+        (Err(error), Some(_)) => Ok((Box::new(MemoryStore::new()), Some(error))),
+        (Err(error), None) => Err(Failure {
+            exit: Exit::Left,
+            what: format!("nobody can tell what is outstanding: {error}"),
+            next: Some("undo from the marks in the account: squall undo --account NAME".into()),
+        }),
+    }
+}
+
+fn journals(args: &Args, store: &dyn Store) -> Result<Vec<Task>, Failure> {
+    let meant = args.run.as_deref().map(|name| pick_run(store, Some(name))).transpose()?;
+    let mut tasks = Vec::new();
+    for row in store.runs()? {
+        if meant.as_ref().is_some_and(|run| *run != row.run) {
+            continue;
+        }
+        match (row.alive, status::outstanding(store, &row).is_empty()) {
+            (true, _) => tasks.push(Task::Live(row.run)),
+            (false, false) => tasks.push(Task::Journal(row.run)),
+            (false, true) => {}
+        }
+    }
+    Ok(tasks)
+}
+
+fn one(task: Task, take_over: bool, pace: Pace, store: &mut dyn Store, context: &mut Context) -> Ended {
+    match task {
+        Task::Live(run) if !take_over => match wait::until_closed(&run, store, context)? {
+            wait::Waited::Closed(exit) => Ok(exit),
+            wait::Waited::Died => from_journal(&run, pace, store, context),
+        },
+        Task::Live(run) | Task::Journal(run) => from_journal(&run, pace, store, context),
+        Task::Marks(events) => from_marks(events, pace, store, context),
+    }
+}
+
+fn from_journal(run: &RunId, pace: Pace, store: &mut dyn Store, context: &mut Context) -> Ended {
+    let events = store.events(run).map_err(|error| run::lost(run, &error))?;
+    let accounts = match events.first().map(|first| &first.event) {
+        Some(Event::Started { plan, .. }) => plan.accounts.iter().cloned().collect(),
+        _ => BTreeSet::new(),
+    };
+    let by = context.env.who();
+    drive(run, &events, &accounts, pace, store, context, |around| Driver::take_over(around, run, by))
+}
+
+fn from_marks(events: Vec<Recorded>, pace: Pace, store: &mut dyn Store, context: &mut Context) -> Ended {
+    let Some(Event::Started { plan, .. }) = events.first().map(|first| &first.event) else { return Ok(Exit::Fine) };
+    let run = plan.run.clone();
+    let accounts = plan.changes.values().map(|change| change.setting.account().clone()).collect();
+    let by = context.env.who();
+    drive(&run, &[], &accounts, pace, store, context, |around| Driver::from_marks(around, events, by))
+}
+
+/// Undoes one run. `before` is what was told of it already.
+fn drive(
+    run: &RunId,
+    before: &[Recorded],
+    accounts: &BTreeSet<AccountName>,
+    pace: Pace,
+    store: &mut dyn Store,
+    context: &mut Context,
+    begin: impl FnOnce(Surroundings<'_>) -> Result<Driver<'_>, StoreError>,
+) -> Ended {
+    let mut account = open(accounts, pace, context)?;
+    let by = context.env.who();
+    let screen = Screen::over(&mut context.output, run, context.json);
+    screen.catch_up(before);
+    let told = screen.clone();
+    let signals = Signals::listen(move || told.say_progress()).map_err(|error| run::no_signals(&error))?;
+    let around = Surroundings {
+        account: account.as_mut(),
+        store,
+        env: &context.env,
+        interrupts: signals.interrupts.clone(),
+        live: pace != Pace::Max,
+    };
+    let begin = |around: Surroundings<'_>, tell: &mut dyn FnMut(&Recorded)| begin(around)?.run(tell);
+    let ended = supervise(around, run, &by, begin, &mut |recorded| screen.tell(recorded));
+    let count = signals.count();
+    screen.end(&mut context.output, || signals.count() > count);
+    let ended = ended.map_err(|error| run::lost(run, &error))?;
+    run::conclude(&ended, context);
+    report::write_all(run, store, context);
+    Ok(exit(&ended))
+}
+
+/// The undo did what it was asked when nothing is left, whatever the run's verdict.
+fn exit(ended: &Supervised) -> Exit {
+    match (&ended.ending, &ended.panic) {
+        (Ending::Closed { left, .. }, None) if left.is_empty() => Exit::Fine,
+        (Ending::Closed { left, .. }, Some(_)) if left.is_empty() => Exit::Bug,
+        (Ending::Closed { .. }, _) => Exit::Left,
+        (Ending::TakenOver { .. }, _) => Exit::Left,
+    }
+}
+
+/// The accounts of a run, as they are configured now.
+fn open(names: &BTreeSet<AccountName>, pace: Pace, context: &mut Context) -> Result<Box<dyn Account>, Failure> {
+    let left = |failure: Failure| Failure { exit: Exit::Left, ..failure };
+    let (files, findings) = ProjectFiles::open(&context.project.root);
+    let files = files.ok_or_else(|| Failure {
+        exit: Exit::Left,
+        what: format!("squall.yaml cannot be used: {}", findings.count()),
+        next: Some("squall check".into()),
+    })?;
+    accounts::open(&files, names, &context.project, &Opening::at_pace(pace, &context.env)).map_err(left)
+}
