@@ -4,6 +4,8 @@
 //! never blocks, its reply arrives later, side by side with others, so that the sandbox can run in virtual time, a
 //! test can lose a reply, and the driver stays a plain loop.
 
+#[cfg(feature = "aws")]
+pub mod aws;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 pub mod description;

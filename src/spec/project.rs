@@ -56,7 +56,7 @@ record! {
 record! {
     /// An account of AWS. Nothing is written to it unless this says so.
     pub struct AwsAccount {
-        /// The account's number; squall refuses to run in any other.
+        /// The account's number; squall reads and writes nothing in any other.
         pub id: AccountId,
         /// The region, such as `eu-west-1`.
         pub region: String,
@@ -66,8 +66,12 @@ record! {
         pub role: Option<String>,
         /// The external id that the role asks for.
         pub external_id: Option<String>,
+        /// The name of the session under the role; the trail of the account shows it. Left away, `squall`.
+        pub session_name: Option<String>,
         /// Another endpoint, such as an emulator's.
         pub endpoint_url: Option<String>,
+        /// The CloudFormation stack whose logical ids experiments may use as names.
+        pub stack: Option<String>,
         /// Whether experiments may change anything here; without, they are only planned.
         pub writing: Writing = Writing::Refused,
         /// Whether users depend on it. A run here must be opened explicitly.
@@ -109,7 +113,7 @@ words! {
         /// It is refused without one.
         Required as "required",
         /// It may do without; the plan says what stays if the machine that runs squall dies.
-        MayGoWithout as "may_go_without",
+        MayGoWithout as "none",
     }
 }
 

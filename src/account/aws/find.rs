@@ -1,0 +1,207 @@
+//! Resources by name, ARN, tag, and CloudFormation stack.
+
+use super::failure::{Failure, Operation};
+use super::limit::Family;
+use super::names::{Arn, last_part};
+use super::session::Session;
+use super::{lambda, worker};
+use crate::account::target::SelectBy;
+use crate::account::{CallError, Resource, ResourceKind, Selector};
+
+/// The resources that a selector means, by name. None is an empty list.
+pub async fn resolve(session: &Session, selector: &Selector) -> Result<Vec<Resource>, CallError> {
+    let kind = selector.kind;
+    let mut names = match &selector.by {
+        SelectBy::Name(text) => return Ok(by_name(session, kind, text).await?.into_iter().collect()),
+        SelectBy::Tag { key, value } => by_tag(session, kind, key, value).await?,
+        SelectBy::Stack(stack) => of_stack(session, kind, stack).await?,
+    };
+    names.sort();
+    names.dedup();
+    Ok(names.into_iter().map(|name| resource(session, kind, name)).collect())
+}
+
+fn resource(session: &Session, kind: ResourceKind, name: impl Into<String>) -> Resource {
+    Resource::new(&session.config.name, kind, name)
+}
+
+/// By ARN, by logical id in the account's stack, or by the service's own name.
+async fn by_name(session: &Session, kind: ResourceKind, text: &str) -> Result<Option<Resource>, CallError> {
+    let mut names = vec![text.to_owned()];
+    if let Some(arn) = Arn::parse(text) {
+        let here = [session.config.id.as_str(), ""].contains(&arn.account)
+            && [session.config.region.as_str(), ""].contains(&arn.region);
+        match arn.names() {
+            Some((of, found)) if of == kind && here => names = found,
+            _ => return Ok(None),
+        }
+    } else if let Some(stack) = &session.config.stack
+        && let Some(name) = logical(session, kind, stack, text).await?
+    {
+        names = vec![name];
+    } else if kind == ResourceKind::Function
+        && let Some((function, _qualifier)) = text.split_once(':')
+    {
+        names = vec![function.to_owned()];
+    }
+    for name in names {
+        let resource = resource(session, kind, name);
+        match is_there(session, &resource).await {
+            Ok(true) => return Ok(Some(resource)),
+            Ok(false) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a resource is there, by the cheapest call that tells.
+async fn is_there(session: &Session, resource: &Resource) -> Result<bool, CallError> {
+    let looked = match resource.kind {
+        ResourceKind::Function => lambda::read_concurrency(session, resource).await.map(drop),
+        ResourceKind::Queue => super::queues::url(session, resource).await.map(drop),
+        ResourceKind::Role => super::roles::policies(session, resource).await.map(drop),
+        ResourceKind::Parameter => super::ssm::get(session, &resource.name, resource.to_string()).await.map(drop),
+        _ => worker::describe(session, resource).await.map(drop),
+    };
+    match looked {
+        Ok(()) => Ok(true),
+        Err(CallError::Gone(_)) => Ok(false),
+        Err(other) => Err(other),
+    }
+}
+
+/// CloudFormation's type of a kind; the first is what a stack's resources are matched with.
+const fn types(kind: ResourceKind) -> &'static [&'static str] {
+    match kind {
+        ResourceKind::Function => &["AWS::Lambda::Function"],
+        ResourceKind::Queue => &["AWS::SQS::Queue"],
+        ResourceKind::Role => &["AWS::IAM::Role"],
+        ResourceKind::Parameter => &["AWS::SSM::Parameter"],
+        ResourceKind::Table => &["AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable"],
+        ResourceKind::Topic => &["AWS::SNS::Topic"],
+        ResourceKind::Api => &["AWS::ApiGatewayV2::Api"],
+        ResourceKind::Alarm => &["AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"],
+    }
+}
+
+/// The name in CloudFormation's physical id: a queue's is a URL, a topic's an ARN, the others are names.
+fn name_of(kind: ResourceKind, physical: &str) -> String {
+    match kind {
+        ResourceKind::Queue | ResourceKind::Topic => last_part(physical).to_owned(),
+        _ => physical.to_owned(),
+    }
+}
+
+fn stack_operation(action: &'static str, stack: &str) -> Operation {
+    Operation { family: Family::CloudFormation, action, arn: "*".into(), about: format!("stack {stack}") }
+}
+
+/// CloudFormation answers for an absent stack, and for an absent resource of one, with a validation error.
+fn names_nothing(failure: &Failure) -> bool {
+    failure.is_gone() || failure.message.contains("does not exist")
+}
+
+/// The name of a stack's resource, by its logical id.
+async fn logical(session: &Session, kind: ResourceKind, stack: &str, id: &str) -> Result<Option<String>, CallError> {
+    let operation = stack_operation("cloudformation:DescribeStackResource", stack);
+    let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if !is_id {
+        return Ok(None);
+    }
+    let call = || session.cloudformation().describe_stack_resource().stack_name(stack).logical_resource_id(id).send();
+    let found = match session.caller.read(&operation, call).await {
+        Ok(found) => found.stack_resource_detail,
+        Err(failure) if names_nothing(&failure) => None,
+        Err(failure) => return Err(session.refuse(&operation)(failure)),
+    };
+    Ok(found
+        .filter(|found| found.resource_type().is_some_and(|of| types(kind).contains(&of)))
+        .and_then(|found| found.physical_resource_id().map(|physical| name_of(kind, physical))))
+}
+
+/// The names of everything of a kind in a stack, and in the stacks that it nests.
+async fn of_stack(session: &Session, kind: ResourceKind, stack: &str) -> Result<Vec<String>, CallError> {
+    let operation = stack_operation("cloudformation:ListStackResources", stack);
+    let (mut names, mut stacks) = (Vec::new(), vec![stack.to_owned()]);
+    while let Some(stack) = stacks.pop() {
+        let mut next = None::<String>;
+        loop {
+            let call = || {
+                session.cloudformation().list_stack_resources().stack_name(&stack).set_next_token(next.clone()).send()
+            };
+            let page = match session.caller.read(&operation, call).await {
+                Ok(page) => page,
+                Err(failure) if names_nothing(&failure) => break,
+                Err(failure) => return Err(session.refuse(&operation)(failure)),
+            };
+            for summary in page.stack_resource_summaries() {
+                match (summary.resource_type(), summary.physical_resource_id()) {
+                    (Some("AWS::CloudFormation::Stack"), Some(nested)) => stacks.push(nested.to_owned()),
+                    (Some(of), Some(physical)) if types(kind).contains(&of) => names.push(name_of(kind, physical)),
+                    _ => {}
+                }
+            }
+            match page.next_token() {
+                Some(token) if !token.is_empty() => next = Some(token.to_owned()),
+                _ => break,
+            }
+        }
+    }
+    Ok(names)
+}
+
+/// The tagging API's filter for a kind; it does not know roles.
+const fn tagged_type(kind: ResourceKind) -> Option<&'static str> {
+    match kind {
+        ResourceKind::Function => Some("lambda:function"),
+        ResourceKind::Queue => Some("sqs"),
+        ResourceKind::Role => None,
+        ResourceKind::Parameter => Some("ssm:parameter"),
+        ResourceKind::Table => Some("dynamodb:table"),
+        ResourceKind::Topic => Some("sns"),
+        ResourceKind::Api => Some("apigateway"),
+        ResourceKind::Alarm => Some("cloudwatch:alarm"),
+    }
+}
+
+async fn by_tag(session: &Session, kind: ResourceKind, key: &str, value: &str) -> Result<Vec<String>, CallError> {
+    let Some(filter) = tagged_type(kind) else {
+        return super::roles::tagged(session, key, value).await;
+    };
+    let operation = Operation {
+        family: Family::Tagging,
+        action: "tag:GetResources",
+        arn: "*".into(),
+        about: format!("tag {key}={value}"),
+    };
+    let tag = aws_sdk_resourcegroupstagging::types::TagFilter::builder().key(key).values(value).build();
+    let (mut arns, mut next) = (Vec::new(), None::<String>);
+    loop {
+        let call = || {
+            let call = session.tagging().get_resources().resource_type_filters(filter).tag_filters(tag.clone());
+            call.set_pagination_token(next.clone()).send()
+        };
+        let page = session.caller.read(&operation, call).await.map_err(session.refuse(&operation))?;
+        arns.extend(
+            page.resource_tag_mapping_list().iter().filter_map(|found| found.resource_arn().map(str::to_owned)),
+        );
+        match page.pagination_token() {
+            Some(token) if !token.is_empty() => next = Some(token.to_owned()),
+            _ => break,
+        }
+    }
+    let mut names = Vec::new();
+    for arn in &arns {
+        let Some((of, found)) = Arn::parse(arn).and_then(|arn| arn.names()) else { continue };
+        if of != kind {
+            continue;
+        }
+        match found.as_slice() {
+            [only] => names.push(only.clone()),
+            // A parameter's ARN may mean a name or a path of one part.
+            _ => names.extend(by_name(session, kind, arn).await?.map(|resource| resource.name)),
+        }
+    }
+    Ok(names)
+}

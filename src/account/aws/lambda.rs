@@ -1,0 +1,212 @@
+//! Lambda: what a function is, and its reserved concurrency.
+
+use aws_sdk_lambda::types::{EventSourceMappingConfiguration, FunctionConfiguration};
+
+use super::failure::{Failure, Operation};
+use super::limit::Family;
+use super::names::{self, Arn};
+use super::session::Session;
+use crate::account::description::FunctionDescription;
+use crate::account::{CallError, Observed, Resource, ResourceKind, Value};
+use crate::units::Span;
+
+/// What Lambda keeps unreserved in an account (https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html).
+/// An account that is smaller keeps all that it has.
+const UNRESERVED_FLOOR: u64 = 100;
+/// failure-lambda's cache of an SSM parameter, unless `FAILURE_CACHE_TTL` says otherwise.
+const WRAPPER_CACHE: Span = Span::from_secs(60);
+
+fn operation(session: &Session, family: Family, action: &'static str, function: &Resource) -> Operation {
+    Operation { family, action, arn: names::arn(session, function), about: function.to_string() }
+}
+
+/// What a function is.
+pub async fn describe(session: &Session, function: &Resource) -> Result<FunctionDescription, CallError> {
+    let operation = operation(session, Family::GetFunction, "lambda:GetFunction", function);
+    let found = get(session, &operation, function).await.map_err(session.refuse(&operation))?;
+    let Some(configuration) = found.configuration() else {
+        return Err(CallError::Gone(function.to_string()));
+    };
+    let (unreserved, floor) = unreserved(session).await?;
+    let arn = names::arn(session, function);
+    let mappings = mappings(session, None).await?;
+    let feeds = mappings.iter().filter(|mapping| is_of(mapping, &arn));
+    let queues = feeds.filter_map(|mapping| queue_of(session, function, mapping.event_source_arn()?));
+    let mut consumes: Vec<Resource> = queues.collect();
+    consumes.sort();
+    consumes.dedup();
+    let variable = |name: &str| variable(configuration, name);
+    let cache = variable("FAILURE_CACHE_TTL").and_then(|text| text.parse().ok());
+    Ok(FunctionDescription {
+        role: Resource::new(
+            &function.account,
+            ResourceKind::Role,
+            names::last_part(configuration.role().unwrap_or_default()),
+        ),
+        runtime: configuration.runtime().map_or("container image", |runtime| runtime.as_str()).to_owned(),
+        timeout: Span::from_secs(configuration.timeout().unwrap_or(3).into()),
+        reserved: reserved(&found),
+        account_unreserved: unreserved,
+        unreserved_floor: floor,
+        fault_parameter: variable("FAILURE_INJECTION_PARAM")
+            .map(|name| Resource::new(&function.account, ResourceKind::Parameter, name)),
+        fault_cache: cache.map_or(WRAPPER_CACHE, Span::from_secs),
+        consumes,
+        arn,
+    })
+}
+
+async fn get(
+    session: &Session,
+    operation: &Operation,
+    function: &Resource,
+) -> Result<aws_sdk_lambda::operation::get_function::GetFunctionOutput, Failure> {
+    let call = || session.lambda().get_function().function_name(&function.name).send();
+    session.caller.read(operation, call).await
+}
+
+fn reserved(found: &aws_sdk_lambda::operation::get_function::GetFunctionOutput) -> Option<u64> {
+    let reserved = found.concurrency()?.reserved_concurrent_executions()?;
+    u64::try_from(reserved).ok()
+}
+
+/// An environment variable of a function.
+pub fn variable(configuration: &FunctionConfiguration, name: &str) -> Option<String> {
+    configuration.environment()?.variables()?.get(name).cloned()
+}
+
+/// What the whole account has left that no function reserves, and how much of it must stay.
+async fn unreserved(session: &Session) -> Result<(u64, u64), CallError> {
+    let operation = Operation {
+        family: Family::Lambda,
+        action: "lambda:GetAccountSettings",
+        arn: "*".into(),
+        about: "the account".into(),
+    };
+    let settings = session.caller.read(&operation, || session.lambda().get_account_settings().send()).await;
+    let settings = settings.map_err(session.refuse(&operation))?;
+    let limit = settings.account_limit();
+    let whole = limit.map_or(0, |limit| limit.concurrent_executions());
+    let left = limit.and_then(|limit| limit.unreserved_concurrent_executions()).unwrap_or(whole);
+    let number = |n: i32| u64::try_from(n).unwrap_or(0);
+    Ok((number(left), UNRESERVED_FLOOR.min(number(whole))))
+}
+
+/// Event source mappings of the account that are not switched off: all, or those of one source.
+pub async fn mappings(
+    session: &Session,
+    source: Option<&str>,
+) -> Result<Vec<EventSourceMappingConfiguration>, CallError> {
+    let operation = Operation {
+        family: Family::Lambda,
+        action: "lambda:ListEventSourceMappings",
+        arn: "*".into(),
+        about: "event source mappings".into(),
+    };
+    let (mut mappings, mut marker) = (Vec::new(), None::<String>);
+    loop {
+        let call = || {
+            let call = session.lambda().list_event_source_mappings().set_event_source_arn(source.map(str::to_owned));
+            call.set_marker(marker.clone()).send()
+        };
+        let page = session.caller.read(&operation, call).await.map_err(session.refuse(&operation))?;
+        mappings.extend(page.event_source_mappings().iter().filter(|mapping| is_on(mapping)).cloned());
+        match page.next_marker() {
+            Some(next) if !next.is_empty() => marker = Some(next.to_owned()),
+            _ => return Ok(mappings),
+        }
+    }
+}
+
+fn is_on(mapping: &EventSourceMappingConfiguration) -> bool {
+    !matches!(mapping.state(), Some("Disabled" | "Disabling" | "Deleting"))
+}
+
+/// Whether a mapping feeds a function, also through a version or an alias of it.
+fn is_of(mapping: &EventSourceMappingConfiguration, function: &str) -> bool {
+    let rest = mapping.function_arn().and_then(|arn| arn.strip_prefix(function));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+}
+
+fn queue_of(session: &Session, beside: &Resource, source: &str) -> Option<Resource> {
+    let arn = Arn::parse(source)?;
+    let here = arn.service == "sqs" && arn.account == session.config.id && arn.region == session.config.region;
+    here.then(|| Resource::new(&beside.account, ResourceKind::Queue, arn.resource))
+}
+
+/// The functions that event source mappings feed from a queue.
+pub async fn consumers(session: &Session, queue: &Resource) -> Result<Vec<Resource>, CallError> {
+    let mappings = mappings(session, Some(&names::arn(session, queue))).await?;
+    let names = mappings.iter().filter_map(|mapping| {
+        let (kind, names) = Arn::parse(mapping.function_arn()?)?.names()?;
+        Some(Resource::new(&queue.account, kind, names.into_iter().next()?))
+    });
+    let mut consumers: Vec<Resource> = names.collect();
+    consumers.sort();
+    consumers.dedup();
+    Ok(consumers)
+}
+
+/// The functions of the account with their configurations, those of `$LATEST`.
+pub async fn all(session: &Session) -> Result<Vec<FunctionConfiguration>, CallError> {
+    let operation = Operation {
+        family: Family::Lambda,
+        action: "lambda:ListFunctions",
+        arn: "*".into(),
+        about: "functions".into(),
+    };
+    let (mut functions, mut marker) = (Vec::new(), None::<String>);
+    loop {
+        let call = || session.lambda().list_functions().set_marker(marker.clone()).send();
+        let page = session.caller.read(&operation, call).await.map_err(session.refuse(&operation))?;
+        functions.extend_from_slice(page.functions());
+        match page.next_marker() {
+            Some(next) if !next.is_empty() => marker = Some(next.to_owned()),
+            _ => return Ok(functions),
+        }
+    }
+}
+
+/// The functions of which something is true, as resources, by name.
+pub async fn those(
+    session: &Session,
+    beside: &Resource,
+    is_one: impl Fn(&FunctionConfiguration) -> bool,
+) -> Result<Vec<Resource>, CallError> {
+    let functions = all(session).await?;
+    let names = functions.iter().filter(|function| is_one(function)).filter_map(FunctionConfiguration::function_name);
+    let mut found: Vec<_> = names.map(|name| Resource::new(&beside.account, ResourceKind::Function, name)).collect();
+    found.sort();
+    Ok(found)
+}
+
+/// Reads reserved concurrency through GetFunction, which has a limit of its own, so that an undo of many functions does
+/// not spend the control plane's on reads.
+pub async fn read_concurrency(session: &Session, function: &Resource) -> Result<Observed, CallError> {
+    let operation = operation(session, Family::GetFunction, "lambda:GetFunction", function);
+    let found = get(session, &operation, function).await.map_err(session.refuse(&operation))?;
+    Ok(Observed::plain(reserved(&found).map_or(Value::Unset, Value::Number)))
+}
+
+/// Writes reserved concurrency. Unset is restored by deleting, never by a number.
+pub async fn write_concurrency(session: &Session, function: &Resource, value: Value) -> Result<(), CallError> {
+    let name = &function.name;
+    match value {
+        Value::Unset => {
+            let operation = operation(session, Family::Lambda, "lambda:DeleteFunctionConcurrency", function);
+            let call = session.lambda().delete_function_concurrency().function_name(name).send();
+            session.caller.write(&operation, call).await.map_err(session.refuse(&operation))?;
+        }
+        Value::Number(number) => {
+            let operation = operation(session, Family::Lambda, "lambda:PutFunctionConcurrency", function);
+            let Ok(number) = i32::try_from(number) else {
+                return super::invalid(format!("{number} is more than Lambda can count"));
+            };
+            let call = session.lambda().put_function_concurrency().function_name(name);
+            let call = call.reserved_concurrent_executions(number).send();
+            session.caller.write(&operation, call).await.map_err(session.refuse(&operation))?;
+        }
+        Value::Text(_) => return super::invalid("reserved concurrency is a number"),
+    }
+    Ok(())
+}

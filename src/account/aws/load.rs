@@ -1,0 +1,79 @@
+//! Load that squall makes itself: invocations and messages, spread evenly, each marked.
+
+use super::failure::Operation;
+use super::limit::Family;
+use super::names;
+use super::queues;
+use super::session::Session;
+use crate::account::{Message, Outcome, Reply, Resource, ResourceKind, RunMarker, SendOutcome};
+use crate::units::Span;
+
+/// Sends requests, evenly over a time, and counts what came of them.
+pub async fn load(session: &Session, target: &Resource, requests: u32, spread: Span, marker: RunMarker) -> Outcome {
+    if !matches!(target.kind, ResourceKind::Function | ResourceKind::Queue) {
+        return super::unsupported(format!("load on {target}: squall loads functions and queues in AWS; aim at one"));
+    }
+    let gap = Span::from_micros(spread.micros() / i64::from(requests.max(1)));
+    let began = session.caller.env.monotonic();
+    let sent = (0..requests).map(|index| {
+        let marker = RunMarker { number: marker.number + index, ..marker.clone() };
+        async move {
+            tokio::time::sleep(
+                (began + gap * i64::from(index)).to_std().saturating_sub(session.caller.env.monotonic().to_std()),
+            )
+            .await;
+            match target.kind {
+                ResourceKind::Function => invoke(session, target, &marker).await,
+                _ => send(session, target, marker).await,
+            }
+        }
+    });
+    let mut accepted = 0;
+    for fine in join_all(sent.collect()).await {
+        accepted += u32::from(fine);
+    }
+    Ok(Reply::Loaded { accepted, failed: requests - accepted })
+}
+
+/// Runs futures side by side, in one task.
+async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut futures: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    let mut outputs: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        for (future, output) in futures.iter_mut().zip(&mut outputs) {
+            if output.is_none()
+                && let std::task::Poll::Ready(ready) = future.as_mut().poll(context)
+            {
+                *output = Some(ready);
+            }
+        }
+        match outputs.iter().all(Option::is_some) {
+            true => std::task::Poll::Ready(()),
+            false => std::task::Poll::Pending,
+        }
+    })
+    .await;
+    outputs.into_iter().flatten().collect()
+}
+
+/// Invokes a function and waits for its answer: an asynchronous event would stay in Lambda's own queue for hours.
+async fn invoke(session: &Session, function: &Resource, marker: &RunMarker) -> bool {
+    let operation = Operation {
+        family: Family::Invoke,
+        action: "lambda:InvokeFunction",
+        arn: names::arn(session, function),
+        about: function.to_string(),
+    };
+    let payload = serde_json::json!({ queues::RUN: marker.run.0, queues::NUMBER: marker.number }).to_string();
+    let call = session.lambda().invoke().function_name(&function.name);
+    let call = call.payload(aws_smithy_types::Blob::new(payload)).send();
+    let reply = session.caller.write(&operation, call).await;
+    reply.is_ok_and(|reply| reply.function_error().is_none())
+}
+
+async fn send(session: &Session, queue: &Resource, marker: RunMarker) -> bool {
+    let body = serde_json::json!({ queues::RUN: marker.run.0, queues::NUMBER: marker.number }).to_string();
+    let group = queue.name.ends_with(".fifo").then(|| marker.run.0.clone());
+    let sent = queues::send(session, queue, vec![Message { marker, body, group }]).await;
+    sent.is_ok_and(|outcomes| outcomes == [SendOutcome::Accepted])
+}

@@ -1,0 +1,334 @@
+//! CloudWatch metrics: which ones stand for a signal, and their values in closed periods.
+//!
+//! Signals of one window are asked for together, 500 in a call.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use aws_sdk_cloudwatch::operation::get_metric_data::GetMetricDataOutput;
+use aws_sdk_cloudwatch::types::{
+    Dimension, DimensionFilter, Metric as CloudWatchMetric, MetricDataQuery, MetricStat, StatusCode,
+};
+use aws_smithy_types::DateTime;
+use tokio::sync::oneshot;
+
+use super::failure::Operation;
+use super::limit::Family;
+use super::names;
+use super::session::Session;
+use crate::account::{CallError, Metric, Query, Resource, ResourceKind, Sample, Window};
+use crate::units::{Span, Time};
+
+/// GetMetricData takes so many queries
+/// (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html).
+const QUERIES: usize = 500;
+/// How long the first signal of a window waits for others.
+const GATHER: Span = Span::from_millis(50);
+/// Services publish by the minute.
+const MINUTE: Span = Span::from_secs(60);
+/// The writing operations of DynamoDB whose successes are counted.
+const TABLE_WRITES: [&str; 5] = ["PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"];
+
+/// One statistic of one metric of a service.
+#[derive(Clone, Debug, PartialEq)]
+struct Statistic {
+    namespace: &'static str,
+    metric: &'static str,
+    dimensions: Vec<(&'static str, String)>,
+    statistic: String,
+}
+
+/// How a signal follows from statistics.
+#[derive(Clone, Debug, PartialEq)]
+enum Formula {
+    /// The first one that has a value, times a factor.
+    First(Vec<Statistic>, f64),
+    /// The sum of those that have one.
+    Sum(Vec<Statistic>),
+    /// The first that has a value, over the first whole that has one.
+    Share { part: Vec<Statistic>, whole: Vec<Statistic> },
+    /// What is missing to a whole in a percentage, of so many.
+    Rest { percent: Vec<Statistic>, of: Vec<Statistic> },
+    /// A mean in milliseconds, of so many.
+    Mean { millis: Vec<Statistic>, of: Vec<Statistic> },
+}
+
+impl Formula {
+    /// `None`: CloudWatch has nothing for it.
+    fn of(query: &Query) -> Option<Formula> {
+        let resource = &query.resource;
+        let of = |metric, statistic: &str| statistics(resource, metric, statistic);
+        Some(match (query.metric, resource.kind) {
+            (Metric::OldestMessage, _) => Formula::First(of("ApproximateAgeOfOldestMessage", "Maximum"), 1.0),
+            (Metric::MessagesDone, _) => Formula::First(of("NumberOfMessagesDeleted", "Sum"), 1.0),
+            (Metric::Calls, _) => Formula::First(calls(resource), 1.0),
+            (Metric::Errors, _) => Formula::First(errors(resource), 1.0),
+            (Metric::FailedShare, _) => Formula::Share { part: errors(resource), whole: calls(resource) },
+            (Metric::SlowShare { limit }, _) => Formula::Rest {
+                // The part of values up to the limit, in percent (CloudWatch statistics definitions: PR).
+                percent: durations(resource, &format!("PR(:{})", limit.micros() as f64 / 1_000.0)),
+                of: durations(resource, "SampleCount"),
+            },
+            (Metric::Duration, _) => {
+                Formula::Mean { millis: durations(resource, "Average"), of: durations(resource, "SampleCount") }
+            }
+            (Metric::Throttles, _) => Formula::First(of("Throttles", "Sum"), 1.0),
+            (Metric::Concurrency, _) => Formula::First(of("ConcurrentExecutions", "Maximum"), 1.0),
+            (Metric::Writes, ResourceKind::Table) => {
+                Formula::Sum(TABLE_WRITES.map(|name| write(resource, name)).into())
+            }
+            _ => return None,
+        })
+    }
+
+    fn statistics(&self) -> Vec<Statistic> {
+        match self {
+            Formula::First(all, _) | Formula::Sum(all) => all.clone(),
+            Formula::Share { part: a, whole: b }
+            | Formula::Rest { percent: a, of: b }
+            | Formula::Mean { millis: a, of: b } => [a.as_slice(), b].concat(),
+        }
+    }
+
+    /// The signal, from the values in the order of [`Formula::statistics`].
+    fn sample(&self, values: &[Option<f64>]) -> Sample {
+        let first = |values: &[Option<f64>]| values.iter().flatten().next().copied();
+        let plain = |value| Sample { value, of: None };
+        match self {
+            Formula::First(_, factor) => plain(first(values).map(|value| value * factor)),
+            Formula::Sum(_) => {
+                let there: Vec<f64> = values.iter().flatten().copied().collect();
+                plain((!there.is_empty()).then(|| there.iter().sum()))
+            }
+            Formula::Share { part, .. } => {
+                let (parts, wholes) = values.split_at(part.len());
+                // Without requests there is no share; a service that counts no failures publishes none.
+                match first(wholes).filter(|whole| *whole > 0.0) {
+                    Some(whole) => {
+                        let share = (first(parts).unwrap_or(0.0) / whole).clamp(0.0, 1.0);
+                        Sample { value: Some(share), of: Some(whole as u64) }
+                    }
+                    None => plain(None),
+                }
+            }
+            Formula::Rest { percent, .. } => {
+                let (percents, counts) = values.split_at(percent.len());
+                let rest = |percent: f64| (1.0 - percent / 100.0).clamp(0.0, 1.0);
+                Sample { value: first(percents).map(rest), of: first(counts).map(|count| count as u64) }
+            }
+            Formula::Mean { millis, .. } => {
+                let (means, counts) = values.split_at(millis.len());
+                let seconds = first(means).map(|millis| millis / 1_000.0);
+                Sample { value: seconds, of: first(counts).map(|count| count as u64) }
+            }
+        }
+    }
+}
+
+/// A statistic of a resource's metric. An api may be an HTTP api or a REST api, which name their metrics differently;
+/// whoever calls this gives the right name, see [`errors`].
+fn statistics(resource: &Resource, metric: &'static str, statistic: &str) -> Vec<Statistic> {
+    let one = |namespace, dimension| Statistic {
+        namespace,
+        metric,
+        dimensions: vec![(dimension, resource.name.clone())],
+        statistic: statistic.to_owned(),
+    };
+    dimensions(resource.kind).iter().map(|(namespace, dimension)| one(namespace, *dimension)).collect()
+}
+
+/// Where a kind's metrics lie. A REST api's carry its name, an HTTP api's its id.
+const fn dimensions(kind: ResourceKind) -> &'static [(&'static str, &'static str)] {
+    match kind {
+        ResourceKind::Function => &[("AWS/Lambda", "FunctionName")],
+        ResourceKind::Queue => &[("AWS/SQS", "QueueName")],
+        ResourceKind::Table => &[("AWS/DynamoDB", "TableName")],
+        ResourceKind::Topic => &[("AWS/SNS", "TopicName")],
+        ResourceKind::Api => &[("AWS/ApiGateway", "ApiId"), ("AWS/ApiGateway", "ApiName")],
+        ResourceKind::Role | ResourceKind::Parameter | ResourceKind::Alarm => &[],
+    }
+}
+
+fn calls(resource: &Resource) -> Vec<Statistic> {
+    match resource.kind {
+        ResourceKind::Function => statistics(resource, "Invocations", "Sum"),
+        ResourceKind::Queue => statistics(resource, "NumberOfMessagesSent", "Sum"),
+        ResourceKind::Topic => statistics(resource, "NumberOfMessagesPublished", "Sum"),
+        _ => statistics(resource, "Count", "SampleCount"),
+    }
+}
+
+fn errors(resource: &Resource) -> Vec<Statistic> {
+    match resource.kind {
+        ResourceKind::Function => statistics(resource, "Errors", "Sum"),
+        _ => {
+            let mut both = statistics(resource, "5xx", "Sum");
+            if let Some(rest) = both.get_mut(1) {
+                rest.metric = "5XXError";
+            }
+            both
+        }
+    }
+}
+
+fn durations(resource: &Resource, statistic: &str) -> Vec<Statistic> {
+    let metric = if resource.kind == ResourceKind::Function { "Duration" } else { "Latency" };
+    statistics(resource, metric, statistic)
+}
+
+fn write(table: &Resource, operation: &str) -> Statistic {
+    Statistic {
+        namespace: "AWS/DynamoDB",
+        metric: "SuccessfulRequestLatency",
+        dimensions: vec![("TableName", table.name.clone()), ("Operation", operation.to_owned())],
+        statistic: "SampleCount".into(),
+    }
+}
+
+/// Measures a signal over one closed window.
+pub async fn measure(session: &Session, query: &Query, window: Window) -> Result<Sample, CallError> {
+    let Some(formula) = Formula::of(query) else {
+        return super::unsupported(format!("CloudWatch does not know the {query}"));
+    };
+    let (length, minute) = (window.to.since(window.from), MINUTE.micros());
+    if length <= Span::ZERO || length.micros() % minute != 0 || window.from.micros() % minute != 0 {
+        return super::unsupported(format!(
+            "CloudWatch keeps the {query} by the minute: it cannot be measured every {length}; set `every` to whole minutes"
+        ));
+    }
+    let values = session.batches.ask(session, window, formula.statistics()).await?;
+    Ok(formula.sample(&values))
+}
+
+/// Statistics that wait to be asked for together.
+#[derive(Default)]
+pub struct Batches(Mutex<BTreeMap<Window, Vec<Waiting>>>);
+
+type Values = Result<Vec<Option<f64>>, CallError>;
+
+struct Waiting {
+    statistics: Vec<Statistic>,
+    answer: oneshot::Sender<Values>,
+}
+
+impl Batches {
+    async fn ask(&self, session: &Session, window: Window, statistics: Vec<Statistic>) -> Values {
+        let (answer, answered) = oneshot::channel();
+        let first = {
+            let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let batch = waiting.entry(window).or_default();
+            batch.push(Waiting { statistics, answer });
+            batch.len() == 1
+        };
+        if first {
+            tokio::time::sleep(GATHER.to_std()).await;
+            let batch = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&window).unwrap_or_default();
+            settle(session, window, batch).await;
+        }
+        answered.await.unwrap_or_else(|_| Err(CallError::Unknown("the query was lost".into())))
+    }
+}
+
+/// Asks for a batch and tells everybody who waits.
+async fn settle(session: &Session, window: Window, batch: Vec<Waiting>) {
+    let all: Vec<Statistic> = batch.iter().flat_map(|waiting| waiting.statistics.clone()).collect();
+    let mut values = Ok(Vec::with_capacity(all.len()));
+    for statistics in all.chunks(QUERIES) {
+        match (ask(session, window, statistics).await, &mut values) {
+            (Ok(some), Ok(values)) => values.extend(some),
+            (Err(error), _) => {
+                values = Err(error);
+                break;
+            }
+            (Ok(_), Err(_)) => break,
+        }
+    }
+    let mut from = 0;
+    for Waiting { statistics, answer } in batch {
+        let to = from + statistics.len();
+        // Whoever does not wait any more does not want to know.
+        let _ = answer.send(values.clone().map(|values| values[from..to].to_vec()));
+        from = to;
+    }
+}
+
+async fn ask(session: &Session, window: Window, statistics: &[Statistic]) -> Values {
+    let operation = Operation {
+        family: Family::Metrics,
+        action: "cloudwatch:GetMetricData",
+        arn: "*".into(),
+        about: "metrics".into(),
+    };
+    let queries: Vec<_> = statistics.iter().enumerate().map(|(id, one)| query(id, one, window)).collect();
+    let (mut values, mut next) = (vec![None; statistics.len()], None::<String>);
+    loop {
+        let call = || {
+            let call = session.cloudwatch().get_metric_data().set_metric_data_queries(Some(queries.clone()));
+            call.start_time(date(window.from)).end_time(date(window.to)).set_next_token(next.clone()).send()
+        };
+        let page = session.caller.read(&operation, call).await.map_err(session.refuse(&operation))?;
+        take(&page, window, &mut values)?;
+        match page.next_token() {
+            Some(token) if !token.is_empty() => next = Some(token.to_owned()),
+            _ => return Ok(values),
+        }
+    }
+}
+
+/// Takes over the values of a page. A result that the service could not finish is no missing value.
+fn take(page: &GetMetricDataOutput, window: Window, values: &mut [Option<f64>]) -> Result<(), CallError> {
+    for result in page.metric_data_results() {
+        if matches!(result.status_code(), Some(StatusCode::InternalError | StatusCode::Forbidden)) {
+            let why = result.messages().iter().filter_map(|message| message.value()).collect::<Vec<_>>().join("; ");
+            return Err(CallError::Unknown(format!("cloudwatch:GetMetricData could not finish a query: {why}")));
+        }
+        let index = result.id().and_then(|id| id.strip_prefix('m')?.parse::<usize>().ok());
+        let Some(place) = index.and_then(|index| values.get_mut(index)) else { continue };
+        let mut points = result.timestamps().iter().zip(result.values());
+        let within = |at: &DateTime| (window.from..window.to).contains(&Time::from_micros(at.secs() * 1_000_000));
+        if let Some((_, value)) = points.find(|(at, _)| within(at)) {
+            *place = Some(*value);
+        }
+    }
+    Ok(())
+}
+
+fn query(id: usize, statistic: &Statistic, window: Window) -> MetricDataQuery {
+    let dimension = |(name, value): &(&str, String)| Dimension::builder().name(*name).value(value).build();
+    let metric = CloudWatchMetric::builder()
+        .namespace(statistic.namespace)
+        .metric_name(statistic.metric)
+        .set_dimensions(Some(statistic.dimensions.iter().map(dimension).collect()));
+    let period = window.to.since(window.from).micros() / 1_000_000;
+    let stat = MetricStat::builder()
+        .metric(metric.build())
+        .period(i32::try_from(period).unwrap_or(i32::MAX))
+        .stat(&statistic.statistic);
+    MetricDataQuery::builder().id(format!("m{id}")).metric_stat(stat.build()).build()
+}
+
+fn date(time: Time) -> DateTime {
+    DateTime::from_secs(time.micros() / 1_000_000)
+}
+
+/// Whether a resource that squall only watches is there: it carries a tag, as everything of a stack does, or CloudWatch
+/// had a metric of it in the last two weeks. One of which neither is true could not be watched anyway.
+pub async fn seen(session: &Session, resource: &Resource) -> Result<(), CallError> {
+    let arn = names::arn(session, resource);
+    let operation = |family, action| Operation { family, action, arn: "*".into(), about: resource.to_string() };
+    let tags = operation(Family::Tagging, "tag:GetResources");
+    let tagged = session.caller.read(&tags, || session.tagging().get_resources().resource_arn_list(&arn).send()).await;
+    if tagged.is_ok_and(|page| !page.resource_tag_mapping_list().is_empty()) {
+        return Ok(());
+    }
+    let list = operation(Family::Metrics, "cloudwatch:ListMetrics");
+    for (namespace, dimension) in dimensions(resource.kind) {
+        let filter = DimensionFilter::builder().name(*dimension).value(&resource.name).build();
+        let call = || session.cloudwatch().list_metrics().namespace(*namespace).dimensions(filter.clone()).send();
+        let page = session.caller.read(&list, call).await.map_err(session.refuse(&list))?;
+        if !page.metrics().is_empty() {
+            return Ok(());
+        }
+    }
+    Err(CallError::Gone(resource.to_string()))
+}

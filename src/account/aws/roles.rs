@@ -1,0 +1,151 @@
+//! IAM: what a role is, and its inline policies.
+
+use super::failure::{Failure, Operation};
+use super::lambda;
+use super::limit::Family;
+use super::names;
+use super::session::Session;
+use crate::account::description::RoleDescription;
+use crate::account::{CallError, Observed, Resource, Value};
+
+/// The path of roles that services own; nobody else may change them.
+const SERVICE_LINKED: &str = "/aws-service-role/";
+
+fn operation(session: &Session, action: &'static str, role: &Resource) -> Operation {
+    Operation { family: Family::Iam, action, arn: names::arn(session, role), about: role.to_string() }
+}
+
+/// What a role is.
+pub async fn describe(session: &Session, role: &Resource) -> Result<RoleDescription, CallError> {
+    let operation = operation(session, "iam:GetRole", role);
+    let call = || session.iam().get_role().role_name(&role.name).send();
+    let found = session.caller.read(&operation, call).await.map_err(session.refuse(&operation))?;
+    let Some(found) = found.role else { return Err(CallError::Gone(role.to_string())) };
+    let mut inline_size = 0;
+    for policy in policies(session, role).await? {
+        if let Value::Text(document) = read_policy(session, role, &policy).await?.value {
+            inline_size += document.chars().filter(|c| !c.is_whitespace()).count();
+        }
+    }
+    let arn = found.arn.clone();
+    Ok(RoleDescription {
+        used_by: lambda::those(session, role, |function| function.role() == Some(&arn)).await?,
+        inline_size: u32::try_from(inline_size).unwrap_or(u32::MAX),
+        service_linked: found.path.starts_with(SERVICE_LINKED),
+        arn,
+    })
+}
+
+/// The names of the roles with a tag.
+pub async fn tagged(session: &Session, key: &str, value: &str) -> Result<Vec<String>, CallError> {
+    let operation = |action| Operation { family: Family::Iam, action, arn: "*".into(), about: "roles".into() };
+    let list = operation("iam:ListRoles");
+    let (mut roles, mut marker) = (Vec::new(), None::<String>);
+    loop {
+        let call = || session.iam().list_roles().set_marker(marker.clone()).send();
+        let page = session.caller.read(&list, call).await.map_err(session.refuse(&list))?;
+        roles.extend(page.roles().iter().map(|role| role.role_name().to_owned()));
+        match page.marker() {
+            Some(next) if page.is_truncated() => marker = Some(next.to_owned()),
+            _ => break,
+        }
+    }
+    // ListRoles does not answer tags.
+    let tags = operation("iam:ListRoleTags");
+    let mut tagged = Vec::new();
+    for role in roles {
+        let call = || session.iam().list_role_tags().role_name(&role).send();
+        let page = session.caller.read(&tags, call).await.map_err(session.refuse(&tags))?;
+        if page.tags().iter().any(|tag| tag.key() == key && tag.value() == value) {
+            tagged.push(role);
+        }
+    }
+    Ok(tagged)
+}
+
+/// The names of a role's inline policies.
+pub async fn policies(session: &Session, role: &Resource) -> Result<Vec<String>, CallError> {
+    let operation = operation(session, "iam:ListRolePolicies", role);
+    let (mut policies, mut marker) = (Vec::new(), None::<String>);
+    loop {
+        let call = || session.iam().list_role_policies().role_name(&role.name).set_marker(marker.clone()).send();
+        let page = session.caller.read(&operation, call).await.map_err(session.refuse(&operation))?;
+        policies.extend_from_slice(page.policy_names());
+        match page.marker() {
+            Some(next) if page.is_truncated() => marker = Some(next.to_owned()),
+            _ => return Ok(policies),
+        }
+    }
+}
+
+/// Reads an inline policy: unset when the role is there and the policy is not.
+pub async fn read_policy(session: &Session, role: &Resource, policy: &str) -> Result<Observed, CallError> {
+    let operation = operation(session, "iam:GetRolePolicy", role);
+    let call = || session.iam().get_role_policy().role_name(&role.name).policy_name(policy).send();
+    match session.caller.read(&operation, call).await {
+        Ok(found) => Ok(Observed::plain(Value::Text(percent_decoded(&found.policy_document)))),
+        // One code for both: without the policy, or without the role.
+        Err(failure) if failure.is_gone() => {
+            policies(session, role).await?;
+            Ok(Observed::plain(Value::Unset))
+        }
+        Err(failure) => Err(session.refuse(&operation)(failure)),
+    }
+}
+
+/// Writes or deletes an inline policy.
+pub async fn write_policy(session: &Session, role: &Resource, policy: &str, value: Value) -> Result<(), CallError> {
+    match value {
+        Value::Unset => {
+            let operation = operation(session, "iam:DeleteRolePolicy", role);
+            let call = session.iam().delete_role_policy().role_name(&role.name).policy_name(policy).send();
+            match session.caller.write(&operation, call).await {
+                Err(failure) if !failure.is_gone() => Err(refused(session, &operation, failure)),
+                _ => Ok(()),
+            }
+        }
+        value => {
+            let operation = operation(session, "iam:PutRolePolicy", role);
+            let call = session.iam().put_role_policy().role_name(&role.name).policy_name(policy);
+            let call = call.policy_document(value.to_string()).send();
+            session.caller.write(&operation, call).await.map_err(|failure| refused(session, &operation, failure))?;
+            Ok(())
+        }
+    }
+}
+
+fn refused(session: &Session, operation: &Operation, failure: Failure) -> CallError {
+    session.refuse(operation)(failure)
+}
+
+/// IAM answers documents percent-encoded (RFC 3986). What is not encoded stays as it is.
+fn percent_decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let (mut decoded, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    while at < bytes.len() {
+        let escaped = text.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
+        match escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                decoded.push(byte);
+                at += 3;
+            }
+            None => {
+                decoded.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8(decoded).unwrap_or_else(|_| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_are_decoded() {
+        assert_eq!(percent_decoded("%7B%22Version%22%3A%20%222012%22%7D"), r#"{"Version": "2012"}"#);
+        assert_eq!(percent_decoded("%C3%BC and 100%"), "ü and 100%");
+        assert_eq!(percent_decoded(r#"{"plain":"ü"}"#), r#"{"plain":"ü"}"#);
+    }
+}

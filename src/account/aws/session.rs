@@ -1,0 +1,266 @@
+//! One account as it is reached: its credentials, its clients, who squall is there. Made at the first call, when the
+//! account's number turned out right; before that nothing else is asked.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::os_shim_internal;
+use tokio::sync::OnceCell;
+
+use super::AccountConfig;
+use super::awake::Awake;
+use super::call::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, Caller};
+use super::failure::{Failure, Operation};
+use super::limit::{Family, Limits};
+use super::metrics::Batches;
+use crate::account::{CallError, Identity, RefusedBy};
+use crate::env::Env;
+
+/// An account that may not have been reached yet.
+pub struct Connection {
+    config: AccountConfig,
+    caller: Arc<Caller>,
+    http: Option<SharedHttpClient>,
+    session: OnceCell<Session>,
+}
+
+/// An account that is the right one.
+pub struct Session {
+    pub config: AccountConfig,
+    pub identity: Identity,
+    /// `aws`, `aws-cn`, `aws-us-gov`.
+    pub partition: String,
+    pub caller: Arc<Caller>,
+    /// URLs of queues by their names.
+    pub queue_urls: Mutex<BTreeMap<String, String>>,
+    pub batches: Batches,
+    sdk: SdkConfig,
+    clients: Clients,
+}
+
+#[derive(Default)]
+struct Clients {
+    cloudformation: OnceLock<aws_sdk_cloudformation::Client>,
+    cloudwatch: OnceLock<aws_sdk_cloudwatch::Client>,
+    iam: OnceLock<aws_sdk_iam::Client>,
+    lambda: OnceLock<aws_sdk_lambda::Client>,
+    sqs: OnceLock<aws_sdk_sqs::Client>,
+    ssm: OnceLock<aws_sdk_ssm::Client>,
+    tagging: OnceLock<aws_sdk_resourcegroupstagging::Client>,
+}
+
+impl Connection {
+    /// An account that nobody asked anything yet.
+    pub fn new(
+        config: AccountConfig,
+        env: Arc<dyn Env>,
+        awake: Arc<Awake>,
+        http: Option<SharedHttpClient>,
+    ) -> Connection {
+        let caller = Caller { limits: Limits::new(env.clone()), env, awake };
+        Connection { config, caller: Arc::new(caller), http, session: OnceCell::new() }
+    }
+
+    /// The account, its number checked. Whoever comes first does the work; a failure is not kept.
+    pub async fn session(&self) -> Result<&Session, CallError> {
+        self.session.get_or_try_init(|| self.open()).await
+    }
+
+    async fn open(&self) -> Result<Session, CallError> {
+        let config = &self.config;
+        let base = self.sdk_config().await;
+        let sdk = match &config.role {
+            None => base.clone(),
+            Some(role) => {
+                let mut assumed = AssumeRoleProvider::builder(role)
+                    .session_name(config.session_name.as_deref().unwrap_or("squall"))
+                    .configure(&base);
+                if let Some(id) = &config.external_id {
+                    assumed = assumed.external_id(id);
+                }
+                let provider = SharedCredentialsProvider::new(assumed.build().await);
+                base.to_builder().credentials_provider(provider).build()
+            }
+        };
+        let who = self.who(&sdk).await?;
+        if who.account != config.id {
+            let message = format!(
+                "account `{}` of squall.yaml has the id {}, but its credentials belong to {}; nothing was read or written; \
+                 set `profile`, `role` or AWS_PROFILE to the right one, or correct the id",
+                config.name, config.id, who.account
+            );
+            return Err(CallError::Refused { by: RefusedBy::Invalid, message });
+        }
+        let mut roles = vec![role_of(&who.arn), config.role.as_deref().and_then(role_of)];
+        roles.extend(self.roles_of_profile().await.into_iter().map(Some));
+        if config.role.is_some() {
+            roles.push(role_of(&self.who(&base).await?.arn));
+        }
+        let mut roles: Vec<String> = roles.into_iter().flatten().collect();
+        roles.sort();
+        roles.dedup();
+        let partition = who.arn.split(':').nth(1).unwrap_or("aws").to_owned();
+        Ok(Session {
+            config: config.clone(),
+            identity: Identity { account_id: who.account, arn: who.arn, roles },
+            partition,
+            caller: self.caller.clone(),
+            queue_urls: Mutex::default(),
+            batches: Batches::default(),
+            sdk,
+            clients: Clients::default(),
+        })
+    }
+
+    async fn sdk_config(&self) -> SdkConfig {
+        let config = &self.config;
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new(config.region.clone()))
+            // Reads are repeated by `Caller`, within the account's limits; writes never.
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT_TIMEOUT.to_std())
+                    .operation_attempt_timeout(ATTEMPT_TIMEOUT.to_std())
+                    .build(),
+            )
+            // The time-outs bound every answer already.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        if let Ok(name) = AppName::new("squall") {
+            loader = loader.app_name(name);
+        }
+        if let Some(profile) = &config.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(url) = &config.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        if let Some(http) = &self.http {
+            let recorded = Credentials::new("recorded", "recorded", None, None, "recorded");
+            loader = loader.http_client(http.clone()).credentials_provider(recorded);
+        }
+        loader.load().await
+    }
+
+    async fn who(&self, sdk: &SdkConfig) -> Result<Who, CallError> {
+        let operation = Operation {
+            family: Family::Sts,
+            action: "sts:GetCallerIdentity",
+            arn: "*".into(),
+            about: format!("account {}", self.config.name),
+        };
+        let sts = aws_sdk_sts::Client::new(sdk);
+        let reply = self.caller.read(&operation, || sts.get_caller_identity().send()).await;
+        let reply = reply.map_err(|failure| failure.into_error(&operation, "the caller"))?;
+        Ok(Who {
+            account: reply.account().unwrap_or_default().to_owned(),
+            arn: reply.arn().unwrap_or_default().to_owned(),
+        })
+    }
+
+    /// The roles that the profile assumes on its way, by its chain of `source_profile`.
+    async fn roles_of_profile(&self) -> Vec<String> {
+        if self.http.is_some() {
+            return Vec::new();
+        }
+        let (fs, env) = (os_shim_internal::Fs::real(), os_shim_internal::Env::real());
+        let chosen = self.config.profile.clone().map(Cow::Owned);
+        let Ok(profiles) = aws_config::profile::load(&fs, &env, &Default::default(), chosen).await else {
+            return Vec::new();
+        };
+        let (mut roles, mut seen) = (Vec::new(), Vec::new());
+        let mut name = profiles.selected_profile().to_owned();
+        while let Some(profile) = profiles.get_profile(&name) {
+            roles.extend(profile.get("role_arn").and_then(role_of));
+            seen.push(name);
+            match profile.get("source_profile") {
+                Some(next) if !seen.iter().any(|seen| seen == next) => name = next.to_owned(),
+                _ => break,
+            }
+        }
+        roles
+    }
+}
+
+struct Who {
+    account: String,
+    arn: String,
+}
+
+/// The role in an ARN of a role or of a session of one.
+fn role_of(arn: &str) -> Option<String> {
+    let resource = arn.splitn(6, ':').nth(5)?;
+    match resource.split('/').collect::<Vec<_>>().as_slice() {
+        ["assumed-role", role, ..] => Some((*role).to_owned()),
+        ["role", .., role] => Some((*role).to_owned()),
+        _ => None,
+    }
+}
+
+impl Session {
+    /// Lambda.
+    pub fn lambda(&self) -> &aws_sdk_lambda::Client {
+        self.clients.lambda.get_or_init(|| aws_sdk_lambda::Client::new(&self.sdk))
+    }
+
+    /// SQS.
+    pub fn sqs(&self) -> &aws_sdk_sqs::Client {
+        self.clients.sqs.get_or_init(|| aws_sdk_sqs::Client::new(&self.sdk))
+    }
+
+    /// IAM.
+    pub fn iam(&self) -> &aws_sdk_iam::Client {
+        self.clients.iam.get_or_init(|| aws_sdk_iam::Client::new(&self.sdk))
+    }
+
+    /// Systems Manager.
+    pub fn ssm(&self) -> &aws_sdk_ssm::Client {
+        self.clients.ssm.get_or_init(|| aws_sdk_ssm::Client::new(&self.sdk))
+    }
+
+    /// CloudWatch.
+    pub fn cloudwatch(&self) -> &aws_sdk_cloudwatch::Client {
+        self.clients.cloudwatch.get_or_init(|| aws_sdk_cloudwatch::Client::new(&self.sdk))
+    }
+
+    /// CloudFormation.
+    pub fn cloudformation(&self) -> &aws_sdk_cloudformation::Client {
+        self.clients.cloudformation.get_or_init(|| aws_sdk_cloudformation::Client::new(&self.sdk))
+    }
+
+    /// The tags of all services.
+    pub fn tagging(&self) -> &aws_sdk_resourcegroupstagging::Client {
+        self.clients.tagging.get_or_init(|| aws_sdk_resourcegroupstagging::Client::new(&self.sdk))
+    }
+
+    /// Sorts a failure for the engine.
+    pub fn refuse(&self, operation: &Operation) -> impl Fn(Failure) -> CallError {
+        move |failure| failure.into_error(operation, &self.identity.arn)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_is_known_from_its_arn_and_from_that_of_a_session() {
+        for (arn, role) in [
+            ("arn:aws:sts::111122223333:assumed-role/Deployer/ana", Some("Deployer")),
+            ("arn:aws:iam::111122223333:role/team/Deployer", Some("Deployer")),
+            ("arn:aws:iam::111122223333:user/ana", None),
+            ("nonsense", None),
+        ] {
+            assert_eq!(role_of(arn).as_deref(), role, "{arn}");
+        }
+    }
+}

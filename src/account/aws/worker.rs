@@ -1,0 +1,170 @@
+//! The thread that makes the calls: each is a task, its answer goes back through a channel.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::awake::{Awake, BEAT};
+use super::session::{Connection, Session};
+use super::{AccountConfig, alarms, find, invalid, lambda, load, metrics, names, queues, roles, ssm, unsupported};
+use crate::account::{
+    AccountName, Call, CallError, CallId, Description, Metric, Outcome, Query, Reply, Resource, ResourceKind, Setting,
+    Window, Write,
+};
+use crate::env::Env;
+
+type Answers = Sender<(CallId, Outcome)>;
+
+/// The thread, from the outside. It ends when this is dropped; calls that are under way are dropped with it.
+pub struct Worker {
+    calls: UnboundedSender<(CallId, Call)>,
+    answers: Answers,
+}
+
+impl Worker {
+    /// Starts the thread. It builds no client before a call needs it.
+    pub fn start(
+        accounts: Vec<AccountConfig>,
+        env: Arc<dyn Env>,
+        http: Option<SharedHttpClient>,
+        answers: Answers,
+    ) -> Worker {
+        let (calls, inbox) = unbounded_channel();
+        let worker = Worker { calls, answers: answers.clone() };
+        // Without a thread the inbox is gone, and each call is told so.
+        let _ = std::thread::Builder::new().name("aws".into()).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            if let Ok(runtime) = runtime {
+                runtime.block_on(serve(accounts, env, http, inbox, answers));
+            }
+        });
+        worker
+    }
+
+    /// Starts a call.
+    pub fn submit(&self, id: CallId, call: Call) {
+        if self.calls.send((id, call)).is_err() {
+            let outcome = unsupported("the thread that calls AWS could not be started; the call was never sent");
+            // Whoever asked is gone as well.
+            let _ = self.answers.send((id, outcome));
+        }
+    }
+}
+
+async fn serve(
+    accounts: Vec<AccountConfig>,
+    env: Arc<dyn Env>,
+    http: Option<SharedHttpClient>,
+    mut inbox: UnboundedReceiver<(CallId, Call)>,
+    answers: Answers,
+) {
+    let awake = Arc::new(Awake::new(env.clone()));
+    let beats = awake.clone();
+    tokio::spawn(async move {
+        loop {
+            beats.sleeps();
+            tokio::time::sleep(BEAT.to_std()).await;
+        }
+    });
+    let connect = |config: AccountConfig| {
+        (config.name.clone(), Arc::new(Connection::new(config, env.clone(), awake.clone(), http.clone())))
+    };
+    let connections: BTreeMap<AccountName, Arc<Connection>> = accounts.into_iter().map(connect).collect();
+    while let Some((id, call)) = inbox.recv().await {
+        let (connection, answers) = (connections.get(account(&call)).cloned(), answers.clone());
+        tokio::spawn(async move {
+            // A task of its own: a panic in it must be an answer too.
+            let outcome = tokio::spawn(answer(connection, call)).await;
+            let outcome =
+                outcome.unwrap_or_else(|_| Err(CallError::Unknown("the call ended in a bug of squall".into())));
+            let _ = answers.send((id, outcome));
+        });
+    }
+}
+
+/// The account that a call is about.
+fn account(call: &Call) -> &AccountName {
+    match call {
+        Call::Identify { account } | Call::Resolve { account, .. } | Call::ListMarks { account } => account,
+        Call::Describe { resource } => &resource.account,
+        Call::Read { setting } => setting.account(),
+        Call::Write(write) => write.setting.account(),
+        Call::Send { queue, .. }
+        | Call::Receive { queue, .. }
+        | Call::DeleteMessage { queue, .. }
+        | Call::ReleaseMessage { queue, .. } => &queue.account,
+        Call::Measure { query, .. } => &query.resource.account,
+        Call::Load { target, .. } => &target.account,
+    }
+}
+
+async fn answer(connection: Option<Arc<Connection>>, call: Call) -> Outcome {
+    let Some(connection) = connection else {
+        return invalid(format!("squall.yaml has no account `{}` of the kind `aws`", account(&call)));
+    };
+    let session = connection.session().await?;
+    match call {
+        Call::Identify { .. } => Ok(Reply::Identity(session.identity.clone())),
+        Call::Resolve { selector, .. } => find::resolve(session, &selector).await.map(Reply::Resources),
+        Call::Describe { resource } => Ok(Reply::Description(Box::new(describe(session, &resource).await?))),
+        Call::Read { setting } => read(session, &setting).await,
+        Call::Write(write) => self::write(session, write).await.map(|()| Reply::Done),
+        Call::ListMarks { .. } => ssm::list_marks(session).await.map(Reply::Marks),
+        Call::Send { queue, messages } => queues::send(session, &queue, messages).await.map(Reply::Sent),
+        Call::Receive { queue, hide } => queues::receive(session, &queue, hide).await.map(Reply::Received),
+        Call::DeleteMessage { queue, handle } => {
+            queues::delete_message(session, &queue, &handle).await.map(|()| Reply::Done)
+        }
+        Call::ReleaseMessage { queue, handle } => {
+            queues::release_message(session, &queue, &handle).await.map(|()| Reply::Done)
+        }
+        Call::Measure { query, window } => measure(session, &query, window).await,
+        Call::Load { target, requests, spread, marker } => load::load(session, &target, requests, spread, marker).await,
+    }
+}
+
+/// What a resource is.
+pub async fn describe(session: &Session, resource: &Resource) -> Result<Description, CallError> {
+    Ok(match resource.kind {
+        ResourceKind::Function => Description::Function(lambda::describe(session, resource).await?),
+        ResourceKind::Queue => Description::Queue(queues::describe(session, resource).await?),
+        ResourceKind::Role => Description::Role(roles::describe(session, resource).await?),
+        ResourceKind::Parameter => Description::Parameter(ssm::describe(session, resource).await?),
+        ResourceKind::Alarm => Description::Other { arn: alarms::describe(session, resource).await? },
+        ResourceKind::Table | ResourceKind::Topic | ResourceKind::Api => {
+            metrics::seen(session, resource).await?;
+            Description::Other { arn: names::arn(session, resource) }
+        }
+    })
+}
+
+async fn read(session: &Session, setting: &Setting) -> Outcome {
+    let observed = match setting {
+        Setting::Mark { resource } => ssm::read_mark(session, resource).await?,
+        Setting::ReservedConcurrency { function } => lambda::read_concurrency(session, function).await?,
+        Setting::FaultFlag { parameter, key } => ssm::read_flag(session, parameter, key).await?,
+        Setting::RolePolicy { role, policy } => roles::read_policy(session, role, policy).await?,
+    };
+    Ok(Reply::Observed(observed))
+}
+
+async fn write(session: &Session, write: Write) -> Result<(), CallError> {
+    match &write.setting {
+        Setting::Mark { resource } => ssm::write_mark(session, resource, write.value).await,
+        Setting::ReservedConcurrency { function } => lambda::write_concurrency(session, function, write.value).await,
+        Setting::FaultFlag { parameter, .. } => ssm::write_flags(session, parameter, write.whole).await,
+        Setting::RolePolicy { role, policy } => roles::write_policy(session, role, policy, write.value).await,
+    }
+}
+
+async fn measure(session: &Session, query: &Query, window: Window) -> Outcome {
+    let sample = match query.metric {
+        Metric::Depth | Metric::InFlight | Metric::Delayed => queues::measure(session, query, window).await?,
+        Metric::AlarmState => alarms::measure(session, &query.resource, window).await?,
+        _ => metrics::measure(session, query, window).await?,
+    };
+    Ok(Reply::Sample(sample))
+}
