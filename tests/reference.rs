@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use squall::account::sandbox::traffic::TrafficFile;
 use squall::faults::{FaultSpec, page};
 use squall::spec::experiment::Experiment;
 use squall::spec::hypothesis::Hypothesis;
@@ -28,14 +29,18 @@ fn the_reference_pages_are_fresh() {
     fresh("docs/reference/experiment.md", &reference::page("The experiment file", &Experiment::shape()));
     fresh("docs/reference/hypothesis.md", &reference::page("The hypothesis file", &Hypothesis::shape()));
     fresh("docs/reference/project.md", &reference::page("squall.yaml", &Project::shape()));
+    fresh("docs/reference/traffic.md", &reference::page("The traffic file", &TrafficFile::shape()));
     fresh("docs/reference/findings.md", &reference::findings());
 }
 
 #[test]
 fn the_schemas_are_fresh() {
-    for (name, schema) in
-        [("experiment", schema::experiment()), ("hypothesis", schema::hypothesis()), ("project", schema::project())]
-    {
+    for (name, schema) in [
+        ("experiment", schema::experiment()),
+        ("hypothesis", schema::hypothesis()),
+        ("project", schema::project()),
+        ("traffic", schema::of::<TrafficFile>()),
+    ] {
         let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         fresh(&format!("docs/schema/{name}.json"), &text);
     }

@@ -149,3 +149,16 @@ fn what_holds_has_something_to_say() {
         assert_eq!(run.verdict.finding, Finding::Broken, "{name}: {asks_more}\n{}", line::text(&run.events));
     }
 }
+
+/// The experiment that `docs/experiments.md` builds piece by piece is one.
+#[test]
+fn the_experiment_of_the_documentation_is_one() {
+    let page = std::fs::read_to_string(root().join("docs/experiments.md")).expect("the page");
+    let blocks = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("documented.yaml");
+    std::fs::write(&path, blocks.collect::<String>()).expect("written");
+    let (files, findings) = ExperimentFiles::open(&path, &project(), None, &Known::default());
+    assert!(findings.is_empty(), "{}", findings.render(Style::Plain));
+    assert_eq!(files.expect("an experiment").experiment.value.faults.len(), 1);
+}
