@@ -17,6 +17,7 @@ mod prepare;
 mod project;
 mod report;
 mod run;
+mod schema;
 mod screen;
 mod signals;
 mod status;
@@ -90,6 +91,7 @@ enum Command {
     Log(log::Args),
     Report(report::Args),
     Faults(faults::Args),
+    Schema(schema::Args),
     Completions(completions::Args),
 }
 
@@ -158,6 +160,7 @@ fn execute(command: Command, context: &mut Context) -> Ended {
         Command::Status(args) => status::execute(&args, context),
         Command::Log(args) => log::execute(&args, context),
         Command::Report(args) => report::execute(&args, context),
+        Command::Schema(args) => schema::execute(&args, context),
         Command::Faults(args) => faults::execute(&args, context),
         Command::Completions(args) => completions::execute(&args, context),
     }
