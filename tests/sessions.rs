@@ -2,6 +2,8 @@
 //!
 //! Pinned are the run's name, the seed, the start, the width and who runs it; nothing is taken out of the output.
 
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,5 +1,7 @@
 //! The rules of the house that a compiler does not know. Clippy holds the others (`Cargo.toml`, `clippy.toml`).
 
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -219,7 +219,7 @@ proptest! {
         let mut after = SqliteStore::open(cut.path()).unwrap();
         let left = after.events(&run()).unwrap();
         prop_assert!(journal.starts_with(&left));
-        prop_assert!(left.len() % batch == 0 || left.len() == journal.len(), "{} of batches of {}", left.len(), batch);
+        prop_assert!(left.len().is_multiple_of(batch) || left.len() == journal.len(), "{} of batches of {}", left.len(), batch);
         // And it goes on from there.
         let epoch = after.take_over(&run(), "bo").unwrap();
         after.append(&run(), epoch, &journal[left.len()..]).unwrap();
