@@ -19,7 +19,7 @@ use crate::units::{Span, Time};
 /// The size of a chart, in the units of its picture; the page scales it.
 const WIDTH: f64 = 860.0;
 const LEFT: f64 = 112.0;
-const RIGHT: f64 = 846.0;
+const RIGHT: f64 = 762.0;
 
 /// Windows beyond this number are drawn as a line without a dot for each.
 const MOST_DOTS: usize = 400;
@@ -62,7 +62,7 @@ pub fn signal(summary: &Summary, signal: &SignalStory) -> Markup {
             (faults_shaded(summary, &time, top, bottom))
             (time_ticks(&time, top, bottom))
             @if alarm {
-                (alarm_strip(signal, &time, top, bottom))
+                (alarm_strip(summary, signal, &time, top, bottom))
             } @else {
                 (curve(signal, &time, top, bottom))
             }
@@ -163,11 +163,19 @@ fn curve(signal: &SignalStory, time: &TimeAxis, top: f64, bottom: f64) -> Markup
     let values = signal.windows.iter().filter_map(|point| point.value);
     let axis = ValueAxis::over(signal.metric, values, limit, (top, bottom));
     let dots = signal.windows.len() <= MOST_DOTS;
+    // A low picture has room for the ends of its axis only.
+    let mut ticks = axis.ticks();
+    if bottom - top < 60.0 {
+        ticks = ticks.first().into_iter().chain(ticks.last()).cloned().collect();
+    }
     html! {
-        @for (value, label) in axis.ticks() {
+        @for (value, label) in ticks {
             @let y = axis.y(value);
             line class="grid" x1=(n(LEFT)) y1=(n(y)) x2=(n(RIGHT)) y2=(n(y)) {}
             text class="tick" x=(n(LEFT - 8.0)) y=(n(y + 4.0)) text-anchor="end" { (label) }
+        }
+        @for point in signal.windows.iter().filter(|point| point.own > 0) {
+            (own_bar(point, time, &axis))
         }
         @if let Some(limit) = limit {
             (bound_line(signal, &axis, limit))
@@ -192,17 +200,29 @@ fn curve(signal: &SignalStory, time: &TimeAxis, top: f64, bottom: f64) -> Markup
     }
 }
 
+/// The part of a window's count that may be this run's own.
+fn own_bar(point: &Point, time: &TimeAxis, axis: &ValueAxis) -> Markup {
+    let height = point.value.unwrap_or(0.0).min(f64::from(point.own)).max(0.0);
+    let (x, width) = extent(time, point.from, point.to);
+    let y = axis.y(height);
+    html! {
+        @if height > 0.0 {
+            rect class="own" x=(n(x)) y=(n(y)) width=(n(width)) height=(n(axis.y(0.0) - y)) { title { "messages of this run" } }
+        }
+    }
+}
+
 fn bound_line(signal: &SignalStory, axis: &ValueAxis, limit: f64) -> Markup {
     let inside = axis.holds(limit);
     let y = if inside { axis.y(limit) } else { axis.top };
-    // Under the line where there is no room above it.
-    let label_y = if y - axis.top < 14.0 { y + 13.0 } else { y - 5.0 };
     html! {
         @if inside {
             line class="bound" x1=(n(LEFT)) y1=(n(y)) x2=(n(RIGHT)) y2=(n(y)) {}
         }
-        text class="bound-word" x=(n(LEFT + 6.0)) y=(n(label_y)) {
-            (signal.expected) @if !inside { " (above this chart)" }
+        text class="bound-word" x=(n(RIGHT + 7.0)) y=(n(y + 4.0)) {
+            // A limit above the picture is pointed at.
+            @if !inside { "↑ " }
+            (signal.expected)
         }
     }
 }
@@ -230,10 +250,10 @@ fn moment(metric: Metric, point: &Point) -> Time {
     }
 }
 
-fn alarm_strip(signal: &SignalStory, time: &TimeAxis, top: f64, bottom: f64) -> Markup {
+fn alarm_strip(summary: &Summary, signal: &SignalStory, time: &TimeAxis, top: f64, bottom: f64) -> Markup {
     html! {
         text class="tick" x=(n(LEFT - 8.0)) y=(n((top + bottom) / 2.0 + 4.0)) text-anchor="end" { "state" }
-        @for (state, from, to) in states(signal) {
+        @for (state, from, to) in states(signal, summary.times.last) {
             @let (x, width) = extent(time, from, to);
             @let word = match state { None => "no data", Some(true) => "ALARM", Some(false) => "OK" };
             @let class = match state { None => "unknown", Some(true) => "alarm", Some(false) => "ok" };
@@ -248,15 +268,22 @@ fn alarm_strip(signal: &SignalStory, time: &TimeAxis, top: f64, bottom: f64) -> 
     }
 }
 
-/// Stretches of one alarm state.
-fn states(signal: &SignalStory) -> Vec<(Option<bool>, Time, Time)> {
+/// Stretches of one alarm state. A window's state was read at its end and is known to last until then at the next.
+fn states(signal: &SignalStory, last: Time) -> Vec<(Option<bool>, Time, Time)> {
     let mut states: Vec<(Option<bool>, Time, Time)> = Vec::new();
     for point in &signal.windows {
         let state = point.value.map(|value| value >= 0.5);
         match states.last_mut() {
             Some((known, _, to)) if *known == state && *to >= point.from => *to = point.to,
-            _ => states.push((state, point.from, point.to)),
+            Some((_, _, to)) => {
+                *to = (*to).max(point.to);
+                states.push((state, point.to, point.to));
+            }
+            None => states.push((state, point.to, point.to)),
         }
+    }
+    if let Some((_, _, to)) = states.last_mut() {
+        *to = (*to).max(last.min(*to + signal.every));
     }
     states
 }
@@ -287,30 +314,33 @@ fn signal_marks(summary: &Summary, signal: &SignalStory) -> Vec<Mark> {
     marks
 }
 
-/// Marks with their words above the plot, in two rows so that near ones can be read.
+/// Marks with their words above the plot, in two rows so that near ones can be read; those at one place share a word.
 fn marks(marks: &[Mark], time: &TimeAxis, top: f64, bottom: f64) -> Markup {
+    let mut groups: Vec<(f64, String)> = Vec::new();
+    for mark in marks {
+        let x = time.x(mark.at);
+        match groups.last_mut() {
+            Some((last, word)) if x - *last < 14.0 => *word += &format!(", {}", mark.word),
+            _ => groups.push((x, mark.word.to_owned())),
+        }
+    }
     let mut ends = [f64::MIN; 2];
-    let placed: Vec<(&Mark, f64, Option<usize>)> = marks
-        .iter()
-        .map(|mark| {
-            let x = time.x(mark.at);
-            let half = mark.word.len() as f64 * 3.4 + 3.0;
-            let row = (0..2).find(|row| x - half > ends[*row]);
-            if let Some(row) = row {
-                ends[row] = x + half;
-            }
-            (mark, x, row)
-        })
-        .collect();
+    let mut rows: Vec<usize> = Vec::new();
+    for (x, word) in &groups {
+        let half = word.chars().count() as f64 * 3.2 + 4.0;
+        let row = usize::from(x - half <= ends[0]);
+        ends[row] = x + half;
+        rows.push(row);
+    }
     html! {
-        @for (mark, x, row) in placed {
-            @let y = 12.0 + 14.0 * row.unwrap_or(1) as f64;
-            line class={ "mark " (mark.class) } x1=(n(x)) y1=(n(if row.is_some() { y + 3.0 } else { top })) x2=(n(x)) y2=(n(bottom)) {
+        @for mark in marks {
+            @let x = time.x(mark.at);
+            line class={ "mark " (mark.class) } x1=(n(x)) y1=(n(top - 3.0)) x2=(n(x)) y2=(n(bottom)) {
                 title { (mark.word) " " (words::offset(time.from, mark.at)) }
             }
-            @if row.is_some() {
-                text class="mark-word" x=(n(x)) y=(n(y)) text-anchor="middle" { (mark.word) }
-            }
+        }
+        @for ((x, word), row) in groups.iter().zip(rows) {
+            text class="mark-word" x=(n(*x)) y=(n(26.0 - 14.0 * row as f64)) text-anchor="middle" { (word) }
         }
     }
 }
@@ -318,10 +348,11 @@ fn marks(marks: &[Mark], time: &TimeAxis, top: f64, bottom: f64) -> Markup {
 fn tip(signal: &SignalStory, point: &Point, start: Time) -> String {
     let of = point.of.map_or_else(String::new, |of| format!(" of {}", words::whole(of)));
     format!(
-        "{} to {}: {}{of}{}",
+        "{} to {}: {}{of}{}{}",
         words::offset(start, point.from),
         words::offset(start, point.to),
         signal.shown(point),
+        words::own(point.own, point.value),
         if point.breaks { ", breaks the bound" } else { "" }
     )
 }

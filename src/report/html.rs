@@ -4,7 +4,7 @@ mod sections;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use self::sections::prose;
+use self::sections::{prose, remedy};
 use super::summary::Summary;
 use super::summary::headline::Ending;
 use super::words;
@@ -95,7 +95,7 @@ fn left(summary: &Summary) -> Markup {
                     @for left in &summary.left {
                         li {
                             b { (left.resource) } ": " (prose(&left.what))
-                            p { (prose(&left.remedy)) }
+                            (remedy(&left.remedy))
                         }
                     }
                 }
@@ -133,7 +133,7 @@ fn facts(summary: &Summary) -> Markup {
                 div {
                     dt { "Put back" }
                     dd { (summary.undo.settled) " of " (words::plural(summary.undo.made, "change", "changes"))
-                        small { (offset(began)) " to " (offset(verified)) ", verified" } }
+                        small { "begun " (offset(began)) ", verified " (offset(verified)) } }
                 }
             }
             @if times.gone.is_some() {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::summary::ledger::{LedgerEntry, Status};
 use super::words;
 use crate::account::{Metric, Query, SendOutcome, Setting, Value};
-use crate::plan::{Bound, ChangeId, DuringFault, Plan};
+use crate::plan::{Bound, ChangeId, DuringFault, Plan, SignalPlan};
 use crate::run::Recorded;
 use crate::run::event::{Event, Left, MessageAccount, Phase, Settled, WriteOutcome};
 use crate::run::state::State;
@@ -238,7 +238,7 @@ impl Narrator {
             (Some(_), true) => Mood::Breaks,
             (Some(v), false) => Mood::Steady { in_alarm: about.query.metric == Metric::AlarmState && v >= 0.5 },
         };
-        let allowed = about.during_fault == DuringFault::MayBreak && *phase == Phase::Fault;
+        let allowed = may_break_now(about, *phase);
         let news = match self.signals.get(signal) {
             None => true,
             Some(last) if last.mood != mood => true,
@@ -258,11 +258,12 @@ impl Narrator {
         let text = match mood {
             Mood::NoData => format!("{} ({when})", about.query),
             _ => format!(
-                "{} is {}, {}{} ({when})",
+                "{} is {}{}, {}{} ({when})",
                 about.query,
                 words::sample(about, *sample, *breaks),
+                words::own(state.own_part(about), sample.value),
                 words::expected(about.query.metric, about.bound, *phase),
-                if allowed && *breaks { "; it may break now" } else { "" },
+                if allowed && *breaks { until_when(state) } else { String::new() },
             ),
         };
         Some((label, tone, text))
@@ -271,6 +272,19 @@ impl Narrator {
     fn unmeasured(&mut self, query: &Query, error: &str) -> Option<(Label, Tone, String)> {
         let text = format!("{query} could not be measured: {error}");
         self.unmeasured.insert(query.to_string()).then_some((Label::NoData, Tone::Warning, text))
+    }
+}
+
+/// Whether a hypothesis allows a signal to be out of its bound: what may break, until the recovery is over.
+pub fn may_break_now(signal: &SignalPlan, phase: Phase) -> bool {
+    let may = signal.during_fault == DuringFault::MayBreak || matches!(signal.bound, Bound::FiresWithin(_));
+    may && phase != Phase::Baseline
+}
+
+fn until_when(state: &State) -> String {
+    match state.gone {
+        None => "; it may break now".into(),
+        Some(gone) => format!("; it has until {}", words::offset(state.started, gone + state.plan.recovers_within)),
     }
 }
 

@@ -1,11 +1,11 @@
 //! What a terminal shows while a run goes on, below the lines that scroll by: how far it is, each signal with its
 //! newest windows, and what is in the account now. A pure picture of the [`State`], which is folded from the events.
 
-use super::line::{Tone, stop_sentence};
+use super::line::{Tone, may_break_now, stop_sentence};
 use super::sparkline;
 use super::summary::signals::Point;
 use super::words;
-use crate::plan::{Change, DuringFault, SignalPlan};
+use crate::plan::{Change, SignalPlan};
 use crate::run::event::Phase;
 use crate::run::state::{SignalState, State};
 use crate::units::{Span, Time};
@@ -110,49 +110,56 @@ fn part_done(state: &State, phase: Phase, length: Span) -> f64 {
     (state.last.since(*entered).secs_f64() / length.secs_f64().max(1.0)).min(1.0)
 }
 
+/// What a signal's row holds.
+struct Told {
+    name: String,
+    windows: Vec<Point>,
+    value: String,
+    expected: String,
+    tone: Tone,
+    mood: &'static str,
+}
+
+impl Told {
+    fn of((plan, seen): (&SignalPlan, &SignalState)) -> Told {
+        let value = seen.windows.last().map_or_else(String::new, |last| match words::finite(last.sample.value) {
+            None => "no data".into(),
+            Some(value) => words::value_beside(plan.query.metric, plan.bound, value, last.breaks),
+        });
+        let (tone, mood) = mood(plan, seen);
+        Told {
+            name: words::one_line(&plan.query.to_string()),
+            windows: seen.windows.iter().map(Point::from).collect(),
+            value,
+            expected: words::bound(plan.query.metric, plan.bound),
+            tone,
+            mood,
+        }
+    }
+}
+
 /// One row a signal: name, newest windows, last value, what is expected, how it stands.
 fn signals(state: &State, width: usize) -> Vec<Row> {
-    let told: Vec<(String, Vec<Point>, String, String, (Tone, &'static str))> = state
-        .plan
-        .signals
-        .iter()
-        .zip(&state.signals)
-        .map(|(plan, seen)| {
-            let last = seen.windows.last();
-            let value = last.map_or_else(String::new, |last| match words::finite(last.sample.value) {
-                None => "no data".into(),
-                Some(value) => words::value_beside(plan.query.metric, plan.bound, value, last.breaks),
-            });
-            let name = words::one_line(&plan.query.to_string());
-            let expected = words::bound(plan.query.metric, plan.bound);
-            (name, seen.windows.iter().map(Point::from).collect(), value, expected, mood(plan, seen))
-        })
-        .collect();
-    let widest = |column: &dyn Fn(&(String, Vec<Point>, String, String, (Tone, &str))) -> usize| {
-        told.iter().map(column).max().unwrap_or(0)
-    };
-    let values = widest(&|row| columns(&row.2));
-    let expectations = widest(&|row| columns(&row.3));
-    let moods = widest(&|row| row.4.1.len());
-    let names = widest(&|row| columns(&row.0));
+    let told: Vec<Told> = state.plan.signals.iter().zip(&state.signals).map(Told::of).collect();
+    let widest = |column: fn(&Told) -> &str| told.iter().map(|told| columns(column(told))).max().unwrap_or(0);
+    let values = widest(|told| &told.value);
+    let expectations = widest(|told| &told.expected);
     // Two columns between each two.
-    let rest = values + expectations + moods + 8;
-    let names = names.min(width.saturating_sub(rest + LEAST_SPARK)).max(8);
+    let rest = values + expectations + widest(|told| told.mood) + 8;
+    let names = widest(|told| &told.name).min(width.saturating_sub(rest + LEAST_SPARK)).max(8);
     let sparks = width.saturating_sub(rest + names).max(LEAST_SPARK);
-    told.iter()
-        .zip(&state.plan.signals)
-        .map(|((name, windows, value, expected, (tone, mood)), plan)| {
-            let spark = sparkline::newest(windows, plan.bound, sparks);
-            Row(vec![
-                (Tone::Plain, pad(&fit(name, names), names)),
-                (Tone::Quiet, format!("  {}", " ".repeat(sparks - spark.chars().count()))),
-                (*tone, spark),
-                (Tone::Strong, format!("  {}{value}", " ".repeat(values - columns(value)))),
-                (Tone::Quiet, format!("  {}", pad(expected, expectations))),
-                (*tone, format!("  {mood}")),
-            ])
-        })
-        .collect()
+    let row = |(told, plan): (&Told, &SignalPlan)| {
+        let spark = sparkline::newest(&told.windows, plan.bound, sparks);
+        Row(vec![
+            (Tone::Plain, pad(&fit(&told.name, names), names)),
+            (Tone::Quiet, format!("  {}", " ".repeat(sparks - spark.chars().count()))),
+            (told.tone, spark),
+            (Tone::Strong, format!("  {}{}", " ".repeat(values - columns(&told.value)), told.value)),
+            (Tone::Quiet, format!("  {}", pad(&told.expected, expectations))),
+            (told.tone, format!("  {}", told.mood)),
+        ])
+    };
+    told.iter().zip(&state.plan.signals).map(row).collect()
 }
 
 fn mood(plan: &SignalPlan, seen: &SignalState) -> (Tone, &'static str) {
@@ -160,10 +167,11 @@ fn mood(plan: &SignalPlan, seen: &SignalState) -> (Tone, &'static str) {
         (Some(_), _) => (Tone::Bad, "broken"),
         (None, None) => (Tone::Quiet, "not yet"),
         (None, Some(last)) if words::finite(last.sample.value).is_none() => (Tone::Warning, "no data"),
-        (None, Some(last)) if last.breaks => match (plan.during_fault, last.phase) {
-            (DuringFault::MayBreak, Phase::Fault | Phase::Undo) => (Tone::Warning, "may break"),
-            _ => (Tone::Bad, "breaks"),
+        (None, Some(last)) if last.breaks && may_break_now(plan, last.phase) => match last.phase {
+            Phase::Recovery => (Tone::Warning, "recovers"),
+            _ => (Tone::Warning, "may break"),
         },
+        (None, Some(last)) if last.breaks => (Tone::Bad, "breaks"),
         (None, Some(_)) => (Tone::Good, "steady"),
     }
 }

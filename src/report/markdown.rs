@@ -63,22 +63,19 @@ fn left(summary: &Summary) -> String {
         return String::new();
     }
     let lines = summary.left.iter().map(|left| {
-        format!("\n> - **{}**: {}. Next: {}", text(&left.resource.to_string()), prose(&left.what), prose(&left.remedy))
+        let is_command = ["squall ", "aws "].iter().any(|program| left.remedy.starts_with(program));
+        let remedy = if is_command { code(&left.remedy) } else { prose(&left.remedy) };
+        format!("\n> - **{}**: {}. Next: {remedy}", text(&left.resource.to_string()), prose(&left.what))
     });
     format!("> [!CAUTION]\n> **Left behind**{}", lines.collect::<String>())
 }
 
 fn hypothesis(summary: &Summary) -> String {
-    let mut out = format!("### Hypothesis\n\n{}\n", paragraph(&summary.because));
+    let mut out = format!("### Hypothesis\n\n{}\n", paragraph(&prose(&summary.because)));
     for hypothesis in &summary.hypotheses {
         out += &format!("\n- **{}**", text(&hypothesis.name));
         for signal in hypothesis.signals.iter().filter_map(|number| summary.signals.get(*number)) {
-            out += &format!(
-                "\n  - {}, {}: {}",
-                text(&signal.title),
-                words::during(signal.during_fault),
-                finding(signal.finding)
-            );
+            out += &format!("\n  - {}, {}: {}", text(&signal.title), signal.asked(), finding(signal.finding));
         }
     }
     out
@@ -313,12 +310,11 @@ fn text(plain: &str) -> String {
     out
 }
 
-/// A text that stands at the start of a line, where a dash or a number would begin a list.
-fn paragraph(plain: &str) -> String {
-    let text = text(plain);
-    let starts_list = text.starts_with(['-', '+', '=']) || text.starts_with(|c: char| c.is_ascii_digit());
+/// Markdown that stands at the start of a line, where a dash or a number would begin a list.
+fn paragraph(markdown: &str) -> String {
+    let starts_list = markdown.starts_with(['-', '+', '=']) || markdown.starts_with(|c: char| c.is_ascii_digit());
     // A word joiner has no width.
-    if starts_list { format!("\u{2060}{text}") } else { text }
+    if starts_list { format!("\u{2060}{markdown}") } else { markdown.to_owned() }
 }
 
 /// A sentence whose `words in backticks` stay code.
@@ -373,6 +369,6 @@ mod tests {
         assert!(table(&["x"], [vec![code("a|b"), text("c|d")]].into_iter()).ends_with("| `a\\|b` | c\\|d |"));
         assert_eq!(prose("run `squall undo` now"), "run `squall undo` now");
         assert_eq!(fenced("", "```\n"), "````\n```\n````");
-        assert!(paragraph("- not a list").starts_with('\u{2060}'));
+        assert!(paragraph(&text("- not a list")).starts_with('\u{2060}'));
     }
 }

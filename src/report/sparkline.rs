@@ -62,6 +62,7 @@ mod tests {
             to: Time::EPOCH,
             value: *value,
             of: None,
+            own: 0,
             breaks: false,
         };
         values.iter().map(point).collect()

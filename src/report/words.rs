@@ -114,6 +114,16 @@ pub fn phase(phase: Phase) -> &'static str {
     }
 }
 
+/// What of a counted value may be this run's own messages: `, up to 20 of them squall's own`, or nothing.
+pub fn own(own: u32, value: Option<f64>) -> String {
+    match value {
+        Some(value) if own > 0 && value > 0.0 => {
+            format!(", up to {} of them squall's own", whole(u64::from(own).min(value.ceil() as u64)))
+        }
+        _ => String::new(),
+    }
+}
+
 /// What is expected of a signal in a phase: `expected at most 1 %`, `expected to fire within 4m`.
 pub fn expected(metric: Metric, asked: Bound, at: Phase) -> String {
     match (asked, at) {
@@ -165,15 +175,24 @@ pub fn stop(why: &Stop, signal: impl Fn(usize) -> String, change: impl Fn(crate:
     }
 }
 
-/// A verdict's reason for people: instants of the run's windows are told as offsets, like everything else in a report.
+/// A verdict's reason for people: instants of the run's windows are told as offsets, like everything else in a report,
+/// and signals are quoted as the sentences that they are.
 pub fn reason(state: &State, reason: &str) -> String {
     let mut text = one_line(reason);
-    if text.contains("Z") {
+    for signal in &state.plan.signals {
+        text = text.replace(&format!("`{}`", one_line(&signal.title)), &quoted(&signal.title));
+    }
+    if text.contains('Z') {
         for window in state.signals.iter().flat_map(|signal| &signal.windows) {
             text = text.replace(&window.window.from.to_string(), &offset(state.started, window.window.from));
         }
     }
     text
+}
+
+/// A sentence in quotation marks.
+pub fn quoted(text: &str) -> String {
+    format!("“{}”", one_line(text))
 }
 
 /// Time since the start of a run: `+05:00`, minutes and seconds, however many minutes; `-00:10` before it.

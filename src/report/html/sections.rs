@@ -37,13 +37,19 @@ fn hypothesis(summary: &Summary) -> Markup {
     html! {
         section {
             h2 { "Hypothesis" }
-            @if !summary.because.is_empty() { p { (summary.because) } }
+            @if !summary.because.is_empty() { p { (prose(&summary.because)) } }
             @for hypothesis in &summary.hypotheses {
+                @let signals: Vec<&SignalStory> = hypothesis.signals.iter().filter_map(|number| summary.signals.get(*number)).collect();
                 div class="hypothesis" {
-                    h3 { (hypothesis.name) }
-                    ul {
-                        @for signal in hypothesis.signals.iter().filter_map(|number| summary.signals.get(*number)) {
-                            li { (signal.title) ", " (words::during(signal.during_fault)) " " (chip(signal.finding)) }
+                    @match signals.as_slice() {
+                        // A hypothesis that was written in the experiment itself has no other name.
+                        [only] if only.title == hypothesis.name => {
+                            h3 { (only.title) " " (chip(only.finding)) }
+                            p class="soft" { (only.asked()) }
+                        }
+                        signals => {
+                            h3 { (hypothesis.name) }
+                            ul { @for signal in signals { li { (signal.title) " " (chip(signal.finding)) " " span class="soft" { (signal.asked()) } } } }
                         }
                     }
                 }
@@ -64,7 +70,7 @@ fn what_was_done(summary: &Summary) -> Markup {
             div class="wide" { table {
                 thead { tr {
                     th scope="col" { "Fault" } th scope="col" { "What it does" } th scope="col" { "Felt by" }
-                    th scope="col" { "Planned" } th scope="col" class="time" { "In" } th scope="col" class="time" { "Undo began" } th scope="col" class="time" { "Undone" }
+                    th scope="col" { "Planned" } th scope="col" class="time" { "In" } th scope="col" class="time" { "Ended" } th scope="col" class="time" { "Undone" }
                 } }
                 tbody { @for step in &summary.steps { tr {
                     th scope="row" { (step.fault) }
@@ -94,6 +100,17 @@ pub(super) fn prose(text: &str) -> Markup {
     }
 }
 
+/// What to do: a command stands on its own, anything else is a sentence.
+pub(super) fn remedy(text: &str) -> Markup {
+    html! {
+        @if ["squall ", "aws "].iter().any(|program| text.starts_with(program)) {
+            pre { (text) }
+        } @else {
+            p { (prose(text)) }
+        }
+    }
+}
+
 fn planned(step: &StepStory) -> String {
     format!("at {}, for {}", step.planned_at, step.planned_to_last)
 }
@@ -109,6 +126,9 @@ fn signals(summary: &Summary) -> Markup {
                         span class="soft" { (signal.note(&summary.times)) }
                     }
                     (chart::signal(summary, signal))
+                    @if signal.counts_own() {
+                        p class="soft note" { "Grey bars: messages that squall sent itself. They are not held against the bound." }
+                    }
                     (windows(summary, signal))
                 }
             }
@@ -152,10 +172,10 @@ fn checks(summary: &Summary) -> Markup {
                     th scope="col" { "Result" }
                 } }
                 tbody { @for signal in &summary.signals { tr {
-                    th scope="row" { (signal.query) small { (signal.hypothesis) } }
-                    td { (signal.expected) small class="whole" { (signal.breaks_at) " of " (signal.out_of) " windows of " (signal.every) } }
+                    th scope="row" { (signal.query) @if signal.hypothesis != signal.title { small { (signal.hypothesis) } } }
+                    td { (signal.expected) @if signal.is_counted() { small class="whole" { (signal.breaks_at) " of " (signal.out_of) " windows of " (signal.every) } } }
                     @for phase in phases { td { (observed(signal, phase)) } }
-                    td { (chip(signal.finding)) @if !signal.why.is_empty() { small { (signal.why) } } }
+                    td { (chip(signal.finding)) @if !signal.why.is_empty() { small { (prose(&signal.why)) } } }
                 } } }
             } }
             p class="soft" { "Under what is expected: how many windows in a row, of how many with data, must be outside of the bound until a signal is broken." }
@@ -318,10 +338,9 @@ fn message_account(summary: &Summary, message: &MessageStory) -> Markup {
                 (None, None) => "The experiment says that they may stay in the queue.",
             }
         }
-        div class="wide" { table {
-            thead { tr { @for (word, _) in rows { th scope="col" class="number" { (word) } } } }
-            tbody { tr { @for (_, number) in rows { td class="number" { (number) } } } }
-        } }
+        table class="figures" {
+            tbody { @for (word, number) in rows { tr { th scope="row" { (word) } td class="number" { (words::whole(number as u64)) } } } }
+        }
         @if !account.not_found.is_empty() {
             p { "Not found: number " (words::list(&account.not_found.iter().take(50).map(u32::to_string).collect::<Vec<_>>())) "." }
         }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Stopped;
+use super::faults::MessageStory;
 use super::ledger::{LedgerEntry, Status};
 use super::signals::{Recovered, Recovery, SignalStory};
 use crate::report::words;
@@ -83,7 +84,7 @@ impl Undo {
     }
 
     /// In one sentence; `left` is how many things the last event says are left behind.
-    pub fn sentence(&self, started: Time, left: usize) -> String {
+    pub fn sentence(&self, started: Time, left: usize, messages: &[MessageStory]) -> String {
         let mut parts = Vec::new();
         if self.outstanding > 0 {
             parts.push(format!(
@@ -102,11 +103,20 @@ impl Undo {
         if !parts.is_empty() {
             return capital(&format!("{}.", parts.join("; ")));
         }
-        match (self.made, self.verified_at) {
+        let sent: usize = messages.iter().map(|m| m.account.accepted as usize + m.account.unknown as usize).sum();
+        let changes = match (self.made, self.verified_at) {
+            (0, _) if sent > 0 => "No setting was changed.".into(),
             (0, _) => "Nothing was changed.".into(),
             (1, Some(at)) => format!("The one change was put back, verified at {}.", words::offset(started, at)),
             (n, Some(at)) => format!("All {n} changes were put back, verified at {}.", words::offset(started, at)),
             (n, None) => format!("{} made.", words::plural(n, "change was", "changes were")),
+        };
+        match sent {
+            0 => changes,
+            n => format!(
+                "{changes} {} accounted for.",
+                words::plural(n, "message was sent and is", "messages were sent and are")
+            ),
         }
     }
 }

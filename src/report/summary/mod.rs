@@ -145,6 +145,7 @@ pub(super) struct Extras {
     unmeasured: Vec<Unmeasured>,
     changes: ledger::Tries,
     faults: faults::Tries,
+    own: signals::Own,
 }
 
 impl Summary {
@@ -156,6 +157,9 @@ impl Summary {
         for recorded in events {
             timeline.extend(narrator.tell(recorded));
             extras.take(recorded.at, &recorded.event);
+            if let (Event::Sampled { signal, .. }, Some(state)) = (&recorded.event, narrator.state()) {
+                extras.own.take(state, *signal);
+            }
         }
         let state = narrator.state()?;
         Some(Summary::from(state, extras, timeline, events.len()))
@@ -169,8 +173,9 @@ impl Summary {
         let ledger = ledger::of(state, &extras.changes);
         let recovery = signals::recovery(state);
         let stopped = state.stopping.as_ref().map(|(at, why)| Stopped { at: *at, why: stop_sentence(plan, why) });
-        let signals = signals::of(state);
+        let signals = signals::of(state, &extras.own);
         let undo = Undo::of(&ledger, state);
+        let messages = faults::messages(state, &extras.faults);
         let ending = Ending::of(state);
         Summary {
             schema: SCHEMA,
@@ -179,7 +184,7 @@ impl Summary {
             ending,
             sentence: headline::sentence(state, &signals, &recovery, stopped.as_ref()),
             reasons: state.closed.iter().flat_map(|v| v.reasons.iter().map(|r| words::reason(state, r))).collect(),
-            undo_sentence: undo.sentence(state.started, extras.left.len()),
+            undo_sentence: undo.sentence(state.started, extras.left.len(), &messages),
             undo,
             left: extras.left,
             because: words::one_line(&plan.because),
@@ -190,7 +195,7 @@ impl Summary {
             signals,
             ledger,
             recovery,
-            messages: faults::messages(state, &extras.faults),
+            messages,
             load: faults::load(state, &extras.faults),
             warnings: plan.warnings.iter().map(|w| words::one_line(w)).collect(),
             timeline,

@@ -1,5 +1,7 @@
 //! What the signals said: every window, what each phase looked like, and how long the recovery took.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::Times;
@@ -50,7 +52,21 @@ pub struct Point {
     pub value: Option<f64>,
     /// Of how many requests, where the metric is a share or a mean.
     pub of: Option<u64>,
+    /// How many of what was counted may be messages of this run, which are not held against the bound.
+    pub own: u32,
     pub breaks: bool,
+}
+
+/// How much of each window of each signal was the run's own, by the number of the signal; the state keeps only the last.
+#[derive(Debug, Default)]
+pub struct Own(BTreeMap<usize, Vec<u32>>);
+
+impl Own {
+    /// Takes in that a window of a signal closed.
+    pub fn take(&mut self, state: &State, signal: usize) {
+        let own = state.plan.signals.get(signal).map(|planned| state.own_part(planned));
+        self.0.entry(signal).or_default().extend(own);
+    }
 }
 
 /// What a signal looked like in one phase.
@@ -93,7 +109,7 @@ pub enum Recovered {
 }
 
 /// The signals, in the order of the plan.
-pub fn of(state: &State) -> Vec<SignalStory> {
+pub fn of(state: &State, own: &Own) -> Vec<SignalStory> {
     let tell = |(index, (plan, seen)): (usize, (&SignalPlan, &SignalState))| {
         let (finding, why) = finding(state, plan, seen);
         SignalStory {
@@ -115,10 +131,15 @@ pub fn of(state: &State) -> Vec<SignalStory> {
                 .into_iter()
                 .filter_map(|phase| phase_story(phase, &seen.windows))
                 .collect(),
-            windows: seen.windows.iter().map(Point::from).collect(),
+            windows: points(&seen.windows, own.0.get(&index).map_or(&[], Vec::as_slice)),
         }
     };
     state.plan.signals.iter().zip(&state.signals).enumerate().map(tell).collect()
+}
+
+fn points(windows: &[Seen], own: &[u32]) -> Vec<Point> {
+    let own = own.iter().copied().chain(std::iter::repeat(0));
+    windows.iter().zip(own).map(|(seen, own)| Point { own, ..Point::from(seen) }).collect()
 }
 
 impl From<&Seen> for Point {
@@ -129,6 +150,7 @@ impl From<&Seen> for Point {
             to: seen.window.to,
             value: words::finite(seen.sample.value),
             of: seen.sample.of,
+            own: 0,
             breaks: seen.breaks,
         }
     }
@@ -157,7 +179,12 @@ fn finding(state: &State, plan: &SignalPlan, seen: &SignalState) -> (Finding, St
         (None, Finding::Held) => Verdict::unknown("the run is not finished"),
         _ => own,
     };
-    let why: Vec<String> = verdict.reasons.iter().map(|reason| words::reason(state, reason)).collect();
+    // It stands beside the signal, which need not be named again.
+    let name = words::quoted(&plan.title);
+    let bare = |reason: String| {
+        reason.strip_prefix(&name).map_or(reason.clone(), |rest| rest.trim_start_matches([':', ' ']).to_owned())
+    };
+    let why: Vec<String> = verdict.reasons.iter().map(|reason| bare(words::reason(state, reason))).collect();
     (verdict.finding, why.join("; "))
 }
 
@@ -268,12 +295,30 @@ impl SignalStory {
         match (self.first_breach(), self.worst()) {
             (_, None) => "no data".into(),
             (Some(first), Some(worst)) => {
-                format!("outside from {}, at worst {}", offset(first.from), self.shown(&worst))
+                format!("outside from {}, at worst {}{}", offset(first.from), self.shown(&worst), own_part(&worst))
             }
             (None, Some(nearest)) => {
                 let side = if self.wants_more() { "lowest" } else { "highest" };
-                format!("never outside; {side} {}", self.shown(&nearest))
+                format!("never outside; {side} {}{}", self.shown(&nearest), own_part(&nearest))
             }
+        }
+    }
+
+    /// Whether any window may have counted messages of this run.
+    pub fn counts_own(&self) -> bool {
+        self.windows.iter().any(|point| point.own > 0 && point.value.is_some_and(|value| value > 0.0))
+    }
+
+    /// Whether it is judged by k of n windows, which an alarm that has to fire is not.
+    pub fn is_counted(&self) -> bool {
+        !matches!(self.bound, Bound::FiresWithin(_))
+    }
+
+    /// What it has to do while the fault is in, in words.
+    pub fn asked(&self) -> &'static str {
+        match self.bound {
+            Bound::FiresWithin(_) => "counted from the first effect, and quiet again afterwards",
+            _ => words::during(self.during_fault),
         }
     }
 
@@ -289,4 +334,9 @@ impl SignalStory {
             Some(value) => words::value_beside(self.metric, self.bound, value, point.breaks),
         }
     }
+}
+
+/// `, up to 20 of them squall's own`.
+fn own_part(point: &Point) -> String {
+    words::own(point.own, point.value)
 }
