@@ -13,7 +13,7 @@ pub struct RunMarker {
 }
 
 /// A message to send.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     pub marker: RunMarker,
     pub body: String,

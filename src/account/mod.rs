@@ -29,7 +29,8 @@ pub use target::{AccountName, Resource, ResourceKind, Selector};
 pub struct CallId(pub u64);
 
 /// One call to an account. Only `Write`, `Send`, `DeleteMessage`, `ReleaseMessage` and `Load` change anything there.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Call {
     /// Who is calling, and through which roles. Reply: [`Reply::Identity`].
     Identify { account: AccountName },

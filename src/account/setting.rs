@@ -47,7 +47,7 @@ pub struct Observed {
 }
 
 /// A write of a setting.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Write {
     pub setting: Setting,
     pub value: Value,

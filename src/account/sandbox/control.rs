@@ -31,6 +31,7 @@ const MESSAGE_LIMIT: usize = 1 << 20;
 #[derive(Clone, Debug)]
 struct UnderWay {
     call: Call,
+    arrives: Time,
     /// Counts every call of the world from 1.
     number: u64,
     /// How its answer travels; `None` when nobody gets one.
@@ -121,7 +122,7 @@ impl World {
         let outlook = self.sky.outlook(number);
         let latency = self.sky.latency();
         let arrives = self.now + Span::from_micros(latency.micros() / 2);
-        let mut under_way = UnderWay { call, number, answer: Some(id), instead: None };
+        let mut under_way = UnderWay { call, arrives, number, answer: Some(id), instead: None };
         let lost = || CallError::Unknown(format!("timed out after {ATTEMPT_TIMEOUT}"));
         match outlook {
             Outlook::Fated(Fate::Normal) => self.send_call(arrives, under_way),
@@ -151,8 +152,19 @@ impl World {
 
     fn send_call(&mut self, arrives: Time, call: UnderWay) {
         let ticket = self.control.ticket();
-        self.control.under_way.insert(ticket, call);
+        self.control.under_way.insert(ticket, UnderWay { arrives, ..call });
         self.agenda.at(arrives, Event::CallArrives(ticket));
+    }
+
+    /// Calls that will change something when they arrive, and when that is.
+    pub(super) fn changes_under_way(&self) -> Vec<(Time, Call)> {
+        let changes = self.control.under_way.values().filter(|c| c.call.changes_something() && c.instead.is_none());
+        changes.map(|c| (c.arrives, c.call.clone())).collect()
+    }
+
+    /// A call of a caller that is gone reaches its service at this time.
+    pub(super) fn land_later(&mut self, arrives: Time, call: Call) {
+        self.send_call(arrives, UnderWay { call, arrives, number: 0, answer: None, instead: None });
     }
 
     /// Plans an answer.
@@ -169,7 +181,9 @@ impl World {
 
     /// A call reaches its service and takes effect.
     pub(super) fn call_arrives(&mut self, ticket: Ticket) {
-        let Some(UnderWay { call, number, answer, instead }) = self.control.under_way.remove(&ticket) else { return };
+        let Some(UnderWay { call, number, answer, instead, .. }) = self.control.under_way.remove(&ticket) else {
+            return;
+        };
         for party in self.sky.third_party_on(number) {
             self.third_party_acts(party);
         }

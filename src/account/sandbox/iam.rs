@@ -72,6 +72,19 @@ impl Iam {
     }
 }
 
+impl Iam {
+    /// Puts or deletes a policy that every service knows already.
+    pub fn put_at_once(&mut self, role: usize, name: &str, document: Option<&str>) {
+        let state = &mut self.roles[role];
+        match document {
+            Some(text) => state.written.insert(name.to_owned(), text.into()),
+            None => state.written.remove(name),
+        };
+        let known = document.and_then(Policy::read).map(Arc::new);
+        state.known.insert(name.to_owned(), (0, known));
+    }
+}
+
 /// What a managed policy allows. Those that functions usually have are known; another one is taken to allow everything,
 /// because its document is not in the template, and a model that denies what works would tell lies.
 fn managed(name: &str) -> Policy {

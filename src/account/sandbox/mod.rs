@@ -2,7 +2,8 @@
 //!
 //! In reading order: [`app`] is what is modelled, [`world`] is the model as one value, `event` all that can happen in
 //! it. Then a file for each service. `control` takes the calls of squall, through the [`weather`]. [`template`] and
-//! [`traffic`] read an application, [`shop`] is the shipped one.
+//! [`traffic`] read an application, [`shop`] is the shipped one. `persistent` is the sandbox of the command line: a world
+//! in a file, at a pace.
 
 mod agenda;
 mod alarm;
@@ -13,6 +14,7 @@ mod chance;
 mod control;
 mod describe;
 mod event;
+mod file;
 mod http;
 mod iam;
 mod invocation;
@@ -21,12 +23,15 @@ mod limit;
 mod mapping;
 mod metrics;
 mod model;
+mod paced;
+mod persistent;
 mod policy;
 mod queue;
 mod settings;
 pub mod shop;
 pub mod shop_like;
 mod slab;
+mod stored;
 mod table;
 pub mod template;
 #[cfg(test)]
@@ -37,8 +42,11 @@ pub mod weather;
 pub mod world;
 mod wrapper;
 
+pub use file::SandboxError;
 pub use lambda::FunctionTotals;
 pub use model::Dangling;
+pub use paced::Pace;
+pub use persistent::{Opening, Sandbox};
 pub use shop::shop;
 pub use shop_like::shop_like;
 pub use weather::{Fate, ThirdParty, Weather, When};

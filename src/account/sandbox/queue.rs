@@ -3,7 +3,7 @@
 //! Invariant: a message is in exactly one queue, and there visible, in flight or delayed. It moves to the dead-letter
 //! queue at the receive that would be one too many, keeping its id and the time it was first sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::event::{Event, MessageId};
@@ -91,13 +91,15 @@ pub(super) struct QueueState {
     retention_planned: bool,
     last_used: Option<Time>,
     pub minutes: Minutes<QueueMinute>,
+    /// Messages that came, went or changed, when somebody keeps track.
+    pub touched: Option<BTreeSet<MessageId>>,
 }
 
 /// Every queue, in the order of the model.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Queues {
     pub queues: Vec<QueueState>,
-    next_message: MessageId,
+    pub next_message: MessageId,
 }
 
 impl Queues {
@@ -131,7 +133,14 @@ impl QueueState {
         self.minutes.at(now)
     }
 
+    fn touch(&mut self, id: MessageId) {
+        if let Some(touched) = &mut self.touched {
+            touched.insert(id);
+        }
+    }
+
     fn show(&mut self, id: MessageId, turn: Option<u64>) {
+        self.touch(id);
         let turn = turn.unwrap_or_else(|| {
             self.turns += 1;
             self.turns
@@ -165,6 +174,7 @@ impl QueueState {
     }
 
     fn remove(&mut self, id: MessageId) -> Option<Held> {
+        self.touch(id);
         self.lift(id);
         self.messages.remove(&id)
     }
@@ -205,6 +215,7 @@ impl World {
                 let due = self.now + delay;
                 let state = &mut self.queues.queues[queue];
                 state.delayed += 1;
+                state.touch(id);
                 if let Some(held) = state.messages.get_mut(&id) {
                     held.place = Place::Delayed(due);
                 }
@@ -277,6 +288,7 @@ impl World {
         if let Some(group) = held.group.clone() {
             *state.busy_groups.entry(group).or_default() += 1;
         }
+        state.touch(id);
         self.agenda.at(until, Event::Visible { queue: queue as u32, message: id, receive });
     }
 
@@ -325,6 +337,33 @@ impl World {
         state.last_used = Some(self.now);
         self.make_visible(to, id, None);
         self.plan_retention(to);
+    }
+
+    /// Puts a message back where a former process left it.
+    pub(super) fn put_message(&mut self, queue: usize, id: MessageId, held: Held) {
+        let state = &mut self.queues.queues[queue];
+        state.last_used = Some(self.now);
+        match held.place {
+            Place::Visible(turn) => {
+                state.turns = state.turns.max(turn);
+                state.visible.insert(turn, id);
+            }
+            Place::InFlight { until, turn } => {
+                state.turns = state.turns.max(turn);
+                state.in_flight += 1;
+                if let Some(group) = held.group.clone() {
+                    *state.busy_groups.entry(group).or_default() += 1;
+                }
+                let receive = held.received;
+                self.agenda.at(until, Event::Visible { queue: queue as u32, message: id, receive });
+            }
+            Place::Delayed(due) => {
+                state.delayed += 1;
+                self.agenda.at(due, Event::Due { queue: queue as u32, message: id });
+            }
+        }
+        state.messages.insert(id, held);
+        self.plan_retention(queue);
     }
 
     fn plan_retention(&mut self, queue: usize) {

@@ -87,7 +87,9 @@ impl World {
     #[must_use]
     pub fn with_weather(mut self, weather: Weather) -> World {
         for (index, party) in (0_u32..).zip(&weather.third_party) {
-            if let When::At(time) = party.when {
+            if let When::At(time) = party.when
+                && time >= self.now
+            {
                 self.agenda.at(time, Event::ThirdParty(index));
             }
         }

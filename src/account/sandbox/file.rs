@@ -1,0 +1,224 @@
+//! The sandbox's file: SQLite, one row for the state and one for each message.
+//!
+//! Invariants: a generation is written whole or not at all, and only over the one that its writer had read. `reached` is
+//! never before any instant that a process with this file has seen, so that time does not go back when one dies.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+
+use super::event::MessageId;
+use super::stored::{Stored, StoredMessage};
+use crate::account::RunMarker;
+use crate::run::RunId;
+use crate::units::Time;
+
+/// The tables. A file of another version is refused.
+const SCHEMA: &str = "
+    CREATE TABLE world (
+        one        INTEGER PRIMARY KEY CHECK (one = 1),
+        generation INTEGER NOT NULL,
+        seed       INTEGER NOT NULL,
+        reached    INTEGER NOT NULL,
+        state      TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE messages (
+        id           INTEGER PRIMARY KEY,
+        queue        TEXT NOT NULL,
+        sent         INTEGER NOT NULL,
+        received     INTEGER NOT NULL,
+        malformed    INTEGER NOT NULL,
+        run          TEXT,
+        number       INTEGER,
+        message_group TEXT,
+        turn         INTEGER NOT NULL,
+        hidden_until INTEGER
+    ) STRICT;
+";
+const VERSION: i64 = 1;
+
+/// How long a call waits for another process that is writing.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why the sandbox's file cannot be used, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SandboxError {
+    /// SQLite, or the disk below it.
+    #[error("the sandbox's file cannot be used: {0}; free the disk, or delete the file to begin with a new sandbox")]
+    Failed(String),
+    /// Another version of squall made the file.
+    #[error(
+        "the sandbox's file is of version {found}, this squall reads {VERSION}; delete it to begin with a new sandbox"
+    )]
+    Version { found: i64 },
+    /// The application cannot be modelled.
+    #[error(transparent)]
+    App(#[from] super::model::Dangling),
+}
+
+impl From<rusqlite::Error> for SandboxError {
+    fn from(error: rusqlite::Error) -> SandboxError {
+        SandboxError::Failed(error.to_string())
+    }
+}
+
+impl From<serde_json::Error> for SandboxError {
+    fn from(error: serde_json::Error) -> SandboxError {
+        SandboxError::Failed(format!("its state cannot be read: {error}"))
+    }
+}
+
+/// A generation of the file.
+#[derive(Debug)]
+pub(super) struct Generation {
+    pub number: i64,
+    pub seed: u64,
+    /// No process has gone further than this.
+    pub reached: Time,
+    pub stored: Stored,
+    pub messages: Vec<StoredMessage>,
+}
+
+/// What came of writing a generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    Yes,
+    /// Another process has written since this one read; nothing was changed.
+    Overtaken,
+}
+
+/// The open file.
+#[derive(Debug)]
+pub(super) struct File {
+    db: Connection,
+}
+
+impl File {
+    /// Opens the file, or makes it.
+    pub fn open(path: &Path) -> Result<File, SandboxError> {
+        let mut db = Connection::open(path)?;
+        db.busy_timeout(PATIENCE)?;
+        let version = |db: &Connection| db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
+        if version(&db)? == 0 {
+            db.pragma_update(None, "journal_mode", "wal")?;
+            let making = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            // Another process may have done it meanwhile.
+            if version(&making)? == 0 {
+                making.execute_batch(SCHEMA)?;
+                making.pragma_update(None, "user_version", VERSION)?;
+            }
+            making.commit()?;
+        }
+        match version(&db)? {
+            VERSION => Ok(File { db }),
+            found => Err(SandboxError::Version { found }),
+        }
+    }
+
+    /// The newest generation; `None` in a new file.
+    pub fn read(&mut self) -> Result<Option<Generation>, SandboxError> {
+        // One transaction, so that state and messages are of one generation.
+        let reading = self.db.transaction()?;
+        let world = reading
+            .query_row("SELECT generation, seed, reached, state FROM world", [], |row| {
+                Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get(2)?, row.get::<_, String>(3)?))
+            })
+            .optional()?;
+        let Some((number, seed, reached, state)) = world else { return Ok(None) };
+        let mut select = reading.prepare_cached("SELECT * FROM messages ORDER BY id")?;
+        let messages = select.query_map([], message)?.collect::<Result<_, _>>()?;
+        Ok(Some(Generation {
+            number,
+            seed: seed as u64,
+            reached: Time::from_micros(reached),
+            stored: serde_json::from_str(&state)?,
+            messages,
+        }))
+    }
+
+    /// The number of the newest generation, and how far the clock was promised.
+    pub fn newest(&self) -> Result<(i64, Time), SandboxError> {
+        let mut select = self.db.prepare_cached("SELECT generation, reached FROM world")?;
+        Ok(select.query_row([], |row| Ok((row.get(0)?, Time::from_micros(row.get(1)?))))?)
+    }
+
+    /// Makes the first generation, unless another process has.
+    pub fn begin(&mut self, seed: u64, stored: &Stored) -> Result<(), SandboxError> {
+        let at = stored.at.micros();
+        self.db.execute(
+            "INSERT OR IGNORE INTO world VALUES (1, 1, ?, ?, ?)",
+            params![seed as i64, at, serde_json::to_string(stored)?],
+        )?;
+        Ok(())
+    }
+
+    /// Writes the generation after `over`, durably when asked so.
+    pub fn write(
+        &mut self,
+        over: i64,
+        durably: bool,
+        stored: &Stored,
+        messages: &BTreeMap<MessageId, Option<StoredMessage>>,
+    ) -> Result<Written, SandboxError> {
+        self.db.pragma_update(None, "synchronous", if durably { "full" } else { "normal" })?;
+        let writing = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let changed = writing
+            .prepare_cached(
+                "UPDATE world SET generation = ?1 + 1, reached = max(reached, ?2), state = ?3 WHERE generation = ?1",
+            )?
+            .execute(params![over, stored.at.micros(), serde_json::to_string(stored)?])?;
+        if changed == 0 {
+            return Ok(Written::Overtaken);
+        }
+        {
+            let mut put = writing
+                .prepare_cached("INSERT OR REPLACE INTO messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?;
+            let mut delete = writing.prepare_cached("DELETE FROM messages WHERE id = ?1")?;
+            for (id, message) in messages {
+                match message {
+                    Some(m) => put.execute(params![
+                        m.id,
+                        m.queue,
+                        m.sent.micros(),
+                        m.received,
+                        m.malformed,
+                        m.marker.as_ref().map(|marker| &marker.run.0),
+                        m.marker.as_ref().map(|marker| marker.number),
+                        m.group,
+                        m.turn as i64,
+                        m.hidden_until.map(Time::micros),
+                    ])?,
+                    None => delete.execute([id])?,
+                };
+            }
+        }
+        writing.commit()?;
+        Ok(Written::Yes)
+    }
+
+    /// Promises that no process goes further than `reached` before it says so. Survives the process, if not the machine.
+    pub fn promise(&mut self, reached: Time) -> Result<(), SandboxError> {
+        self.db.pragma_update(None, "synchronous", "normal")?;
+        let mut update = self.db.prepare_cached("UPDATE world SET reached = max(reached, ?)")?;
+        update.execute([reached.micros()])?;
+        Ok(())
+    }
+}
+
+fn message(row: &Row) -> rusqlite::Result<StoredMessage> {
+    let run: Option<String> = row.get(5)?;
+    let number: Option<u32> = row.get(6)?;
+    Ok(StoredMessage {
+        id: row.get(0)?,
+        queue: row.get(1)?,
+        sent: Time::from_micros(row.get(2)?),
+        received: row.get(3)?,
+        malformed: row.get(4)?,
+        marker: run.zip(number).map(|(run, number)| RunMarker { run: RunId(run), number }),
+        group: row.get(7)?,
+        turn: row.get::<_, i64>(8)? as u64,
+        hidden_until: row.get::<_, Option<i64>>(9)?.map(Time::from_micros),
+    })
+}

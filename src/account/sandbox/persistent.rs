@@ -1,0 +1,458 @@
+//! The sandbox for the command line: a world in a file of its own, at a pace.
+//!
+//! Every call that changes something is durable before its answer is out, in a transaction of its own, never in the
+//! journal's. Another process may have the same file open: before each call the newest generation counts, and a process
+//! that was overtaken in the middle of a call answers it with "unknown", as a service would that went away.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::Path;
+
+use super::app::App;
+use super::event::MessageId;
+use super::file::{File, SandboxError, Written};
+use super::paced::{Pace, Pacer, SLICE};
+use super::stored::StoredMessage;
+use super::weather::Weather;
+use super::world::World;
+use crate::account::{Account, Call, CallError, CallId, Outcome};
+use crate::env::Env;
+use crate::units::{Span, Time};
+
+/// So much virtual time is run before the real clock is looked at, when time passes as fast as it goes.
+const STRETCH: Span = Span::from_mins(5);
+/// How far the clock is promised ahead, so that not every look at it writes to the file. A process that dies without a
+/// word has not gone further.
+const PROMISE: Span = Span::from_secs(10);
+
+/// How a sandbox is opened.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// For a file that is new: the seed, and where the clock starts.
+    pub seed: u64,
+    pub start: Time,
+    pub pace: Pace,
+    pub weather: Weather,
+}
+
+/// What has to be in the file before an answer goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keep {
+    Nothing,
+    /// Enough to survive the process.
+    Written,
+    /// Enough to survive the machine.
+    Durable,
+}
+
+/// A world in a file.
+pub struct Sandbox<'a> {
+    app: App,
+    opening: Opening,
+    env: &'a dyn Env,
+    file: File,
+    world: World,
+    generation: i64,
+    /// How far the clock was promised.
+    promised: Time,
+    pacer: Pacer,
+    /// Messages that the file has, and changes of messages that it does not have yet.
+    kept: BTreeSet<MessageId>,
+    unsaved: BTreeMap<MessageId, Option<StoredMessage>>,
+    /// Calls of this caller without an answer, and what to keep before it goes out.
+    open: BTreeMap<CallId, Keep>,
+    /// Answers that do not come from the world.
+    answers: VecDeque<(CallId, Outcome)>,
+}
+
+impl<'a> Sandbox<'a> {
+    /// Opens the sandbox in the file at `path`, or begins a new one there.
+    ///
+    /// # Errors
+    /// The file cannot be used, or the application cannot be modelled.
+    pub fn open(path: &Path, app: &App, opening: Opening, env: &'a dyn Env) -> Result<Sandbox<'a>, SandboxError> {
+        let mut file = File::open(path)?;
+        let fresh = World::new(app, opening.seed, opening.start)?.with_weather(opening.weather.clone());
+        let pacer = Pacer::new(opening.pace, fresh.now(), env);
+        let is_new = file.read()?.is_none();
+        if is_new {
+            file.begin(opening.seed, &fresh.stored())?;
+        }
+        let mut sandbox = Sandbox {
+            app: app.clone(),
+            promised: fresh.now(),
+            opening,
+            env,
+            file,
+            world: fresh,
+            generation: 1,
+            pacer,
+            kept: BTreeSet::new(),
+            unsaved: BTreeMap::new(),
+            open: BTreeMap::new(),
+            answers: VecDeque::new(),
+        };
+        sandbox.world.watch_messages();
+        // Somebody else may have begun it just before.
+        if !is_new || sandbox.file.newest()?.0 != 1 {
+            sandbox.reload(Time::EPOCH)?;
+        }
+        Ok(sandbox)
+    }
+
+    /// Takes up the newest generation, at an instant that no process has passed yet, and not before `now`.
+    fn reload(&mut self, now: Time) -> Result<(), SandboxError> {
+        let Some(newest) = self.file.read()? else {
+            return Err(SandboxError::Failed("its state is missing".into()));
+        };
+        // A new stretch of chance for each generation; the same one would bring the same arrivals again.
+        let seed = newest.seed.wrapping_add(newest.number as u64);
+        self.kept = newest.messages.iter().map(|message| message.id).collect();
+        self.unsaved.clear();
+        self.world = World::restored(&self.app, seed, &newest.stored, newest.messages)?
+            .with_weather(self.opening.weather.clone());
+        self.generation = newest.number;
+        let reached = newest.reached.max(now);
+        self.world.run_until(reached);
+        self.promised = newest.reached;
+        self.pacer = Pacer::new(self.opening.pace, reached, self.env);
+        for id in std::mem::take(&mut self.open).into_keys() {
+            let overtaken = CallError::Unknown("another process changed the sandbox meanwhile".into());
+            self.answers.push_back((id, Err(overtaken)));
+        }
+        Ok(())
+    }
+
+    /// Takes up what another process has written, if one has.
+    fn catch_up(&mut self) -> Result<(), SandboxError> {
+        match self.file.newest()?.0 == self.generation {
+            true => Ok(()),
+            false => self.reload(self.world.now()),
+        }
+    }
+
+    /// Writes a generation. `false`: another process was faster, and its world is ours now.
+    fn keep(&mut self, durably: bool) -> Result<bool, SandboxError> {
+        self.unsaved.extend(self.world.changed_messages());
+        self.unsaved.retain(|id, message| message.is_some() || self.kept.contains(id));
+        match self.file.write(self.generation, durably, &self.world.stored(), &self.unsaved)? {
+            Written::Yes => {
+                self.generation += 1;
+                for (id, message) in std::mem::take(&mut self.unsaved) {
+                    match message {
+                        Some(_) => self.kept.insert(id),
+                        None => self.kept.remove(&id),
+                    };
+                }
+                Ok(true)
+            }
+            Written::Overtaken => {
+                self.reload(self.world.now())?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// An answer of the world goes out once what it tells is kept.
+    fn hand_out(&mut self, id: CallId, outcome: Outcome) -> (CallId, Outcome) {
+        let lost = |why: String| (id, Err(CallError::Unknown(why)));
+        match self.open.remove(&id) {
+            None | Some(Keep::Nothing) => (id, outcome),
+            Some(keep) => match self.keep(keep == Keep::Durable) {
+                Ok(true) => (id, outcome),
+                Ok(false) => lost("another process changed the sandbox meanwhile".into()),
+                Err(error) => lost(error.to_string()),
+            },
+        }
+    }
+
+    /// Lets the world run to `limit` at the most. How far it came is promised before the caller sees it. A promise that
+    /// the file does not take is no reason to stop the clock: then time may go back when this process dies.
+    fn run_to(&mut self, limit: Time) -> Option<(CallId, Outcome)> {
+        let answer = self.world.next(limit);
+        if self.world.now() > self.promised {
+            self.promised = self.world.now() + PROMISE;
+            let _ = self.file.promise(self.promised);
+        }
+        answer
+    }
+}
+
+impl Account for Sandbox<'_> {
+    fn now(&self) -> Time {
+        self.world.now()
+    }
+
+    fn submit(&mut self, id: CallId, call: Call) {
+        if let Err(error) = self.catch_up() {
+            self.answers.push_back((id, Err(CallError::Unknown(error.to_string()))));
+            return;
+        }
+        let keep = match &call {
+            Call::Receive { .. } => Keep::Written,
+            call if call.changes_something() => Keep::Durable,
+            _ => Keep::Nothing,
+        };
+        self.open.insert(id, keep);
+        self.world.submit(id, call);
+    }
+
+    fn next(&mut self, until: Time) -> Option<(CallId, Outcome)> {
+        let began = self.env.monotonic();
+        loop {
+            if let Some(answer) = self.answers.pop_front() {
+                return Some(answer);
+            }
+            let limit = until.min(self.pacer.due(self.env)).min(self.world.now() + STRETCH);
+            if let Some((id, outcome)) = self.run_to(limit) {
+                return Some(self.hand_out(id, outcome));
+            }
+            if self.world.now() >= until || self.env.monotonic() - began >= SLICE {
+                return None;
+            }
+            if self.opening.pace != Pace::Max {
+                self.pacer.nap(until, self.env);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tempfile::TempDir;
+
+    use super::super::testing::{at, message, resource};
+    use super::super::{Fate, shop_like};
+    use super::*;
+    use crate::account::contract::{Fixture, check};
+    use crate::account::{Handle, Received, RefusedBy, Reply, Resource, ResourceKind, Setting, Value, Write, ask};
+
+    /// A clock that only sleeping moves.
+    #[derive(Default)]
+    struct Sleeper(Mutex<Span>);
+
+    impl Env for Sleeper {
+        fn now(&self) -> Time {
+            Time::EPOCH
+        }
+        fn monotonic(&self) -> Span {
+            *self.0.lock().unwrap()
+        }
+        fn sleep(&self, span: Span) {
+            let mut now = self.0.lock().unwrap();
+            *now = *now + span.max(Span::from_micros(1));
+        }
+        fn entropy(&self) -> u64 {
+            0
+        }
+        fn var(&self, _: &str) -> Option<String> {
+            None
+        }
+        fn who(&self) -> String {
+            "tester@here".into()
+        }
+    }
+
+    fn env() -> &'static Sleeper {
+        Box::leak(Box::new(Sleeper::default()))
+    }
+
+    fn opening() -> Opening {
+        Opening { seed: 1, start: at(0), pace: Pace::Max, weather: Weather::calm() }
+    }
+
+    /// The small shop without its consumer.
+    fn quiet() -> App {
+        let mut app = shop_like();
+        app.mappings.clear();
+        app
+    }
+
+    fn open(folder: &TempDir, app: &App) -> Sandbox<'static> {
+        Sandbox::open(&folder.path().join("sandbox.db"), app, opening(), env()).unwrap()
+    }
+
+    fn reserved() -> Setting {
+        Setting::ReservedConcurrency { function: resource(ResourceKind::Function, "payment-worker") }
+    }
+
+    fn write(setting: Setting, value: Value) -> Call {
+        Call::Write(Write { setting, value, whole: None })
+    }
+
+    fn read(sandbox: &mut Sandbox, setting: Setting) -> Value {
+        match ask(sandbox, Call::Read { setting }) {
+            Ok(Reply::Observed(observed)) => observed.value,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn queue(name: &str) -> Resource {
+        resource(ResourceKind::Queue, name)
+    }
+
+    fn receive(sandbox: &mut Sandbox, from: &str, hide: i64) -> Vec<Received> {
+        match ask(sandbox, Call::Receive { queue: queue(from), hide: Span::from_secs(hide) }) {
+            Ok(Reply::Received(received)) => received,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_contract_holds() {
+        check(|| {
+            let folder = tempfile::tempdir().unwrap();
+            let account = open(&folder, &quiet());
+            // The folder goes when the process ends; a file that is open may lose its name.
+            drop(folder);
+            Fixture {
+                account: Box::new(account),
+                function: resource(ResourceKind::Function, "payment-worker"),
+                role: resource(ResourceKind::Role, "payment-worker-role"),
+                parameter: resource(ResourceKind::Parameter, "/shop/faults"),
+                queue: queue("orders"),
+                dead_letter: queue("orders-dlq"),
+                max_receive_count: 5,
+                patience: Span::from_secs(10),
+            }
+        });
+    }
+
+    #[test]
+    fn another_process_finds_what_a_killed_one_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let role = resource(ResourceKind::Role, "payment-worker-role");
+        let mark = Setting::Mark { resource: role.clone() };
+        let policy = |name: &str| Setting::RolePolicy { role: role.clone(), policy: name.into() };
+        let parameter = resource(ResourceKind::Parameter, "/shop/faults");
+        let flag = Setting::FaultFlag { parameter, key: "latency".into() };
+        let document = r#"{"Statement":[{"Effect":"Deny","Action":"a:B","Resource":"*"}]}"#;
+        let mut killed = open(&folder, &quiet());
+        for call in [
+            write(reserved(), Value::Number(0)),
+            write(mark.clone(), Value::Text("run-1".into())),
+            write(policy("squall"), Value::Text(document.into())),
+            write(policy("work"), Value::Unset),
+            Call::Write(Write { setting: flag.clone(), value: Value::Unset, whole: Some(r#"{"latency": {}}"#.into()) }),
+        ] {
+            assert_eq!(ask(&mut killed, call), Ok(Reply::Done));
+        }
+        let sent = ask(&mut killed, Call::Send { queue: queue("orders"), messages: vec![message(4, "no object")] });
+        assert!(matches!(sent, Ok(Reply::Sent(_))));
+        assert_eq!(receive(&mut killed, "orders", 300).len(), 1);
+        // Time passes without a call, and the process dies.
+        assert_eq!(killed.next(at(100)), None);
+        let (picture, now) = (killed.world.picture(), killed.now());
+        drop(killed);
+
+        let mut next = open(&folder, &quiet());
+        assert!(next.now() >= now, "time went back");
+        assert_eq!(next.world.picture(), picture);
+        assert_eq!(read(&mut next, reserved()), Value::Number(0));
+        assert_eq!(read(&mut next, policy("work")), Value::Unset);
+        assert_eq!(receive(&mut next, "orders", 0), [], "it is hidden still");
+        let _ = next.next(at(400));
+        let received = receive(&mut next, "orders", 300);
+        assert_eq!(received.len(), 1);
+        assert_eq!(received[0].handle, Handle("0:2".into()), "this is its second receive");
+        assert_eq!(received[0].marker.as_ref().map(|marker| marker.number), Some(4));
+        for call in [
+            write(reserved(), Value::Unset),
+            write(mark, Value::Unset),
+            write(policy("squall"), Value::Unset),
+            Call::DeleteMessage { queue: queue("orders"), handle: received[0].handle.clone() },
+        ] {
+            assert_eq!(ask(&mut next, call), Ok(Reply::Done));
+        }
+        drop(next);
+        let last = open(&folder, &quiet());
+        let left: Vec<String> = last.world.picture().into_keys().collect();
+        assert_eq!(left, ["parameter /shop/faults"], "what another one took away stays away");
+    }
+
+    #[test]
+    fn a_late_write_lands_after_its_process_died() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut killed = open(&folder, &quiet());
+        killed.world.force_fate(0, Fate::LateBy(Span::from_secs(300)));
+        let outcome = ask(&mut killed, write(reserved(), Value::Number(0)));
+        assert!(matches!(outcome, Err(CallError::Unknown(_))), "{outcome:?}");
+        let now = killed.now();
+        drop(killed);
+        let mut next = open(&folder, &quiet());
+        assert_eq!(read(&mut next, reserved()), Value::Unset);
+        let _ = next.next(now + Span::from_secs(301));
+        assert_eq!(read(&mut next, reserved()), Value::Number(0));
+    }
+
+    #[test]
+    fn two_processes_see_each_others_writes_and_one_mark_wins() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut one, mut two) = (open(&folder, &quiet()), open(&folder, &quiet()));
+        assert_eq!(ask(&mut one, write(reserved(), Value::Number(3))), Ok(Reply::Done));
+        assert_eq!(read(&mut two, reserved()), Value::Number(3));
+        let mark = Setting::Mark { resource: queue("orders") };
+        assert_eq!(ask(&mut two, write(mark.clone(), Value::Text("two".into()))), Ok(Reply::Done));
+        let second = ask(&mut one, write(mark, Value::Text("one".into())));
+        assert!(matches!(second, Err(CallError::Refused { by: RefusedBy::MarkExists, .. })), "{second:?}");
+        assert!(one.now() >= at(0) && two.now() >= at(0));
+    }
+
+    #[test]
+    fn a_write_that_another_process_overtook_is_unknown_and_did_not_happen() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut one, mut two) = (open(&folder, &quiet()), open(&folder, &quiet()));
+        one.submit(CallId(1), write(reserved(), Value::Number(1)));
+        one.submit(CallId(2), Call::Read { setting: reserved() });
+        assert_eq!(ask(&mut two, write(reserved(), Value::Number(2))), Ok(Reply::Done));
+        let until = one.now() + Span::from_secs(60);
+        let mut answers: Vec<_> = std::iter::from_fn(|| one.next(until)).collect();
+        answers.sort_by_key(|(id, _)| *id);
+        assert_eq!(answers.len(), 2);
+        assert!(matches!(answers[0], (CallId(1), Err(CallError::Unknown(_)))), "{answers:?}");
+        assert_eq!(read(&mut one, reserved()), Value::Number(2));
+    }
+
+    #[test]
+    fn an_edited_template_shows_where_nothing_was_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut first = open(&folder, &quiet());
+        assert_eq!(ask(&mut first, write(reserved(), Value::Number(0))), Ok(Reply::Done));
+        drop(first);
+        let mut edited = quiet();
+        edited.parameters.insert("/shop/faults".into(), r#"{"by": "hand"}"#.into());
+        edited.functions.get_mut("payment-worker").unwrap().reserved = Some(7);
+        let next = open(&folder, &edited);
+        assert_eq!(next.world.picture()["parameter /shop/faults"], r#"{"by": "hand"}"#);
+        assert_eq!(next.world.picture()["reserved concurrency of function payment-worker"], "0");
+    }
+
+    #[test]
+    fn time_passes_at_its_pace_and_control_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let env = env();
+        let paced = Opening { pace: Pace::Times(60.0), ..opening() };
+        let mut sandbox = Sandbox::open(&folder.path().join("sandbox.db"), &quiet(), paced, env).unwrap();
+        let mut slices = 0;
+        while sandbox.now() < at(60) {
+            let before = env.monotonic();
+            assert_eq!(sandbox.next(at(60)), None);
+            assert!(env.monotonic() - before <= Span::from_millis(100));
+            slices += 1;
+        }
+        let took = env.monotonic();
+        assert!(took >= Span::from_secs(1) && took < Span::from_millis(1_050), "{took}");
+        assert!(slices >= 10, "{slices}");
+    }
+
+    #[test]
+    fn a_file_of_another_version_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(open(&folder, &quiet()));
+        let path = folder.path().join("sandbox.db");
+        rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 9).unwrap();
+        let refused = Sandbox::open(&path, &quiet(), opening(), env()).err();
+        assert_eq!(refused, Some(SandboxError::Version { found: 9 }));
+    }
+}

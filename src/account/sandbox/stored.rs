@@ -1,0 +1,188 @@
+//! What of a world outlives its process: what squall or anybody changed, the messages in the queues, the calls that have
+//! not landed yet, and the clock.
+//!
+//! Settings are kept as differences from the application, so that an edited template shows where nothing was changed.
+//! Running invocations are not kept: their messages become visible again when their visibility ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::app::App;
+use super::event::MessageId;
+use super::model::Dangling;
+use super::queue::{Held, Place};
+use super::world::World;
+use crate::account::{Call, Resource, RunMarker};
+use crate::units::Time;
+
+/// Everything but the messages.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Stored {
+    pub at: Time,
+    next_message: MessageId,
+    marks: Vec<(Resource, String)>,
+    /// Reserved concurrency that is not the template's; `None` is unset.
+    reserved: BTreeMap<String, Option<u32>>,
+    /// Texts of parameters that are not the template's.
+    parameters: BTreeMap<String, String>,
+    /// Inline policies that are not the template's, by role and name; `None` is deleted.
+    policies: BTreeMap<String, BTreeMap<String, Option<String>>>,
+    deleted: BTreeSet<Resource>,
+    /// Calls that change something and have not reached their service yet, and when they will.
+    late: Vec<(Time, Call)>,
+}
+
+/// A message with its queue.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct StoredMessage {
+    pub id: MessageId,
+    pub queue: String,
+    pub sent: Time,
+    pub received: u32,
+    pub malformed: bool,
+    pub marker: Option<RunMarker>,
+    pub group: Option<String>,
+    /// Its turn among the messages of its queue; a delayed one has none yet.
+    pub turn: u64,
+    /// When it becomes visible; `None`: it is.
+    pub hidden_until: Option<Time>,
+}
+
+impl World {
+    /// What is to be kept, messages apart.
+    pub(super) fn stored(&self) -> Stored {
+        let app = &self.model.app;
+        let functions = self.model.functions.iter().zip(&self.lambda.functions);
+        let reserved = functions.filter(|((_, of), state)| of.spec.reserved != state.reserved);
+        let parameters = self.settings.parameters.iter();
+        let parameters = parameters.filter(|(name, text)| app.parameters.get(*name).is_none_or(|was| **was != ***text));
+        let roles = self.model.roles.iter().zip(&self.iam.roles);
+        let policies = roles.map(|((name, of), state)| (name.to_owned(), differences(&of.spec.inline, &state.written)));
+        Stored {
+            at: self.now,
+            next_message: self.queues.next_message,
+            marks: self.settings.marks.iter().map(|(on, text)| (on.clone(), text.to_string())).collect(),
+            reserved: reserved.map(|((name, _), state)| (name.to_owned(), state.reserved)).collect(),
+            parameters: parameters.map(|(name, text)| (name.clone(), text.to_string())).collect(),
+            policies: policies.filter(|(_, changed)| !changed.is_empty()).collect(),
+            deleted: self.settings.deleted.clone(),
+            late: self.changes_under_way(),
+        }
+    }
+
+    /// The messages that came, went or changed since this was asked last: each with what it is now, or nothing.
+    pub(super) fn changed_messages(&mut self) -> Vec<(MessageId, Option<StoredMessage>)> {
+        let mut changed = BTreeMap::new();
+        for (state, name) in self.queues.queues.iter_mut().zip(self.model.queues.names()) {
+            let Some(touched) = state.touched.as_mut().map(std::mem::take) else { continue };
+            for id in touched {
+                match state.messages.get(&id) {
+                    Some(held) => {
+                        changed.insert(id, Some(stored_message(id, name, held)));
+                    }
+                    // It may have moved to another queue, which then knows it.
+                    None => {
+                        changed.entry(id).or_insert(None);
+                    }
+                }
+            }
+        }
+        changed.into_iter().collect()
+    }
+
+    /// From now on changes of messages are remembered for [`World::changed_messages`].
+    pub(super) fn watch_messages(&mut self) {
+        self.queues.queues.iter_mut().for_each(|state| state.touched = Some(BTreeSet::new()));
+    }
+
+    /// A world that goes on where another one was stored, and remembers which messages change. What the stored one names and the application no longer has is
+    /// left out.
+    ///
+    /// # Errors
+    /// The application names something that is not in it.
+    pub(super) fn restored(
+        app: &App,
+        seed: u64,
+        stored: &Stored,
+        messages: Vec<StoredMessage>,
+    ) -> Result<World, Dangling> {
+        let mut world = World::new(app, seed, stored.at)?;
+        world.queues.next_message = stored.next_message;
+        world.settings.marks = stored.marks.iter().map(|(on, text)| (on.clone(), text.as_str().into())).collect();
+        world.settings.deleted = stored.deleted.clone();
+        for (name, text) in &stored.parameters {
+            world.settings.put_parameter(name, text);
+        }
+        for (name, reserved) in &stored.reserved {
+            if let Some(index) = world.model.functions.index(name) {
+                world.lambda.functions[index].reserved = *reserved;
+                world.lambda.apply_reserved(index);
+            }
+        }
+        for (name, policies) in &stored.policies {
+            if let Some(index) = world.model.roles.index(name) {
+                policies.iter().for_each(|(policy, text)| world.iam.put_at_once(index, policy, text.as_deref()));
+            }
+        }
+        for message in messages {
+            world.put_back(message);
+        }
+        world.watch_messages();
+        for (at, call) in &stored.late {
+            world.land_later(*at, call.clone());
+        }
+        for mapping in 0..world.mappings.len() {
+            world.poll(mapping);
+        }
+        Ok(world)
+    }
+
+    fn put_back(&mut self, message: StoredMessage) {
+        let Some(queue) = self.model.queues.index(&message.queue) else { return };
+        let place = match message.hidden_until {
+            None => Place::Visible(message.turn),
+            Some(until) if message.turn == 0 => Place::Delayed(until),
+            Some(until) => Place::InFlight { until, turn: message.turn },
+        };
+        let held = Held {
+            sent: message.sent,
+            received: message.received,
+            malformed: message.malformed,
+            marker: message.marker.map(Arc::new),
+            group: message.group.map(Arc::from),
+            place,
+        };
+        self.put_message(queue, message.id, held);
+    }
+}
+
+fn stored_message(id: MessageId, queue: &str, held: &Held) -> StoredMessage {
+    let (turn, hidden_until) = match held.place {
+        Place::Visible(turn) => (turn, None),
+        Place::InFlight { until, turn } => (turn, Some(until)),
+        Place::Delayed(until) => (0, Some(until)),
+    };
+    StoredMessage {
+        id,
+        queue: queue.to_owned(),
+        sent: held.sent,
+        received: held.received,
+        malformed: held.malformed,
+        marker: held.marker.as_deref().cloned(),
+        group: held.group.as_deref().map(str::to_owned),
+        turn,
+        hidden_until,
+    }
+}
+
+fn differences(
+    template: &BTreeMap<String, String>,
+    written: &BTreeMap<String, Arc<str>>,
+) -> BTreeMap<String, Option<String>> {
+    let changed = written.iter().filter(|(name, text)| template.get(*name).is_none_or(|was| **was != ***text));
+    let deleted = template.keys().filter(|name| !written.contains_key(*name)).map(|name| (name.clone(), None));
+    changed.map(|(name, text)| (name.clone(), Some(text.to_string()))).chain(deleted).collect()
+}
