@@ -202,7 +202,7 @@ fn a_mark_must_hold_all_that_its_undo_needs() {
 fn one_setting_is_changed_by_one_fault_at_a_time() {
     let second = "  - { inject: { lambda.throttle: { target: worker, concurrency: 3 } }, at: 9m, for: 5m }";
     refused(&file(&[THROTTLE, second].join("\n")), "faults/1/at", &["at one time", "at: 10m"]);
-    let soon = second.replace("at: 9m", "at: 11m");
+    let soon = second.replace("at: 9m", "at: 11m9s");
     refused(&file(&[THROTTLE, &soon].join("\n")), "faults/1/at", &["may not be finished", "at: 11m10s"]);
     let later = second.replace("at: 9m", "at: 11m10s");
     assert!(plan_in(&mut world(&shop_like()), &file(&[THROTTLE, &later].join("\n")), 7).is_ok());
@@ -284,6 +284,9 @@ fn the_seed_picks_and_only_the_seed() {
     let another = text.replace("targets:\n", "targets:\n  aaa: { function: payment-worker }\n");
     assert_eq!(hits(&another, 1), first, "another target changes nothing");
     assert!((2..20).any(|seed| hits(&text, seed) != first));
+    // Two targets that find the same draw each for themselves.
+    let other = text.replace("worker: {", "other: {").replace("target: worker", "target: other");
+    assert!((1..20).any(|seed| hits(&other, seed) != hits(&text, seed)));
     let share = |share: &str| text.replace("count: 3", &format!("share: {share}"));
     assert_eq!(hits(&share("35 %"), 1).len(), 3);
     assert_eq!(hits(&share("1 %"), 1).len(), 1);
@@ -408,6 +411,19 @@ fn a_plan_reads_well() {
     let later = DENY.replace("for: 10m", "at: 2m, for: 10m");
     let faults = [THROTTLE, POISON, &later, LATENCY].join("\n");
     insta::assert_snapshot!(show::lines(&planned(&faults)).join("\n"));
+}
+
+#[test]
+fn commands_by_hand_give_a_document_its_very_bytes_back() {
+    let mut app = shop_like();
+    app.parameters.insert("/shop/faults".into(), r#"{ "note":  "kept" }"#.into());
+    let plan = plan_in(&mut world(&app), &file(&[LATENCY, ERROR].join("\n")), 7).unwrap();
+    let undo = show::commands_undo(&plan);
+    // First the newer flag goes, then the older one, and with it everything that squall wrote.
+    assert!(undo[0].contains(r#""note":"kept","latency":{"enabled":true"#), "{}", undo[0]);
+    assert!(undo[1].ends_with(r#"--value '{ "note":  "kept" }'"#), "{}", undo[1]);
+    let done = show::commands_do(&plan);
+    assert!(done[1].contains("latency") && done[1].contains("exception"), "{}", done[1]);
 }
 
 #[test]
