@@ -1,6 +1,6 @@
 //! Bad input: ten thousand damaged files, and files made to exhaust a machine.
 
-#![expect(clippy::unwrap_used, reason = "these are tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "these are tests")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -191,11 +191,30 @@ fn bombs_are_refused() {
 }
 
 #[test]
-fn a_file_full_of_mistakes_does_not_drown_anybody() {
+fn a_file_full_of_mistakes_drowns_nobody() {
     let mistakes: String = (0..20_000).map(|key| format!("k{key}: 1\n")).collect();
     let (_, findings) = read::<Hypothesis>(format!("version: 1\n{mistakes}").as_bytes());
-    assert!(findings.len() >= 20_000);
+    assert!(findings.len() >= 1_000 && findings.has_errors());
     assert!(findings.render(Style::Plain).lines().count() < 1_000);
+}
+
+/// As many targets, faults and sentences as a file can have. Nothing here may take time by the square of them.
+#[test]
+fn a_very_large_experiment_is_checked() {
+    let mut text = "version: 1\ntitle: x\nbecause: y\nbaseline: 5m\nrecovers_within: 5m\ntargets:\n".to_owned();
+    (0..2_500).for_each(|n| text += &format!("  t{n}: {{ function: F }}\n"));
+    text += "hypotheses:\n";
+    (0..2_500).for_each(|n| text += &format!("  - throttles of u{n} < 5\n"));
+    text += "faults:\n";
+    (0..2_500).for_each(|n| {
+        text += &format!("  - {{ inject: {{ lambda.throttle: {{ target: t{n}x, concurrency: 0 }} }}, for: 10m }}\n");
+        text += &format!("  - {{ inject: {{ lambda.throttle: {{ target: t{n}, concurrency: 0 }} }}, for: 10m }}\n");
+    });
+    let (experiment, mut findings) = read(text.as_bytes());
+    let experiment = experiment.expect("it reads");
+    let files = ExperimentFiles { experiment, hypotheses: BTreeMap::new(), account: AccountName::sandbox() };
+    check::experiment(&files, &Project::default(), &BTreeMap::new(), &mut findings);
+    assert!(findings.len() >= 1_000 && findings.has_errors());
 }
 
 #[test]

@@ -248,91 +248,116 @@ pub enum Style {
 
 /// Findings as they come in; each counts once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Findings(Vec<Finding>);
+pub struct Findings {
+    list: Vec<Finding>,
+    /// Counted, whether kept or not.
+    errors: usize,
+    warnings: usize,
+}
 
 impl Findings {
-    /// More than these are counted, not shown.
+    /// More than these are not shown to people.
     const SHOWN: usize = 100;
+    /// More than these are counted, and not kept: a file with a thousand findings is not what its author thinks it is.
+    const KEPT: usize = 1_000;
 
     /// Adds one. A finding that is there already (an alias or a hypothesis that is used twice) is not added again.
     pub fn push(&mut self, finding: Finding) {
         let again = |other: &Finding| {
             other.at == finding.at && other.code == finding.code && other.source.file == finding.source.file
         };
-        // Aliases come close together; looking back further would be quadratic in a hostile file.
-        if !self.0.iter().rev().take(Findings::SHOWN).any(|other| again(other) && other.what == finding.what) {
-            self.0.push(finding);
+        if self.list.iter().any(|other| again(other) && other.what == finding.what) {
+            return;
         }
+        // The first error is kept even among very many warnings.
+        let kept = self.list.len() < Findings::KEPT;
+        match finding.code.severity() {
+            Severity::Warning => self.warnings += 1,
+            Severity::Error => self.errors += 1,
+        }
+        if kept || (finding.code.severity() == Severity::Error && self.errors == 1) {
+            self.list.push(finding);
+        }
+    }
+
+    /// Whether more findings are only counted and change nothing, so that nobody needs to look for them.
+    pub fn is_full(&self) -> bool {
+        self.list.len() >= Findings::KEPT && self.has_errors()
     }
 
     /// Adds others'.
     pub fn append(&mut self, others: Findings) {
-        for finding in others.0 {
+        let counted =
+            |severity: Severity| others.list.iter().filter(|finding| finding.code.severity() == severity).count();
+        let not_kept = (others.errors - counted(Severity::Error), others.warnings - counted(Severity::Warning));
+        for finding in others.list {
             self.push(finding);
         }
+        self.errors += not_kept.0;
+        self.warnings += not_kept.1;
     }
 
     /// In the order of files, then of places.
     pub fn sort(&mut self) {
-        self.0.sort_by(|a, b| (&a.source.file, a.at, a.code).cmp(&(&b.source.file, b.at, b.code)));
+        self.list.sort_by(|a, b| (&a.source.file, a.at, a.code).cmp(&(&b.source.file, b.at, b.code)));
     }
 
-    /// Every finding.
+    /// Every finding that was kept.
     pub fn iter(&self) -> impl Iterator<Item = &Finding> {
-        self.0.iter()
+        self.list.iter()
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.errors + self.warnings
     }
 
     /// Whether nothing was found at all.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.list.is_empty()
     }
 
     /// Whether a file cannot be used.
     pub fn has_errors(&self) -> bool {
-        self.0.iter().any(|finding| finding.code.severity() == Severity::Error)
+        self.errors > 0
     }
 
     /// All of them for people, blank lines between, with a last line that counts them.
     pub fn render(&self, style: Style) -> String {
         let mut text = String::new();
-        for finding in self.0.iter().take(Findings::SHOWN) {
+        for finding in self.list.iter().take(Findings::SHOWN) {
             text += &finding.render(style);
             text += "\n\n";
         }
-        if self.0.len() > Findings::SHOWN {
-            text += &format!("... and {} more\n\n", self.0.len() - Findings::SHOWN);
+        if self.len() > Findings::SHOWN {
+            text += &format!("... and {} more\n\n", self.len() - Findings::SHOWN);
         }
         text + &self.count() + "\n"
     }
 
     /// `2 errors, 1 warning`.
     pub fn count(&self) -> String {
-        let count = |severity: Severity| {
-            let number = self.0.iter().filter(|finding| finding.code.severity() == severity).count();
-            match number {
-                0 => None,
-                1 => Some(format!("1 {}", severity.word())),
-                many => Some(format!("{many} {}s", severity.word())),
-            }
+        let count = |number: usize, severity: Severity| match number {
+            0 => None,
+            1 => Some(format!("1 {}", severity.word())),
+            many => Some(format!("{many} {}s", severity.word())),
         };
-        let parts: Vec<String> = [count(Severity::Error), count(Severity::Warning)].into_iter().flatten().collect();
+        let parts = [count(self.errors, Severity::Error), count(self.warnings, Severity::Warning)];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
         if parts.is_empty() { "no findings".into() } else { parts.join(", ") }
     }
 
     /// For programs: a list.
     pub fn to_json(&self) -> serde_json::Value {
-        self.0.iter().map(Finding::to_json).collect()
+        self.list.iter().map(Finding::to_json).collect()
     }
 }
 
 impl From<Finding> for Findings {
     fn from(finding: Finding) -> Findings {
-        Findings(vec![finding])
+        let mut findings = Findings::default();
+        findings.push(finding);
+        findings
     }
 }
 

@@ -113,6 +113,9 @@ impl<T: FromNode> Loaded<T> {
     }
 }
 
+/// Nobody has more names than this in one place; a hostile file may.
+const MOST_COMPARED: usize = 200;
+
 /// The known word that an unknown one may be meant for.
 pub fn closest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let plain = |word: &str| word.to_lowercase().replace(['-', '_', ' '], "");
@@ -122,6 +125,7 @@ pub fn closest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&
         return None;
     }
     known
+        .take(MOST_COMPARED)
         .map(|known| (strsim::damerau_levenshtein(&meant, &plain(known)), known))
         .filter(|(distance, known)| *distance <= known.len().max(3) / 3)
         .min_by_key(|(distance, _)| *distance)

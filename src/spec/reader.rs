@@ -88,6 +88,9 @@ impl<'a> Reader<'a> {
             return None;
         };
         for entry in entries {
+            if self.findings.is_full() {
+                break;
+            }
             if !record.fields.iter().any(|field| field.key == entry.key) {
                 self.unknown_key(entry, record.fields.iter().map(|field| field.key));
             }
@@ -240,7 +243,7 @@ impl Fields<'_, '_, '_> {
         let keys = || self.record.fields.iter().map(|field| field.key);
         let misspelt =
             |entry: &Entry| !keys().any(|known| known == entry.key) && closest(&entry.key, keys()) == Some(key);
-        if self.entries.iter().any(misspelt) {
+        if self.entries.iter().take(100).any(misspelt) {
             return;
         }
         let field = self.record.fields.iter().find(|field| field.key == key);

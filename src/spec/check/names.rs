@@ -14,6 +14,7 @@ use crate::spec::project::Project;
 use crate::spec::read::{Loaded, Reference, ReferenceKind, closest};
 use crate::spec::shape::one_of;
 use crate::spec::source::Place;
+use crate::spec::yaml::Node;
 
 /// Kinds that load can be sent to.
 const LOADABLE: &[ResourceKind] = &[ResourceKind::Api, ResourceKind::Function, ResourceKind::Queue];
@@ -45,6 +46,9 @@ impl Names<'_> {
 
     fn references<T: FromNode>(&mut self, file: &Loaded<T>) {
         for reference in &file.references {
+            if self.findings.is_full() {
+                return;
+            }
             match reference.kind {
                 ReferenceKind::Target => self.target(file, reference),
                 ReferenceKind::TargetOrResource => self.target_or_resource(file, reference),
@@ -185,15 +189,17 @@ impl Names<'_> {
         let experiment = &self.files.experiment;
         // A misspelt name is meant for a target that is then without use; one finding is enough for both.
         let misspelt = self.findings.iter().any(|finding| finding.code == Code::UnknownTarget);
-        for (name, target) in &experiment.value.targets {
-            let at = experiment.key_place(&format!("targets/{name}"));
+        for entry in experiment.tree.get("targets").map(Node::entries).unwrap_or_default() {
+            let name = TargetName(entry.key.clone());
+            let Some(target) = experiment.value.targets.get(&name) else { continue };
+            let at = entry.key_at;
             if !self.used.contains(&name.0) && !misspelt {
                 let what = format!("nothing speaks of the target `{name}`");
                 self.findings.push(experiment.finding(Code::UnusedTarget, at, what).help("take it away, or use it"));
             }
             if let SelectBy::Name(resource) = &target.selector.by {
                 let kind = target.selector.kind;
-                let at = experiment.place(&format!("targets/{name}/{}", kind.word()));
+                let at = entry.value.get(kind.word()).map_or(at, |node| node.at);
                 self.resource(experiment, at, self.files.account_of(target), &[kind], resource);
             }
         }

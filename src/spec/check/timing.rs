@@ -1,5 +1,6 @@
 //! Times: do they fit, and is there enough to see?
 
+use crate::account::{AccountName, Selector};
 use crate::faults::FaultSpec;
 use crate::plan::Bound;
 use crate::run::conclude::WINDOWS_TO_HOLD;
@@ -71,10 +72,14 @@ fn zeros(experiment: &Loaded<Experiment>, findings: &mut Findings) {
 fn overlaps(files: &ExperimentFiles, findings: &mut Findings) {
     let experiment = &files.experiment;
     let faults = &experiment.value.faults;
+    let settings: Vec<_> = faults.iter().map(|inject| setting(files, &inject.fault)).collect();
     for (index, later) in faults.iter().enumerate() {
         for (other, earlier) in faults[..index].iter().enumerate() {
-            if !one_setting(files, &earlier.fault, &later.fault) {
+            if settings[index].is_none() || settings[index] != settings[other] {
                 continue;
+            }
+            if findings.is_full() {
+                return;
             }
             let overlap = later.at < earlier.at + earlier.lasts && earlier.at < later.at + later.lasts;
             let close =
@@ -97,14 +102,10 @@ fn overlaps(files: &ExperimentFiles, findings: &mut Findings) {
     }
 }
 
-/// Whether two faults change the same setting, as far as the file shows it.
-fn one_setting(files: &ExperimentFiles, a: &FaultSpec, b: &FaultSpec) -> bool {
-    let targets = &files.experiment.value.targets;
-    let (Some(of_a), Some(of_b)) = (targets.get(a.fault().target()), targets.get(b.fault().target())) else {
-        return false;
-    };
-    let same_target = of_a.selector == of_b.selector && files.account_of(of_a) == files.account_of(of_b);
-    a.key() == b.key() && a.fault().is_exclusive() && same_target
+/// What tells the settings of two faults apart, as far as the file shows it; `None` for a fault that shares none.
+fn setting<'a>(files: &'a ExperimentFiles, fault: &FaultSpec) -> Option<(&'static str, &'a Selector, &'a AccountName)> {
+    let target = files.experiment.value.targets.get(fault.fault().target())?;
+    fault.fault().is_exclusive().then(|| (fault.key(), &target.selector, files.account_of(target)))
 }
 
 /// Whether `longest` ends the run early. Gives the time that the whole run takes at the most.
