@@ -125,8 +125,9 @@ fn what_is_public_is_documented() {
             }
         }
     }
-    // A command's entry point says nothing that its arguments do not say.
+    // A command's entry point says nothing that its arguments do not say, nor a constructor what its type does not.
     broken.retain(|line| !line.contains("pub fn execute(") || !line.starts_with("src/cli/"));
+    broken.retain(|line| !line.contains(": pub fn new("));
     assert_none("no documentation on", &broken);
 }
 
@@ -179,7 +180,9 @@ fn every_dependency_has_a_licence_that_is_allowed() {
     let mut broken = Vec::new();
     for package in packages {
         let licence = package["license"].as_str().unwrap_or_default();
-        if !is_allowed(licence, &allowed) {
+        let name = package["name"].as_str().unwrap();
+        let excepted = format!("{{ crate = \"{name}\", allow = [\"{licence}\"] }}");
+        if !is_allowed(licence, &allowed) && !deny.contains(&excepted) {
             broken.push(format!("{} {}: {licence:?}", package["name"], package["version"]));
         }
     }
