@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use owo_colors::Style;
 
-use super::accounts::{self, Opening, Pace};
+use super::accounts::{self, Opened, Opening, Pace};
 use super::{Context, Exit, Failure, check};
-use crate::account::{Account, AccountName};
+use crate::account::AccountName;
 use crate::env::Env as _;
 use crate::guard::Rules;
 use crate::plan::Plan;
@@ -45,7 +45,7 @@ pub struct Prepared {
     pub plan: Plan,
     /// What the guards have against running it, printed already.
     pub refused: Option<Failure>,
-    pub account: Box<dyn Account>,
+    pub account: Opened,
 }
 
 /// Reads, checks, looks at the account, plans. What stands against it is printed.
@@ -68,7 +68,7 @@ pub fn prepare(args: &Asked, pace: Pace, context: &mut Context) -> Result<Prepar
             ..Rules::of(&files.project)
         },
     };
-    match planner::plan(&request, account.as_mut()) {
+    match planner::plan(&request, account.account.as_mut()) {
         Err(objections) => Err(refused(&objections, &experiment, context)),
         Ok(Planned { plan, refused: objections }) => {
             let refused = (!objections.is_empty()).then(|| refused(&objections, &experiment, context));

@@ -1,6 +1,6 @@
 //! `squall run`.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 use super::accounts::Pace;
 use super::prepare::{self, Prepared};
@@ -45,9 +45,12 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     if let Some(refused) = prepared.refused.take() {
         return Err(refused);
     }
+    if prepared.account.real && !args.yes {
+        confirm(context)?;
+    }
     let mut store = context.project.store()?;
     let run = prepared.plan.run.clone();
-    let (ended, interrupted) = drive(prepared, pace, &mut store, context)?;
+    let (ended, interrupted) = drive(prepared, &mut store, context)?;
     let exit = conclude(&ended, context);
     report::write_all(&run, &store, context);
     if interrupted {
@@ -56,29 +59,39 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     Ok(exit)
 }
 
+/// Asks whoever sits there; without anybody, `--yes` must have been said.
+fn confirm(context: &mut Context) -> Result<(), Failure> {
+    let said_no = |what: &str| Failure::refused(what, "say so with --yes");
+    if !io::stdin().is_terminal() || !context.output.err.is_terminal() {
+        return Err(said_no("nobody is there to say yes to this plan"));
+    }
+    context.output.err.text("Go ahead? [y/N] ");
+    let mut answer = String::new();
+    let read = io::stdin().read_line(&mut answer);
+    match (read, answer.trim()) {
+        (Ok(_), "y" | "Y" | "yes") => Ok(()),
+        _ => Err(said_no("nobody said yes to this plan")),
+    }
+}
+
 /// A person wants to see time pass; a program does not.
 pub fn default_pace(context: &Context) -> Pace {
     if context.output.out.is_terminal() { Pace::Times(60.0) } else { Pace::Max }
 }
 
 /// Runs to the end. The failure is that it did not begin, or that the journal cannot be read after a panic.
-fn drive(
-    prepared: Prepared,
-    pace: Pace,
-    store: &mut dyn Store,
-    context: &mut Context,
-) -> Result<(Supervised, bool), Failure> {
-    let Prepared { plan, mut account, refused: _ } = prepared;
+fn drive(prepared: Prepared, store: &mut dyn Store, context: &mut Context) -> Result<(Supervised, bool), Failure> {
+    let Prepared { plan, account: mut opened, refused: _ } = prepared;
     let (run, by) = (plan.run.clone(), context.env.who());
     let screen = Screen::over(&mut context.output, &run, context.json);
     let told = screen.clone();
     let signals = Signals::listen(move || told.say_progress()).map_err(|error| no_signals(&error))?;
     let around = Surroundings {
-        account: account.as_mut(),
+        account: opened.account.as_mut(),
         store,
         env: &context.env,
         interrupts: signals.interrupts.clone(),
-        live: pace != Pace::Max,
+        live: opened.live,
     };
     let mut not_begun = None;
     let begin = |around: Surroundings<'_>, tell: &mut dyn FnMut(&crate::run::Recorded)| match Driver::begin(

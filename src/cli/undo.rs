@@ -6,12 +6,12 @@ mod wait;
 
 use std::collections::BTreeSet;
 
-use super::accounts::{self, Opening, Pace};
+use super::accounts::{self, Opened, Opening, Pace};
 use super::project::pick_run;
 use super::screen::Screen;
 use super::signals::Signals;
 use super::{Context, Ended, Exit, Failure, report, run, status};
-use crate::account::{Account, AccountName};
+use crate::account::AccountName;
 use crate::env::Env as _;
 use crate::run::driver::{Driver, Ending, Surroundings};
 use crate::run::event::Event;
@@ -156,18 +156,18 @@ fn drive(
     context: &mut Context,
     begin: impl FnOnce(Surroundings<'_>) -> Result<Driver<'_>, StoreError>,
 ) -> Ended {
-    let mut account = open(accounts, pace, context)?;
+    let mut opened = open(accounts, pace, context)?;
     let by = context.env.who();
     let screen = Screen::over(&mut context.output, run, context.json);
     screen.catch_up(before);
     let told = screen.clone();
     let signals = Signals::listen(move || told.say_progress()).map_err(|error| run::no_signals(&error))?;
     let around = Surroundings {
-        account: account.as_mut(),
+        account: opened.account.as_mut(),
         store,
         env: &context.env,
         interrupts: signals.interrupts.clone(),
-        live: pace != Pace::Max,
+        live: opened.live,
     };
     let begin = |around: Surroundings<'_>, tell: &mut dyn FnMut(&Recorded)| begin(around)?.run(tell);
     let ended = supervise(around, run, &by, begin, &mut |recorded| screen.tell(recorded));
@@ -190,7 +190,7 @@ fn exit(ended: &Supervised) -> Exit {
 }
 
 /// The accounts of a run, as they are configured now.
-fn open(names: &BTreeSet<AccountName>, pace: Pace, context: &mut Context) -> Result<Box<dyn Account>, Failure> {
+fn open(names: &BTreeSet<AccountName>, pace: Pace, context: &mut Context) -> Result<Opened, Failure> {
     let left = |failure: Failure| Failure { exit: Exit::Left, ..failure };
     let (files, findings) = ProjectFiles::open(&context.project.root);
     let files = files.ok_or_else(|| Failure {

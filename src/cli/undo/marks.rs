@@ -26,7 +26,7 @@ pub fn tasks(
     store: &dyn Store,
     context: &mut Context,
 ) -> Result<(Vec<Task>, Exit), Failure> {
-    let mut account = super::open(&[name.clone()].into(), Pace::Max, context)?;
+    let mut account = super::open(&[name.clone()].into(), Pace::Max, context)?.account;
     let listed = list(account.as_mut(), name)?;
     let mut worst = Exit::Fine;
     let mut runs: BTreeMap<RunId, Marked> = BTreeMap::new();
