@@ -162,3 +162,27 @@ fn the_experiment_of_the_documentation_is_one() {
     assert!(findings.is_empty(), "{}", findings.render(Style::Plain));
     assert_eq!(files.expect("an experiment").experiment.value.faults.len(), 1);
 }
+
+/// The session in the README is what the command prints; `...` stands for lines that are left out.
+#[test]
+fn the_session_of_the_readme_is_a_real_one() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("the page");
+    let session = readme.split("```session\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a session");
+    let folder = tempfile::tempdir().expect("a folder");
+    let squall = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_squall"));
+        let output = command.current_dir(folder.path()).env("SQUALL_WHO", "you@laptop").args(args).output();
+        let output = output.expect("it starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout)
+    };
+    squall(&["init"]);
+    let run = ["run", "experiments/payment-worker-throttled.yaml", "--seed", "7"];
+    let fixed = ["--start", "2026-03-02T09:00:00Z", "--run-id", "run-20260302-3f9k2m"];
+    let printed = squall(&[&run[..], &fixed[..]].concat());
+    for line in session.lines().filter(|line| !line.is_empty() && *line != "...") {
+        assert!(printed.lines().any(|printed| printed == line), "not printed: {line}\n\n{printed}");
+    }
+    let lines = session.lines().filter(|line| line.starts_with('+')).count();
+    assert_eq!(lines, printed.lines().filter(|line| line.starts_with('+')).count(), "every event is shown");
+}

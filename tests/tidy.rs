@@ -251,3 +251,19 @@ fn the_test_command_is_executable() {
         assert!(mode & 0o111 != 0, "{file}");
     }
 }
+
+#[test]
+fn links_lead_somewhere() {
+    let mut broken = Vec::new();
+    for (path, text) in files("", ".md") {
+        let folder = Path::new(&path).parent().unwrap().to_path_buf();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = link.split('#').next().unwrap();
+            let elsewhere = file.is_empty() || file.contains("://") || file.contains(char::is_whitespace);
+            if !elsewhere && !root().join(&folder).join(file).exists() {
+                broken.push(format!("{path}: {link}"));
+            }
+        }
+    }
+    assert_none("a link in a page leads to a file", &broken);
+}
