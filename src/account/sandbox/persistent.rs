@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::app::App;
 use super::event::MessageId;
@@ -45,10 +46,10 @@ enum Keep {
 }
 
 /// A world in a file.
-pub struct Sandbox<'a> {
+pub struct Sandbox {
     app: App,
     opening: Opening,
-    env: &'a dyn Env,
+    env: Arc<dyn Env>,
     file: File,
     world: World,
     generation: i64,
@@ -64,15 +65,15 @@ pub struct Sandbox<'a> {
     answers: VecDeque<(CallId, Outcome)>,
 }
 
-impl<'a> Sandbox<'a> {
+impl Sandbox {
     /// Opens the sandbox in the file at `path`, or begins a new one there.
     ///
     /// # Errors
     /// The file cannot be used, or the application cannot be modelled.
-    pub fn open(path: &Path, app: &App, opening: Opening, env: &'a dyn Env) -> Result<Sandbox<'a>, SandboxError> {
+    pub fn open(path: &Path, app: &App, opening: Opening, env: Arc<dyn Env>) -> Result<Sandbox, SandboxError> {
         let mut file = File::open(path)?;
         let fresh = World::new(app, opening.seed, opening.start)?.with_weather(opening.weather.clone());
-        let pacer = Pacer::new(opening.pace, fresh.now(), env);
+        let pacer = Pacer::new(opening.pace, fresh.now(), &*env);
         let is_new = file.read()?.is_none();
         if is_new {
             file.begin(opening.seed, &fresh.stored())?;
@@ -114,7 +115,7 @@ impl<'a> Sandbox<'a> {
         let reached = newest.reached.max(now);
         self.world.run_until(reached);
         self.promised = newest.reached;
-        self.pacer = Pacer::new(self.opening.pace, reached, self.env);
+        self.pacer = Pacer::new(self.opening.pace, reached, &*self.env);
         for id in std::mem::take(&mut self.open).into_keys() {
             let overtaken = CallError::Unknown("another process changed the sandbox meanwhile".into());
             self.answers.push_back((id, Err(overtaken)));
@@ -177,7 +178,7 @@ impl<'a> Sandbox<'a> {
     }
 }
 
-impl Account for Sandbox<'_> {
+impl Account for Sandbox {
     fn now(&self) -> Time {
         self.world.now()
     }
@@ -202,7 +203,7 @@ impl Account for Sandbox<'_> {
             if let Some(answer) = self.answers.pop_front() {
                 return Some(answer);
             }
-            let limit = until.min(self.pacer.due(self.env)).min(self.world.now() + STRETCH);
+            let limit = until.min(self.pacer.due(&*self.env)).min(self.world.now() + STRETCH);
             if let Some((id, outcome)) = self.run_to(limit) {
                 return Some(self.hand_out(id, outcome));
             }
@@ -210,7 +211,7 @@ impl Account for Sandbox<'_> {
                 return None;
             }
             if self.opening.pace != Pace::Max {
-                self.pacer.nap(until, self.env);
+                self.pacer.nap(until, &*self.env);
             }
         }
     }
@@ -254,8 +255,8 @@ mod tests {
         }
     }
 
-    fn env() -> &'static Sleeper {
-        Box::leak(Box::new(Sleeper::default()))
+    fn env() -> Arc<Sleeper> {
+        Arc::default()
     }
 
     fn opening() -> Opening {
@@ -269,7 +270,7 @@ mod tests {
         app
     }
 
-    fn open(folder: &TempDir, app: &App) -> Sandbox<'static> {
+    fn open(folder: &TempDir, app: &App) -> Sandbox {
         Sandbox::open(&folder.path().join("sandbox.db"), app, opening(), env()).unwrap()
     }
 
@@ -433,7 +434,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let env = env();
         let paced = Opening { pace: Pace::Times(60.0), ..opening() };
-        let mut sandbox = Sandbox::open(&folder.path().join("sandbox.db"), &quiet(), paced, env).unwrap();
+        let mut sandbox = Sandbox::open(&folder.path().join("sandbox.db"), &quiet(), paced, env.clone()).unwrap();
         let mut slices = 0;
         while sandbox.now() < at(60) {
             let before = env.monotonic();
