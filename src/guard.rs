@@ -176,9 +176,12 @@ fn without_dead_man(name: &AccountName, account: &AwsAccount, plan: &Plan, rules
         .collect();
     (!stays.is_empty()).then(|| {
         Refusal::new(
-            format!("if this machine dies, the {} stays changed in account {name}: it does not end by itself", listed(stays)),
             format!(
-                "say that it may go without a dead-man switch: --without-dead-man, or `dead_man: may_go_without` for {name} \
+                "if this machine dies, the {} stays changed in account {name}: it does not end by itself",
+                listed(stays)
+            ),
+            format!(
+                "say that it may go without a dead-man switch: --without-dead-man, or `dead_man: none` for {name} \
                  in squall.yaml"
             ),
         )
@@ -201,7 +204,7 @@ mod tests {
         Rules::of(&loaded.unwrap_or_else(|| panic!("{}", findings.render(Style::Plain))).value)
     }
 
-    const ALLOWED: &str = "      writing: allowed\n      dead_man: may_go_without\n";
+    const ALLOWED: &str = "      writing: allowed\n      dead_man: none\n";
 
     fn objections(fault: &str, rules: &Rules) -> Vec<String> {
         match plan_under(&mut world(&shop_like()), &file(fault), 7, rules) {
@@ -222,7 +225,7 @@ mod tests {
     #[test]
     fn an_account_says_that_it_may_be_written_to() {
         assert_eq!(objections(THROTTLE, &rules(ALLOWED)), Vec::<String>::new());
-        refused(THROTTLE, &rules("      dead_man: may_go_without\n"), &["only be planned", "writing: allowed"]);
+        refused(THROTTLE, &rules("      dead_man: none\n"), &["only be planned", "writing: allowed"]);
     }
 
     #[test]
@@ -255,7 +258,7 @@ mod tests {
     fn what_does_not_end_by_itself_needs_a_dead_man_switch() {
         let mut rules = rules("      writing: allowed\n");
         refused(THROTTLE, &rules, &["reserved concurrency of function payment-worker", "--without-dead-man"]);
-        refused(LATENCY, &rules, &["fault flag `latency`", "may_go_without"]);
+        refused(LATENCY, &rules, &["fault flag `latency`", "dead_man: none"]);
         assert_eq!(objections(DENY, &rules), Vec::<String>::new(), "it ends by itself");
         rules.without_dead_man = true;
         assert_eq!(objections(THROTTLE, &rules), Vec::<String>::new());

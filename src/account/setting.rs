@@ -116,12 +116,14 @@ impl Setting {
         format!("/squall/marks/{}/{name}", resource.kind.word())
     }
 
-    /// The IAM action that reads the setting.
-    pub fn read_action(&self) -> &'static str {
+    /// The IAM actions that reading the setting takes.
+    pub fn read_actions(&self) -> &'static [&'static str] {
         match self {
-            Setting::Mark { .. } | Setting::FaultFlag { .. } => "ssm:GetParameter",
-            Setting::ReservedConcurrency { .. } => "lambda:GetFunctionConcurrency",
-            Setting::RolePolicy { .. } => "iam:GetRolePolicy",
+            Setting::Mark { .. } | Setting::FaultFlag { .. } => &["ssm:GetParameter"],
+            // It answers the reserved concurrency too, and has a limit of its own, far above the control plane's.
+            Setting::ReservedConcurrency { .. } => &["lambda:GetFunction"],
+            // The list tells a role without the policy from a role that is gone.
+            Setting::RolePolicy { .. } => &["iam:GetRolePolicy", "iam:ListRolePolicies"],
         }
     }
 

@@ -95,8 +95,8 @@ impl Deny {
         undo: "Deletes the policy, also after it has expired. It counts 60 s later, because IAM is eventually consistent.",
         alone: "The deny ends by itself: it carries `DateLessThan aws:CurrentTime`, ten minutes after the fault's planned \
                 end. The policy stays in the role without effect until somebody deletes it.",
-        actions_do: &["iam:GetRolePolicy", "iam:PutRolePolicy"],
-        actions_undo: &["iam:GetRolePolicy", "iam:DeleteRolePolicy"],
+        actions_do: &["iam:GetRolePolicy", "iam:ListRolePolicies", "iam:PutRolePolicy"],
+        actions_undo: &["iam:GetRolePolicy", "iam:ListRolePolicies", "iam:DeleteRolePolicy"],
         refusals: &[
             "The role is squall's own, or one that squall is assumed through.",
             "An action is `*`, or any pattern that takes in an action of `iam:` or `sts:`; a resource is `*`.",

@@ -32,12 +32,8 @@ impl Throttle {
         undo: "Puts the value from before back. A function without reserved concurrency is restored by deleting the \
                setting, not by writing a number.",
         alone: "The function stays throttled until somebody restores it.",
-        actions_do: &["lambda:GetFunctionConcurrency", "lambda:PutFunctionConcurrency"],
-        actions_undo: &[
-            "lambda:GetFunctionConcurrency",
-            "lambda:PutFunctionConcurrency",
-            "lambda:DeleteFunctionConcurrency",
-        ],
+        actions_do: &["lambda:GetFunction", "lambda:PutFunctionConcurrency"],
+        actions_undo: &["lambda:GetFunction", "lambda:PutFunctionConcurrency", "lambda:DeleteFunctionConcurrency"],
         refusals: &[
             "The function has this reserved concurrency already: nothing would change.",
             "The account would be left with less unreserved concurrency than Lambda demands (100; in small accounts \

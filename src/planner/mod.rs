@@ -203,7 +203,7 @@ impl<'a, 'b> Draft<'a, 'b> {
         let facts = guard::Facts { identities: &self.survey.identities, picked, opted_out };
         self.refused.extend(guard::check(&self.plan, &self.experiment().guards, self.request.rules, &facts));
         self.plan.watches = self.watches();
-        self.plan.permissions = permissions::of(&self.plan, &self.survey);
+        self.plan.permissions = permissions::of(&self.plan, &self.survey, self.request.rules);
         let mut warnings = show::stays(&self.plan);
         warnings.append(&mut self.plan.warnings);
         warnings.extend(timeline::warnings(&self.plan));

@@ -3,14 +3,20 @@
 use std::collections::BTreeSet;
 
 use super::survey::Survey;
-use crate::account::{AccountName, Metric, Query, Resource, ResourceKind, Setting};
+use crate::account::target::SelectBy;
+use crate::account::{AccountName, Metric, Query, Resource, ResourceKind, Selector, Setting};
+use crate::guard::Rules;
 use crate::plan::{Change, Cleanup, Emission, Permission, Plan, Purpose};
+use crate::spec::project::AccountSpec;
 
 /// Every permission that the plan needs, by purpose.
-pub fn of(plan: &Plan, survey: &Survey<'_>) -> Vec<Permission> {
+pub fn of(plan: &Plan, survey: &Survey<'_>, rules: &Rules) -> Vec<Permission> {
     let mut needs = Needs { survey, all: BTreeSet::new() };
     for account in &plan.accounts {
         needs.look(account);
+    }
+    for (account, selector) in &survey.resolved {
+        needs.resolve(account, selector, rules);
     }
     for change in plan.changes.values() {
         needs.change(change);
@@ -57,24 +63,48 @@ impl Needs<'_, '_> {
         let seen: Vec<Resource> = self.survey.seen.0.keys().filter(|r| r.account == *account).cloned().collect();
         for resource in seen {
             let actions: &[&str] = match resource.kind {
-                ResourceKind::Function => &["lambda:GetFunction", "lambda:GetFunctionConcurrency"],
+                ResourceKind::Function => &["lambda:GetFunction"],
                 ResourceKind::Queue => &["sqs:GetQueueUrl", "sqs:GetQueueAttributes", "sqs:ListMessageMoveTasks"],
                 ResourceKind::Role => &["iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy"],
                 ResourceKind::Parameter => &["ssm:GetParameter"],
-                ResourceKind::Table => &["dynamodb:DescribeTable"],
-                ResourceKind::Topic => &["sns:GetTopicAttributes"],
-                ResourceKind::Api => &["apigateway:GET"],
+                ResourceKind::Table | ResourceKind::Topic | ResourceKind::Api => &[],
                 ResourceKind::Alarm => &["cloudwatch:DescribeAlarms"],
             };
             for action in actions {
                 self.add(Purpose::Look, action, &resource);
             }
-            if matches!(resource.kind, ResourceKind::Function | ResourceKind::Queue | ResourceKind::Role) {
-                // Which functions a queue feeds, who runs as a role, who reads a parameter: only lists tell.
-                for action in ["lambda:GetAccountSettings", "lambda:ListEventSourceMappings", "lambda:ListFunctions"] {
-                    self.insert(Purpose::Look, action, "*".into());
+            // Which functions a queue feeds, who runs as a role, who reads a parameter, whether what is only watched is there:
+            // lists tell, and lists know no resources.
+            let lists: &[&str] = match resource.kind {
+                ResourceKind::Function => &["lambda:GetAccountSettings", "lambda:ListEventSourceMappings"],
+                ResourceKind::Queue => &["lambda:ListEventSourceMappings"],
+                ResourceKind::Role | ResourceKind::Parameter => &["lambda:ListFunctions"],
+                ResourceKind::Table | ResourceKind::Topic | ResourceKind::Api => {
+                    &["tag:GetResources", "cloudwatch:ListMetrics"]
                 }
+                ResourceKind::Alarm => &[],
+            };
+            for action in lists {
+                self.insert(Purpose::Look, action, "*".into());
             }
+        }
+    }
+
+    /// Finding resources by name, tag and stack: services list these only as a whole.
+    fn resolve(&mut self, account: &AccountName, selector: &Selector, rules: &Rules) {
+        let stack = match rules.accounts.get(account) {
+            Some(AccountSpec::Aws(account)) => account.stack.is_some(),
+            _ => false,
+        };
+        let actions: &[&str] = match (&selector.by, selector.kind) {
+            (SelectBy::Name(_), _) if stack => &["cloudformation:DescribeStackResource"],
+            (SelectBy::Name(_), _) => &[],
+            (SelectBy::Tag { .. }, ResourceKind::Role) => &["iam:ListRoles", "iam:ListRoleTags"],
+            (SelectBy::Tag { .. }, _) => &["tag:GetResources"],
+            (SelectBy::Stack(_), _) => &["cloudformation:ListStackResources"],
+        };
+        for action in actions {
+            self.insert(Purpose::Look, action, "*".into());
         }
     }
 
@@ -85,7 +115,9 @@ impl Needs<'_, '_> {
             other => self.survey.arn(other.resource()).unwrap_or("*").to_owned(),
         };
         for (purpose, value) in [(Purpose::Do, &change.after), (Purpose::Undo, &change.before)] {
-            self.insert(purpose, setting.read_action(), arn.clone());
+            for action in setting.read_actions() {
+                self.insert(purpose, action, arn.clone());
+            }
             self.insert(purpose, setting.write_action(value), arn.clone());
         }
     }

@@ -17,13 +17,21 @@ pub struct Survey<'a> {
     account: &'a mut dyn Account,
     pub seen: Seen,
     pub identities: BTreeMap<AccountName, Identity>,
+    /// How resources were looked up.
+    pub resolved: Vec<(AccountName, Selector)>,
     absent: BTreeSet<Resource>,
 }
 
 impl<'a> Survey<'a> {
     /// Nothing seen yet.
     pub fn of(account: &'a mut dyn Account) -> Survey<'a> {
-        Survey { account, seen: Seen::default(), identities: BTreeMap::new(), absent: BTreeSet::new() }
+        Survey {
+            account,
+            seen: Seen::default(),
+            identities: BTreeMap::new(),
+            resolved: Vec::new(),
+            absent: BTreeSet::new(),
+        }
     }
 
     /// The account's clock.
@@ -71,6 +79,7 @@ impl<'a> Survey<'a> {
 
     /// What a selector means, by name.
     pub fn resolve(&mut self, account: &AccountName, selector: &Selector) -> Result<Vec<Resource>, Refusal> {
+        self.resolved.push((account.clone(), selector.clone()));
         match self.look(&Call::Resolve { account: account.clone(), selector: selector.clone() }) {
             Ok(Reply::Resources(resources)) => Ok(resources),
             other => Err(Refusal::new(
