@@ -348,10 +348,10 @@ guards:
         let findings: Vec<String> = read(&wrong).1.iter().map(ToString::to_string).collect();
         insta::assert_snapshot!(findings.join("\n"), @r#"
         x.yaml:6:38: this cannot stand beside `function`; write one of the two, and the other in an item of its own
-        x.yaml:7:13: it is not said what this is; did you mean `queue`?
+        x.yaml:7:13: nothing here says what this is; did you mean `queue`?
         x.yaml:8:22: exactly one tag belongs here; write for example `tag: { team: payments }`
         x.yaml:8:22: it is not said how many; write `count: 1` or `share: 50 %`; all of them are `share: 100 %`
-        x.yaml:12:5: it is not said what this is; did you mean `named`?
+        x.yaml:12:5: nothing here says what this is; did you mean `named`?
         x.yaml:14:5: this cannot stand beside `alarm`; write one of the two, and the other in an item of its own
         "#);
     }

@@ -342,7 +342,7 @@ mod tests {
         one-key x.yaml:2:51: exactly one key belongs here, and there are 2; write one of `lambda.throttle` or `count`; more go into items of their own
         wrong-kind x.yaml:3:1: `for` has no value; write for example `for: 10m`
         wrong-kind x.yaml:4:8: here belongs a list, not a text; write each item on a line of its own, after `- `
-        wrong-kind x.yaml:5:8: here belongs a mapping whose keys are each the name of a target, not a list; write for example `{ ... }`
+        wrong-kind x.yaml:5:8: here belongs a mapping whose keys are each the name of a target, not a list; write for example `{ worker: ... }`
         wrong-kind x.yaml:6:7: here belongs `left` or `right`, not a list; write for example `left`
         unexpected-tag x.yaml:7:10: the tag `!Sub` has no meaning here; leave the tag away; only templates have tags
         wrong-kind x.yaml:8:1: `share` has no value; write for example `share: 50 %`, or leave the key away
@@ -361,7 +361,7 @@ mod tests {
         "#);
         let (_, findings) = read("");
         insta::assert_snapshot!(findings.render(Style::Plain), @r#"
-        error[wrong-kind]: here belongs a mapping, not nothing
+        error[wrong-kind]: here belongs a mapping, and there is nothing
          --> x.yaml:1:1
           |
         1 |

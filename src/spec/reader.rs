@@ -71,7 +71,7 @@ impl<'a> Reader<'a> {
 
     /// Says that something else belongs here.
     pub fn wrong_kind(&mut self, node: &Node, wanted: &Shape) {
-        let what = format!("here belongs {}, not {}", wanted.describe(), node.kind_name());
+        let what = format!("here belongs {}{}", wanted.describe(), found(node));
         let help = match wanted.example().as_str() {
             "[...]" => "write each item on a line of its own, after `- `".to_owned(),
             example => format!("write for example `{example}`"),
@@ -82,7 +82,7 @@ impl<'a> Reader<'a> {
     /// The keys of a record; a key that is none of them is a finding.
     pub fn fields<'r, 'n>(&'r mut self, node: &'n Node, record: Record) -> Option<Fields<'r, 'a, 'n>> {
         let Kind::Map(entries) = &node.kind else {
-            let what = format!("here belongs a mapping, not {}", node.kind_name());
+            let what = format!("here belongs a mapping{}", found(node));
             let keys = listed(record.fields.iter().map(|field| field.key));
             self.report(Code::WrongKind, node.at, what, format!("its keys are {keys}"));
             return None;
@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
     pub fn only_key<'n>(&mut self, node: &'n Node, keys: &[&'static str]) -> Option<&'n Entry> {
         let wanted = one_of(keys.iter().copied());
         let Kind::Map(entries) = &node.kind else {
-            let what = format!("here belongs a mapping with exactly one key, not {}", node.kind_name());
+            let what = format!("here belongs a mapping with exactly one key{}", found(node));
             self.report(Code::WrongKind, node.at, what, format!("write {wanted}, a colon, and what it needs"));
             return None;
         };
@@ -137,7 +137,7 @@ impl<'a> Reader<'a> {
     /// Which of several forms a mapping has, by the one of `keys` that it holds; none or several is a finding.
     pub fn form(&mut self, node: &Node, keys: &[&'static str]) -> Option<&'static str> {
         let Kind::Map(entries) = &node.kind else {
-            let what = format!("here belongs a mapping, not {}", node.kind_name());
+            let what = format!("here belongs a mapping{}", found(node));
             self.report(Code::WrongKind, node.at, what, format!("one of its keys is {}", one_of(keys.iter().copied())));
             return None;
         };
@@ -160,7 +160,7 @@ impl<'a> Reader<'a> {
                     Some((close, at)) => (at, format!("did you mean `{close}`?")),
                     None => (node.at, format!("one of the keys must be {}", one_of(keys.iter().copied()))),
                 };
-                self.report(Code::OneKey, at, "it is not said what this is", help);
+                self.report(Code::OneKey, at, "nothing here says what this is", help);
                 None
             }
         }
@@ -252,6 +252,14 @@ impl Fields<'_, '_, '_> {
             format!("add `{key}: {}` ({})", field.shape.example(), lower(why.trim()))
         });
         self.reader.report(Code::MissingKey, self.node.at, format!("`{key}` is missing"), help);
+    }
+}
+
+/// What stands there instead.
+fn found(node: &Node) -> String {
+    match node.kind {
+        Kind::Null => ", and there is nothing".into(),
+        _ => format!(", not {}", node.kind_name()),
     }
 }
 

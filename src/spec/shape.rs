@@ -113,7 +113,7 @@ impl Shape {
             Shape::Leaf(leaf) => leaf.examples.first().copied().unwrap_or("...").to_owned(),
             Shape::Words(words) => words().words.first().map_or("...", |(word, _)| word).to_owned(),
             Shape::List(_) => "[...]".into(),
-            Shape::Map { .. } => "{ ... }".into(),
+            Shape::Map { key, .. } => format!("{{ {}: ... }}", key.examples.first().unwrap_or(&"...")),
             Shape::Record(_) => "{ ... }".into(),
             Shape::Choice(choice) => {
                 choice().arms.first().map_or("{ ... }".into(), |arm| format!("{{ {}: ... }}", arm.key))

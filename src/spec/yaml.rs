@@ -296,10 +296,13 @@ fn explain(source: &Arc<Source>, error: &Error) -> Finding {
             "a second document begins here".into(),
             "a file holds one; put this one into a file of its own",
         ),
-        Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } | Error::AliasReplayStackDepthExceeded { .. } => {
-            let what =
-                "the text is nested deeper than 32 levels, or has more than 100,000 nodes with its aliases expanded";
-            (Code::Limit, what.to_owned(), "write it flatter, or split the file")
+        Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } if !said.contains("Depth") => (
+            Code::Limit,
+            "the text has more than 100,000 nodes, its aliases written out".into(),
+            "split the file, or use fewer aliases",
+        ),
+        Error::Budget { .. } | Error::AliasReplayStackDepthExceeded { .. } => {
+            (Code::Limit, "the text is nested deeper than 32 levels".into(), "write it flatter")
         }
         _ if said.contains("recursion limit") => {
             (Code::Limit, "the text is nested deeper than 32 levels".into(), "write it flatter")
@@ -326,7 +329,11 @@ fn explain(source: &Arc<Source>, error: &Error) -> Finding {
         _ if said.contains("unexpected character") => {
             (Code::Syntax, format!("this is not YAML: {said}"), "quote a text that begins with such a character")
         }
-        _ if said.contains("placement of ':'") || said.contains("bracket") || said.contains("quoted scalar") => {
+        _ if said.contains("placement of ':'")
+            || said.contains("bracket")
+            || said.contains("quoted")
+            || said.contains("flow") =>
+        {
             (Code::Syntax, format!("this is not YAML: {said}"), "look for a bracket or a quote that is not closed")
         }
         Error::InvalidScalar { .. } => (Code::Syntax, "the value does not fit its tag".into(), "leave the tag away"),
