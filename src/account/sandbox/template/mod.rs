@@ -120,7 +120,7 @@ impl<'a> Template<'a> {
                 }
             }
         }
-        self.check_links(&app, findings);
+        self.refuse_circles(&app, findings);
         app
     }
 
@@ -162,8 +162,8 @@ impl<'a> Template<'a> {
         true
     }
 
-    /// Dead-letter queues that the template points to, and does not have.
-    fn check_links(&self, app: &App, findings: &mut Findings) {
+    /// A queue that is its own dead-letter queue would send its messages round for ever; SQS refuses it.
+    fn refuse_circles(&self, app: &App, findings: &mut Findings) {
         for item in &self.items {
             let name = self.names.get(&item.id).map_or(item.id.as_str(), |thing| thing.name.as_str());
             let redrive = app.queues.get(name).and_then(|queue| queue.redrive.as_ref());

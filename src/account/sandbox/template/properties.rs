@@ -115,10 +115,10 @@ impl<'n> Properties<'n> {
         Span::from_secs(i64::from(self.whole(key, from, to).unwrap_or(default)))
     }
 
-    /// `true` or `false`, also written as text.
+    /// `true` or `false`, also as a text or with a capital, as CloudFormation takes it.
     pub fn flag(&mut self, key: &'static str, default: bool) -> bool {
         let Some(node) = self.get(key) else { return default };
-        match plain(&node.kind).as_deref() {
+        match plain(&node.kind).map(|text| text.to_lowercase()).as_deref() {
             Some("true") => true,
             Some("false") => false,
             _ => {

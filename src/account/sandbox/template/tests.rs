@@ -79,7 +79,7 @@ Resources:
       Events:
         Get: { Type: HttpApi, Properties: { Path: /x, Method: get } }
         All: { Type: Api, Properties: { Path: /y, Method: any } }
-        Work: { Type: SQS, Properties: { Queue: !GetAtt Q.Arn, ScalingConfig: { MaximumConcurrency: 5 } } }
+        Work: { Type: SQS, Properties: { Queue: !GetAtt Q.Arn, Enabled: False, ScalingConfig: { MaximumConcurrency: 5 } } }
 ");
     let function = &app.functions["F"];
     assert_eq!((function.timeout, function.role.as_str()), (Span::from_secs(7), "FRole"));
@@ -89,7 +89,8 @@ Resources:
     assert_eq!(app.apis["ServerlessHttpApi"].routes["GET /x"], "F");
     assert_eq!(app.apis["ServerlessHttpApi"].timeout, Span::from_secs(30));
     assert_eq!(app.apis["ServerlessRestApi"].routes["ANY /y"], "F");
-    assert_eq!(app.mappings["FWork"].maximum_concurrency, Some(5));
+    let mapping = &app.mappings["FWork"];
+    assert_eq!((mapping.maximum_concurrency, mapping.enabled), (Some(5), false));
     let role = &app.roles["FRole"];
     assert_eq!(role.managed.len(), 3, "{:?}", role.managed);
     assert_eq!(role.inline.len(), 2);
