@@ -4,7 +4,7 @@ use crate::run::Verdict;
 use crate::run::verdict::Finding;
 use crate::store::StoreError;
 
-/// The exit codes, the same for every command. Documented in `docs/exit-codes.md`.
+/// The exit codes, the same for every command. Documented in `docs/meaning.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
