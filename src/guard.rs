@@ -150,7 +150,7 @@ fn check_aws(name: &AccountName, account: &AwsAccount, plan: &Plan, rules: &Rule
     if account.production && !rules.opened.contains(name) {
         refusals.push(Refusal::new(
             format!("{name} is a production account, and this run was not opened for it"),
-            format!("open it by name: --production {name}"),
+            format!("open it by name: --open-production {name}"),
         ));
     }
     if plan.longest > account.longest {
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn production_is_opened_by_name() {
         let mut rules = rules(&format!("{ALLOWED}      production: true\n"));
-        refused(THROTTLE, &rules, &["production account", "--production sandbox"]);
+        refused(THROTTLE, &rules, &["production account", "--open-production sandbox"]);
         rules.opened.insert(AccountName("another".into()));
         refused(THROTTLE, &rules, &["production account"]);
         rules.opened.insert(AccountName::sandbox());
