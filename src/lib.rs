@@ -7,6 +7,7 @@ pub mod cli;
 pub mod env;
 pub mod faults;
 pub mod guard;
+pub mod judge;
 pub mod plan;
 pub mod planner;
 pub mod report;

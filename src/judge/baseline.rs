@@ -1,0 +1,179 @@
+//! What the baseline says: whether it is steady, how requests cluster, and what a bound relative to it comes to.
+
+use super::ask::{Ask, Reading};
+use super::special::{share_lower, share_upper};
+
+/// A baseline counts as unsteady when its bound is broken there at this level. It is not the run's alpha: the run is not
+/// accused of anything, it does not begin, and a false alarm costs a look.
+const UNSTEADY: f64 = 0.1;
+
+/// Requests of one window are taken to share their fate at least so much (intra-class correlation) where the uncertainty
+/// of a baseline is counted, because some windows with few failures cannot show that they do not. It is the strongest
+/// that the guarantee is measured at (`docs/judge.md`).
+const LEAST_CLUSTERING: f64 = 0.1;
+
+/// The badness of some windows, pooled.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pool {
+    /// Windows with data.
+    pub windows: usize,
+    /// Requests, or windows where the window itself counts.
+    pub of: f64,
+    /// How many of them were bad.
+    pub bad: f64,
+    /// Correlation of two requests of one window, from 0 to 1.
+    pub clustering: f64,
+}
+
+/// Whether hypotheses hold before any fault.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Steadiness {
+    Steady,
+    /// No window has data.
+    NoData,
+    /// The mean badness is above what is tolerated, by more than chance.
+    Unsteady {
+        badness: f64,
+    },
+}
+
+impl Pool {
+    /// Pools the readings of a signal.
+    pub fn of(ask: &Ask, readings: &[Reading]) -> Pool {
+        let windows: Vec<(f64, f64)> = readings
+            .iter()
+            .filter_map(|reading| Some((ask.badness(reading.value)?.x, ask.size(reading)? as f64)))
+            .collect();
+        let of: f64 = windows.iter().map(|(_, n)| n).sum();
+        let bad = windows.iter().map(|(x, n)| x * n).sum();
+        Pool { windows: windows.len(), of, bad, clustering: clustering(&windows) }
+    }
+
+    /// The mean badness; nothing when there is no data.
+    pub fn badness(&self) -> f64 {
+        if self.of > 0.0 { self.bad / self.of } else { 0.0 }
+    }
+
+    /// By how much clustering widens what is known (Kish's design effect): 1 + (n - 1) times the correlation, for n
+    /// requests in a usual window.
+    pub fn design_effect(&self) -> f64 {
+        let usual = self.of / self.windows.max(1) as f64;
+        1.0 + (usual - 1.0).max(0.0) * self.clustering.max(LEAST_CLUSTERING)
+    }
+}
+
+/// The intra-class correlation of failures within windows, by the analysis of variance; 0 where it cannot be told.
+fn clustering(windows: &[(f64, f64)]) -> f64 {
+    let count = windows.len() as f64;
+    let total: f64 = windows.iter().map(|(_, n)| n).sum();
+    if count < 2.0 || total <= count {
+        return 0.0;
+    }
+    let mean = windows.iter().map(|(x, n)| x * n).sum::<f64>() / total;
+    let between = windows.iter().map(|(x, n)| n * (x - mean).powi(2)).sum::<f64>() / (count - 1.0);
+    let within = windows.iter().map(|(x, n)| n * x * (1.0 - x)).sum::<f64>() / (total - count);
+    let usual = (total - windows.iter().map(|(_, n)| n * n).sum::<f64>() / total) / (count - 1.0);
+    let spread = between + (usual - 1.0) * within;
+    if spread > 0.0 { ((between - within) / spread).clamp(0.0, 1.0) } else { 0.0 }
+}
+
+/// Whether the readings before any fault keep the bound.
+pub fn steadiness(ask: &Ask, readings: &[Reading]) -> Steadiness {
+    let pool = Pool::of(ask, readings);
+    match share_lower(pool.bad, pool.of, UNSTEADY) > ask.tolerated() {
+        _ if pool.windows == 0 => Steadiness::NoData,
+        true => Steadiness::Unsteady { badness: pool.badness() },
+        false => Steadiness::Steady,
+    }
+}
+
+/// The share that is tolerated when a share may be at most `ratio` times that of the baseline: `ratio` times an upper
+/// bound of the baseline's share, wrong with probability `alpha`. `None` without a baseline.
+///
+/// The guarantee of the run is then that of `alpha` for this and of the bets on it together, as long as the baseline is
+/// representative: drift is not in it.
+pub fn relative_share(baseline: &Pool, ratio: f64, alpha: f64) -> Option<f64> {
+    let effect = baseline.design_effect();
+    (baseline.of > 0.0).then(|| (ratio * share_upper(baseline.bad / effect, baseline.of / effect, alpha)).min(1.0))
+}
+
+/// The same for a level: at most `ratio` times the highest window of the baseline, and the share of windows that may be
+/// above that all the same. Of n windows the highest is above all but a share 1 - alpha^(1/n) of what the baseline would
+/// show in the long run, wrong with probability `alpha` (the order statistic X(n); n windows, each at most the quantile).
+/// A short baseline tolerates many windows, and so sees little.
+pub fn relative_level(baseline: &[Reading], ratio: f64, alpha: f64) -> Option<(f64, f64)> {
+    let values = || baseline.iter().filter_map(|reading| reading.value).filter(|value| value.is_finite());
+    let highest = values().reduce(f64::max)?;
+    Some((ratio * highest, 1.0 - alpha.powf(1.0 / values().count() as f64)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::simulate::{Counts, Stream};
+    use crate::plan::Bound;
+    use crate::units::{Span, Time};
+
+    fn readings(windows: &[(f64, u64)]) -> Vec<Reading> {
+        let missing = Reading::missing(Time::EPOCH, Span::from_mins(1));
+        windows.iter().map(|(bad, of)| Reading { value: Some(bad / *of as f64), of: Some(*of), ..missing }).collect()
+    }
+
+    #[test]
+    fn clustering_is_that_of_the_analysis_of_variance() {
+        let ask = Ask::ShareAtMost(0.01);
+        let pool = Pool::of(&ask, &readings(&[(1.0, 100), (0.0, 120), (12.0, 90), (2.0, 110), (30.0, 100)]));
+        assert!((pool.clustering - 0.189_804_634_679).abs() < 1e-9, "{pool:?}");
+        assert_eq!((pool.windows, pool.of), (5, 520.0));
+        assert!((pool.bad - 45.0).abs() < 1e-9);
+        assert!((pool.design_effect() - (1.0 + 103.0 * pool.clustering)).abs() < 1e-9);
+        let even = Pool::of(&ask, &readings(&[(3.0, 101), (3.0, 101), (3.0, 101)]));
+        assert_eq!((even.clustering, even.design_effect()), (0.0, 11.0));
+        assert_eq!(Pool::of(&ask, &readings(&[(3.0, 100)])).clustering, 0.0);
+    }
+
+    #[test]
+    fn a_baseline_is_refused_for_what_it_shows_and_not_for_one_odd_window() {
+        let share = Ask::ShareAtMost(0.01);
+        let level = Ask::Level { bound: Bound::Below(5000.0), tolerated: 0.05 };
+        let queue = |depths: &[f64]| readings(&depths.iter().map(|depth| (*depth, 1)).collect::<Vec<_>>());
+        assert_eq!(steadiness(&share, &readings(&[(2.0, 300); 5])), Steadiness::Steady);
+        assert_eq!(steadiness(&share, &readings(&[(6.0, 300); 5])), Steadiness::Unsteady { badness: 0.02 });
+        assert_eq!(steadiness(&share, &readings(&[(0.0, 300), (300.0, 300)])), Steadiness::Unsteady { badness: 0.5 });
+        assert_eq!(steadiness(&share, &[]), Steadiness::NoData);
+        assert_eq!(steadiness(&level, &queue(&[1.0, 1.0, 9000.0, 1.0, 1.0])), Steadiness::Steady);
+        let twice = queue(&[1.0, 9000.0, 9000.0, 1.0, 1.0]);
+        assert_eq!(steadiness(&level, &twice), Steadiness::Unsteady { badness: 0.4 });
+    }
+
+    #[test]
+    fn a_relative_bound_takes_the_uncertainty_in() {
+        let ask = Ask::ShareAtMost(0.01);
+        let long = Pool::of(&ask, &readings(&[(6.0, 600); 30]));
+        let short = Pool::of(&ask, &readings(&[(6.0, 600); 3]));
+        let (long, short) = (relative_share(&long, 2.0, 0.005).unwrap(), relative_share(&short, 2.0, 0.005).unwrap());
+        assert!(0.02 < long && long < short && short <= 1.0, "{long} {short}");
+        assert_eq!(relative_share(&Pool::of(&ask, &[]), 2.0, 0.005), None);
+        let depth = readings(&[(3.0, 1), (7.0, 1), (5.0, 1)]);
+        let (limit, tolerated) = relative_level(&depth, 1.5, 0.008).unwrap();
+        assert!((limit - 10.5).abs() < 1e-12 && (tolerated - 0.8).abs() < 1e-12, "{tolerated}");
+        assert_eq!(relative_level(&[], 1.5, 0.01), None);
+    }
+
+    /// How often the upper bound of a baseline's share lies below the truth, in clustered traffic.
+    #[test]
+    fn the_upper_bound_is_wrong_as_rarely_as_promised() {
+        for (of, clustering) in [(10, 0.0), (60, 0.02), (600, 0.02), (600, 0.1)] {
+            let (counts, mut stream) = (Counts::new(of, 0.01, clustering), Stream::numbered(3));
+            let mut wrong = 0;
+            for _ in 0..1000 {
+                let windows: Vec<(f64, u64)> =
+                    (0..30).map(|_| (f64::from(counts.draw(&mut stream)), u64::from(of))).collect();
+                let pool = Pool::of(&Ask::ShareAtMost(0.01), &readings(&windows));
+                wrong += u32::from(relative_share(&pool, 1.0, 0.02).unwrap() < 0.01);
+            }
+            // 20 of 1000 are promised; four standard errors above that.
+            assert!(wrong <= 20 + 18, "{of} {clustering}: {wrong} of 1000");
+        }
+    }
+}

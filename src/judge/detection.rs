@@ -1,0 +1,170 @@
+//! Detection: whether an alarm told of a fault in time, and was quiet again in time. An alarm's state is not a matter of
+//! chance, so this is exact and spends no alpha; a reading that is missing where it counts makes it unknown.
+
+use serde::Serialize;
+
+use super::ask::Reading;
+use crate::units::{Span, Time};
+
+/// What is expected of an alarm. A reading above 0 is an alarm that rings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// When the fault began to go in: whatever rings before that is not about it.
+    pub from: Time,
+    /// When the fault was seen to work. The time to fire counts from here.
+    pub effective: Time,
+    pub fires_within: Span,
+    /// When the fault was gone, once it is. The time to be quiet again counts from here.
+    pub gone: Option<Time>,
+    pub quiet_within: Span,
+}
+
+/// Whether an alarm fired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fired {
+    /// In time; so long after the fault worked.
+    InTime { after: Span },
+    /// Too late.
+    Late { after: Span },
+    /// Quiet at every reading until it was due.
+    NotInTime,
+    /// Its time is not over, a reading is missing in it, or it ends between the last quiet reading and the first that
+    /// rings.
+    CannotTell,
+}
+
+/// Whether an alarm was quiet again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quiet {
+    /// In time; so long after the fault was gone.
+    InTime { after: Span },
+    /// It rang after it should have been quiet.
+    RangOn,
+    /// The fault is not gone yet, its time is not over, or nothing was read after it.
+    CannotTell,
+}
+
+/// Whether the alarm fired in time, from its readings in order.
+pub fn fired(readings: &[Reading], expected: &Expected) -> Fired {
+    let limit = expected.effective + expected.fires_within;
+    let counts = || readings.iter().filter(|reading| reading.to > expected.from);
+    let first = counts().find(|reading| reading.value.is_some_and(|value| value > 0.0));
+    let seen_until = counts().map(|reading| reading.to).max();
+    let missing = counts().any(|reading| reading.to <= limit && reading.value.is_none());
+    match first {
+        Some(first) if first.to <= limit => Fired::InTime { after: first.to.since(expected.effective) },
+        // What a missing reading would have said, nobody knows: it may have fired in time.
+        _ if missing => Fired::CannotTell,
+        Some(first) if first.from >= limit => Fired::Late { after: first.to.since(expected.effective) },
+        // It fired between two readings of which one is before the limit and one after.
+        Some(_) => Fired::CannotTell,
+        None if seen_until.is_some_and(|until| until >= limit) => Fired::NotInTime,
+        None => Fired::CannotTell,
+    }
+}
+
+/// Whether the alarm was quiet again in time, from its readings in order.
+pub fn quiet_again(readings: &[Reading], expected: &Expected) -> Quiet {
+    let Some(gone) = expected.gone else { return Quiet::CannotTell };
+    let limit = gone + expected.quiet_within;
+    let rings = |reading: &&Reading| reading.value.is_some_and(|value| value > 0.0);
+    let after_the_limit = || readings.iter().filter(|reading| reading.to >= limit);
+    if after_the_limit().any(|reading| rings(&reading)) {
+        return Quiet::RangOn;
+    }
+    if !after_the_limit().any(|reading| reading.value.is_some()) {
+        return Quiet::CannotTell;
+    }
+    let last = readings.iter().filter(|reading| reading.to > gone).rfind(rings).map_or(gone, |last| last.to);
+    Quiet::InTime { after: last.since(gone) }
+}
+
+/// The alarms of a run, by what they did while the faults were in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Alarms {
+    /// Expected, and fired in time.
+    pub fired: Vec<String>,
+    /// Expected, and did not fire in time, or too late.
+    pub silent: Vec<String>,
+    /// Not expected, and fired all the same.
+    pub others: Vec<String>,
+    /// Of which it cannot be said.
+    pub unknown: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn minute(number: usize) -> Time {
+        Time::EPOCH + Span::from_mins(1) * i64::try_from(number).unwrap()
+    }
+
+    /// One reading a minute: `.` quiet, `!` rings, `?` missing.
+    fn readings(states: &str) -> Vec<Reading> {
+        let value = |state| match state {
+            '!' => Some(1.0),
+            '.' => Some(0.0),
+            _ => None,
+        };
+        let reading =
+            |(number, state)| Reading { value: value(state), ..Reading::missing(minute(number), Span::from_mins(1)) };
+        states.chars().enumerate().map(reading).collect()
+    }
+
+    /// The fault goes in at minute 3, works from minute 4 on, and is gone at minute 10.
+    const EXPECTED: Expected = Expected {
+        from: Time::from_micros(180_000_000),
+        effective: Time::from_micros(240_000_000),
+        fires_within: Span::from_mins(4),
+        gone: Some(Time::from_micros(600_000_000)),
+        quiet_within: Span::from_mins(3),
+    };
+
+    #[test]
+    fn an_alarm_fires_in_time_or_not() {
+        let after = |minutes| Span::from_mins(minutes);
+        for (states, want) in [
+            // It rang before, and not for this.
+            ("!!......", Fired::NotInTime),
+            ("...!", Fired::InTime { after: after(0) }),
+            (".......!", Fired::InTime { after: after(4) }),
+            ("..?..?.!", Fired::InTime { after: after(4) }),
+            ("........!", Fired::Late { after: after(5) }),
+            (".....?..!", Fired::CannotTell),
+            (".......", Fired::CannotTell),
+            ("?.......", Fired::NotInTime),
+            ("...?....", Fired::CannotTell),
+            ("........?", Fired::NotInTime),
+            ("", Fired::CannotTell),
+        ] {
+            assert_eq!(fired(&readings(states), &EXPECTED), want, "{states}");
+        }
+    }
+
+    #[test]
+    fn an_alarm_is_quiet_again_or_not() {
+        for (states, want) in [
+            ("......!!!!!!.", Quiet::InTime { after: Span::from_mins(2) }),
+            ("......!!.....", Quiet::InTime { after: Span::ZERO }),
+            ("......!!!!!!!", Quiet::RangOn),
+            ("......!!......!", Quiet::RangOn),
+            ("......!!!!!!", Quiet::CannotTell),
+            ("......!!!!!!?", Quiet::CannotTell),
+            ("......!!!!!!?.", Quiet::InTime { after: Span::from_mins(2) }),
+        ] {
+            assert_eq!(quiet_again(&readings(states), &EXPECTED), want, "{states}");
+        }
+        let there = Expected { gone: None, ..EXPECTED };
+        assert_eq!(quiet_again(&readings("............."), &there), Quiet::CannotTell);
+    }
+
+    #[test]
+    fn readings_are_only_as_fine_as_they_are() {
+        let expected = Expected { fires_within: Span::from_secs(210), ..EXPECTED };
+        assert_eq!(fired(&readings(".......!"), &expected), Fired::CannotTell);
+        assert_eq!(fired(&readings("........!"), &expected), Fired::Late { after: Span::from_mins(5) });
+    }
+}

@@ -1,0 +1,331 @@
+//! What is said of one signal: held, broken or unknown, why, and how sure that is, in words for an engineer who never
+//! heard of any of this.
+
+use serde::Serialize;
+
+use super::ask::{Ask, Reading};
+use super::baseline::Pool;
+use super::effect::Effect;
+use super::power::{Power, Stakes, Volume};
+use super::weighing::{Rule, Weighing, Weight};
+use crate::run::verdict::Finding;
+use crate::units::Time;
+
+/// How many windows are named as those that weigh most.
+const NAMED: usize = 3;
+
+/// What was found of one signal, and how sure that is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Judgement {
+    pub finding: Finding,
+    /// What follows the signal's title: `broke at 09:14: ...`.
+    pub why: String,
+    /// The evidence against the bound, as odds against one: that of the decision, or the highest of the run.
+    pub odds: f64,
+    /// The odds at which the bound is called broken.
+    pub decides_at: f64,
+    /// When it was found broken.
+    pub broken_at: Option<Time>,
+    /// Since when, as far as the windows show.
+    pub since: Option<Time>,
+    /// The windows that weigh most against the bound.
+    pub weightiest: Vec<Weighty>,
+    /// How much the signal moved from its baseline, in its own unit.
+    pub effect: Option<Effect>,
+    /// What would have been caught; only of a signal that is not broken.
+    pub power: Option<Power>,
+}
+
+/// A window that weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Weighty {
+    pub from: Time,
+    pub to: Time,
+    /// By how much it raised the evidence.
+    pub times: f64,
+}
+
+/// The readings of one signal, in order.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// Before any fault.
+    pub baseline: &'a [Reading],
+    /// Those that are judged.
+    pub judged: &'a [Reading],
+    /// For each of those that are judged, whether a fault was in.
+    pub with_fault: &'a [bool],
+}
+
+/// The rise that a verdict of held must be able to have caught, where the experiment does not say: ten times what is
+/// tolerated, and a fifth at least. Less than an outage that nobody could miss, and more than a short run can be asked.
+pub fn usual_rise(ask: &Ask) -> f64 {
+    match ask.is_share() {
+        true => (10.0 * ask.tolerated()).clamp(0.2, 1.0),
+        // Windows are few: a level must at least be seen when it is wrong all the time.
+        false => 1.0,
+    }
+}
+
+impl Judgement {
+    /// Judges a signal with a tolerance. `must_catch` is the rise that a verdict of held must be able to have caught.
+    pub fn of(rule: Rule, must_catch: f64, evidence: Evidence<'_>) -> Judgement {
+        let weighing = Weighing::of(rule, evidence.judged);
+        let until = weighing.broken().map_or(evidence.judged.len(), |window| window + 1);
+        let effect = Effect::between(&values(evidence.baseline), &values(&evidence.judged[..until]));
+        let window = |number: usize| evidence.judged.get(number);
+        let weighty = |weight: Weight| {
+            window(weight.window).map(|reading| Weighty { from: reading.from, to: reading.to, times: weight.times })
+        };
+        let mut judgement = Judgement {
+            finding: Finding::Unknown,
+            why: String::new(),
+            odds: weighing.odds(),
+            decides_at: rule.alpha.decides_at(),
+            broken_at: weighing.broken().and_then(window).map(|reading| reading.to),
+            since: weighing.onset(evidence.judged).and_then(window).map(|reading| reading.from),
+            weightiest: weighing.weightiest(NAMED).into_iter().filter_map(weighty).collect(),
+            effect,
+            power: None,
+        };
+        if judgement.broken_at.is_some() {
+            judgement.finding = Finding::Broken;
+            judgement.why = judgement.why_broken(&rule.ask, evidence.judged);
+        } else {
+            let power = power(rule, &evidence);
+            judgement.power = Some(power);
+            (judgement.finding, judgement.why) = not_broken(&rule.ask, power, must_catch, &evidence);
+        }
+        judgement
+    }
+
+    fn why_broken(&self, ask: &Ask, judged: &[Reading]) -> String {
+        let (Some(at), Some(since)) = (self.broken_at, self.since) else { return String::new() };
+        let spell: Vec<Reading> =
+            judged.iter().filter(|reading| reading.from >= since && reading.to <= at).copied().collect();
+        let pool = Pool::of(ask, &spell);
+        let seen = match ask.is_share() {
+            true => {
+                let (seen, tolerated) = (shown_share(ask, pool.badness()), shown_share(ask, ask.tolerated()));
+                format!("since {} it was {seen}, where {tolerated} is tolerated", clock(since))
+            }
+            false => {
+                let (bad, windows, tolerated) = (pool.bad.round(), pool.windows, percent(ask.tolerated()));
+                format!(
+                    "{bad} of {windows} windows since {} were outside of it, where {tolerated} may be",
+                    clock(since)
+                )
+            }
+        };
+        let named = self.weightiest.iter().map(|weighty| clock(weighty.from));
+        let named = match self.weightiest.len() {
+            0 => String::new(),
+            1 => format!(" The window that weighs most is {}.", named.collect::<Vec<_>>().join("")),
+            _ => format!(" The windows that weigh most are {}.", named.collect::<Vec<_>>().join(", ")),
+        };
+        format!(
+            "broke at {}: {seen}. If the bound were kept, fewer than 1 run in {} would look as bad as this; it is called \
+             broken at 1 in {}.{named}{}",
+            clock(at),
+            thousands(self.odds),
+            thousands(self.decides_at),
+            self.effect.map_or(String::new(), |effect| against_baseline(ask, &effect)),
+        )
+    }
+}
+
+fn values(readings: &[Reading]) -> Vec<f64> {
+    readings.iter().filter_map(|reading| reading.value).collect()
+}
+
+fn power(rule: Rule, evidence: &Evidence<'_>) -> Power {
+    let baseline = Pool::of(&rule.ask, evidence.baseline);
+    let stakes = Stakes {
+        tolerated: rule.ask.tolerated(),
+        horizon: rule.horizon,
+        alpha: rule.alpha.get(),
+        usual: baseline.badness(),
+        clustering: baseline.clustering,
+    };
+    let with_fault = evidence.with_fault.iter().copied().chain(std::iter::repeat(false));
+    let volumes: Vec<Volume> = evidence
+        .judged
+        .iter()
+        .zip(with_fault)
+        .map(|(reading, with_fault)| Volume { of: rule.ask.size(reading), with_fault })
+        .collect();
+    Power::of(&stakes, &volumes)
+}
+
+fn not_broken(ask: &Ask, power: Power, must_catch: f64, evidence: &Evidence<'_>) -> (Finding, String) {
+    let pairs = || evidence.judged.iter().zip(evidence.with_fault).filter(|(_, with_fault)| **with_fault);
+    let sizes: Vec<u64> = pairs().filter_map(|(reading, _)| ask.size(reading)).collect();
+    let (windows, with_data) = (pairs().count(), sizes.len());
+    if with_data == 0 {
+        return (Finding::Unknown, format!("has no data in the {windows} windows with the faults in"));
+    }
+    let usual = sizes.iter().sum::<u64>() / with_data as u64;
+    let seen = match ask.is_share() {
+        true => format!("{with_data} windows with the faults in, of {} requests each", thousands(usual as f64)),
+        false => format!("{with_data} windows with the faults in"),
+    };
+    let worse = |to: f64| match ask {
+        Ask::ShareAtLeast(_) => format!("a fall to {}", shown_share(ask, to)),
+        Ask::ShareAtMost(_) => format!("a rise to {}", shown_share(ask, to)),
+        _ => format!("a breach in {} of the windows", percent(to)),
+    };
+    match power.caught {
+        Some(caught) if power.is_enough(must_catch) => {
+            (Finding::Held, format!("held: {} would have been caught 95 times in 100 ({seen})", worse(caught)))
+        }
+        caught => {
+            let caught = caught.map_or("nothing".to_owned(), |caught| format!("only {} or worse", worse(caught)));
+            let wanted = worse(must_catch);
+            let why = format!(
+                "was not seen to break, but too little was seen to call it held: in {seen}, {caught} would have been \
+                 caught 95 times in 100, and {wanted} has to be. More traffic or a longer fault would show more"
+            );
+            (Finding::Unknown, why)
+        }
+    }
+}
+
+/// What a share's badness is in the words of its bound: a share that is at least something is bad where it is missing.
+fn shown_share(ask: &Ask, badness: f64) -> String {
+    percent(if matches!(ask, Ask::ShareAtLeast(_)) { 1.0 - badness } else { badness })
+}
+
+fn against_baseline(ask: &Ask, effect: &Effect) -> String {
+    let unit = |value: f64| if ask.is_share() { tidy(value * 100.0) } else { tidy(value) };
+    let points = if ask.is_share() { " points" } else { "" };
+    let range = match (effect.from, effect.to) {
+        (Some(from), Some(to)) => format!(" (95 % sure: {} to {})", unit(from), unit(to)),
+        _ => " (too few windows for an interval)".to_owned(),
+    };
+    format!(" Against the baseline it moved by {}{points}{range}.", unit(effect.shift))
+}
+
+/// Three digits that count.
+fn tidy(value: f64) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return 0.0;
+    }
+    let scale = 10_f64.powi(2 - value.abs().log10().floor() as i32);
+    // Not shortened where digits would be lost in front of the point.
+    let scale = scale.max(1.0);
+    (value * scale).round() / scale
+}
+
+/// `23.4 %`.
+pub fn percent(share: f64) -> String {
+    format!("{} %", tidy(share * 100.0))
+}
+
+/// `1,250`, rounded down; beyond a thousand million more digits say nothing.
+pub fn thousands(number: f64) -> String {
+    if number > 1e9 {
+        return "1,000,000,000".to_owned();
+    }
+    let digits = format!("{}", number.max(0.0).floor());
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The time of day in UTC: `09:14`, with seconds where they are not zero.
+fn clock(time: Time) -> String {
+    let text = time.to_string();
+    let (minutes, seconds) = (text.get(11..16).unwrap_or_default(), text.get(16..19).unwrap_or_default());
+    format!("{minutes}{}", if seconds == ":00" { "" } else { seconds })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::weighing::Alpha;
+    use crate::plan::Bound;
+    use crate::units::Span;
+
+    const NINE: &str = "2026-03-02T09:00:00Z";
+
+    fn readings(from: usize, windows: &[(f64, u64)]) -> Vec<Reading> {
+        let start: Time = NINE.parse().unwrap();
+        let every = Span::from_mins(1);
+        let at = |number: usize| start + every * i64::try_from(from + number).unwrap();
+        let reading = |(number, (value, of)): (usize, &(f64, u64))| Reading {
+            value: Some(*value).filter(|value| !value.is_nan()),
+            of: Some(*of),
+            ..Reading::missing(at(number), every)
+        };
+        windows.iter().enumerate().map(reading).collect()
+    }
+
+    fn judge(ask: Ask, signals: usize, baseline: &[(f64, u64)], judged: &[(f64, u64)], with_fault: usize) -> Judgement {
+        let rule = Rule { ask, alpha: Alpha::USUAL.among(signals), horizon: 20 };
+        let with_fault: Vec<bool> = (0..judged.len()).map(|window| window < with_fault).collect();
+        let (baseline, judged) = (readings(0, baseline), readings(baseline.len(), judged));
+        Judgement::of(
+            rule,
+            usual_rise(&ask),
+            Evidence { baseline: &baseline, judged: &judged, with_fault: &with_fault },
+        )
+    }
+
+    #[test]
+    fn a_broken_share_is_explained() {
+        let mut fault = vec![(0.002, 300); 3];
+        fault.extend([(0.234, 300); 5]);
+        let found = judge(Ask::ShareAtMost(0.01), 4, &[(0.0, 300), (0.003, 300), (0.001, 300), (0.0, 300)], &fault, 8);
+        assert_eq!(found.finding, Finding::Broken);
+        insta::assert_snapshot!(found.why, @"broke at 09:11: since 09:07 it was 23.4 %, where 1 % is tolerated. If the bound were kept, fewer than 1 run in 3,281 would look as bad as this; it is called broken at 1 in 400. The windows that weigh most are 09:08, 09:09, 09:10. Against the baseline it moved by 23.1 points (95 % sure: 0.1 to 23.4).");
+    }
+
+    #[test]
+    fn a_broken_level_is_explained() {
+        let ask = Ask::Level { bound: Bound::Below(5000.0), tolerated: 0.05 };
+        let found =
+            judge(ask, 1, &[(3.0, 1); 5], &[(4000.0, 1), (5200.0, 1), (6100.0, 1), (7300.0, 1), (7300.0, 1)], 5);
+        assert_eq!(found.finding, Finding::Broken);
+        insta::assert_snapshot!(found.why, @"broke at 09:09: 3 of 3 windows since 09:06 were outside of it, where 5 % may be. If the bound were kept, fewer than 1 run in 190 would look as bad as this; it is called broken at 1 in 100. The windows that weigh most are 09:06, 09:07, 09:08. Against the baseline it moved by 5647 (95 % sure: 3997 to 7297).");
+    }
+
+    #[test]
+    fn held_says_what_would_have_been_caught() {
+        let found = judge(Ask::ShareAtMost(0.01), 4, &[(0.0, 300); 5], &[(0.002, 300); 18], 10);
+        assert_eq!(found.finding, Finding::Held);
+        insta::assert_snapshot!(found.why, @"held: a rise to 3 % would have been caught 95 times in 100 (10 windows with the faults in, of 300 requests each)");
+        let level = Ask::Level { bound: Bound::AtLeast(150.0), tolerated: 0.05 };
+        insta::assert_snapshot!(judge(level, 4, &[(300.0, 1); 5], &[(290.0, 1); 18], 10).why, @"held: a breach in 80 % of the windows would have been caught 95 times in 100 (10 windows with the faults in)");
+        insta::assert_snapshot!(judge(Ask::ShareAtLeast(0.99), 1, &[(1.0, 300); 5], &[(1.0, 300); 18], 10).why, @"held: a fall to 97 % would have been caught 95 times in 100 (10 windows with the faults in, of 300 requests each)");
+    }
+
+    #[test]
+    fn too_little_is_unknown_and_says_why() {
+        let quiet = judge(Ask::ShareAtMost(0.01), 4, &[(0.0, 3); 5], &[(0.0, 3); 18], 5);
+        assert_eq!(quiet.finding, Finding::Unknown);
+        insta::assert_snapshot!(quiet.why, @"was not seen to break, but too little was seen to call it held: in 5 windows with the faults in, of 3 requests each, only a rise to 50 % or worse would have been caught 95 times in 100, and a rise to 20 % has to be. More traffic or a longer fault would show more");
+        let blind = judge(Ask::ShareAtMost(0.01), 4, &[(0.0, 3); 5], &[(f64::NAN, 0); 6], 5);
+        assert_eq!(blind.finding, Finding::Unknown);
+        insta::assert_snapshot!(blind.why, @"has no data in the 5 windows with the faults in");
+        let short = judge(Ask::ShareAtMost(0.01), 4, &[(0.0, 300); 5], &[(0.0, 300); 2], 2);
+        insta::assert_snapshot!(short.why, @"was not seen to break, but too little was seen to call it held: in 2 windows with the faults in, of 300 requests each, only a rise to 60 % or worse would have been caught 95 times in 100, and a rise to 20 % has to be. More traffic or a longer fault would show more");
+    }
+
+    #[test]
+    fn numbers_read_well() {
+        for (number, text) in
+            [(0.7, "0"), (999.9, "999"), (1250.0, "1,250"), (1_234_567.0, "1,234,567"), (1e200, "1,000,000,000")]
+        {
+            assert_eq!(thousands(number), text);
+        }
+        for (share, text) in [(0.23456, "23.5 %"), (0.0004, "0.04 %"), (1.0, "100 %"), (0.0, "0 %")] {
+            assert_eq!(percent(share), text);
+        }
+        assert_eq!(tidy(12_345.678), 12_346.0);
+        assert_eq!(clock("2026-03-02T09:14:30Z".parse().unwrap()), "09:14:30");
+    }
+}
