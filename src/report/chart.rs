@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use super::axis::{TimeAxis, ValueAxis};
 use super::summary::Summary;
 use super::summary::faults::{Effect, StepStory};
-use super::summary::signals::{Point, SignalStory};
+use super::summary::signals::{Point, SignalStory, thinned};
 use super::words;
 use crate::account::Metric;
 use crate::plan::Bound;
@@ -21,8 +21,8 @@ const WIDTH: f64 = 860.0;
 const LEFT: f64 = 112.0;
 const RIGHT: f64 = 762.0;
 
-/// Windows beyond this number are drawn as a line without a dot for each.
-const MOST_DOTS: usize = 400;
+/// More windows than this lie closer than a reader's eye can part, and are drawn as the worst of each few.
+const MOST_POINTS: usize = 400;
 
 /// A vertical mark with its word.
 struct Mark {
@@ -162,7 +162,7 @@ fn curve(signal: &SignalStory, time: &TimeAxis, top: f64, bottom: f64) -> Markup
     let limit = words::limit(signal.bound);
     let values = signal.windows.iter().filter_map(|point| point.value);
     let axis = ValueAxis::over(signal.metric, values, limit, (top, bottom));
-    let dots = signal.windows.len() <= MOST_DOTS;
+    let points = thinned(&signal.windows, signal.bound, MOST_POINTS);
     // A low picture has room for the ends of its axis only.
     let mut ticks = axis.ticks();
     if bottom - top < 60.0 {
@@ -174,20 +174,20 @@ fn curve(signal: &SignalStory, time: &TimeAxis, top: f64, bottom: f64) -> Markup
             line class="grid" x1=(n(LEFT)) y1=(n(y)) x2=(n(RIGHT)) y2=(n(y)) {}
             text class="tick" x=(n(LEFT - 8.0)) y=(n(y + 4.0)) text-anchor="end" { (label) }
         }
-        @for point in signal.windows.iter().filter(|point| point.own > 0) {
+        @for point in points.iter().filter(|point| point.own > 0) {
             (own_bar(point, time, &axis))
         }
         @if let Some(limit) = limit {
             (bound_line(signal, &axis, limit))
         }
-        path class="line" d=(line_path(signal, time, &axis)) {}
-        @for point in &signal.windows {
+        path class="line" d=(line_path(signal, &points, time, &axis)) {}
+        @for point in &points {
             @if let Some(value) = point.value {
                 @if point.breaks {
                     path class="breaks" d={ "M" (n(time.x(moment(signal.metric, point)))) " " (n(axis.y(value) - 5.0)) "l5 5l-5 5l-5 -5z" } {
                         title { (tip(signal, point, time.from)) }
                     }
-                } @else if dots {
+                } @else {
                     circle class="dot" cx=(n(time.x(moment(signal.metric, point)))) cy=(n(axis.y(value))) r="2" {
                         title { (tip(signal, point, time.from)) }
                     }
@@ -228,12 +228,14 @@ fn bound_line(signal: &SignalStory, axis: &ValueAxis, limit: f64) -> Markup {
 }
 
 /// The curve, broken where a window has no data or is missing.
-fn line_path(signal: &SignalStory, time: &TimeAxis, axis: &ValueAxis) -> String {
+fn line_path(signal: &SignalStory, points: &[Point], time: &TimeAxis, axis: &ValueAxis) -> String {
     let mut path = String::new();
     let mut last: Option<&Point> = None;
-    for point in &signal.windows {
+    // Of thinned windows the next one need not begin where the last one ends.
+    let thin = points.len() < signal.windows.len();
+    for point in points {
         if let Some(value) = point.value {
-            let joins = last.is_some_and(|last| last.value.is_some() && last.to >= point.from);
+            let joins = last.is_some_and(|last| last.value.is_some() && (thin || last.to >= point.from));
             let (x, y) = (time.x(moment(signal.metric, point)), axis.y(value));
             path += &format!("{}{} {}", if joins { 'L' } else { 'M' }, n(x), n(y));
         }

@@ -189,7 +189,8 @@ impl Narrator {
                 let when = words::window(state.started, *window);
                 let how = match about.bound {
                     Bound::FiresWithin(span) => format!("it did not fire within {span} of the first effect"),
-                    _ => format!("{} of {} windows in a row broke it", about.breaks_at, about.out_of),
+                    _ if about.out_of == 1 => "a window broke it".into(),
+                    _ => format!("{} of {} windows broke it", about.breaks_at, about.out_of),
                 };
                 Some((Label::Broken, Tone::Bad, format!("{}: {how} ({when})", about.title)))
             }
@@ -228,7 +229,7 @@ impl Narrator {
         }
     }
 
-    /// A signal is said when it turns, and again once a minute while it breaks though it must not.
+    /// A signal is said when it turns, and again once a minute while it breaks though it must not, until it is decided.
     fn sampled(&mut self, state: &State, recorded: &Recorded) -> Option<(Label, Tone, String)> {
         let Event::Sampled { signal, phase, window, sample, breaks } = &recorded.event else { return None };
         let about = state.plan.signals.get(*signal)?;
@@ -239,10 +240,11 @@ impl Narrator {
             (Some(v), false) => Mood::Steady { in_alarm: about.query.metric == Metric::AlarmState && v >= 0.5 },
         };
         let allowed = may_break_now(about, *phase);
+        let decided = state.signals.get(*signal).is_some_and(|known| known.broken.is_some());
         let news = match self.signals.get(signal) {
             None => true,
             Some(last) if last.mood != mood => true,
-            Some(last) => mood == Mood::Breaks && !allowed && recorded.at.since(last.at) >= REPEAT,
+            Some(last) => mood == Mood::Breaks && !allowed && !decided && recorded.at.since(last.at) >= REPEAT,
         };
         if !news {
             return None;
@@ -302,9 +304,10 @@ fn entered(state: &State, phase: Phase) -> Option<(Label, Tone, String)> {
         Phase::Undo => {
             let out =
                 state.outstanding().filter(|id| plan.changes.get(id).is_some_and(|c| !c.setting.is_mark())).count();
-            let text = match out {
-                0 => "nothing is changed any more; looking once more".into(),
-                n => format!("putting back {}", words::plural(n, "change", "changes")),
+            let text = match (out, state.unaccounted().next()) {
+                (0, None) => "nothing is changed".into(),
+                (0, Some(_)) => "no setting is changed; the messages are looked for".into(),
+                (n, _) => format!("putting back {}", words::plural(n, "change", "changes")),
             };
             (Label::Undo, Tone::Strong, text)
         }

@@ -74,7 +74,7 @@ fn hypothesis(summary: &Summary) -> String {
     let mut out = format!("### Hypothesis\n\n{}\n", paragraph(&prose(&summary.because)));
     for hypothesis in &summary.hypotheses {
         out += &format!("\n- **{}**", text(&hypothesis.name));
-        for signal in hypothesis.signals.iter().filter_map(|number| summary.signals.get(*number)) {
+        for signal in summary.signals_of(hypothesis) {
             out += &format!("\n  - {}, {}: {}", text(&signal.title), signal.asked(), finding(signal.finding));
         }
     }

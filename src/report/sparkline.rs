@@ -1,6 +1,6 @@
 //! A signal on one line of block characters, for terminals and for Markdown.
 
-use super::summary::signals::Point;
+use super::summary::signals::{Point, thinned};
 use super::words::limit;
 use crate::plan::Bound;
 
@@ -13,7 +13,7 @@ const NO_DATA: char = '·';
 /// The lowest block is zero, or the lowest value where that is below zero; the highest is the highest value, or the
 /// bound's limit where that is higher, so that a small stir looks small.
 pub fn sparkline(windows: &[Point], bound: Bound, width: usize) -> String {
-    let values = fit(windows, bound, width);
+    let values: Vec<Option<f64>> = thinned(windows, bound, width).iter().map(|point| point.value).collect();
     let lowest = values.iter().flatten().copied().fold(0.0, f64::min);
     let highest = values.iter().flatten().copied().fold(lowest, f64::max);
     let highest = limit(bound).filter(|limit| limit.is_finite()).map_or(highest, |limit| limit.max(highest));
@@ -33,19 +33,6 @@ pub fn sparkline(windows: &[Point], bound: Bound, width: usize) -> String {
 /// The newest windows alone, where a live view has no room for all.
 pub fn newest(windows: &[Point], bound: Bound, width: usize) -> String {
     sparkline(&windows[windows.len().saturating_sub(width)..], bound, width)
-}
-
-fn fit(windows: &[Point], bound: Bound, width: usize) -> Vec<Option<f64>> {
-    let worst = |points: &[Point]| {
-        let values = points.iter().filter_map(|point| point.value);
-        match bound {
-            Bound::AtLeast(_) | Bound::Above(_) => values.reduce(f64::min),
-            _ => values.reduce(f64::max),
-        }
-    };
-    let cells = windows.len().min(width);
-    let edge = |cell: usize| cell * windows.len() / cells.max(1);
-    (0..cells).map(|cell| worst(&windows[edge(cell)..edge(cell + 1)])).collect()
 }
 
 #[cfg(test)]

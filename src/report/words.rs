@@ -44,7 +44,7 @@ pub fn range(metric: Metric, low: f64, high: f64) -> String {
     let (low, high) = (value(metric, low), value(metric, high));
     match (metric, low == high) {
         (_, true) => low,
-        (Metric::AlarmState, false) => "OK, then in ALARM".into(),
+        (Metric::AlarmState, false) => "OK and in ALARM".into(),
         (_, false) => format!("{low} to {high}"),
     }
 }
@@ -63,6 +63,16 @@ pub fn sample(signal: &SignalPlan, sample: Sample, breaks: bool) -> String {
 /// A value that is a number; the journal cannot hold any other.
 pub fn finite(value: Option<f64>) -> Option<f64> {
     value.filter(|v| v.is_finite())
+}
+
+/// What a metric's values are, in a word for programs.
+pub fn unit(metric: Metric) -> &'static str {
+    match metric {
+        Metric::FailedShare | Metric::SlowShare { .. } => "share",
+        Metric::OldestMessage | Metric::Duration => "seconds",
+        Metric::AlarmState => "alarm",
+        _ => "count",
+    }
 }
 
 /// The number that a bound draws its line at, if it has one.

@@ -39,7 +39,7 @@ fn hypothesis(summary: &Summary) -> Markup {
             h2 { "Hypothesis" }
             @if !summary.because.is_empty() { p { (prose(&summary.because)) } }
             @for hypothesis in &summary.hypotheses {
-                @let signals: Vec<&SignalStory> = hypothesis.signals.iter().filter_map(|number| summary.signals.get(*number)).collect();
+                @let signals = summary.signals_of(hypothesis);
                 div class="hypothesis" {
                     @match signals.as_slice() {
                         // A hypothesis that was written in the experiment itself has no other name.

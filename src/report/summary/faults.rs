@@ -23,7 +23,9 @@ pub struct StepStory {
     pub hits: Vec<Resource>,
     pub changes: Vec<ChangeId>,
     /// From the end of the accepted baseline.
+    #[serde(rename = "planned_at_seconds", serialize_with = "super::seconds")]
     pub planned_at: Span,
+    #[serde(rename = "planned_to_last_seconds", serialize_with = "super::seconds")]
     pub planned_to_last: Span,
     pub began: Option<Time>,
     /// When its undo began: its first inverse, or the end of its sends.
@@ -38,6 +40,7 @@ pub struct StepStory {
 pub struct EvidenceStory {
     /// What would show it.
     pub expect: String,
+    #[serde(rename = "within_seconds", serialize_with = "super::seconds")]
     pub within: Span,
     pub found: Effect,
     pub seen: Option<String>,

@@ -26,7 +26,8 @@ use signals::{Recovery, SignalStory};
 /// Names the form of the JSON report; it rises when a reader of the old form would go wrong.
 pub const SCHEMA: &str = "squall.report/1";
 
-/// A run, told in the order in which a busy reader wants it. Spans of time are microseconds in JSON.
+/// A run, told in the order in which a busy reader wants it. In JSON lengths of time are seconds, and say so in their
+/// names.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
     pub schema: &'static str,
@@ -65,6 +66,7 @@ pub struct Summary {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Hypothesis {
     pub name: String,
+    /// Counted from 1, as in the signals themselves.
     pub signals: Vec<usize>,
 }
 
@@ -116,6 +118,7 @@ pub struct Environment {
     /// Measurements that failed: the signal, how many, the first error.
     pub unmeasured: Vec<Unmeasured>,
     /// The longest that the run might have taken.
+    #[serde(rename = "longest_seconds", serialize_with = "seconds")]
     pub longest: Span,
 }
 
@@ -220,6 +223,11 @@ impl Summary {
         !self.left.is_empty() || self.undo.needs_attention()
     }
 
+    /// The signals of a hypothesis.
+    pub fn signals_of(&self, hypothesis: &Hypothesis) -> Vec<&SignalStory> {
+        self.signals.iter().filter(|signal| hypothesis.signals.contains(&signal.number)).collect()
+    }
+
     /// Time since the start of the run: `+05:00`.
     pub fn offset(&self, at: Time) -> String {
         words::offset(self.times.started, at)
@@ -261,9 +269,14 @@ impl Extras {
     }
 }
 
+/// Writes a length of time as seconds.
+fn seconds<S: serde::Serializer>(span: &Span, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(span.secs_f64())
+}
+
 fn hypotheses(plan: &Plan) -> Vec<Hypothesis> {
     let mut known: Vec<Hypothesis> = Vec::new();
-    for (number, signal) in plan.signals.iter().enumerate() {
+    for (number, signal) in (1..).zip(&plan.signals) {
         match known.iter_mut().find(|hypothesis| hypothesis.name == signal.hypothesis) {
             Some(hypothesis) => hypothesis.signals.push(number),
             None => known.push(Hypothesis { name: signal.hypothesis.clone(), signals: vec![number] }),

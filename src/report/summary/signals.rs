@@ -25,12 +25,19 @@ pub struct SignalStory {
     pub finding: Finding,
     /// Why it was found so.
     pub why: String,
+    #[serde(skip)]
     pub metric: Metric,
     /// `failed share of shop-api`.
     pub query: String,
+    /// What its values are: `share` of 1, `count`, `seconds`, or `alarm`, which is 1 in ALARM.
+    pub unit: &'static str,
+    #[serde(skip)]
     pub bound: Bound,
     /// `at most 1 %`.
     pub expected: String,
+    /// The number in it, where there is one.
+    pub limit: Option<f64>,
+    #[serde(rename = "every_seconds", serialize_with = "super::seconds")]
     pub every: Span,
     pub breaks_at: u32,
     pub out_of: u32,
@@ -84,6 +91,7 @@ pub struct PhaseStory {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Recovery {
     pub gone: Option<Time>,
+    #[serde(rename = "within_seconds", serialize_with = "super::seconds")]
     pub within: Span,
     pub found: Recovered,
     /// Of each signal, in the order of the plan.
@@ -97,7 +105,10 @@ pub enum Recovered {
     /// It never left its bound.
     Throughout,
     /// Steady for good from a window on that began so long after the fault was gone.
-    Steady { after: Span },
+    Steady {
+        #[serde(rename = "after_seconds", serialize_with = "super::seconds")]
+        after: Span,
+    },
     /// No fault is known to be gone, so there is nothing to count from.
     NotCounted,
     /// The run goes on, or died, before it was decided.
@@ -120,6 +131,8 @@ pub fn of(state: &State, own: &Own) -> Vec<SignalStory> {
             why,
             metric: plan.query.metric,
             query: plan.query.to_string(),
+            unit: words::unit(plan.query.metric),
+            limit: words::limit(plan.bound),
             bound: plan.bound,
             expected: words::bound(plan.query.metric, plan.bound),
             every: plan.every,
@@ -264,11 +277,7 @@ impl Recovered {
 impl SignalStory {
     /// The value furthest on the wrong side, or nearest to it, with its window: what a reader asks for first.
     pub fn worst(&self) -> Option<Point> {
-        let with_data = self.windows.iter().filter(|point| point.value.is_some());
-        let sign = if self.wants_more() { -1.0 } else { 1.0 };
-        let badness = |point: &Point| point.value.unwrap_or(0.0) * sign;
-        // Of equals, the first: a reader looks for when it began.
-        with_data.rev().max_by(|a, b| badness(a).total_cmp(&badness(b))).copied()
+        worst_of(&self.windows, self.bound).filter(|point| point.value.is_some())
     }
 
     /// Whether the steady side is the upper one.
@@ -339,4 +348,23 @@ impl SignalStory {
 /// `, up to 20 of them squall's own`.
 fn own_part(point: &Point) -> String {
     words::own(point.own, point.value)
+}
+
+/// At most so many points: where there are more windows, each point is the worst of its neighbours by `bound`, and one
+/// without a value where none of them has one.
+pub fn thinned(windows: &[Point], bound: Bound, most: usize) -> Vec<Point> {
+    let cells = windows.len().min(most);
+    let edge = |cell: usize| cell * windows.len() / cells.max(1);
+    (0..cells).filter_map(|cell| worst_of(&windows[edge(cell)..edge(cell + 1)], bound)).collect()
+}
+
+fn worst_of(windows: &[Point], bound: Bound) -> Option<Point> {
+    let sign = if matches!(bound, Bound::AtLeast(_) | Bound::Above(_)) { -1.0 } else { 1.0 };
+    let badness = |point: &Point| point.value.map(|value| value * sign);
+    let worse = |a: &&Point, b: &&Point| match (badness(a), badness(b)) {
+        (Some(a), Some(b)) => a.total_cmp(&b),
+        (a, b) => a.is_some().cmp(&b.is_some()),
+    };
+    // Of equals, the first: a reader looks for when it began.
+    windows.iter().rev().max_by(worse).copied()
 }
