@@ -1,5 +1,7 @@
 //! What resources are, as far as faults, guards and plans need to know.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::target::Resource;
@@ -54,12 +56,47 @@ pub struct FunctionDescription {
     pub account_unreserved: u64,
     /// What must stay unreserved (100, in small accounts less).
     pub unreserved_floor: u64,
-    /// The parameter that the function's fault wrapper reads (`FAILURE_INJECTION_PARAM`).
-    pub fault_parameter: Option<Resource>,
-    /// How long the wrapper keeps what it read (`FAILURE_CACHE_TTL`, 60 s unless set).
-    pub fault_cache: Span,
+    /// How faults reach its invocations.
+    pub delivery: Delivery,
+    /// Aliases that send invocations to published versions, whose configuration is fixed.
+    pub aliases: Vec<Alias>,
     /// Queues that an event source mapping feeds to the function.
     pub consumes: Vec<Resource>,
+}
+
+/// How faults reach a function's invocations, as the function's own configuration says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Nothing that squall knows wraps it.
+    None,
+    /// failure-lambda 1.x reads flags from an SSM parameter (`FAILURE_INJECTION_PARAM`), and keeps what it read for a while
+    /// (`FAILURE_CACHE_TTL`, 60 s unless set).
+    Parameter { parameter: Resource, cache: Span },
+    /// failure-lambda 1.x reads flags from AppConfig (`FAILURE_APPCONFIG_CONFIGURATION`): application, environment and
+    /// profile in one text.
+    AppConfig { profile: String },
+    /// chaos-lambda-extension reads variables of the function; those that are set.
+    Variables { set: BTreeMap<String, String> },
+}
+
+/// A name for published versions of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alias {
+    pub name: String,
+    /// The versions that it routes to.
+    pub versions: Vec<String>,
+    /// Whether faults reach all of these versions in the way that they reach `$LATEST`.
+    pub delivered_alike: bool,
+}
+
+impl FunctionDescription {
+    /// The parameter that the function's fault wrapper reads.
+    pub fn fault_parameter(&self) -> Option<&Resource> {
+        match &self.delivery {
+            Delivery::Parameter { parameter, .. } => Some(parameter),
+            _ => None,
+        }
+    }
 }
 
 /// An SQS queue.

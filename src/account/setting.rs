@@ -23,6 +23,9 @@ pub enum Setting {
     FaultFlag { parameter: Resource, key: String },
     /// An inline policy of a role, by its name.
     RolePolicy { role: Resource, policy: String },
+    /// The variables of a function whose names begin with a prefix, as one JSON object of texts; unset when there are none.
+    /// The account leaves all others alone.
+    Variables { function: Resource, prefix: String },
 }
 
 /// What a setting holds. That a value is not known is an error of the read, never a value.
@@ -63,6 +66,7 @@ impl Setting {
             Setting::ReservedConcurrency { function } => function,
             Setting::FaultFlag { parameter, .. } => parameter,
             Setting::RolePolicy { role, .. } => role,
+            Setting::Variables { function, .. } => function,
         }
     }
 
@@ -85,9 +89,10 @@ impl Setting {
     /// (DESIGN rule 4): the attempt's time-out plus how long the service may show an older value.
     pub fn quiet(&self) -> Span {
         match self {
-            Setting::Mark { .. } | Setting::ReservedConcurrency { .. } | Setting::FaultFlag { .. } => {
-                Span::from_secs(60)
-            }
+            Setting::Mark { .. }
+            | Setting::ReservedConcurrency { .. }
+            | Setting::FaultFlag { .. }
+            | Setting::Variables { .. } => Span::from_secs(60),
             // IAM is eventually consistent without a bound; most reports say under a minute.
             Setting::RolePolicy { .. } => Span::from_secs(120),
         }
@@ -100,6 +105,7 @@ impl Setting {
             Setting::ReservedConcurrency { function } => format!("reserved concurrency of {function}"),
             Setting::FaultFlag { parameter, key } => format!("fault flag `{key}` in {parameter}"),
             Setting::RolePolicy { role, policy } => format!("inline policy {policy} of {role}"),
+            Setting::Variables { function, prefix } => format!("variables {prefix}* of {function}"),
         }
     }
 
@@ -121,7 +127,7 @@ impl Setting {
         match self {
             Setting::Mark { .. } | Setting::FaultFlag { .. } => &["ssm:GetParameter"],
             // It answers the reserved concurrency too, and has a limit of its own, far above the control plane's.
-            Setting::ReservedConcurrency { .. } => &["lambda:GetFunction"],
+            Setting::ReservedConcurrency { .. } | Setting::Variables { .. } => &["lambda:GetFunction"],
             // The list tells a role without the policy from a role that is gone.
             Setting::RolePolicy { .. } => &["iam:GetRolePolicy", "iam:ListRolePolicies"],
         }
@@ -137,6 +143,7 @@ impl Setting {
             (Setting::ReservedConcurrency { .. }, _) => "lambda:PutFunctionConcurrency",
             (Setting::RolePolicy { .. }, Value::Unset) => "iam:DeleteRolePolicy",
             (Setting::RolePolicy { .. }, _) => "iam:PutRolePolicy",
+            (Setting::Variables { .. }, _) => "lambda:UpdateFunctionConfiguration",
         }
     }
 
@@ -175,8 +182,24 @@ impl Setting {
                 quote(policy),
                 quote(&value.to_string())
             ),
+            (Setting::Variables { function, prefix }, value) => variables_command(&function.name, prefix, value),
         }
     }
+}
+
+/// Lambda takes all variables of a function at once, so the command reads the others first. It needs `jq`.
+fn variables_command(function: &str, prefix: &str, value: &Value) -> String {
+    let ours = match value {
+        Value::Text(text) => text.as_str(),
+        Value::Unset | Value::Number(_) => "{}",
+    };
+    let name = quote(function);
+    let merge = format!(".Variables |= (with_entries(select(.key | startswith(\"{prefix}\") | not)) + {ours})");
+    format!(
+        "aws lambda get-function-configuration --function-name {name} --query Environment | jq {} \
+         | aws lambda update-function-configuration --function-name {name} --environment file:///dev/stdin",
+        quote(&merge)
+    )
 }
 
 impl fmt::Display for Setting {

@@ -375,7 +375,7 @@ impl Fault for Deny {
         let functions = seen.role(&role).map(|role| role.used_by.clone()).unwrap_or_default();
         // Their wrappers' parameters too: what those need must not be denied.
         let parameters: Vec<_> =
-            functions.iter().filter_map(|function| seen.function(function)?.fault_parameter.clone()).collect();
+            functions.iter().filter_map(|function| seen.function(function)?.fault_parameter().cloned()).collect();
         std::iter::once(role).chain(functions).chain(parameters).collect()
     }
 

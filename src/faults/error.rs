@@ -84,7 +84,7 @@ impl Fault for LambdaError {
         let mut plans = Vec::new();
         for target in scene.targets {
             let wrapped = Wrapped::find(target, scene)?;
-            let mut warnings: Vec<String> = wrapped.shared(target).into_iter().collect();
+            let mut warnings = wrapped.warnings(target);
             warnings.extend(wrapped.function.consumes.iter().filter_map(|queue| dead_letters(queue, scene)));
             let rise = self.share.get() / 2.0;
             plans.push(FaultPlan {
@@ -98,7 +98,7 @@ impl Fault for LambdaError {
                         query: Query { metric: Metric::FailedShare, resource: target.clone() },
                         test: ProbeTest::RisesBy(rise),
                     }],
-                    within: wrapped.function.fault_cache + SHOWN_WITHIN,
+                    within: wrapped.cache + SHOWN_WITHIN,
                 },
                 warnings,
             });

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::wrapper::{self, Wrapped};
-use super::{Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene, Seen};
+use super::{Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene, Seen, extension};
+use crate::account::description::Delivery;
 use crate::account::{Metric, Query, Resource, ResourceKind};
 use crate::plan::{Evidence, Probe, ProbeTest};
 use crate::record;
@@ -82,21 +83,35 @@ impl Latency {
         summary: "delays a share of a function's invocations",
         kinds: &[ResourceKind::Function],
         does: "Sets the flag `latency` of failure-lambda 1.x in the SSM parameter that the function's wrapper reads; the \
-               wrapper then waits before the handler. It is what a slow dependency or a cold start does to the function's \
+               wrapper then waits before the handler. A function that chaos-lambda-extension wraps is delayed through its \
+               variables instead, by whole seconds. It is what a slow dependency or a cold start does to the function's \
                callers. The delay counts towards the function's timeout and its bill.",
         evidence: "The share of invocations slower than the shortest delay rises by at least half of the share asked for; \
                    or, where the delay reaches the function's timeout, its errors do.",
         undo: "Puts the flag back as it was: the parameter's original bytes when nobody else wrote to it, else this one \
                key. The parameter is never deleted, because the layer form of the wrapper would go on with the last flags \
-               that it read. The undo counts after the wrapper's cache time (FAILURE_CACHE_TTL, 60 s unless set).",
+               that it read. The undo counts after the wrapper's cache time (FAILURE_CACHE_TTL, 60 s unless set). Variables are put back as \
+               they were, all others untouched; Lambda takes an update only of the configuration that was read.",
         alone: "The delay stays until somebody restores the flag.",
-        actions_do: &["ssm:GetParameter", "ssm:PutParameter"],
-        actions_undo: &["ssm:GetParameter", "ssm:PutParameter"],
+        actions_do: &[
+            "lambda:GetFunction",
+            "lambda:UpdateFunctionConfiguration",
+            "ssm:GetParameter",
+            "ssm:PutParameter",
+        ],
+        actions_undo: &[
+            "lambda:GetFunction",
+            "lambda:UpdateFunctionConfiguration",
+            "ssm:GetParameter",
+            "ssm:PutParameter",
+        ],
         refusals: &[
             "The function has no fault wrapper, or runs on an OS-only runtime, where Lambda ignores wrappers.",
             "The parameter does not exist (the command that creates it is printed), is a SecureString, or holds something \
              else than a JSON object of flags.",
-            "The flag is on already.",
+            "The flag, or the variable, is on already.",
+            "The function is wrapped by chaos-lambda-extension and the delay is not a fixed number of whole seconds.",
+            "The wrapper reads its flags from AppConfig.",
             "The share is not a whole percentage from 1 % to 100 %.",
             "The delay is shorter than a millisecond or longer than 15 minutes, or its bounds are the wrong way round.",
         ],
@@ -110,7 +125,7 @@ faults:
 ",
     };
 
-    fn evidence(&self, target: &Resource, timeout: Span, cache: Span) -> Evidence {
+    fn evidence(&self, target: &Resource, timeout: Span, ramp_up: Span) -> Evidence {
         let (from, to) = self.delay.bounds();
         let half = self.share.get() / 2.0;
         let probe = |metric, test| Probe { query: Query { metric, resource: target.clone() }, test };
@@ -122,7 +137,7 @@ faults:
             any.push(probe(Metric::FailedShare, ProbeTest::RisesBy(half)));
             expect += ", or run into the timeout";
         }
-        Evidence { expect, any, within: cache + SHOWN_WITHIN }
+        Evidence { expect, any, within: ramp_up + SHOWN_WITHIN }
     }
 }
 
@@ -157,33 +172,49 @@ impl Fault for Latency {
     }
 
     fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Refusal> {
+        let plans = scene.targets.iter().map(|target| self.for_function(target, scene));
+        Ok(wrapper::once_each(plans.collect::<Result<_, _>>()?))
+    }
+}
+
+impl Latency {
+    fn for_function(&self, target: &Resource, scene: &Scene<'_>) -> Result<FaultPlan, Refusal> {
+        let function = scene.seen.function(target).ok_or_else(|| Refusal::absent(target))?;
+        let (change, hits, mut warnings) = match &function.delivery {
+            Delivery::Variables { set } => {
+                let change = extension::delay(target, function, set, self.delay, self.share)?;
+                (change, vec![target.clone()], extension::warnings(target, function))
+            }
+            _ => {
+                let wrapped = Wrapped::find(target, scene)?;
+                (wrapped.flag("latency", &self.flag())?, wrapped.hits(target), wrapped.warnings(target))
+            }
+        };
+        let ((_, to), timeout) = (self.delay.bounds(), function.timeout);
+        if to >= timeout {
+            warnings.push(format!(
+                "delays of {to} reach the timeout of {target} ({timeout}): such invocations fail instead of being slow"
+            ));
+        }
+        Ok(FaultPlan {
+            summary: format!("{} of the invocations of {} take {} longer", self.share, target.name, self.delay),
+            hits,
+            evidence: self.evidence(target, timeout, change.takes_effect_within),
+            changes: vec![change],
+            emission: None,
+            warnings,
+        })
+    }
+
+    /// The flag as failure-lambda reads it.
+    fn flag(&self) -> serde_json::Value {
         let (from, to) = self.delay.bounds();
-        let flag = json!({
+        json!({
             "enabled": true,
             "percentage": wrapper::percentage(self.share),
             "min_latency": from.millis(),
             "max_latency": to.millis(),
-        });
-        let mut plans = Vec::new();
-        for target in scene.targets {
-            let wrapped = Wrapped::find(target, scene)?;
-            let timeout = wrapped.function.timeout;
-            let mut warnings: Vec<String> = wrapped.shared(target).into_iter().collect();
-            if to >= timeout {
-                warnings.push(format!(
-                    "delays of {to} reach the timeout of {target} ({timeout}): such invocations fail instead of being slow"
-                ));
-            }
-            plans.push(FaultPlan {
-                summary: format!("{} of the invocations of {} take {} longer", self.share, target.name, self.delay),
-                hits: wrapped.hits(target),
-                changes: vec![wrapped.flag("latency", &flag)?],
-                emission: None,
-                evidence: self.evidence(target, timeout, wrapped.function.fault_cache),
-                warnings,
-            });
-        }
-        Ok(wrapper::once_each(plans))
+        })
     }
 }
 
@@ -214,7 +245,7 @@ mod tests {
     #[test]
     fn it_works_and_ends_with_the_wrappers_cache() {
         let mut shop = shop();
-        shop.function("Worker").fault_cache = Span::from_secs(7);
+        shop.function("Worker").delivery = Delivery::Parameter { parameter: parameter(), cache: Span::from_secs(7) };
         let plan = shop.planned(HALF);
         assert_eq!(plan.changes[0].takes_effect_within, Span::from_secs(7));
         assert_eq!(plan.evidence.within, Span::from_secs(7) + SHOWN_WITHIN);

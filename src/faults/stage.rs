@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{FaultPlan, FaultSpec, Need, PlannedChange, Refusal, Scene, Seen};
-use crate::account::description::{FunctionDescription, ParameterDescription, QueueDescription, RoleDescription};
+use crate::account::description::{
+    Delivery, FunctionDescription, ParameterDescription, QueueDescription, RoleDescription,
+};
 use crate::account::{AccountName, Description, Identity, Resource, ResourceKind};
 use crate::run::RunId;
 use crate::spec::{Loaded, Source, Style, TargetName};
@@ -70,8 +72,8 @@ impl Stage {
                     reserved: None,
                     account_unreserved: 1000,
                     unreserved_floor: 100,
-                    fault_parameter: Some(parameter()),
-                    fault_cache: Span::from_secs(60),
+                    delivery: Delivery::Parameter { parameter: parameter(), cache: Span::from_secs(60) },
+                    aliases: Vec::new(),
                     consumes: vec![queue("Orders")],
                 }),
             ),

@@ -10,15 +10,17 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json, json};
 
 use super::{FaultPlan, Flaw, PlannedChange, Refusal, Scene, Seen, listed};
-use crate::account::description::{FunctionDescription, ParameterDescription};
+use crate::account::description::{Alias, Delivery, FunctionDescription, ParameterDescription};
 use crate::account::setting::{quote, with_key};
 use crate::account::{Resource, Setting, Value};
-use crate::units::Share;
+use crate::units::{Share, Span};
 
 /// A function with the parameter that its wrapper reads, found to be usable.
 pub struct Wrapped<'a> {
     pub function: &'a FunctionDescription,
     pub parameter: &'a Resource,
+    /// How long the wrapper keeps the flags that it read.
+    pub cache: Span,
     flags: &'a ParameterDescription,
 }
 
@@ -28,7 +30,7 @@ const ADVANCED: usize = 8 * 1024;
 
 /// What must be described before a flag can be planned: the parameter, and the functions that read it too.
 pub fn look(target: &Resource, seen: &Seen) -> Vec<Resource> {
-    let Some(parameter) = seen.function(target).and_then(|function| function.fault_parameter.clone()) else {
+    let Some(parameter) = seen.function(target).and_then(|function| function.fault_parameter().cloned()) else {
         return Vec::new();
     };
     let readers = seen.parameter(&parameter).map(|p| p.read_by.clone()).unwrap_or_default();
@@ -58,21 +60,32 @@ impl<'a> Wrapped<'a> {
     pub fn find(target: &Resource, scene: &Scene<'a>) -> Result<Wrapped<'a>, Refusal> {
         let function = scene.seen.function(target).ok_or_else(|| Refusal::absent(target))?;
         let name = &target.name;
-        let parameter = function.fault_parameter.as_ref().ok_or_else(|| {
-            Refusal::new(
-                format!("{target} has no fault wrapper: its variable FAILURE_INJECTION_PARAM is not set"),
-                format!(
-                    "wrap {name} with failure-lambda 1.x (its layer, or around a Node handler), set FAILURE_INJECTION_PARAM to \
-                     the name of an SSM parameter that holds `{{}}`, and allow its role ssm:GetParameter on that"
-                ),
-            )
-        })?;
-        if function.runtime.starts_with("provided") {
-            return Err(Refusal::new(
-                format!("{target} runs on {}, where Lambda ignores wrapper scripts", function.runtime),
-                "throttle it or deny its role something instead",
-            ));
-        }
+        let (parameter, cache) = match &function.delivery {
+            Delivery::Parameter { parameter, cache } => (parameter, *cache),
+            Delivery::AppConfig { profile } => {
+                return Err(Refusal::new(
+                    format!(
+                        "the wrapper of {name} reads its flags from AppConfig ({profile}), which squall does not deploy to"
+                    ),
+                    "set FAILURE_INJECTION_PARAM to the name of an SSM parameter that holds `{}` instead",
+                ));
+            }
+            Delivery::Variables { .. } => {
+                return Err(Refusal::new(
+                    format!(
+                        "{target} is wrapped by chaos-lambda-extension, which can delay invocations and nothing else here"
+                    ),
+                    instrument(name),
+                ));
+            }
+            Delivery::None => {
+                return Err(Refusal::new(
+                    format!("{target} has no fault wrapper: its variable FAILURE_INJECTION_PARAM is not set"),
+                    instrument(name),
+                ));
+            }
+        };
+        wrappable(target, function)?;
         let flags = scene.seen.parameter(parameter).ok_or_else(|| {
             Refusal::new(
                 format!("{parameter}, which the wrapper of {name} reads, does not exist"),
@@ -82,7 +95,7 @@ impl<'a> Wrapped<'a> {
                 ),
             )
         })?;
-        let wrapped = Wrapped { function, parameter, flags };
+        let wrapped = Wrapped { function, parameter, cache, flags };
         wrapped.usable()?;
         Ok(wrapped)
     }
@@ -137,7 +150,7 @@ impl<'a> Wrapped<'a> {
             setting: Setting::FaultFlag { parameter: parameter.clone(), key: key.to_owned() },
             after,
             expires: None,
-            takes_effect_within: self.function.fault_cache,
+            takes_effect_within: self.cache,
         })
     }
 
@@ -150,12 +163,46 @@ impl<'a> Wrapped<'a> {
         hits
     }
 
-    /// A flag in a shared parameter is set for each of its readers.
-    pub fn shared(&self, target: &Resource) -> Option<String> {
+    /// What the user should know: a flag in a shared parameter is set for each of its readers, and a published version may
+    /// not read it at all.
+    pub fn warnings(&self, target: &Resource) -> Vec<String> {
         let others: Vec<_> = self.hits(target).into_iter().filter(|hit| hit != target).map(|hit| hit.name).collect();
-        (!others.is_empty())
-            .then(|| format!("{} is read by {} as well: the fault hits them too", self.parameter, listed(others)))
+        let shared = (!others.is_empty())
+            .then(|| format!("{} is read by {} as well: the fault hits them too", self.parameter, listed(others)));
+        shared.into_iter().chain(unreached(target, self.function, |alias| alias.delivered_alike)).collect()
     }
+}
+
+/// How to make faults reach a function.
+fn instrument(name: &str) -> String {
+    format!(
+        "wrap {name} with failure-lambda 1.x (its layer, or around a Node handler), set FAILURE_INJECTION_PARAM to the name \
+         of an SSM parameter that holds `{{}}`, and allow its role ssm:GetParameter on that"
+    )
+}
+
+/// Lambda runs wrapper scripts on its own runtimes alone.
+pub fn wrappable(target: &Resource, function: &FunctionDescription) -> Result<(), Refusal> {
+    match function.runtime.starts_with("provided") {
+        true => Err(Refusal::new(
+            format!("{target} runs on {}, where Lambda ignores wrapper scripts", function.runtime),
+            "throttle it or deny its role something instead",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// Aliases whose invocations a fault does not reach, one sentence each.
+pub fn unreached(target: &Resource, function: &FunctionDescription, reaches: impl Fn(&Alias) -> bool) -> Vec<String> {
+    let unreached = function.aliases.iter().filter(|alias| !reaches(alias));
+    let sentence = |alias: &Alias| {
+        let versions = listed(alias.versions.iter().map(|version| format!("version {version}")));
+        format!(
+            "invocations of {} through its alias {} run {versions}, which this fault does not reach",
+            target.name, alias.name
+        )
+    };
+    unreached.map(sentence).collect()
 }
 
 /// Functions that share a parameter share its flags: the change is planned once, for the first of them.
@@ -166,6 +213,7 @@ pub fn once_each(plans: Vec<FaultPlan>) -> Vec<FaultPlan> {
 
 #[cfg(test)]
 mod tests {
+    use crate::account::description::Delivery;
     use crate::faults::stage::{Stage, function, parameter};
 
     const SLOW: &str = "lambda.latency: { target: worker, delay: 1s }";
@@ -178,7 +226,7 @@ mod tests {
     #[test]
     fn a_function_without_a_wrapper_is_refused_with_how_to_get_one() {
         let mut shop = shop();
-        shop.function("Worker").fault_parameter = None;
+        shop.function("Worker").delivery = Delivery::None;
         for fault in [SLOW, FAIL] {
             shop.refused(
                 fault,

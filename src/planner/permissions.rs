@@ -87,6 +87,12 @@ impl Needs<'_, '_> {
             for action in lists {
                 self.insert(Purpose::Look, action, "*".into());
             }
+            if resource.kind == ResourceKind::Function {
+                // The published versions that its aliases lead to have a configuration of their own.
+                self.add(Purpose::Look, "lambda:ListAliases", &resource);
+                let versions = self.survey.arn(&resource).map_or("*".to_owned(), |arn| format!("{arn}:*"));
+                self.insert(Purpose::Look, "lambda:GetFunction", versions);
+            }
         }
     }
 

@@ -118,7 +118,7 @@ impl Draft<'_, '_> {
     /// A wrapper that cannot read its flags keeps the last ones, or starts without them.
     fn wrapper_need(&self, resource: &Resource) -> Option<Need> {
         let function = self.survey.seen.function(resource)?;
-        let parameter = function.fault_parameter.as_ref()?;
+        let parameter = function.fault_parameter()?;
         Some(Need {
             role: function.role.clone(),
             action: "ssm:GetParameter".into(),

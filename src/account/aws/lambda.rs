@@ -6,17 +6,25 @@ use super::failure::{Failure, Operation};
 use super::limit::Family;
 use super::names::{self, Arn};
 use super::session::Session;
-use crate::account::description::FunctionDescription;
+use super::variables;
+use crate::account::description::{Alias, Delivery, FunctionDescription};
 use crate::account::{CallError, Observed, Resource, ResourceKind, Value};
 use crate::units::Span;
 
 /// What Lambda keeps unreserved in an account (https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html).
 /// An account that is smaller keeps all that it has.
 const UNRESERVED_FLOOR: u64 = 100;
+/// What is not published; the only version that can be changed.
+const LATEST: &str = "$LATEST";
+/// chaos-lambda-extension's variables begin so.
+const EXTENSION: &str = "CHAOS_EXTENSION__";
+/// Those of them that are about latency.
+const EXTENSION_LATENCY: &str = "CHAOS_EXTENSION__LAMBDA__";
 /// failure-lambda's cache of an SSM parameter, unless `FAILURE_CACHE_TTL` says otherwise.
 const WRAPPER_CACHE: Span = Span::from_secs(60);
 
-fn operation(session: &Session, family: Family, action: &'static str, function: &Resource) -> Operation {
+/// An operation on a function.
+pub fn operation(session: &Session, family: Family, action: &'static str, function: &Resource) -> Operation {
     Operation { family, action, arn: names::arn(session, function), about: function.to_string() }
 }
 
@@ -35,8 +43,7 @@ pub async fn describe(session: &Session, function: &Resource) -> Result<Function
     let mut consumes: Vec<Resource> = queues.collect();
     consumes.sort();
     consumes.dedup();
-    let variable = |name: &str| variable(configuration, name);
-    let cache = variable("FAILURE_CACHE_TTL").and_then(|text| text.parse().ok());
+    let delivery = delivery(function, configuration);
     Ok(FunctionDescription {
         role: Resource::new(
             &function.account,
@@ -48,15 +55,15 @@ pub async fn describe(session: &Session, function: &Resource) -> Result<Function
         reserved: reserved(&found),
         account_unreserved: unreserved,
         unreserved_floor: floor,
-        fault_parameter: variable("FAILURE_INJECTION_PARAM")
-            .map(|name| Resource::new(&function.account, ResourceKind::Parameter, name)),
-        fault_cache: cache.map_or(WRAPPER_CACHE, Span::from_secs),
+        aliases: aliases(session, function, &delivery).await?,
+        delivery,
         consumes,
         arn,
     })
 }
 
-async fn get(
+/// A function as it is: configuration and reserved concurrency.
+pub async fn get(
     session: &Session,
     operation: &Operation,
     function: &Resource,
@@ -68,6 +75,71 @@ async fn get(
 fn reserved(found: &aws_sdk_lambda::operation::get_function::GetFunctionOutput) -> Option<u64> {
     let reserved = found.concurrency()?.reserved_concurrent_executions()?;
     u64::try_from(reserved).ok()
+}
+
+/// How faults reach the invocations of a function, or of a version of it.
+fn delivery(function: &Resource, configuration: &FunctionConfiguration) -> Delivery {
+    let variable = |name: &str| variable(configuration, name);
+    if let Some(name) = variable("FAILURE_INJECTION_PARAM") {
+        let cache = variable("FAILURE_CACHE_TTL").and_then(|text| text.parse().ok());
+        return Delivery::Parameter {
+            parameter: Resource::new(&function.account, ResourceKind::Parameter, name),
+            cache: cache.map_or(WRAPPER_CACHE, Span::from_secs),
+        };
+    }
+    if let Some(profile) = variable("FAILURE_APPCONFIG_CONFIGURATION") {
+        let part = |name: &str| variable(name).unwrap_or_else(|| "?".into());
+        let (application, environment) = (part("FAILURE_APPCONFIG_APPLICATION"), part("FAILURE_APPCONFIG_ENVIRONMENT"));
+        return Delivery::AppConfig { profile: format!("{application}/{environment}/{profile}") };
+    }
+    let layers = configuration.layers().iter().filter_map(|layer| layer.arn());
+    let has_layer = layers.into_iter().any(|arn| arn.contains("chaos-lambda-extension"));
+    let set = variables::with_prefix(configuration, EXTENSION);
+    match variable("AWS_LAMBDA_EXEC_WRAPPER").as_deref() {
+        Some("/opt/bootstrap") if has_layer || !set.is_empty() => {
+            Delivery::Variables { set: variables::with_prefix(configuration, EXTENSION_LATENCY) }
+        }
+        _ => Delivery::None,
+    }
+}
+
+/// The aliases of a function that lead to published versions.
+async fn aliases(session: &Session, function: &Resource, latest: &Delivery) -> Result<Vec<Alias>, CallError> {
+    let list = operation(session, Family::Lambda, "lambda:ListAliases", function);
+    let (mut found, mut marker) = (Vec::new(), None::<String>);
+    loop {
+        let call = || session.lambda().list_aliases().function_name(&function.name).set_marker(marker.clone()).send();
+        let page = session.caller.read(&list, call).await.map_err(session.refuse(&list))?;
+        found.extend_from_slice(page.aliases());
+        match page.next_marker() {
+            Some(next) if !next.is_empty() => marker = Some(next.to_owned()),
+            _ => break,
+        }
+    }
+    let mut aliases = Vec::new();
+    for alias in found {
+        let routed = alias.routing_config().and_then(|routing| routing.additional_version_weights());
+        let further = routed.into_iter().flat_map(|weights| weights.keys().cloned());
+        let mut versions: Vec<String> =
+            alias.function_version().map(str::to_owned).into_iter().chain(further).collect();
+        versions.sort();
+        let mut delivered_alike = true;
+        for version in versions.iter().filter(|version| *version != LATEST) {
+            delivered_alike &= of_version(session, function, version).await? == *latest;
+        }
+        if versions.iter().any(|version| version != LATEST) {
+            aliases.push(Alias { name: alias.name().unwrap_or_default().to_owned(), versions, delivered_alike });
+        }
+    }
+    Ok(aliases)
+}
+
+async fn of_version(session: &Session, function: &Resource, version: &str) -> Result<Delivery, CallError> {
+    let mut operation = operation(session, Family::GetFunction, "lambda:GetFunction", function);
+    operation.arn = format!("{}:{version}", operation.arn);
+    let call = || session.lambda().get_function().function_name(&function.name).qualifier(version).send();
+    let found = session.caller.read(&operation, call).await.map_err(session.refuse(&operation))?;
+    Ok(found.configuration().map_or(Delivery::None, |configuration| delivery(function, configuration)))
 }
 
 /// An environment variable of a function.

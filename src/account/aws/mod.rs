@@ -21,6 +21,7 @@ mod queues;
 mod roles;
 mod session;
 mod ssm;
+mod variables;
 mod worker;
 
 use std::sync::Arc;

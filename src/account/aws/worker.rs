@@ -9,7 +9,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::awake::{Awake, BEAT};
 use super::session::{Connection, Session};
-use super::{AccountConfig, alarms, find, invalid, lambda, load, metrics, names, queues, roles, ssm, unsupported};
+use super::{
+    AccountConfig, alarms, find, invalid, lambda, load, metrics, names, queues, roles, ssm, unsupported, variables,
+};
 use crate::account::{
     AccountName, Call, CallError, CallId, Description, Metric, Outcome, Query, Reply, Resource, ResourceKind, Setting,
     Window, Write,
@@ -147,6 +149,7 @@ async fn read(session: &Session, setting: &Setting) -> Outcome {
         Setting::ReservedConcurrency { function } => lambda::read_concurrency(session, function).await?,
         Setting::FaultFlag { parameter, key } => ssm::read_flag(session, parameter, key).await?,
         Setting::RolePolicy { role, policy } => roles::read_policy(session, role, policy).await?,
+        Setting::Variables { function, prefix } => variables::read(session, function, prefix).await?,
     };
     Ok(Reply::Observed(observed))
 }
@@ -157,6 +160,7 @@ async fn write(session: &Session, write: Write) -> Result<(), CallError> {
         Setting::ReservedConcurrency { function } => lambda::write_concurrency(session, function, write.value).await,
         Setting::FaultFlag { parameter, .. } => ssm::write_flags(session, parameter, write.whole).await,
         Setting::RolePolicy { role, policy } => roles::write_policy(session, role, policy, write.value).await,
+        Setting::Variables { function, prefix } => variables::write(session, function, prefix, write.value).await,
     }
 }
 

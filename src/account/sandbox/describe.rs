@@ -4,8 +4,9 @@ use super::app::arn;
 use super::iam::INLINE_LIMIT;
 use super::model::FunctionModel;
 use super::world::World;
-use super::wrapper::CACHE;
-use crate::account::description::{FunctionDescription, ParameterDescription, QueueDescription, RoleDescription};
+use crate::account::description::{
+    Delivery, FunctionDescription, ParameterDescription, QueueDescription, RoleDescription,
+};
 use crate::account::target::SelectBy;
 use crate::account::{AccountName, CallError, Description, Resource, ResourceKind, Selector};
 
@@ -87,8 +88,11 @@ impl World {
             reserved: self.lambda.functions[index].reserved.map(u64::from),
             account_unreserved: u64::from(app.account_concurrency.saturating_sub(self.lambda.reserved())),
             unreserved_floor: u64::from(app.unreserved_floor),
-            fault_parameter: of.wrapper.as_ref().map(|w| beside(ResourceKind::Parameter, &w.parameter)),
-            fault_cache: of.wrapper.as_ref().map_or(CACHE, |w| w.cache),
+            delivery: of.wrapper.as_ref().map_or(Delivery::None, |w| Delivery::Parameter {
+                parameter: beside(ResourceKind::Parameter, &w.parameter),
+                cache: w.cache,
+            }),
+            aliases: Vec::new(),
             consumes: feeds.map(|m| beside(ResourceKind::Queue, &m.queue)).collect(),
         }
     }

@@ -88,6 +88,8 @@ impl World {
                 let document = self.iam.roles[self.index_of(role)?].written.get(policy);
                 Ok(Observed::plain(document.map_or(Value::Unset, |text| Value::Text(text.to_string()))))
             }
+            // Its functions are wrapped by nothing that reads variables.
+            Setting::Variables { function, .. } => self.index_of(function).map(|_| Observed::plain(Value::Unset)),
         }
     }
 
@@ -104,6 +106,9 @@ impl World {
             Setting::ReservedConcurrency { function } => self.set_reserved(function, write),
             Setting::FaultFlag { parameter, .. } => self.set_parameter(parameter, write),
             Setting::RolePolicy { role, policy } => self.set_policy(role, policy, &write.value),
+            Setting::Variables { .. } => {
+                refused(RefusedBy::Unsupported, "the sandbox's functions are wrapped by nothing that reads variables")
+            }
         }
     }
 
@@ -139,7 +144,10 @@ impl World {
                 }
             }
             // Read where it is used, through the wrapper's cache; policies have a propagation of their own.
-            Setting::Mark { .. } | Setting::FaultFlag { .. } | Setting::RolePolicy { .. } => {}
+            Setting::Mark { .. }
+            | Setting::FaultFlag { .. }
+            | Setting::RolePolicy { .. }
+            | Setting::Variables { .. } => {}
         }
     }
 

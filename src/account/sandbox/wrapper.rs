@@ -15,7 +15,7 @@ use super::world::World;
 use crate::units::{Share, Span, Time};
 
 /// Flags are kept so long unless `FAILURE_CACHE_TTL` says otherwise.
-pub const CACHE: Span = Span::from_secs(60);
+const CACHE: Span = Span::from_secs(60);
 /// Reading the parameter takes so long; a guess.
 const FETCH: (Span, Span) = (Span::from_millis(5), Span::from_millis(20));
 
