@@ -1,7 +1,7 @@
 //! What is shipped with squall: every file is read and checked without a finding, and every experiment is run in the
 //! sandbox, with several seeds, and ends as its file says.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "tests")]
+#![expect(clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
 use std::path::Path;
 
@@ -163,26 +163,33 @@ fn the_experiment_of_the_documentation_is_one() {
     assert_eq!(files.expect("an experiment").experiment.value.faults.len(), 1);
 }
 
-/// The session in the README is what the command prints; `...` stands for lines that are left out.
+/// The session in the README is what the command prints, the plan cut short. `UPDATE=1` writes it.
 #[test]
 fn the_session_of_the_readme_is_a_real_one() {
-    let readme = std::fs::read_to_string(root().join("README.md")).expect("the page");
-    let session = readme.split("```session\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a session");
     let folder = tempfile::tempdir().expect("a folder");
     let squall = |args: &[&str]| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_squall"));
         let output = command.current_dir(folder.path()).env("SQUALL_WHO", "you@laptop").args(args).output();
         let output = output.expect("it starts");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout)
+        let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        assert!(output.status.success(), "{err}");
+        (out, err)
     };
     squall(&["init"]);
     let run = ["run", "experiments/payment-worker-throttled.yaml", "--seed", "7"];
     let fixed = ["--start", "2026-03-02T09:00:00Z", "--run-id", "run-20260302-3f9k2m"];
-    let printed = squall(&[&run[..], &fixed[..]].concat());
-    for line in session.lines().filter(|line| !line.is_empty() && *line != "...") {
-        assert!(printed.lines().any(|printed| printed == line), "not printed: {line}\n\n{printed}");
+    let (lines, around) = squall(&[&run[..], &fixed[..]].concat());
+    let (plan, rest) = around.split_once("\nWhat must hold").expect("a plan");
+    let report = rest.lines().find(|line| line.starts_with("report: ")).expect("a report");
+    let session = format!("{plan}\n...\n\n{lines}\n{report}\n");
+
+    let path = root().join("README.md");
+    let readme = std::fs::read_to_string(&path).expect("the page");
+    let (before, rest) = readme.split_once("```session\n").expect("a session");
+    let (shown, after) = rest.split_once("```").expect("its end");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, format!("{before}```session\n{session}```{after}")).expect("written");
+        return;
     }
-    let lines = session.lines().filter(|line| line.starts_with('+')).count();
-    assert_eq!(lines, printed.lines().filter(|line| line.starts_with('+')).count(), "every event is shown");
+    assert!(shown == session, "write it with UPDATE=1 cargo test --test shipped, and look at it:\n{session}");
 }
