@@ -3,7 +3,7 @@
 use super::event::{Left, MessageAccount, Phase, Settled, Stop, WriteOutcome};
 use super::state::{Life, Seen, SignalState, State};
 use super::verdict::Verdict;
-use crate::plan::{Bound, Change, ChangeId, DuringFault, SignalPlan};
+use crate::plan::{Bound, Change, ChangeId, Cleanup, DuringFault, SignalPlan};
 use crate::units::Time;
 
 /// A phase says something about a signal from this many windows with data on.
@@ -149,7 +149,12 @@ pub fn left_behind(state: &State) -> Vec<Left> {
         });
         (!not_found.is_empty()).then(|| Left {
             resource: emission.queue.clone(),
-            what: format!("messages {} of this run may still be in a queue", numbers(&not_found)),
+            what: match &emission.cleanup {
+                Cleanup::Sweep { dead_letter, .. } => {
+                    format!("messages {} of this run may still be in it or in {dead_letter}", numbers(&not_found))
+                }
+                Cleanup::LeaveInQueue => format!("messages {} of this run may still be in it", numbers(&not_found)),
+            },
             remedy: format!(
                 "look for the message attribute squall-run={}, then `squall undo {}`",
                 state.plan.run, state.plan.run

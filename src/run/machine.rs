@@ -231,20 +231,27 @@ impl Machine {
         }
     }
 
+    /// Goes through every concern until none of them has anything more to do: what one does may be what another waits for.
     fn advance(&mut self) {
-        self.wake = Time::NEVER;
-        if !self.state.undoing() {
-            self.keep_to_the_longest();
+        loop {
+            let before = self.effects.len();
+            self.wake = Time::NEVER;
+            if !self.state.undoing() {
+                self.keep_to_the_longest();
+            }
+            if !self.state.undoing() {
+                self.advance_baseline();
+                self.advance_faults();
+            }
+            self.advance_undo();
+            self.advance_emissions();
+            self.advance_watch();
+            self.advance_load();
+            self.advance_end();
+            if self.effects.len() == before || self.closed() {
+                return;
+            }
         }
-        if !self.state.undoing() {
-            self.advance_baseline();
-            self.advance_faults();
-        }
-        self.advance_undo();
-        self.advance_emissions();
-        self.advance_watch();
-        self.advance_load();
-        self.advance_end();
     }
 
     /// Records an event and takes it in.

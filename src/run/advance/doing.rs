@@ -71,6 +71,12 @@ impl Machine {
         false
     }
 
+    /// When the step of a change ends.
+    fn end_of(&self, id: ChangeId) -> Time {
+        let step = self.state.plan.steps.iter().find(|step| step.changes.contains(&id));
+        step.and_then(|step| Some(self.state.t0()? + step.at + step.lasts)).unwrap_or(self.now)
+    }
+
     fn flying(&self, id: ChangeId) -> bool {
         self.asked.values().any(|asked| {
             matches!(asked, Asked::ReadBeforeDo(other) | Asked::Do(other) | Asked::ReadAfterDo(other) | Asked::ReadInHold(other) if *other == id)
@@ -82,6 +88,10 @@ impl Machine {
         let Some(change) = plan.changes.get(&id) else { return };
         if !self.may_do() {
             return;
+        }
+        if let Some(expires) = change.expires.filter(|expires| *expires < self.end_of(id)) {
+            let why = format!("it would end by itself at {expires}, before its step does: the run began too late");
+            return self.stop(Stop::Failed { change: id, why });
         }
         match outcome {
             Ok(Reply::Observed(observed)) if observed.value.same_as(&change.before) => {

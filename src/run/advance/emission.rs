@@ -9,17 +9,16 @@ use super::super::machine::{Asked, Machine, Need};
 use super::super::state::{Sends, State};
 use crate::account::description::QueueDescription;
 use crate::account::{
-    Call, CallError, Description, Handle, Message, Metric, Outcome, Query, Received, Reply, Resource, RunMarker, Window,
+    Call, CallError, Description, Handle, Message, Metric, Outcome, Query, Received, Reply, Resource, RunMarker,
+    Sample, Window,
 };
-use crate::plan::{Cleanup, Emission};
+use crate::plan::{Cleanup, Emission, LATE_SEND};
 use crate::units::{Span, Time};
 
 /// For how long a received message is hidden while the sweep decides about it.
 const HIDE: Span = Span::from_secs(30);
 /// Between two looks at a dead-letter queue that was empty.
 const LOOK_AGAIN: Span = Span::from_secs(15);
-/// A send without an answer may arrive this late (DESIGN rule 4).
-const LATE_SEND: Span = Span::from_secs(60);
 /// How long after the last message should have arrived the sweep goes on while the source queue is not empty.
 const PATIENCE: Span = Span::from_mins(5);
 
@@ -33,11 +32,24 @@ pub(in crate::run) struct Sweep {
     foreign: BTreeSet<String>,
     /// Looks in a row that found nothing.
     empty: u32,
-    /// What the source queue holds, one count a metric, as far as asked.
-    source: Vec<f64>,
+    /// What the queues hold that a message can come from, one count each, as far as asked.
+    counts: Vec<f64>,
 }
 
-const SOURCE_METRICS: [Metric; 3] = [Metric::Depth, Metric::InFlight, Metric::Delayed];
+/// Where a message of ours can be besides visible in the dead-letter queue: three times in the source queue, and hidden in
+/// the dead-letter queue by a sweep that died.
+const ELSEWHERE: usize = 4;
+
+fn elsewhere(emission: &Emission, dead_letter: &Resource, nth: usize) -> Option<Query> {
+    let (metric, resource) = match nth {
+        0 => (Metric::Depth, &emission.queue),
+        1 => (Metric::InFlight, &emission.queue),
+        2 => (Metric::Delayed, &emission.queue),
+        3 => (Metric::InFlight, dead_letter),
+        _ => return None,
+    };
+    Some(Query { metric, resource: resource.clone() })
+}
 
 /// Whether messages sent to, or swept from, this resource are still to be accounted for, or were left.
 pub(super) fn owes(state: &State, resource: &Resource) -> bool {
@@ -126,10 +138,9 @@ impl Machine {
             return self.account_for(step, whole, &why);
         }
         let Some(sweep) = self.sweeps.get(step) else { return };
-        let asked = sweep.source.len();
-        match SOURCE_METRICS.get(asked) {
-            Some(metric) if self.late(step, emission) && sweep.empty >= 2 => {
-                let query = Query { metric: *metric, resource: emission.queue.clone() };
+        let counting = sweep.empty >= 2 || !sweep.counts.is_empty();
+        match elsewhere(emission, dead_letter, sweep.counts.len()) {
+            Some(query) if counting && self.late(step, emission) => {
                 let window = Window { from: now - Span::from_secs(1), to: now };
                 self.call(Asked::SourceCount(step), Call::Measure { query, window }, Need::Nothing);
             }
@@ -191,16 +202,21 @@ impl Machine {
         if sweep.foreign.len() > usize::try_from(*foreign_limit).unwrap_or(usize::MAX) {
             return Some((false, format!("the dead-letter queue holds more than {foreign_limit} messages of others")));
         }
-        if sweep.source.len() == SOURCE_METRICS.len() {
-            if sweep.source.iter().all(|count| *count <= 0.0) {
-                return Some((true, "the source queue ran empty".into()));
-            }
-            let last = sends.last_at.unwrap_or(self.now) + *arrives_within + LATE_SEND + PATIENCE;
-            if self.now >= last {
-                return Some((false, "the source queue did not run empty in time".into()));
-            }
+        let empty = sweep.counts.iter().all(|count| *count <= 0.0);
+        // Counted empty, and looked for twice since: what was on its way then would be visible now.
+        if empty && sweep.counts.len() == ELSEWHERE && sweep.empty >= 2 {
+            return Some((true, "the source queue ran empty".into()));
+        }
+        if !empty && self.now >= self.looked_long_enough(sends, *arrives_within) {
+            return Some((false, "the source queue did not run empty in time".into()));
         }
         None
+    }
+
+    /// When a sweep that did not find everything ends; one that another process began begins anew.
+    fn looked_long_enough(&self, sends: &Sends, arrives_within: Span) -> Time {
+        let arrived = sends.last_at.unwrap_or(self.state.started) + arrives_within;
+        arrived.max(self.undo_since.unwrap_or(Time::EPOCH)) + LATE_SEND + PATIENCE
     }
 
     pub(in crate::run) fn inspected(&mut self, step: usize, outcome: Outcome) {
@@ -233,13 +249,20 @@ impl Machine {
             Ok(Reply::Received(messages)) => {
                 let ours = messages.iter().any(|m| m.marker.as_ref().is_some_and(|k| k.run == self.state.plan.run));
                 sweep.empty = if ours { 0 } else { sweep.empty + 1 };
-                sweep.source.clear();
+                if ours {
+                    sweep.counts.clear();
+                }
                 sweep.pending = messages;
                 sweep.pending.reverse();
                 // Others' messages come back at once; looking again at once would only find them again.
                 sweep.not_before = if ours { now } else { now + LOOK_AGAIN };
             }
-            _ => sweep.not_before = now + Span::from_secs(5),
+            // Without an answer it may have hidden messages from the next looks: what was counted says nothing any more.
+            _ => {
+                sweep.empty = 0;
+                sweep.counts.clear();
+                sweep.not_before = now + Span::from_secs(5);
+            }
         }
         self.give_up_sweep(step);
     }
@@ -253,8 +276,7 @@ impl Machine {
             return;
         };
         let Some(known) = self.state.steps.get(step) else { return };
-        let from = known.sends.last_at.unwrap_or(self.state.started).max(self.undo_since.unwrap_or(Time::EPOCH));
-        if known.sends.owed() && self.now >= from + *arrives_within + LATE_SEND + PATIENCE * 2 {
+        if known.sends.owed() && self.now >= self.looked_long_enough(&known.sends, *arrives_within) + PATIENCE {
             self.account_for(step, false, "the dead-letter queue could not be swept in time");
         }
     }
@@ -270,30 +292,24 @@ impl Machine {
     pub(in crate::run) fn message_released(&mut self, _step: usize) {}
 
     pub(in crate::run) fn source_counted(&mut self, step: usize, outcome: Outcome) {
+        let plan = self.state.plan.clone();
         let now = self.now;
+        let Some(emission) = plan.steps.get(step).and_then(|s| s.emission.as_ref()) else { return };
         let Some(sweep) = self.sweeps.get_mut(step) else { return };
         match outcome {
-            Ok(Reply::Sample(sample)) => match sample.value {
-                Some(count) if count > 0.0 => {
-                    // Something is still in there: look at the dead-letter queue again, and count again.
-                    sweep.source = vec![count; SOURCE_METRICS.len()];
-                    sweep.not_before = now + LOOK_AGAIN;
-                }
-                Some(count) => sweep.source.push(count),
-                None => sweep.not_before = now + LOOK_AGAIN,
-            },
+            Ok(Reply::Sample(Sample { value: Some(count), .. })) => sweep.counts.push(count),
             _ => sweep.not_before = now + LOOK_AGAIN,
         }
-        if sweep.source.iter().any(|count| *count > 0.0) {
-            let plan = self.state.plan.clone();
-            let Some(emission) = plan.steps.get(step).and_then(|s| s.emission.as_ref()) else { return };
-            if let Some((whole, why)) = self.sweep_ends(step, emission) {
-                return self.account_for(step, whole, &why);
-            }
-            if let Some(sweep) = self.sweeps.get_mut(step) {
-                sweep.source.clear();
-                sweep.empty = 0;
-            }
+        let full = sweep.counts.iter().any(|count| *count > 0.0);
+        if full || sweep.counts.len() == ELSEWHERE {
+            sweep.empty = 0;
+            sweep.not_before = now + LOOK_AGAIN;
+        }
+        if full && let Some((whole, why)) = self.sweep_ends(step, emission) {
+            return self.account_for(step, whole, &why);
+        }
+        if full && let Some(sweep) = self.sweeps.get_mut(step) {
+            sweep.counts.clear();
         }
         self.give_up_sweep(step);
     }

@@ -8,11 +8,9 @@ use super::super::machine::{Asked, Machine, Need};
 use super::doing::{passes, write_over};
 use super::{backoff, emission};
 use crate::account::{Call, CallError, Observed, Outcome, RefusedBy, Reply, Resource, Value};
-use crate::plan::{Change, ChangeId};
+use crate::plan::{Change, ChangeId, UNDO_PATIENCE};
 use crate::units::{Span, Time};
 
-/// How long an undo is tried before its change is reported as left behind; `squall undo` tries again.
-const PATIENCE: Span = Span::from_mins(15);
 /// How long a service may show an older value after a write that it acknowledged.
 const STALE: Span = Span::from_secs(15);
 /// Before an acknowledged undo is read back, and between looks at what should not be there.
@@ -240,7 +238,7 @@ impl Machine {
         let Some(undoing) = self.undoing.get_mut(&id) else { return };
         undoing.not_before = now + backoff(undoing.tries);
         undoing.tries += 1;
-        if now.since(undoing.since) >= PATIENCE {
+        if now.since(undoing.since) >= UNDO_PATIENCE {
             self.record(Event::Settled { change: id, how: Settled::Left { why: why.to_owned() } });
         }
     }

@@ -186,7 +186,9 @@ impl Machine {
                 self.record(Event::SignalBroken { signal, window });
                 self.stop(Stop::Broken { signal });
             }
-            _ => self.wake_by(limit),
+            // Past the limit the next window decides, and its own time wakes.
+            _ if self.now < limit => self.wake_by(limit),
+            _ => {}
         }
     }
 
@@ -239,7 +241,7 @@ impl Machine {
         if self.now >= limit && !waits {
             self.record(Event::NotEffective { step });
             self.stop(Stop::NotEffective { step });
-        } else {
+        } else if !waits {
             self.wake_by(limit);
         }
     }
