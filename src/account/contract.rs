@@ -8,8 +8,8 @@
 use super::setting::with_key;
 use super::target::SelectBy;
 use super::{
-    Account, Call, CallError, CallId, Description, Message, Observed, Outcome, Received, RefusedBy, Reply, Resource,
-    ResourceKind, RunMarker, Selector, SendOutcome, Setting, Value, Write, ask,
+    Account, Call, CallError, CallId, Description, Message, Metric, Observed, Outcome, Query, Received, RefusedBy,
+    Reply, Resource, ResourceKind, RunMarker, Selector, SendOutcome, Setting, Value, Window, Write, ask,
 };
 use crate::run::RunId;
 use crate::units::{Span, Time};
@@ -17,8 +17,13 @@ use crate::units::{Span, Time};
 /// An account and resources in it that a test may do with as it likes. Nothing else happens to them meanwhile.
 pub struct Fixture {
     pub account: Box<dyn Account>,
-    /// A function without reserved concurrency, in an account with head-room of at least 2 and a floor.
+    /// A function without reserved concurrency, in an account with head-room of at least 2 and a floor. It can be invoked,
+    /// ends well within seconds, and was not invoked yet.
     pub function: Resource,
+    /// A tag, key and value, that the function has and no other one; `None` where resources cannot be listed by tag.
+    pub tag: Option<(String, String)>,
+    /// The stack of which the function is; `None` where there are no stacks.
+    pub stack: Option<String>,
     /// The function's role. It has at least one inline policy, and room for another.
     pub role: Resource,
     /// A parameter that holds `{}`.
@@ -40,6 +45,7 @@ pub type Test = (&'static str, fn(&mut Fixture));
 pub const TESTS: &[Test] = &[
     ("a caller has an identity", a_caller_has_an_identity),
     ("resources are found by name and by ARN", resources_are_found_by_name_and_by_arn),
+    ("resources are found by tag and by stack", resources_are_found_by_tag_and_by_stack),
     ("an unknown name means no resource", an_unknown_name_means_no_resource),
     ("what is absent is gone, not unset", what_is_absent_is_gone_not_unset),
     ("reserved concurrency is unset, set to zero, and unset again", reserved_concurrency_comes_and_goes),
@@ -52,6 +58,9 @@ pub const TESTS: &[Test] = &[
     ("a message is received with its marker, hidden, released and deleted", a_message_travels),
     ("an old receive deletes nothing", an_old_receive_deletes_nothing),
     ("a message received too often is in the dead-letter queue", a_message_received_too_often_is_dead),
+    ("the counts of a queue are read from the queue", the_counts_of_a_queue_are_read_from_it),
+    ("what nobody published is no zero", what_nobody_published_is_no_zero),
+    ("a load is made and counted", a_load_is_made_and_counted),
     ("replies come under their own ids, and time does not go back", replies_come_under_their_ids),
 ];
 
@@ -112,10 +121,33 @@ impl Fixture {
     }
 
     fn resolve(&mut self, kind: ResourceKind, name: &str) -> Vec<Resource> {
+        self.select(kind, SelectBy::Name(name.into()))
+    }
+
+    fn select(&mut self, kind: ResourceKind, by: SelectBy) -> Vec<Resource> {
         let account = self.function.account.clone();
-        match self.ask(Call::Resolve { account, selector: Selector { kind, by: SelectBy::Name(name.into()) } }) {
+        match self.ask(Call::Resolve { account, selector: Selector { kind, by } }) {
             Ok(Reply::Resources(resources)) => resources,
             other => panic!("{other:?}"),
+        }
+    }
+
+    /// Measures over the minute that was closed last.
+    fn measure(&mut self, metric: Metric, resource: &Resource) -> Option<f64> {
+        let to = self.account.now().window_start(Span::from_mins(1));
+        let window = Window { from: to - Span::from_mins(1), to };
+        match self.ask(Call::Measure { query: Query { metric, resource: resource.clone() }, window }) {
+            Ok(Reply::Sample(sample)) => sample.value,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Measures until the value is there, or patience ends.
+    fn comes_to_measure(&mut self, metric: Metric, resource: &Resource, value: f64) {
+        let until = self.account.now() + self.patience;
+        while self.measure(metric, resource) != Some(value) {
+            assert!(self.account.now() < until, "{metric:?} of {resource} did not become {value}");
+            self.wait(Span::from_millis(500));
         }
     }
 
@@ -180,6 +212,21 @@ fn resources_are_found_by_name_and_by_arn(f: &mut Fixture) {
             assert_eq!(queue.max_receive_count, Some(f.max_receive_count));
         }
         other => panic!("{other:?}"),
+    }
+}
+
+fn resources_are_found_by_tag_and_by_stack(f: &mut Fixture) {
+    let function = f.function.clone();
+    if let Some((key, value)) = f.tag.clone() {
+        let by = SelectBy::Tag { key: key.clone(), value };
+        assert_eq!(f.select(function.kind, by), std::slice::from_ref(&function));
+        assert_eq!(f.select(function.kind, SelectBy::Tag { key, value: "no-such-value".into() }), []);
+    }
+    if let Some(stack) = f.stack.clone() {
+        let all = f.select(function.kind, SelectBy::Stack(stack));
+        assert!(all.contains(&function), "{all:?}");
+        assert!(all.is_sorted(), "{all:?}");
+        assert_eq!(f.select(function.kind, SelectBy::Stack("no-such-stack".into())), []);
     }
 }
 
@@ -362,6 +409,44 @@ fn a_message_received_too_often_is_dead(f: &mut Fixture) {
     assert_eq!(dead[0].marker.as_ref().map(|marker| marker.number), Some(3));
     let delete = Call::DeleteMessage { queue: dead_letter, handle: dead[0].handle.clone() };
     assert_eq!(f.ask(delete), Ok(Reply::Done));
+}
+
+fn the_counts_of_a_queue_are_read_from_it(f: &mut Fixture) {
+    let queue = f.queue.clone();
+    assert_eq!(f.measure(Metric::Depth, &queue), Some(0.0));
+    f.send(1);
+    f.send(2);
+    f.comes_to_measure(Metric::Depth, &queue, 2.0);
+    let mut received = Vec::new();
+    let until = f.account.now() + f.patience;
+    while received.len() < 2 && f.account.now() < until {
+        received.extend(f.receive_soon(&queue, Span::from_secs(60)));
+    }
+    f.comes_to_measure(Metric::InFlight, &queue, 2.0);
+    f.comes_to_measure(Metric::Depth, &queue, 0.0);
+    for message in received {
+        assert_eq!(f.ask(Call::DeleteMessage { queue: queue.clone(), handle: message.handle }), Ok(Reply::Done));
+    }
+    f.comes_to_measure(Metric::InFlight, &queue, 0.0);
+    let wrong = f.ask(Call::Measure {
+        query: Query { metric: Metric::Throttles, resource: queue },
+        window: Window { from: until, to: until },
+    });
+    assert!(matches!(wrong, Err(CallError::Refused { by: RefusedBy::Invalid, .. })), "{wrong:?}");
+}
+
+fn what_nobody_published_is_no_zero(f: &mut Fixture) {
+    let function = f.function.clone();
+    for metric in [Metric::Calls, Metric::Errors, Metric::FailedShare, Metric::Throttles, Metric::Duration] {
+        assert_eq!(f.measure(metric, &function), None, "{metric:?}");
+    }
+}
+
+fn a_load_is_made_and_counted(f: &mut Fixture) {
+    let (target, spread) = (f.function.clone(), Span::from_secs(1));
+    let marker = RunMarker { run: RunId("run-contract".into()), number: 1 };
+    let loaded = f.ask(Call::Load { target, requests: 3, spread, marker });
+    assert_eq!(loaded, Ok(Reply::Loaded { accepted: 3, failed: 0 }));
 }
 
 fn replies_come_under_their_ids(f: &mut Fixture) {

@@ -310,6 +310,8 @@ mod tests {
             Fixture {
                 account: Box::new(account),
                 function: resource(ResourceKind::Function, "payment-worker"),
+                tag: Some(("chaos".into(), "yes".into())),
+                stack: Some("shop-like".into()),
                 role: resource(ResourceKind::Role, "payment-worker-role"),
                 parameter: resource(ResourceKind::Parameter, "/shop/faults"),
                 queue: queue("orders"),

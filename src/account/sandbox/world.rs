@@ -225,6 +225,8 @@ mod tests {
         Fixture {
             account: Box::new(World::new(&app, 1, Time::EPOCH).unwrap()),
             function: resource(ResourceKind::Function, "payment-worker"),
+            tag: Some(("chaos".into(), "yes".into())),
+            stack: Some("shop-like".into()),
             role: resource(ResourceKind::Role, "payment-worker-role"),
             parameter: resource(ResourceKind::Parameter, "/shop/faults"),
             queue: resource(ResourceKind::Queue, "orders"),
