@@ -207,16 +207,13 @@ impl Account for World {
 mod tests {
     use super::*;
     use crate::account::contract::{Fixture, check};
+    use crate::account::sandbox::testing::{at, resource};
     use crate::account::sandbox::{Fate, ThirdParty, shop_like};
-    use crate::account::{AccountName, CallError, Reply, Resource, ResourceKind, Setting, Value, Write, ask};
+    use crate::account::{CallError, Metric, Reply, ResourceKind, Setting, Value, Write, ask};
     use crate::units::{Share, Span};
 
-    fn resource(kind: ResourceKind, name: &str) -> Resource {
-        Resource::new(&AccountName::sandbox(), kind, name)
-    }
-
     fn world(seed: u64) -> World {
-        World::new(&shop_like(), seed, "2026-03-02T09:00:00Z".parse().unwrap()).unwrap()
+        World::new(&shop_like(), seed, at(0)).unwrap()
     }
 
     fn fixture() -> Fixture {
@@ -398,5 +395,34 @@ mod tests {
             assert_eq!(pieces.next(Time::EPOCH + Span::from_millis(tenth * 100)), None);
         }
         assert!(format!("{whole:?}") == format!("{pieces:?}"));
+    }
+
+    #[test]
+    fn the_shop_has_ordinary_days_and_a_throttled_worker_is_seen_and_recovers() {
+        let mut world = World::new(&crate::account::sandbox::shop(), 1, at(0)).unwrap();
+        world.run_until(at(600));
+        let api = |world: &World, metric, minutes| world.value(metric, ResourceKind::Api, "ShopApi", minutes);
+        let queue = |world: &World, metric, name| world.value(metric, ResourceKind::Queue, name, 0..1).unwrap();
+        let alarm = |world: &World| world.value(Metric::AlarmState, ResourceKind::Alarm, "OrdersBacklogAlarm", 0..1);
+        // 5/s for eight minutes; four standard errors of a Poisson count of 2,400 are 196.
+        let orders = api(&world, Metric::Calls, 0..8).unwrap();
+        assert!((orders - 2400.0).abs() < 196.0, "{orders}");
+        assert!(api(&world, Metric::FailedShare, 0..8).unwrap() < 0.005);
+        assert!(queue(&world, Metric::Depth, "OrdersQueue") < 20.0);
+        assert_eq!(alarm(&world), Some(0.0));
+
+        world.reserve("PaymentWorker", Value::Number(0));
+        world.run_until(at(600 + 240));
+        assert_eq!(alarm(&world), Some(1.0), "four minutes are enough to see it");
+        world.run_until(at(1200));
+        let backlog = queue(&world, Metric::Depth, "OrdersQueue") + queue(&world, Metric::InFlight, "OrdersQueue");
+        assert!((backlog - 3000.0).abs() < 230.0, "{backlog}");
+        assert!(api(&world, Metric::FailedShare, 11..18).unwrap() < 0.005, "shoppers do not see it");
+
+        world.reserve("PaymentWorker", Value::Unset);
+        world.run_until(at(1200 + 480));
+        assert!(queue(&world, Metric::Depth, "OrdersQueue") < 20.0, "eight minutes are enough to recover");
+        assert_eq!(alarm(&world), Some(0.0));
+        assert_eq!(queue(&world, Metric::Depth, "OrdersDeadLetters"), 0.0, "and nothing was lost");
     }
 }
