@@ -20,7 +20,7 @@ const HIDE: Span = Span::from_secs(30);
 /// Between two looks at a dead-letter queue that was empty.
 const LOOK_AGAIN: Span = Span::from_secs(15);
 /// How long after the last message should have arrived the sweep goes on while the source queue is not empty.
-const PATIENCE: Span = Span::from_mins(5);
+const PATIENCE: Span = Span::from_mins(10);
 
 /// What the machine remembers of a sweep.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +32,8 @@ pub(in crate::run) struct Sweep {
     foreign: BTreeSet<String>,
     /// Looks in a row that found nothing.
     empty: u32,
+    /// Until then a look without an answer may still land and hide messages.
+    doubt: Time,
     /// What the queues hold that a message can come from, one count each, as far as asked.
     counts: Vec<f64>,
 }
@@ -138,7 +140,7 @@ impl Machine {
             return self.account_for(step, whole, &why);
         }
         let Some(sweep) = self.sweeps.get(step) else { return };
-        let counting = sweep.empty >= 2 || !sweep.counts.is_empty();
+        let counting = now >= sweep.doubt && (sweep.empty >= 1 || !sweep.counts.is_empty());
         match elsewhere(emission, dead_letter, sweep.counts.len()) {
             Some(query) if counting && self.late(step, emission) => {
                 let window = Window { from: now - Span::from_secs(1), to: now };
@@ -244,7 +246,7 @@ impl Machine {
         match outcome {
             Ok(Reply::Received(messages)) if messages.is_empty() => {
                 sweep.empty += 1;
-                sweep.not_before = now + LOOK_AGAIN;
+                sweep.not_before = (now + LOOK_AGAIN).max(sweep.doubt);
             }
             Ok(Reply::Received(messages)) => {
                 let ours = messages.iter().any(|m| m.marker.as_ref().is_some_and(|k| k.run == self.state.plan.run));
@@ -257,10 +259,12 @@ impl Machine {
                 // Others' messages come back at once; looking again at once would only find them again.
                 sweep.not_before = if ours { now } else { now + LOOK_AGAIN };
             }
+            Err(CallError::Throttled | CallError::Refused { .. }) => sweep.not_before = now + Span::from_secs(5),
             // Without an answer it may have hidden messages from the next looks: what was counted says nothing any more.
             _ => {
                 sweep.empty = 0;
                 sweep.counts.clear();
+                sweep.doubt = now + LATE_SEND + HIDE;
                 sweep.not_before = now + Span::from_secs(5);
             }
         }
