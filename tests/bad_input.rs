@@ -1,6 +1,6 @@
 //! Bad input: ten thousand damaged files, and files made to exhaust a machine.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "these are tests")]
+#![expect(clippy::unwrap_used, reason = "these are tests")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
