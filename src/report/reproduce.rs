@@ -4,24 +4,35 @@ use super::summary::Summary;
 use super::words;
 use crate::account::AccountName;
 use crate::account::setting::quote;
+use crate::units::Span;
 
 /// The command that makes the run again.
 pub fn command(summary: &Summary) -> String {
     let environment = &summary.environment;
     let mut command = format!("squall run {} --seed {}", quote(&words::one_line(&environment.file)), environment.seed);
-    if let [account] = environment.accounts.as_slice()
-        && *account != AccountName::sandbox()
-    {
-        command += &format!(" --account {}", quote(&words::one_line(&account.0)));
+    match environment.accounts.as_slice() {
+        [account] if *account != AccountName::sandbox() => {
+            command += &format!(" --account {}", quote(&words::one_line(&account.0)));
+        }
+        _ if in_the_sandbox(summary) => {
+            let start = environment.planned_at.window_start(Span::from_secs(1)).to_string();
+            command += &format!(" --start {}", start.replace(".000Z", "Z"));
+        }
+        _ => {}
     }
     command
 }
 
+fn in_the_sandbox(summary: &Summary) -> bool {
+    summary.environment.accounts.iter().all(|account| *account == AccountName::sandbox())
+}
+
 /// What the command gives.
 pub fn sentence(summary: &Summary) -> String {
-    let sandbox = summary.environment.accounts.iter().all(|account| *account == AccountName::sandbox());
-    match sandbox {
-        true => "The sandbox is a model with a seed: the same file and seed give the same run.".into(),
+    match in_the_sandbox(summary) {
+        true => {
+            "The sandbox is a model: a new one that starts at the same time behaves alike with the same seed.".into()
+        }
         false => "The seed picks the same targets and payloads; the account is as it is on that day.".into(),
     }
 }
