@@ -118,7 +118,7 @@ fn step_row(summary: &Summary, step: &StepStory, time: &TimeAxis, y: f64) -> Mar
                 title { (step.fault) ", " (summary.offset(from)) " to " (summary.offset(to)) }
             }
             @if step.undone.is_none() {
-                text class="mark-word" x=(n((x + width - 4.0).min(RIGHT))) y=(n(y + 18.0)) text-anchor="end" { "not undone" }
+                text class="bound-word" x=(n((x + width + 7.0).min(RIGHT + 7.0))) y=(n(y + 18.0)) { "not undone" }
             }
         }
         @if let Some(since) = step.evidence.since {

@@ -75,31 +75,21 @@ fn verdict(summary: &Summary) -> Markup {
 
 /// What is, or may be, in the account: above everything else, with what to do about it.
 fn left(summary: &Summary) -> Markup {
-    let open = summary.ledger.iter().filter(|entry| entry.status.needs_attention());
+    let attention = summary.attention();
+    let unfinished = summary.ending == Ending::Unfinished;
     html! {
         section class="left" {
-            h2 { "Left behind" }
-            @if summary.left.is_empty() {
-                ul {
-                    @for entry in open {
-                        li { (entry.setting) ": " (entry.status.sentence()) }
-                    }
-                    @for message in summary.messages.iter().filter(|message| message.ended.is_none()) {
-                        li { "Messages sent to " (message.queue) " are not accounted for." }
-                    }
-                }
-                p { "Put back what can be put back:" }
-                pre { "squall undo " (summary.run) }
-            } @else {
-                ul {
-                    @for left in &summary.left {
-                        li {
-                            b { (left.resource) } ": " (prose(&left.what))
-                            (remedy(&left.remedy))
-                        }
+            h2 { @if unfinished { "In the account when the journal ends" } @else { "Left behind" } }
+            ul {
+                @for left in &attention {
+                    li {
+                        b { (left.resource) } ": " (prose(&left.what))
+                        @if !unfinished { (remedy(&left.remedy)) }
                     }
                 }
             }
+            // One undo is for all of it.
+            @if unfinished { pre { "squall undo " (summary.run) } }
         }
     }
 }

@@ -423,10 +423,10 @@ pub fn account_sentence(account: &MessageAccount) -> String {
     part(account.not_found.len(), "not found");
     part(account.refused as usize, "refused by the queue");
     part(account.unknown as usize, "with no answer to the send");
-    let sent = account.accepted.saturating_add(account.unknown);
+    let sent = words::whole(account.sent() as u64);
     match parts.is_empty() {
-        true => format!("{} sent", words::whole(u64::from(sent))),
-        false => format!("{} sent: {}", words::whole(u64::from(sent)), words::list(&parts)),
+        true => format!("{sent} sent"),
+        false => format!("{sent} sent: {}", words::list(&parts)),
     }
 }
 

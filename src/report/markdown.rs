@@ -59,15 +59,18 @@ fn head(summary: &Summary) -> String {
 }
 
 fn left(summary: &Summary) -> String {
-    if summary.left.is_empty() {
+    let attention = summary.attention();
+    if attention.is_empty() {
         return String::new();
     }
-    let lines = summary.left.iter().map(|left| {
+    let title =
+        if summary.ending == Ending::Unfinished { "In the account when the journal ends" } else { "Left behind" };
+    let lines = attention.iter().map(|left| {
         let is_command = ["squall ", "aws "].iter().any(|program| left.remedy.starts_with(program));
         let remedy = if is_command { code(&left.remedy) } else { prose(&left.remedy) };
         format!("\n> - **{}**: {}. Next: {remedy}", text(&left.resource.to_string()), prose(&left.what))
     });
-    format!("> [!CAUTION]\n> **Left behind**{}", lines.collect::<String>())
+    format!("> [!CAUTION]\n> **{title}**{}", lines.collect::<String>())
 }
 
 fn hypothesis(summary: &Summary) -> String {

@@ -119,6 +119,13 @@ pub struct MessageAccount {
     pub foreign: u32,
 }
 
+impl MessageAccount {
+    /// Messages that the queue has, or may have, taken.
+    pub fn sent(&self) -> usize {
+        self.accepted as usize + self.unknown as usize
+    }
+}
+
 /// One thing that happened, or is about to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -103,7 +103,7 @@ impl Undo {
         if !parts.is_empty() {
             return capital(&format!("{}.", parts.join("; ")));
         }
-        let sent: usize = messages.iter().map(|m| m.account.accepted as usize + m.account.unknown as usize).sum();
+        let sent: usize = messages.iter().map(|message| message.account.sent()).sum();
         let changes = match (self.made, self.verified_at) {
             (0, _) if sent > 0 => "No setting was changed.".into(),
             (0, _) => "Nothing was changed.".into(),

@@ -223,6 +223,28 @@ impl Summary {
         !self.left.is_empty() || self.undo.needs_attention()
     }
 
+    /// What somebody has to look at, with what to do: what the last event says is left; where it says nothing or there
+    /// is none, what is or may be in the account now.
+    pub fn attention(&self) -> Vec<Left> {
+        if !self.left.is_empty() {
+            return self.left.clone();
+        }
+        let remedy = || format!("squall undo {}", self.run);
+        let open = self.ledger.iter().filter(|entry| entry.status.needs_attention());
+        let changes = open.map(|entry| Left {
+            resource: entry.resource.clone(),
+            what: format!("{}: {}", entry.setting, entry.status.sentence()),
+            remedy: remedy(),
+        });
+        let sent = self.messages.iter().filter(|message| message.ended.is_none() && message.account.sent() > 0);
+        let messages = sent.map(|message| Left {
+            resource: message.queue.clone(),
+            what: "messages of this run are not accounted for yet".into(),
+            remedy: remedy(),
+        });
+        changes.chain(messages).collect()
+    }
+
     /// The signals of a hypothesis.
     pub fn signals_of(&self, hypothesis: &Hypothesis) -> Vec<&SignalStory> {
         self.signals.iter().filter(|signal| hypothesis.signals.contains(&signal.number)).collect()
