@@ -34,10 +34,10 @@ struct Outcome {
 
 /// How a driver comes to a run.
 enum Comes<'a> {
-    ToBegin(&'a Plan),
-    ToUndo(&'a RunId),
+    Begins(&'a Plan),
+    Undoes(&'a RunId),
     /// The journal is lost; the marks in the account are all there is.
-    ToUndoFromMarks(Vec<Recorded>),
+    FromMarks(Vec<Recorded>),
 }
 
 fn drive(comes: Comes<'_>, world: World, store: MemoryStore, tapping: bool) -> Outcome {
@@ -54,9 +54,9 @@ fn drive(comes: Comes<'_>, world: World, store: MemoryStore, tapping: bool) -> O
             live: false,
         };
         let mut driver = match comes {
-            Comes::ToBegin(plan) => Driver::begin(around, plan.clone(), "grid".into()).expect("it begins"),
-            Comes::ToUndo(run) => Driver::take_over(around, run, "undo".into()).expect("it is taken over"),
-            Comes::ToUndoFromMarks(events) => Driver::from_marks(around, events, "undo".into()).expect("it begins"),
+            Comes::Begins(plan) => Driver::begin(around, plan.clone(), "grid".into()).expect("it begins"),
+            Comes::Undoes(run) => Driver::take_over(around, run, "undo".into()).expect("it is taken over"),
+            Comes::FromMarks(events) => Driver::from_marks(around, events, "undo".into()).expect("it begins"),
         };
         driver.run(&mut |event| log.push(format!("{} {:?}", event.at, event.event))).expect("it ends")
     };
@@ -96,13 +96,13 @@ fn undo_from_marks(mut world: World) -> Option<Outcome> {
     let marks: BTreeMap<Resource, Mark> =
         found.iter().map(|(resource, text)| (resource.clone(), Mark::parse(resource, text).expect("a mark"))).collect();
     let events = journal_of(&marks, &found.into_iter().collect(), world.now());
-    (!events.is_empty()).then(|| drive(Comes::ToUndoFromMarks(events), world, MemoryStore::new(), false))
+    (!events.is_empty()).then(|| drive(Comes::FromMarks(events), world, MemoryStore::new(), false))
 }
 
 /// Every crash of the run, every crash of each undo after it. Counts the points, and those that left something.
 fn grid(plan: &Plan, world: &World, deep: usize) -> (usize, usize) {
     let before = world.picture();
-    let mut first = drive(Comes::ToBegin(plan), world.clone(), MemoryStore::new(), true);
+    let mut first = drive(Comes::Begins(plan), world.clone(), MemoryStore::new(), true);
     let points = std::mem::take(&mut first.points);
     check(&before, &mut first, &format!("{}: no crash", plan.title));
     let (mut count, mut left) = (0, 0);
@@ -118,14 +118,14 @@ fn grid(plan: &Plan, world: &World, deep: usize) -> (usize, usize) {
             check(&before, &mut undone, &format!("{what}, and the journal lost"));
             count += 1;
         }
-        let mut second = drive(Comes::ToUndo(&plan.run), point.world, point.store, tapping);
+        let mut second = drive(Comes::Undoes(&plan.run), point.world, point.store, tapping);
         let inner = std::mem::take(&mut second.points);
         check(&before, &mut second, &what);
         count += 1;
         left += usize::from(!matches!(&second.ending, Ending::Closed { left, .. } if left.is_empty()));
         for point in inner {
             let what = format!("{what}, then {}", point.what);
-            let mut third = drive(Comes::ToUndo(&plan.run), point.world, point.store, false);
+            let mut third = drive(Comes::Undoes(&plan.run), point.world, point.store, false);
             check(&before, &mut third, &what);
             count += 1;
             left += usize::from(!matches!(&third.ending, Ending::Closed { left, .. } if left.is_empty()));

@@ -38,16 +38,42 @@ fn step(fault: &str, target: &Resource, at: Span, lasts: Span, evidence: Query) 
     }
 }
 
-/// The plan of this seed: one to four faults, each setting once.
-pub fn plan(seed: u64, now: Time) -> Plan {
-    let mut rng = Pcg64::seed_from_u64(seed);
+/// Faults to choose from, each on another setting.
+fn changes(run: &RunId, rng: &mut Pcg64) -> Vec<(&'static str, Change)> {
     let worker = resource(ResourceKind::Function, "payment-worker");
     let role = resource(ResourceKind::Role, "payment-worker-role");
     let parameter = resource(ResourceKind::Parameter, "/shop/faults");
-    let (orders, dead) = (resource(ResourceKind::Queue, "orders"), resource(ResourceKind::Queue, "orders-dlq"));
-    let run = RunId(format!("run-grid-{seed}"));
-    let mut plan = Plan {
-        run: run.clone(),
+    let policy = Setting::RolePolicy { role, policy: format!("squall-{run}") };
+    let flag = |key: &str| Setting::FaultFlag { parameter: parameter.clone(), key: key.into() };
+    let latency = r#"{"enabled":true,"percentage":100,"min_latency":500,"max_latency":500}"#;
+    let deny = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"dynamodb:PutItem","Resource":"*"}]}"#;
+    let text = |text: &str| Value::Text(text.into());
+    let slots = Value::Number(rng.random_range(0..5));
+    vec![
+        ("lambda.throttle", change(Setting::ReservedConcurrency { function: worker }, Value::Unset, slots)),
+        ("lambda.latency", change(flag("latency"), Value::Unset, text(latency))),
+        ("lambda.error", change(flag("exception"), Value::Unset, text(r#"{"enabled":true}"#))),
+        ("iam.deny", change(policy, Value::Unset, text(deny))),
+    ]
+}
+
+fn poison(orders: &Resource, dead: &Resource, rng: &mut Pcg64) -> Step {
+    let query = Query { metric: Metric::Depth, resource: dead.clone() };
+    let mut step = step("sqs.poison", orders, Span::ZERO, Span::from_secs(20), query);
+    step.emission = Some(Emission {
+        queue: orders.clone(),
+        first: 1,
+        bodies: (0..rng.random_range(1..4)).map(|n| format!("not json {n}")).collect(),
+        group: None,
+        interval: Span::from_secs(rng.random_range(0..3)),
+        cleanup: Cleanup::Sweep { dead_letter: dead.clone(), arrives_within: Span::from_secs(180), foreign_limit: 20 },
+    });
+    step
+}
+
+fn empty(seed: u64, now: Time) -> Plan {
+    Plan {
+        run: RunId(format!("run-grid-{seed}")),
         title: format!("family {seed}"),
         because: "the crash grid".into(),
         file: "generated".into(),
@@ -66,43 +92,29 @@ pub fn plan(seed: u64, now: Time) -> Plan {
         watches: Vec::new(),
         warnings: Vec::new(),
         permissions: Vec::new(),
-    };
-    let policy = Setting::RolePolicy { role: role.clone(), policy: format!("squall-{run}") };
-    let flag = |key: &str| Setting::FaultFlag { parameter: parameter.clone(), key: key.into() };
-    let latency = r#"{"enabled":true,"percentage":100,"min_latency":500,"max_latency":500}"#;
-    let deny = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"dynamodb:PutItem","Resource":"*"}]}"#;
-    let all: Vec<(&str, Change)> = vec![
-        (
-            "lambda.throttle",
-            change(
-                Setting::ReservedConcurrency { function: worker.clone() },
-                Value::Unset,
-                Value::Number(rng.random_range(0..5)),
-            ),
-        ),
-        ("lambda.latency", change(flag("latency"), Value::Unset, Value::Text(latency.into()))),
-        ("lambda.error", change(flag("exception"), Value::Unset, Value::Text(r#"{"enabled":true}"#.into()))),
-        ("iam.deny", change(policy, Value::Unset, Value::Text(deny.into()))),
-    ];
-    let mut next = 1;
-    let mut number = |plan: &mut Plan, change: Change| {
-        let id = ChangeId(next);
-        next += 1;
+    }
+}
+
+/// The plan of this seed: one to five faults, each setting once, on an overlapping timeline.
+pub fn plan(seed: u64, now: Time) -> Plan {
+    let mut rng = Pcg64::seed_from_u64(seed);
+    let (orders, dead) = (resource(ResourceKind::Queue, "orders"), resource(ResourceKind::Queue, "orders-dlq"));
+    let mut plan = empty(seed, now);
+    let all = changes(&plan.run, &mut rng);
+    let poisons = rng.random_bool(0.3);
+    let mut chosen: Vec<(&str, Change)> = all.iter().filter(|_| rng.random_bool(0.5)).cloned().collect();
+    if chosen.is_empty() && !poisons {
+        chosen.extend(all.first().cloned());
+    }
+    let mut marked: Vec<Resource> = chosen.iter().map(|(_, c)| c.setting.resource().clone()).collect();
+    marked.extend(poisons.then(|| orders.clone()));
+    marked.sort();
+    marked.dedup();
+    let number = |plan: &mut Plan, change: Change| {
+        let id = ChangeId(u32::try_from(plan.changes.len()).expect("few") + 1);
         plan.changes.insert(id, change);
         id
     };
-    let poisons = rng.random_bool(0.3);
-    let mut chosen: Vec<(&str, Change)> = all.into_iter().filter(|_| rng.random_bool(0.5)).collect();
-    if chosen.is_empty() && !poisons {
-        let setting = Setting::ReservedConcurrency { function: worker.clone() };
-        chosen.push(("lambda.throttle", change(setting, Value::Unset, Value::Number(0))));
-    }
-    let mut marked: Vec<Resource> = chosen.iter().map(|(_, c)| c.setting.resource().clone()).collect();
-    if poisons {
-        marked.push(orders.clone());
-    }
-    marked.sort();
-    marked.dedup();
     for resource in marked {
         number(&mut plan, change(Setting::Mark { resource }, Value::Unset, Value::Unset));
     }
@@ -114,17 +126,7 @@ pub fn plan(seed: u64, now: Time) -> Plan {
         plan.steps.push(step);
     }
     if poisons {
-        let query = Query { metric: Metric::Depth, resource: dead.clone() };
-        let mut step = step("sqs.poison", &orders, Span::ZERO, Span::from_secs(20), query);
-        step.emission = Some(Emission {
-            queue: orders,
-            first: 1,
-            bodies: (0..rng.random_range(1..4)).map(|n| format!("not json {n}")).collect(),
-            group: None,
-            interval: Span::from_secs(rng.random_range(0..3)),
-            cleanup: Cleanup::Sweep { dead_letter: dead, arrives_within: Span::from_secs(180), foreign_limit: 20 },
-        });
-        plan.steps.push(step);
+        plan.steps.push(poison(&orders, &dead, &mut rng));
     }
     write_marks(&mut plan, "tester@here");
     plan

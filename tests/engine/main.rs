@@ -1,5 +1,5 @@
 //! The engine in the sandbox: every way out of a run, and a crash at every effect.
-#![expect(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
+#![expect(clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod crash_grid;
 mod family;
