@@ -10,12 +10,13 @@ use std::sync::Arc;
 use crate::account::sandbox::app::App;
 use crate::account::sandbox::shop::shop_sources;
 use crate::account::sandbox::traffic::read_app;
+pub use crate::account::sandbox::{Opening, Pace};
 use crate::account::{AccountName, ResourceKind};
 use crate::spec::check::Known;
 use crate::spec::load::ProjectFiles;
 use crate::spec::project::{AccountSpec, SandboxAccount};
 use crate::spec::{Findings, Source};
-pub use open::{Opened, Opening, Pace, open};
+pub use open::{Opened, SANDBOX, open, opening, pace};
 
 /// The names of everything in the accounts that can be looked into without asking anybody, and what is wrong in their
 /// files.

@@ -53,7 +53,12 @@ pub fn prepare(args: &Asked, pace: Pace, context: &mut Context) -> Result<Prepar
     let (files, experiment) = read(args, context)?;
     let seed = args.seed.unwrap_or_else(|| context.env.entropy());
     let start = args.start.unwrap_or_else(|| context.env.now());
-    let mut account = accounts::open(&files, &names(&experiment), &context.project, &Opening { pace, seed, start })?;
+    let mut account = accounts::open(
+        &files,
+        &names(&experiment),
+        &context.project,
+        &Opening { seed, start, ..accounts::opening(pace, &context.env) },
+    )?;
     let halted = context.project.store_to_read()?.map(|store| store.halted()).transpose()?.flatten();
     let by = context.env.who();
     let request = planner::Request {

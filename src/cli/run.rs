@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 
-use super::accounts::Pace;
+use super::accounts::{self, Pace};
 use super::prepare::{self, Prepared};
 use super::screen::Screen;
 use super::signals::Signals;
@@ -28,7 +28,7 @@ pub struct Args {
     #[command(flatten)]
     experiment: prepare::Asked,
     /// How fast the sandbox's time passes: `1x`, `60x` or `max` [default: 60x on a terminal, else max]
-    #[arg(long)]
+    #[arg(long, value_parser = accounts::pace)]
     pace: Option<Pace>,
     /// Do not ask before anything is changed in an account of AWS
     #[arg(long, short)]

@@ -6,7 +6,7 @@ mod wait;
 
 use std::collections::BTreeSet;
 
-use super::accounts::{self, Opened, Opening, Pace};
+use super::accounts::{self, Opened, Pace};
 use super::project::pick_run;
 use super::screen::Screen;
 use super::signals::Signals;
@@ -45,7 +45,7 @@ pub struct Args {
     #[arg(long, value_name = "N", requires = "run")]
     change: Option<u32>,
     /// How fast the sandbox's time passes: `1x`, `60x` or `max` [default: 60x on a terminal, else max]
-    #[arg(long)]
+    #[arg(long, value_parser = accounts::pace)]
     pace: Option<Pace>,
 }
 
@@ -198,5 +198,5 @@ fn open(names: &BTreeSet<AccountName>, pace: Pace, context: &mut Context) -> Res
         what: format!("squall.yaml cannot be used: {}", findings.count()),
         next: Some("squall check".into()),
     })?;
-    accounts::open(&files, names, &context.project, &Opening::at_pace(pace, &context.env)).map_err(left)
+    accounts::open(&files, names, &context.project, &accounts::opening(pace, &context.env)).map_err(left)
 }

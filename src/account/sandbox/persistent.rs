@@ -100,6 +100,11 @@ impl Sandbox {
         Ok(sandbox)
     }
 
+    /// Everything that a run could have changed: [`World::picture`].
+    pub fn picture(&self) -> BTreeMap<String, String> {
+        self.world.picture()
+    }
+
     /// Takes up the newest generation, at an instant that no process has passed yet, and not before `now`.
     fn reload(&mut self, now: Time) -> Result<(), SandboxError> {
         let Some(newest) = self.file.read()? else {

@@ -1,53 +1,31 @@
 //! Opening accounts: one that stands for all accounts of a kind.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use crate::account::sandbox::World;
+use crate::account::sandbox::{Opening, Pace, Sandbox, SandboxError, Weather};
 use crate::account::{Account, AccountName};
 use crate::cli::project::Project;
 use crate::cli::{Exit, Failure};
-use crate::env::Env;
+use crate::env::{Env, RealEnv};
 use crate::spec::load::ProjectFiles;
 use crate::spec::project::{AccountSpec, AwsAccount, SandboxAccount};
-use crate::units::Time;
 
-/// How fast the sandbox's time passes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Pace {
-    /// So many times as fast as ours.
-    Times(f64),
-    /// As fast as it goes.
-    Max,
-}
+/// The sandbox's file in a project's folder.
+pub const SANDBOX: &str = "sandbox.db";
 
-impl std::str::FromStr for Pace {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Pace, String> {
-        let times = |text: &str| text.parse::<f64>().ok().filter(|times| times.is_finite() && *times > 0.0);
-        match text {
-            "max" => Ok(Pace::Max),
-            text => {
-                times(text.trim_end_matches('x')).map(Pace::Times).ok_or_else(|| "write `60x`, `1x` or `max`".into())
-            }
-        }
+/// Reads `60x`, `1x` or `max`, for the command line.
+pub fn pace(text: &str) -> Result<Pace, String> {
+    let times = |text: &str| text.parse::<f64>().ok().filter(|times| times.is_finite() && *times > 0.0);
+    match text {
+        "max" => Ok(Pace::Max),
+        text => times(text.trim_end_matches('x')).map(Pace::Times).ok_or_else(|| "write `60x`, `1x` or `max`".into()),
     }
 }
 
-/// How a sandbox is opened.
-#[derive(Clone, Debug)]
-pub struct Opening {
-    pub pace: Pace,
-    /// For one that is new.
-    pub seed: u64,
-    pub start: Time,
-}
-
-impl Opening {
-    /// With chance and clock of the outside world, should it be new.
-    pub fn at_pace(pace: Pace, env: &dyn Env) -> Opening {
-        Opening { pace, seed: env.entropy(), start: env.now() }
-    }
+/// How a sandbox is opened, with chance and clock of the outside world should it be new.
+pub fn opening(pace: Pace, env: &dyn Env) -> Opening {
+    Opening { pace, seed: env.entropy(), start: env.now(), weather: Weather::calm() }
 }
 
 /// An account, and what its kind means for whoever works with it.
@@ -96,7 +74,7 @@ fn open_aws(accounts: &[(&AccountName, &AwsAccount)]) -> Result<Opened, Failure>
     use crate::account::aws::{AccountConfig, Aws};
 
     let configs = accounts.iter().map(|(name, account)| AccountConfig::of(name, account)).collect();
-    let account = Aws::open(configs, std::sync::Arc::new(crate::env::RealEnv));
+    let account = Aws::open(configs, Arc::new(RealEnv));
     Ok(Opened { account: Box::new(account), live: true, real: true })
 }
 
@@ -116,7 +94,14 @@ fn open_sandbox(
     let unusable = |what: String| Failure { exit: Exit::Findings, what, next: Some("squall check".into()) };
     let (app, findings) = super::read(files, sandbox);
     let app = app.ok_or_else(|| unusable(format!("the sandbox's files cannot be used: {}", findings.count())))?;
-    let _ = project;
-    let world = World::new(&app, opening.seed, opening.start).map_err(|dangling| unusable(dangling.to_string()))?;
-    Ok(Opened { account: Box::new(world), live: opening.pace != Pace::Max, real: false })
+    // Its file lies beside the journal, and neither is ever written in the other's transaction.
+    let folder = project.folder();
+    let cannot = |what: String| Failure::refused(what, "look at the rights of the folder, and at the room on its disk");
+    std::fs::create_dir_all(&folder).map_err(|error| cannot(format!("{}: {error}", folder.display())))?;
+    let file = folder.join(SANDBOX);
+    match Sandbox::open(&file, &app, opening.clone(), Arc::new(RealEnv)) {
+        Ok(sandbox) => Ok(Opened { account: Box::new(sandbox), live: opening.pace != Pace::Max, real: false }),
+        Err(SandboxError::App(dangling)) => Err(unusable(dangling.to_string())),
+        Err(error) => Err(cannot(format!("{}: {error}", file.display()))),
+    }
 }
