@@ -131,3 +131,105 @@ fn looking_writes_nothing() {
     }
     assert_eq!(std::fs::read_dir(session.path()).unwrap().count(), 0);
 }
+
+/// Nothing is left to chance or to the clock.
+const PINNED: &str = "--seed 1 --start 2026-03-02T09:00:00Z --run-id run-1 --pace max";
+const EXPERIMENT: &str = "experiments/payment-worker-throttled.yaml";
+
+#[test]
+fn an_experiment_from_its_check_to_its_end() {
+    let mut session = Session::in_a_project();
+    session
+        .type_("check")
+        .type_(&format!("run {EXPERIMENT} {PINNED}"))
+        .type_("status")
+        .type_("undo")
+        .type_(&format!("run {EXPERIMENT} {PINNED}"));
+    insta::assert_snapshot!(session.transcript);
+}
+
+#[test]
+fn a_plan() {
+    let mut session = Session::in_a_project();
+    session.type_(&format!("plan {EXPERIMENT} --seed 1 --start 2026-03-02T09:00:00Z --run-id run-1"));
+    insta::assert_snapshot!(session.transcript);
+    assert!(session.run("status --json").status.success());
+}
+
+#[test]
+fn a_file_with_findings_and_a_plan_that_is_refused() {
+    let mut session = Session::in_a_project();
+    let shipped = std::fs::read_to_string(session.path().join(EXPERIMENT)).unwrap();
+    let broken = shipped.replace("PaymentWorker", "PaymentWorkr").replace("baseline: 6m", "baseline: 6");
+    std::fs::write(session.path().join("experiments/broken.yaml"), broken).unwrap();
+    let refused = shipped.replace("concurrency: 0", "concurrency: 5000");
+    std::fs::write(session.path().join("experiments/refused.yaml"), refused).unwrap();
+    session
+        .type_("check")
+        .type_("run experiments/broken.yaml")
+        .type_("run experiments/refused.yaml")
+        .type_("run experiments/none.yaml")
+        .type_("status");
+    insta::assert_snapshot!(session.transcript);
+}
+
+#[test]
+fn what_was_printed_live_is_what_the_journal_tells() {
+    for json in ["", " --json"] {
+        let session = Session::in_a_project();
+        let live = session.run(&format!("run {EXPERIMENT} {PINNED}{json}"));
+        let log = session.run(&format!("log run-1{json}"));
+        assert!(live.status.success() && log.status.success());
+        assert!(live.stdout.len() > 500);
+        assert_eq!(String::from_utf8(live.stdout).unwrap(), String::from_utf8(log.stdout).unwrap());
+    }
+}
+
+#[test]
+fn the_reports_of_a_run_are_those_of_its_journal() {
+    let session = Session::in_a_project();
+    assert!(session.run(&format!("run {EXPERIMENT} {PINNED}")).status.success());
+    assert!(session.run("report --to again").status.success());
+    for (format, ending) in [("html", "html"), ("markdown", "md"), ("junit", "xml"), ("json", "json")] {
+        let read = |folder: &str| std::fs::read(session.path().join(folder).join(format!("report.{ending}"))).unwrap();
+        let written = read(".squall/reports/run-1");
+        assert!(written.len() > 500, "{format}");
+        assert_eq!(written, read("again"), "{format}");
+        assert_eq!(written, session.run(&format!("report run-1 --format {format}")).stdout, "{format}");
+    }
+}
+
+#[test]
+fn the_same_seed_start_and_name_give_the_same_journal() {
+    let journal = || {
+        let session = Session::in_a_project();
+        assert!(session.run(&format!("run {EXPERIMENT} {PINNED}")).status.success());
+        session.run("log --json").stdout
+    };
+    assert_eq!(journal(), journal());
+}
+
+#[test]
+fn a_weakness_is_found_and_the_exit_code_says_so() {
+    let session = Session::in_a_project();
+    let hypothesis = include_str!("../hypotheses/customers-are-told.yaml");
+    std::fs::write(session.path().join("hypotheses/customers-are-told.yaml"), hypothesis).unwrap();
+    let weakness = include_str!("../experiments/notifications-poisoned.yaml");
+    std::fs::write(session.path().join("experiments/weakness.yaml"), weakness).unwrap();
+    let run = session.run(&format!("run experiments/weakness.yaml {PINNED}"));
+    assert_eq!(run.status.code(), Some(4), "{}", String::from_utf8_lossy(&run.stderr));
+    assert!(session.run("status").status.success(), "nothing is left");
+}
+
+#[test]
+fn a_folder_without_a_project_has_the_shop() {
+    let session = Session::new();
+    let experiment = session.path().join("x.yaml");
+    let shipped = include_str!("../experiments/payment-worker-throttled.yaml");
+    let hypotheses = shipped.find("hypotheses:").unwrap()..shipped.find("baseline:").unwrap();
+    let mut text = shipped.to_owned();
+    text.replace_range(hypotheses, "hypotheses:\n  - signal: failed share of ShopApi is at most 1 %\n\n");
+    std::fs::write(&experiment, text).unwrap();
+    let run = session.run(&format!("run x.yaml {PINNED}"));
+    assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stderr));
+}

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::project::Project;
 use crate::account::sandbox::app::App;
 use crate::account::sandbox::shop::shop_sources;
 use crate::account::sandbox::traffic::read_app;
@@ -44,6 +45,14 @@ fn sandboxes(files: &ProjectFiles) -> impl Iterator<Item = (&AccountName, &Sandb
         AccountSpec::Sandbox(sandbox) => Some((name, sandbox)),
         AccountSpec::Aws(_) => None,
     })
+}
+
+/// The project's own sandbox, when it is the default account and was used before.
+pub fn own_sandbox(project: &Project) -> Option<AccountName> {
+    let files = ProjectFiles::open(&project.root).0?;
+    let name = files.project.default_account;
+    let is_sandbox = matches!(files.project.accounts.get(&name), Some(AccountSpec::Sandbox(_)));
+    (is_sandbox && project.folder().join(SANDBOX).exists()).then_some(name)
 }
 
 /// The application of a sandbox. The shipped shop is part of the binary, for folders that do not have its files.

@@ -15,7 +15,7 @@ use crate::planner::{self, Objection, Planned};
 use crate::run::RunId;
 use crate::spec::Findings;
 use crate::spec::load::{ExperimentFiles, ProjectFiles};
-use crate::store::Store as _;
+use crate::store::Store;
 use crate::units::Time;
 
 /// What `plan` and `run` take.
@@ -59,7 +59,13 @@ pub fn prepare(args: &Asked, pace: Pace, context: &mut Context) -> Result<Prepar
         &context.project,
         &Opening { seed, start, ..accounts::opening(pace, &context.env) },
     )?;
-    let halted = context.project.store_to_read()?.map(|store| store.halted()).transpose()?.flatten();
+    let store = context.project.store_to_read()?;
+    let halted = store.as_ref().map(Store::halted).transpose()?.flatten();
+    if let (Some(run), Some(store)) = (&args.run_id, &store)
+        && store.is_alive(run).is_ok()
+    {
+        return Err(Failure::refused(format!("there is a run {run} already"), "give another --run-id, or none"));
+    }
     let by = context.env.who();
     let request = planner::Request {
         files: &experiment,

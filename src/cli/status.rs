@@ -3,8 +3,11 @@
 use serde_json::json;
 
 use super::project::short;
-use super::{Context, Ended, Exit};
+use super::{Context, Ended, Exit, Failure, accounts, undo};
+use crate::account::{AccountName, Resource};
+use crate::run::RunId;
 use crate::run::event::Event;
+use crate::run::mark::Mark;
 use crate::run::state::State;
 use crate::store::{RunRow, Store};
 
@@ -36,9 +39,11 @@ struct Shown {
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let store = context.project.store_to_read()?;
     let halted = store.as_ref().map(Store::halted).transpose()?.flatten();
+    let rows = store.as_ref().map(Store::runs).transpose()?.unwrap_or_default();
+    let strays = strays(&rows, context)?;
     let mut runs = Vec::new();
     if let Some(store) = &store {
-        for row in store.runs()? {
+        for row in rows {
             let outstanding = outstanding(store, &row);
             if args.all || runs.len() < SHOWN || !outstanding.is_empty() {
                 runs.push(Shown { row, outstanding });
@@ -48,22 +53,47 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     match context.json {
         true => {
             let runs: Vec<_> = runs.iter().map(Shown::to_json).collect();
-            context.output.out.line(json!({ "halted_by": halted, "runs": runs }).to_string());
+            let strays: Vec<_> = strays.iter().map(Stray::to_json).collect();
+            context.output.out.line(json!({ "halted_by": halted, "runs": runs, "marks": strays }).to_string());
         }
-        false => print(context, halted.as_deref(), &runs),
+        false => print(context, halted.as_deref(), &runs, &strays),
     }
     let left = runs.iter().any(|run| !run.row.alive && !run.outstanding.is_empty());
-    Ok(if left { Exit::Left } else { Exit::Fine })
+    Ok(if left || !strays.is_empty() { Exit::Left } else { Exit::Fine })
 }
 
-fn print(context: &mut Context, halted: Option<&str>, runs: &[Shown]) {
+/// A mark in an account that no run here stands for.
+struct Stray {
+    account: AccountName,
+    resource: Resource,
+    /// What it says, or why it cannot be read.
+    mark: Result<Mark, String>,
+}
+
+/// The marks of runs that this project's journal does not hold, or holds as ended. Without `--account` only a sandbox
+/// is looked into: nobody waits for a network who did not ask for one.
+fn strays(runs: &[RunRow], context: &mut Context) -> Result<Vec<Stray>, Failure> {
+    let account = match (&context.account, accounts::own_sandbox(&context.project)) {
+        (Some(named), _) => named.clone(),
+        (None, Some(sandbox)) => sandbox,
+        (None, None) => return Ok(Vec::new()),
+    };
+    let here = |run: &RunId| runs.iter().any(|row| row.run == *run && row.started.is_some() && row.verdict.is_none());
+    let stray = |(resource, text): (Resource, String)| {
+        let mark = Mark::parse(&resource, &text).map_err(|error| error.to_string());
+        Stray { account: account.clone(), resource, mark }
+    };
+    let marks = undo::marks_in(&account, context)?.into_iter().map(stray);
+    Ok(marks.filter(|stray| !stray.mark.as_ref().is_ok_and(|mark| here(&mark.run))).collect())
+}
+
+fn print(context: &mut Context, halted: Option<&str>, runs: &[Shown], strays: &[Stray]) {
     let out = &mut context.output.out;
     if let Some(by) = halted {
         out.line(format!("halted by {by}: no run starts until `squall halt --lift`"));
     }
     if runs.is_empty() {
         out.line("nothing was run here yet; `squall run FILE` runs an experiment");
-        return;
     }
     let width = |column: fn(&Shown) -> String| runs.iter().map(|run| column(run).chars().count()).max().unwrap_or(0);
     let (names, states) = (width(|run| run.row.run.0.clone()), width(Shown::state));
@@ -80,6 +110,39 @@ fn print(context: &mut Context, halted: Option<&str>, runs: &[Shown]) {
             }
             (true, _) => {}
         }
+    }
+    for stray in strays {
+        out.line(format!("{}: {}", stray.account, stray.describe()));
+    }
+    if let Some(stray) = strays.first() {
+        out.line(format!("  next: squall undo --account {}", stray.account));
+    }
+}
+
+impl Stray {
+    fn describe(&self) -> String {
+        match &self.mark {
+            Ok(mark) => format!(
+                "{} is marked by {} of {}, at the latest until {}; its journal is not here",
+                self.resource,
+                mark.run,
+                mark.by,
+                short(mark.latest_end)
+            ),
+            Err(why) => why.clone(),
+        }
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        let mark = self.mark.as_ref().ok();
+        json!({
+            "account": self.account,
+            "resource": self.resource,
+            "run": mark.map(|mark| &mark.run),
+            "by": mark.map(|mark| &mark.by),
+            "latest_end": mark.map(|mark| mark.latest_end),
+            "what": self.describe(),
+        })
     }
 }
 

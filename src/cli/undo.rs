@@ -11,7 +11,7 @@ use super::project::pick_run;
 use super::screen::Screen;
 use super::signals::Signals;
 use super::{Context, Ended, Exit, Failure, report, run, status};
-use crate::account::AccountName;
+use crate::account::{AccountName, Resource};
 use crate::env::Env as _;
 use crate::run::driver::{Driver, Ending, Surroundings};
 use crate::run::event::Event;
@@ -99,6 +99,12 @@ fn open_store(context: &Context) -> Result<(Box<dyn Store>, Option<StoreError>),
             next: Some("undo from the marks in the account: squall undo --account NAME".into()),
         }),
     }
+}
+
+/// Every mark that stands in an account, with its text.
+pub fn marks_in(name: &AccountName, context: &mut Context) -> Result<Vec<(Resource, String)>, Failure> {
+    let mut opened = open(&BTreeSet::from([name.clone()]), Pace::Max, context)?;
+    marks::list(opened.account.as_mut(), name)
 }
 
 fn journals(args: &Args, store: &dyn Store) -> Result<Vec<Task>, Failure> {

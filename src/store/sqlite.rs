@@ -11,6 +11,7 @@ mod held;
 mod schema;
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
@@ -30,6 +31,8 @@ pub const FILE: &str = "journal.db";
 pub struct SqliteStore {
     db: Connection,
     held: HeldRuns,
+    /// The last write found the file locked for as long as [`schema::PATIENCE`].
+    locked: bool,
 }
 
 /// What the table of runs says about one.
@@ -46,14 +49,17 @@ impl SqliteStore {
     pub fn open(folder: &Path) -> Result<SqliteStore, StoreError> {
         let held = HeldRuns::in_folder(folder)?;
         let db = schema::open(&folder.join(FILE), &held)?;
-        Ok(SqliteStore { db, held })
+        Ok(SqliteStore { db, held, locked: false })
     }
 
     /// Opens the store in `folder` to read it; nothing is created, and `None` when there is none.
     pub fn open_to_read(folder: &Path) -> Result<Option<SqliteStore>, StoreError> {
         let file = folder.join(FILE);
         match file.exists() {
-            true => Ok(Some(SqliteStore { db: schema::open_to_read(&file)?, held: HeldRuns::to_look_at(folder) })),
+            true => {
+                let (db, held) = (schema::open_to_read(&file)?, HeldRuns::to_look_at(folder));
+                Ok(Some(SqliteStore { db, held, locked: false }))
+            }
             false => Ok(None),
         }
     }
@@ -86,7 +92,12 @@ impl Store for SqliteStore {
         if events.is_empty() {
             return check_epoch(run, epoch, &record(&self.db, run)?);
         }
+        // Whoever kept the lock for so long, such as a process that was stopped, is not waited for at each event of
+        // an undo.
+        self.db.busy_timeout(if self.locked { Duration::ZERO } else { schema::PATIENCE }).map_err(failed)?;
+        self.locked = true;
         let transaction = write(&mut self.db)?;
+        self.locked = false;
         let found = record(&transaction, run)?;
         check_epoch(run, epoch, &found)?;
         StoreError::check_numbers(run, found.head.seq, events)?;

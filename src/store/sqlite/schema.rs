@@ -45,7 +45,7 @@ const MIGRATIONS: [&str; 1] = ["
 "];
 
 /// How long a call waits for another process that is writing.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Opens the file, made or brought up to date first.
 pub fn open(file: &Path, held: &HeldRuns) -> Result<Connection, StoreError> {
