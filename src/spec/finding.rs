@@ -184,7 +184,10 @@ impl Finding {
         // Only the lines that matter are handed over, so that a large file costs nothing.
         let (from, to) = self.lines(&places);
         let line = self.source.position(from).line;
-        let local = |at: Place| at.start.max(from) - from..at.end.min(to).max(at.start.max(from)) - from;
+        let local = |at: Place| {
+            let start = at.start.clamp(from, to);
+            start - from..at.end.clamp(start, to) - from
+        };
         let mut snippet = Snippet::source(&self.source.text[from..to])
             .path(self.source.file.as_str())
             .line_start(line)
@@ -396,6 +399,13 @@ mod tests {
         findings.push(Finding::new(Code::UnknownKey, &source, Place::new(0, 1), "no"));
         findings.push(Finding::new(Code::UnknownKey, &source, Place::new(0, 1), "no"));
         assert_eq!(findings.count(), "1 error");
+    }
+
+    #[test]
+    fn a_place_in_the_line_end_is_shown_at_the_end_of_its_line() {
+        let source = Source::new("x.yaml", "\r\r");
+        let finding = Finding::new(Code::Syntax, &source, Place::new(0, 2), "what").also(Place::new(2, 2), "why");
+        assert!(finding.render(Style::Plain).contains("x.yaml"));
     }
 
     proptest! {
