@@ -68,7 +68,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     }
     let (tasks, mut worst) = match context.account.clone() {
         Some(account) => marks::tasks(&account, args.run.as_deref(), args.take_over, store.as_ref(), context)?,
-        None => (journals(args, store.as_ref())?, Exit::Fine),
+        None => (journals(args, store.as_mut())?, Exit::Fine),
     };
     if let Some(why) = unusable {
         context.output.err.line(format!("the journal cannot be used, so nothing is recorded: {why}"));
@@ -107,17 +107,23 @@ pub fn marks_in(name: &AccountName, context: &mut Context) -> Result<Vec<(Resour
     marks::list(opened.account.as_mut(), name)
 }
 
-fn journals(args: &Args, store: &dyn Store) -> Result<Vec<Task>, Failure> {
+fn journals(args: &Args, store: &mut dyn Store) -> Result<Vec<Task>, Failure> {
     let meant = args.run.as_deref().map(|name| pick_run(store, Some(name))).transpose()?;
     let mut tasks = Vec::new();
     for row in store.runs()? {
         if meant.as_ref().is_some_and(|run| *run != row.run) {
             continue;
         }
-        match (row.alive, status::outstanding(store, &row).is_empty()) {
-            (true, _) => tasks.push(Task::Live(row.run)),
-            (false, false) => tasks.push(Task::Journal(row.run)),
-            (false, true) => {}
+        match (row.alive, row.started, &row.verdict) {
+            (true, _, _) => tasks.push(Task::Live(row.run)),
+            // It died before its first event, and still claims what it was to change.
+            (false, None, _) => store.release(&row.run)?,
+            // Not closed: its claims stand in the way of others, even when nothing is outstanding.
+            (false, Some(_), None) => tasks.push(Task::Journal(row.run)),
+            (false, Some(_), Some(_)) if !status::outstanding(store, &row).is_empty() => {
+                tasks.push(Task::Journal(row.run))
+            }
+            (false, Some(_), Some(_)) => {}
         }
     }
     Ok(tasks)
