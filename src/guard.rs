@@ -5,13 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::account::target::SelectBy;
-use crate::account::{AccountName, Identity, Resource, ResourceKind, Selector};
+use crate::account::{AccountName, Identity, Lasts, Permitted, Resource, ResourceKind, Selector};
 use crate::faults::{Refusal, listed};
-use crate::plan::Plan;
+use crate::plan::{Permission, Plan, Purpose};
 use crate::planner::Objection;
 use crate::spec::experiment::Guards;
 use crate::spec::project::{AccountSpec, AwsAccount, DeadMan, Project, Writing};
-use crate::units::Share;
+use crate::units::{Share, Span};
 
 /// The tag with which a resource says that no experiment may touch it: `squall=never`.
 pub const OPT_OUT: (&str, &str) = ("squall", "never");
@@ -24,6 +24,8 @@ pub struct Rules {
     pub opened: BTreeSet<AccountName>,
     /// Said for this run: it may go without a dead-man switch.
     pub without_dead_man: bool,
+    /// Said for this run: what its undo needs may be permitted without anybody knowing.
+    pub undo_untested: bool,
     /// Who halted everything, if anybody did.
     pub halted: Option<String>,
 }
@@ -31,7 +33,13 @@ pub struct Rules {
 impl Rules {
     /// What a project allows by itself.
     pub fn of(project: &Project) -> Rules {
-        Rules { accounts: project.accounts.clone(), opened: BTreeSet::new(), without_dead_man: false, halted: None }
+        Rules {
+            accounts: project.accounts.clone(),
+            opened: BTreeSet::new(),
+            without_dead_man: false,
+            undo_untested: false,
+            halted: None,
+        }
     }
 }
 
@@ -42,6 +50,8 @@ pub struct Facts<'a> {
     pub picked: Vec<Picked>,
     /// Resources of the plan that carry [`OPT_OUT`].
     pub opted_out: Vec<Resource>,
+    /// Whether what the faults and their undo need is permitted.
+    pub permitted: Vec<(Permission, Permitted)>,
 }
 
 /// How many resources a target takes of those that it found.
@@ -86,6 +96,9 @@ pub fn check(plan: &Plan, limits: &Guards, rules: &Rules, facts: &Facts<'_>) -> 
             object(&format!("targets/{}", picked.target), refusal);
         }
     }
+    for refusal in not_permitted(&facts.permitted, rules) {
+        object("account", refusal);
+    }
     for account in &plan.accounts {
         for refusal in check_account(account, plan, rules, facts) {
             object("account", refusal);
@@ -93,6 +106,52 @@ pub fn check(plan: &Plan, limits: &Guards, rules: &Rules, facts: &Facts<'_>) -> 
     }
     objections
 }
+
+/// The undo must be permitted before the do.
+fn not_permitted(permitted: &[(Permission, Permitted)], rules: &Rules) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    let of = |permission: &Permission| format!("{} on {}", permission.action, permission.resource);
+    let refused = permitted.iter().filter_map(|(permission, permitted)| match permitted {
+        Permitted::No(why) => Some((of(permission), why)),
+        _ => None,
+    });
+    let refused: BTreeMap<String, &String> = refused.collect();
+    if let Some(why) = refused.values().next() {
+        refusals.push(Refusal::new(
+            format!("squall may not do what the run and its undo need: {} ({why})", listed(refused.keys())),
+            "give it the policy that `squall policy` prints",
+        ));
+    }
+    let untold = permitted.iter().filter_map(|(permission, permitted)| match permitted {
+        Permitted::CannotTell(why) if permission.purpose == Purpose::Undo => Some((of(permission), why)),
+        _ => None,
+    });
+    let untold: BTreeMap<String, &String> = untold.collect();
+    if !rules.undo_untested
+        && let Some(why) = untold.values().next()
+    {
+        refusals.push(Refusal::new(
+            format!("nobody can tell whether the undo is permitted: {} ({why})", listed(untold.keys())),
+            "allow squall iam:SimulatePrincipalPolicy, or see `squall doctor` and then say --undo-untested",
+        ));
+    }
+    refusals
+}
+
+/// The credentials must outlive the worst case of the undo.
+fn too_short_lived(name: &AccountName, plan: &Plan, facts: &Facts<'_>) -> Option<Refusal> {
+    let needed = plan.made_at + plan.longest + OUTLIVES;
+    match facts.identities.get(name)?.lasts {
+        Lasts::Until(end) if end < needed => Some(Refusal::new(
+            format!("the credentials for {name} end at {end}, and the undo may need them until {needed}"),
+            "get fresh credentials, ones that renew themselves, or write a shorter `longest` under `guards`",
+        )),
+        _ => None,
+    }
+}
+
+/// How much longer credentials must last than a run may take.
+const OUTLIVES: Span = Span::from_mins(15);
 
 fn too_many_hits(plan: &Plan, at_most: u32) -> Option<Refusal> {
     let hits = plan.hits();
@@ -160,6 +219,7 @@ fn check_aws(name: &AccountName, account: &AwsAccount, plan: &Plan, rules: &Rule
         ));
     }
     refusals.extend(without_dead_man(name, account, plan, rules));
+    refusals.extend(too_short_lived(name, plan, facts));
     refusals
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::permission::Lasts;
 use super::target::Resource;
 use crate::units::Span;
 
@@ -15,6 +16,8 @@ pub struct Identity {
     pub arn: String,
     /// Names of the roles that squall acts through: its own, and each that it was assumed from.
     pub roles: Vec<String>,
+    /// How long its credentials last.
+    pub lasts: Lasts,
 }
 
 /// What a resource is.

@@ -10,6 +10,7 @@ pub mod aws;
 pub mod contract;
 pub mod description;
 pub mod message;
+pub mod permission;
 pub mod sandbox;
 pub mod setting;
 pub mod signal;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::units::{Span, Time};
 pub use description::{Description, Identity};
 pub use message::{Handle, Message, Received, RunMarker, SendOutcome};
+pub use permission::{Action, Lasts, Permitted};
 pub use setting::{Observed, Setting, Value, Write};
 pub use signal::{Metric, Query, Sample, Window};
 pub use target::{AccountName, Resource, ResourceKind, Selector};
@@ -34,6 +36,9 @@ pub struct CallId(pub u64);
 pub enum Call {
     /// Who is calling, and through which roles. Reply: [`Reply::Identity`].
     Identify { account: AccountName },
+    /// Whether squall may do these things there. With `prove`, what a simulation cannot tell is tried by writing the value
+    /// that is there already; without, only what changes nothing at all is tried. Reply: [`Reply::Permitted`], in order.
+    Permitted { account: AccountName, actions: Vec<Action>, prove: bool },
     /// The resources that a selector means, ordered by name. Reply: [`Reply::Resources`]; none is an empty list.
     Resolve { account: AccountName, selector: Selector },
     /// What a resource is. Reply: [`Reply::Description`]; absent: [`CallError::Gone`].
@@ -78,6 +83,7 @@ impl Call {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
     Identity(Identity),
+    Permitted(Vec<Permitted>),
     Resources(Vec<Resource>),
     Description(Box<Description>),
     Observed(Observed),

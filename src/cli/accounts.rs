@@ -1,6 +1,7 @@
 //! Accounts by their configuration: which kind each is, and how it is opened. With `account/`, the only place that
 //! knows the kinds.
 
+mod examine;
 mod open;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,7 @@ use crate::spec::check::Known;
 use crate::spec::load::ProjectFiles;
 use crate::spec::project::{AccountSpec, SandboxAccount};
 use crate::spec::{Findings, Source};
+pub use examine::{Row, Seen, examine};
 pub use open::{Opened, SANDBOX, open, opening, pace};
 
 /// The names of everything in the accounts that can be looked into without asking anybody, and what is wrong in their

@@ -5,6 +5,7 @@
 mod accounts;
 mod check;
 mod completions;
+mod doctor;
 mod exit;
 mod faults;
 mod halt;
@@ -13,6 +14,7 @@ mod live;
 mod log;
 mod output;
 mod plan;
+mod policy;
 mod prepare;
 mod project;
 mod report;
@@ -90,6 +92,8 @@ enum Command {
     Status(status::Args),
     Log(log::Args),
     Report(report::Args),
+    Policy(policy::Args),
+    Doctor(doctor::Args),
     Faults(faults::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -161,6 +165,8 @@ fn execute(command: Command, context: &mut Context) -> Ended {
         Command::Log(args) => log::execute(&args, context),
         Command::Report(args) => report::execute(&args, context),
         Command::Schema(args) => schema::execute(&args, context),
+        Command::Policy(args) => policy::execute(&args, context),
+        Command::Doctor(args) => doctor::execute(&args, context),
         Command::Faults(args) => faults::execute(&args, context),
         Command::Completions(args) => completions::execute(&args, context),
     }

@@ -13,24 +13,19 @@ The account is looked at and not changed. Exit code 3 when the run would be refu
 
 Examples:
   squall plan experiments/payment-worker-throttled.yaml
-  squall plan experiments/payment-worker-throttled.yaml --policy > policy.json
   squall plan experiments/payment-worker-throttled.yaml --json | jq '.changes'")]
 pub struct Args {
     #[command(flatten)]
     experiment: prepare::Asked,
-    /// Print the least IAM policy that the run needs, its undo included
-    #[arg(long)]
-    policy: bool,
 }
 
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let prepared = prepare::prepare(&args.experiment, Pace::Max, context)?;
     let plan = &prepared.plan;
     let out = &mut context.output.out;
-    match (args.policy, context.json) {
-        (true, _) => out.line(format!("{:#}", show::policy(plan))),
-        (false, true) => out.line(json!(plan).to_string()),
-        (false, false) => show::lines(plan).into_iter().for_each(|line| out.line(line)),
+    match context.json {
+        true => out.line(json!(plan).to_string()),
+        false => show::lines(plan).into_iter().for_each(|line| out.line(line)),
     }
     prepared.refused.map_or(Ok(Exit::Fine), Err)
 }

@@ -29,6 +29,9 @@ pub struct Asked {
     /// Go without a dead-man switch, in an account that needs one
     #[arg(long)]
     without_dead_man: bool,
+    /// Run although nobody can tell beforehand whether the undo is permitted; see `squall doctor`
+    #[arg(long)]
+    undo_untested: bool,
     /// Decides all that is left to chance: which targets are picked, payloads, the sandbox's traffic [default: random]
     #[arg(long)]
     seed: Option<u64>,
@@ -75,6 +78,7 @@ pub fn prepare(args: &Asked, pace: Pace, context: &mut Context) -> Result<Prepar
         rules: &Rules {
             opened: args.open_production.iter().cloned().map(AccountName).collect(),
             without_dead_man: args.without_dead_man,
+            undo_untested: args.undo_untested,
             halted,
             ..Rules::of(&files.project)
         },

@@ -107,6 +107,7 @@ impl Stage {
                 account_id: "000000000000".into(),
                 arn: "arn:aws:sts::000000000000:assumed-role/squall/ana".into(),
                 roles: vec!["squall".into()],
+                lasts: crate::account::Lasts::On,
             },
             needed: Vec::new(),
             planned: Vec::new(),

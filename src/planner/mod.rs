@@ -15,10 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::account::{Account, AccountName, Observed, Resource, Setting, Value};
+use crate::account::{Account, AccountName, Observed, Permitted, Resource, Setting, Value};
 use crate::faults::Refusal;
 use crate::guard::{self, Rules};
-use crate::plan::Plan;
+use crate::plan::{Permission, Plan, Purpose};
 use crate::run::RunId;
 use crate::run::mark::{MARK_LIMIT, Mark, write_marks};
 use crate::spec::experiment::Experiment;
@@ -121,6 +121,16 @@ pub fn plan(request: &Request<'_>, account: &mut dyn Account) -> Result<Planned,
     }
 }
 
+/// Whether everything that a plan needs is permitted. With `prove`, values that are there already may be written.
+///
+/// # Errors
+/// The account did not answer.
+pub fn permitted(plan: &Plan, account: &mut dyn Account, prove: bool) -> Result<Vec<(Permission, Permitted)>, Refusal> {
+    let mut survey = Survey::of(account);
+    plan.accounts.iter().try_for_each(|account| survey.identify(account))?;
+    survey.permitted(&plan.accounts, &plan.permissions, prove)
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -199,11 +209,13 @@ impl<'a, 'b> Draft<'a, 'b> {
         self.objections.extend(timeline::fits(&self.plan));
         write_marks(&mut self.plan, self.request.by);
         self.objections.extend(unwritable_marks(&self.plan));
+        // Looking for opt-outs takes permissions of its own, so it comes before they are counted.
         let (opted_out, picked) = (self.opted_out(), self.picked());
-        let facts = guard::Facts { identities: &self.survey.identities, picked, opted_out };
+        self.plan.permissions = permissions::of(&self.plan, &self.survey, self.request.rules);
+        let permitted = self.permitted();
+        let facts = guard::Facts { identities: &self.survey.identities, picked, opted_out, permitted };
         self.refused.extend(guard::check(&self.plan, &self.experiment().guards, self.request.rules, &facts));
         self.plan.watches = self.watches();
-        self.plan.permissions = permissions::of(&self.plan, &self.survey, self.request.rules);
         let mut warnings = show::stays(&self.plan);
         warnings.append(&mut self.plan.warnings);
         warnings.extend(timeline::warnings(&self.plan));
@@ -236,6 +248,19 @@ impl<'a, 'b> Draft<'a, 'b> {
             }
         }
         opted_out
+    }
+
+    /// Whether what the faults and their undo need is permitted.
+    fn permitted(&mut self) -> Vec<(Permission, Permitted)> {
+        let faults = |permission: &&Permission| matches!(permission.purpose, Purpose::Do | Purpose::Undo);
+        let needed: Vec<Permission> = self.plan.permissions.iter().filter(faults).cloned().collect();
+        match self.survey.permitted(&self.plan.accounts, &needed, false) {
+            Ok(permitted) => permitted,
+            Err(refusal) => {
+                self.object("account", refusal);
+                Vec::new()
+            }
+        }
     }
 
     /// How much each target takes of what it found; one that names its resource takes no share of anything.

@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::account::{
-    Account, AccountName, Call, CallError, Description, Identity, Observed, Outcome, Reply, Resource, Selector,
-    Setting, ask,
+    Account, AccountName, Action, Call, CallError, Description, Identity, Observed, Outcome, Permitted, Reply,
+    Resource, Selector, Setting, ask,
 };
 use crate::faults::{Refusal, Seen};
+use crate::plan::Permission;
 use crate::units::Span;
 
-/// How often a look is tried when the service throttles it or does not answer: with the pauses, for about a minute.
-const TRIES: u32 = 6;
+/// How often a look is tried when the service throttles it or does not answer: with the pauses, for about
+/// two minutes.
+const TRIES: u32 = 8;
 
 /// What was seen of the accounts so far.
 pub struct Survey<'a> {
@@ -75,6 +77,32 @@ impl<'a> Survey<'a> {
                 "check the account's profile, role and region in squall.yaml",
             )),
         }
+    }
+
+    /// Whether permissions are given, each asked in the account of its ARN; one without an account in the first.
+    pub fn permitted(
+        &mut self,
+        accounts: &[AccountName],
+        needed: &[Permission],
+        prove: bool,
+    ) -> Result<Vec<(Permission, Permitted)>, Refusal> {
+        let mut answers = Vec::new();
+        for (index, account) in accounts.iter().enumerate() {
+            let id =
+                self.identities.get(account).map_or(String::new(), |identity| format!(":{}:", identity.account_id));
+            let ids: Vec<String> =
+                self.identities.values().map(|identity| format!(":{}:", identity.account_id)).collect();
+            let nowhere = |arn: &str| index == 0 && !ids.iter().any(|id| arn.contains(id.as_str()));
+            let here = needed.iter().filter(|needed| needed.resource.contains(&id) || nowhere(&needed.resource));
+            let here: Vec<Permission> = here.cloned().collect();
+            let action = |of: &Permission| Action { action: of.action.clone(), resource: of.resource.clone() };
+            let actions = here.iter().map(action).collect();
+            match self.look(&Call::Permitted { account: account.clone(), actions, prove }) {
+                Ok(Reply::Permitted(permitted)) => answers.extend(here.into_iter().zip(permitted)),
+                other => return Err(unseen("what squall is permitted to do", other)),
+            }
+        }
+        Ok(answers)
     }
 
     /// What a selector means, by name.

@@ -1,7 +1,7 @@
 //! Reports: projections of a run's events, and of nothing else. A live view and a replay of the journal give the same
 //! bytes (DESIGN rule 14).
 //!
-//! - [`line`] tells a run event by event, live and in `squall log`; [`jsonl`] does so for programs.
+//! - [`mod@line`] tells a run event by event, live and in `squall log`; [`jsonl`] does so for programs.
 //! - [`summary`] folds a journal into all that a report says; each format of [`Format`] prints that value.
 //! - [`live`] is what a terminal shows of the run's state while it goes on.
 //!

@@ -8,9 +8,9 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::awake::Awake;
+use super::awake::{Awake, BEAT};
 use super::failure::{Failure, Operation};
-use super::limit::Limits;
+use super::limit::{Family, Limits};
 use crate::env::Env;
 use crate::units::Span;
 
@@ -28,9 +28,33 @@ pub struct Caller {
     pub env: Arc<dyn Env>,
     pub limits: Limits,
     pub awake: Arc<Awake>,
+    /// Time passes by itself. Otherwise, with recorded replies, whoever waits moves the environment's clock.
+    pub live: bool,
 }
 
 impl Caller {
+    /// Waits.
+    pub async fn sleep(&self, span: Span) {
+        if self.live {
+            return tokio::time::sleep(span.to_std()).await;
+        }
+        let mut left = span;
+        while left > Span::ZERO {
+            let step = left.min(BEAT);
+            self.env.sleep(step);
+            self.awake.sleeps();
+            left = left - step;
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn turn(&self, family: Family) {
+        let wait = self.limits.take(family);
+        if wait > Span::ZERO {
+            self.sleep(wait).await;
+        }
+    }
+
     /// Makes a call that changes nothing, again and again while its failure may pass.
     pub async fn read<T, E, F>(&self, operation: &Operation, call: impl Fn() -> F) -> Result<T, Failure>
     where
@@ -39,7 +63,7 @@ impl Caller {
     {
         let mut tries = 1;
         loop {
-            self.limits.take(operation.family).await;
+            self.turn(operation.family).await;
             let failure = match call().await {
                 Ok(reply) => return Ok(reply),
                 Err(error) => self.failed(operation, error),
@@ -49,7 +73,7 @@ impl Caller {
             }
             let back_off = BACK_OFF * (1 << (tries - 1));
             let lot = self.env.entropy() as f64 / u64::MAX as f64;
-            tokio::time::sleep(back_off.to_std().mul_f64(0.5 + lot / 2.0)).await;
+            self.sleep(Span::from_secs_f64(back_off.secs_f64() * (0.5 + lot / 2.0))).await;
             tries += 1;
         }
     }
@@ -62,7 +86,7 @@ impl Caller {
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         let sleeps = self.awake.sleeps();
-        self.limits.take(operation.family).await;
+        self.turn(operation.family).await;
         if self.awake.sleeps() != sleeps {
             return Err(Failure::overslept());
         }
@@ -79,4 +103,25 @@ impl Caller {
         }
         failure
     }
+}
+
+/// Runs futures side by side, in one task.
+pub async fn side_by_side<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut futures: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    let mut outputs: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        for (future, output) in futures.iter_mut().zip(&mut outputs) {
+            if output.is_none()
+                && let std::task::Poll::Ready(ready) = future.as_mut().poll(context)
+            {
+                *output = Some(ready);
+            }
+        }
+        match outputs.iter().all(Option::is_some) {
+            true => std::task::Poll::Ready(()),
+            false => std::task::Poll::Pending,
+        }
+    })
+    .await;
+    outputs.into_iter().flatten().collect()
 }

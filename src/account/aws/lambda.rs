@@ -11,7 +11,7 @@ use crate::account::description::{Alias, Delivery, FunctionDescription};
 use crate::account::{CallError, Observed, Resource, ResourceKind, Value};
 use crate::units::Span;
 
-/// What Lambda keeps unreserved in an account (https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html).
+/// What Lambda keeps unreserved in an account (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html>).
 /// An account that is smaller keeps all that it has.
 const UNRESERVED_FLOOR: u64 = 100;
 /// What is not published; the only version that can be changed.

@@ -11,7 +11,7 @@ use crate::units::Span;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
     /// Lambda's control plane: 15 calls a second for all its operations together, not to be raised
-    /// (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
+    /// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
     Lambda,
     /// GetFunction has its own: 100 a second (the same page).
     GetFunction,
@@ -24,14 +24,13 @@ pub enum Family {
     SsmWrite,
     Sqs,
     /// GetMetricData: 50 a second in older accounts
-    /// (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html).
+    /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html>).
     Metrics,
     /// DescribeAlarms: 9 a second (the same page).
     Alarms,
     Tagging,
     CloudFormation,
     Sts,
-    Logs,
     Fis,
 }
 
@@ -48,7 +47,7 @@ impl Family {
             Family::Sqs => (300.0, 30),
             Family::Metrics => (50.0, 10),
             Family::Alarms => (9.0, 3),
-            Family::Tagging | Family::CloudFormation | Family::Logs => (5.0, 5),
+            Family::Tagging | Family::CloudFormation => (5.0, 5),
             Family::Sts | Family::Fis => (5.0, 2),
         }
     }
@@ -69,12 +68,9 @@ impl Limits {
         Limits { env, slots: Mutex::default() }
     }
 
-    /// Waits for its turn; first come, first served.
-    pub async fn take(&self, family: Family) {
-        let wait = self.with(family, Slots::take);
-        if wait > Span::ZERO {
-            tokio::time::sleep(wait.to_std()).await;
-        }
+    /// Takes a turn: how long until it comes. First come, first served.
+    pub fn take(&self, family: Family) -> Span {
+        self.with(family, Slots::take)
     }
 
     /// The service throttled a call of the family: others use the same limit. Everything after waits a while.

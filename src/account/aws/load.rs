@@ -1,5 +1,6 @@
 //! Load that squall makes itself: invocations and messages, spread evenly, each marked.
 
+use super::call::side_by_side;
 use super::failure::Operation;
 use super::limit::Family;
 use super::names;
@@ -18,10 +19,8 @@ pub async fn load(session: &Session, target: &Resource, requests: u32, spread: S
     let sent = (0..requests).map(|index| {
         let marker = RunMarker { number: marker.number + index, ..marker.clone() };
         async move {
-            tokio::time::sleep(
-                (began + gap * i64::from(index)).to_std().saturating_sub(session.caller.env.monotonic().to_std()),
-            )
-            .await;
+            let due = began + gap * i64::from(index);
+            session.caller.sleep(due - session.caller.env.monotonic()).await;
             match target.kind {
                 ResourceKind::Function => invoke(session, target, &marker).await,
                 _ => send(session, target, marker).await,
@@ -29,31 +28,10 @@ pub async fn load(session: &Session, target: &Resource, requests: u32, spread: S
         }
     });
     let mut accepted = 0;
-    for fine in join_all(sent.collect()).await {
+    for fine in side_by_side(sent.collect()).await {
         accepted += u32::from(fine);
     }
     Ok(Reply::Loaded { accepted, failed: requests - accepted })
-}
-
-/// Runs futures side by side, in one task.
-async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut futures: Vec<_> = futures.into_iter().map(Box::pin).collect();
-    let mut outputs: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
-    std::future::poll_fn(|context| {
-        for (future, output) in futures.iter_mut().zip(&mut outputs) {
-            if output.is_none()
-                && let std::task::Poll::Ready(ready) = future.as_mut().poll(context)
-            {
-                *output = Some(ready);
-            }
-        }
-        match outputs.iter().all(Option::is_some) {
-            true => std::task::Poll::Ready(()),
-            false => std::task::Poll::Pending,
-        }
-    })
-    .await;
-    outputs.into_iter().flatten().collect()
 }
 
 /// Invokes a function and waits for its answer: an asynchronous event would stay in Lambda's own queue for hours.

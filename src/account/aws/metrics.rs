@@ -20,7 +20,7 @@ use crate::account::{CallError, Metric, Query, Resource, ResourceKind, Sample, W
 use crate::units::{Span, Time};
 
 /// GetMetricData takes so many queries
-/// (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html).
+/// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html>).
 const QUERIES: usize = 500;
 /// How long the first signal of a window waits for others.
 const GATHER: Span = Span::from_millis(50);
@@ -221,7 +221,7 @@ impl Batches {
             batch.len() == 1
         };
         if first {
-            tokio::time::sleep(GATHER.to_std()).await;
+            session.caller.sleep(GATHER).await;
             let batch = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&window).unwrap_or_default();
             settle(session, window, batch).await;
         }

@@ -10,6 +10,7 @@ mod alarms;
 mod awake;
 mod call;
 mod config;
+mod doctor;
 mod failure;
 mod find;
 mod lambda;
@@ -17,10 +18,13 @@ mod limit;
 mod load;
 mod metrics;
 mod names;
+mod permitted;
 mod queues;
 mod roles;
 mod session;
 mod ssm;
+#[cfg(test)]
+mod tests;
 mod variables;
 mod worker;
 
@@ -31,6 +35,7 @@ use super::{Account, Call, CallError, CallId, Outcome};
 use crate::env::Env;
 use crate::units::{Span, Time};
 pub use config::AccountConfig;
+pub use doctor::{Check, Finding, examine};
 use worker::Worker;
 
 /// The longest that [`Account::next`] waits at one time.
@@ -40,7 +45,6 @@ const TURN: Span = Span::from_millis(100);
 pub struct Aws {
     env: Arc<dyn Env>,
     accounts: Vec<AccountConfig>,
-    http: Option<aws_smithy_runtime_api::client::http::SharedHttpClient>,
     /// Starts with the first call.
     worker: Option<(Worker, Receiver<(CallId, Outcome)>)>,
 }
@@ -48,18 +52,7 @@ pub struct Aws {
 impl Aws {
     /// The accounts of a configuration. Reads and asks nothing yet.
     pub fn open(accounts: Vec<AccountConfig>, env: Arc<dyn Env>) -> Aws {
-        Aws { env, accounts, http: None, worker: None }
-    }
-
-    /// The same with another way to the network: recorded replies.
-    #[cfg(test)]
-    pub(crate) fn with_http(
-        accounts: Vec<AccountConfig>,
-        env: Arc<dyn Env>,
-        http: impl aws_smithy_runtime_api::client::http::HttpClient + 'static,
-    ) -> Aws {
-        use aws_smithy_runtime_api::shared::IntoShared as _;
-        Aws { env, accounts, http: Some(http.into_shared()), worker: None }
+        Aws { env, accounts, worker: None }
     }
 }
 
@@ -71,7 +64,7 @@ impl Account for Aws {
     fn submit(&mut self, id: CallId, call: Call) {
         let (worker, _) = self.worker.get_or_insert_with(|| {
             let (sender, receiver) = channel();
-            (Worker::start(self.accounts.clone(), self.env.clone(), self.http.clone(), sender), receiver)
+            (Worker::start(self.accounts.clone(), self.env.clone(), sender), receiver)
         });
         worker.submit(id, call);
     }

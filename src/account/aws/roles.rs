@@ -15,6 +15,14 @@ fn operation(session: &Session, action: &'static str, role: &Resource) -> Operat
     Operation { family: Family::Iam, action, arn: names::arn(session, role), about: role.to_string() }
 }
 
+/// A role's ARN, with its path.
+pub async fn arn(session: &Session, role: &Resource) -> Result<String, CallError> {
+    let operation = operation(session, "iam:GetRole", role);
+    let call = || session.iam().get_role().role_name(&role.name).send();
+    let found = session.caller.read(&operation, call).await.map_err(session.refuse(&operation))?;
+    found.role.map(|role| role.arn).ok_or_else(|| CallError::Gone(role.to_string()))
+}
+
 /// What a role is.
 pub async fn describe(session: &Session, role: &Resource) -> Result<RoleDescription, CallError> {
     let operation = operation(session, "iam:GetRole", role);

@@ -3,14 +3,19 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
+use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::os_shim_internal;
@@ -22,8 +27,9 @@ use super::call::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, Caller};
 use super::failure::{Failure, Operation};
 use super::limit::{Family, Limits};
 use super::metrics::Batches;
-use crate::account::{CallError, Identity, RefusedBy};
+use crate::account::{CallError, Identity, Lasts, RefusedBy};
 use crate::env::Env;
+use crate::units::Time;
 
 /// An account that may not have been reached yet.
 pub struct Connection {
@@ -39,6 +45,8 @@ pub struct Session {
     pub identity: Identity,
     /// `aws`, `aws-cn`, `aws-us-gov`.
     pub partition: String,
+    /// By how many microseconds this machine's clock was ahead of the service's, whose clock has whole seconds.
+    pub ahead: Option<i64>,
     pub caller: Arc<Caller>,
     /// URLs of queues by their names.
     pub queue_urls: Mutex<BTreeMap<String, String>>,
@@ -51,6 +59,7 @@ pub struct Session {
 struct Clients {
     cloudformation: OnceLock<aws_sdk_cloudformation::Client>,
     cloudwatch: OnceLock<aws_sdk_cloudwatch::Client>,
+    fis: OnceLock<aws_sdk_fis::Client>,
     iam: OnceLock<aws_sdk_iam::Client>,
     lambda: OnceLock<aws_sdk_lambda::Client>,
     sqs: OnceLock<aws_sdk_sqs::Client>,
@@ -66,7 +75,7 @@ impl Connection {
         awake: Arc<Awake>,
         http: Option<SharedHttpClient>,
     ) -> Connection {
-        let caller = Caller { limits: Limits::new(env.clone()), env, awake };
+        let caller = Caller { limits: Limits::new(env.clone()), env, awake, live: http.is_none() };
         Connection { config, caller: Arc::new(caller), http, session: OnceCell::new() }
     }
 
@@ -108,17 +117,36 @@ impl Connection {
         let mut roles: Vec<String> = roles.into_iter().flatten().collect();
         roles.sort();
         roles.dedup();
+        let lasts = self.lasts(&sdk).await;
         let partition = who.arn.split(':').nth(1).unwrap_or("aws").to_owned();
         Ok(Session {
             config: config.clone(),
-            identity: Identity { account_id: who.account, arn: who.arn, roles },
+            identity: Identity { account_id: who.account, arn: who.arn, roles, lasts },
             partition,
+            ahead: who.date.map(|date| self.caller.env.now().micros() - date.micros()),
             caller: self.caller.clone(),
             queue_urls: Mutex::default(),
             batches: Batches::default(),
             sdk,
             clients: Clients::default(),
         })
+    }
+
+    /// How long the credentials last. The SDK renews whatever it got from a service, a role, a process or single sign-on;
+    /// only what was put into the environment ends for good.
+    async fn lasts(&self, sdk: &SdkConfig) -> Lasts {
+        let Some(provider) = sdk.credentials_provider() else { return Lasts::CannotTell };
+        let Ok(credentials) = provider.provide_credentials().await else { return Lasts::CannotTell };
+        let from_environment = self.caller.env.var("AWS_SESSION_TOKEN");
+        match (credentials.session_token(), credentials.expiry()) {
+            (Some(token), None) if from_environment.as_deref() == Some(token) => {
+                let end = self.caller.env.var("AWS_CREDENTIAL_EXPIRATION");
+                end.and_then(|end| end.parse().ok()).map_or(Lasts::CannotTell, Lasts::Until)
+            }
+            // A temporary one in a file, put there by hand.
+            (Some(_), None) => Lasts::CannotTell,
+            _ => Lasts::On,
+        }
     }
 
     async fn sdk_config(&self) -> SdkConfig {
@@ -159,9 +187,13 @@ impl Connection {
             about: format!("account {}", self.config.name),
         };
         let sts = aws_sdk_sts::Client::new(sdk);
-        let reply = self.caller.read(&operation, || sts.get_caller_identity().send()).await;
+        let date = DateOfAnswer::default();
+        let call = || sts.get_caller_identity().customize().interceptor(date.clone()).send();
+        let reply = self.caller.read(&operation, call).await;
         let reply = reply.map_err(|failure| failure.into_error(&operation, "the caller"))?;
+        let date = *date.0.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Who {
+            date,
             account: reply.account().unwrap_or_default().to_owned(),
             arn: reply.arn().unwrap_or_default().to_owned(),
         })
@@ -194,6 +226,31 @@ impl Connection {
 struct Who {
     account: String,
     arn: String,
+    /// The service's clock.
+    date: Option<Time>,
+}
+
+/// Keeps the date of an answer.
+#[derive(Clone, Debug, Default)]
+struct DateOfAnswer(Arc<Mutex<Option<Time>>>);
+
+#[dyn_dispatch_hint]
+impl Intercept for DateOfAnswer {
+    fn name(&self) -> &'static str {
+        "DateOfAnswer"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let date = context.response().headers().get("date");
+        let date = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = date.map(|date| date.timestamp().into());
+        Ok(())
+    }
 }
 
 /// The role in an ARN of a role or of a session of one.
@@ -230,6 +287,11 @@ impl Session {
     /// CloudWatch.
     pub fn cloudwatch(&self) -> &aws_sdk_cloudwatch::Client {
         self.clients.cloudwatch.get_or_init(|| aws_sdk_cloudwatch::Client::new(&self.sdk))
+    }
+
+    /// The Fault Injection Service.
+    pub fn fis(&self) -> &aws_sdk_fis::Client {
+        self.clients.fis.get_or_init(|| aws_sdk_fis::Client::new(&self.sdk))
     }
 
     /// CloudFormation.

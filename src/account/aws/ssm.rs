@@ -11,7 +11,7 @@ use crate::account::description::ParameterDescription;
 use crate::account::{CallError, Observed, RefusedBy, Resource, ResourceKind, Setting, Value};
 
 /// A standard parameter's value is at most so long; a longer one needs the advanced tier
-/// (https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html).
+/// (<https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html>).
 const STANDARD_BYTES: usize = 4096;
 
 fn operation(session: &Session, family: Family, action: &'static str, name: &str, about: String) -> Operation {

@@ -113,6 +113,6 @@ async fn settled(session: &Session, function: &Resource) -> Result<FunctionConfi
         if !is_under_way(&found) || session.caller.env.monotonic() - began > PATIENCE {
             return Ok(found);
         }
-        tokio::time::sleep(POLL.to_std()).await;
+        session.caller.sleep(POLL).await;
     }
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::awake::{Awake, BEAT};
 use super::session::{Connection, Session};
 use super::{
-    AccountConfig, alarms, find, invalid, lambda, load, metrics, names, queues, roles, ssm, unsupported, variables,
+    AccountConfig, alarms, find, invalid, lambda, load, metrics, names, permitted, queues, roles, ssm, unsupported,
+    variables,
 };
 use crate::account::{
     AccountName, Call, CallError, CallId, Description, Metric, Outcome, Query, Reply, Resource, ResourceKind, Setting,
@@ -28,19 +28,14 @@ pub struct Worker {
 
 impl Worker {
     /// Starts the thread. It builds no client before a call needs it.
-    pub fn start(
-        accounts: Vec<AccountConfig>,
-        env: Arc<dyn Env>,
-        http: Option<SharedHttpClient>,
-        answers: Answers,
-    ) -> Worker {
+    pub fn start(accounts: Vec<AccountConfig>, env: Arc<dyn Env>, answers: Answers) -> Worker {
         let (calls, inbox) = unbounded_channel();
         let worker = Worker { calls, answers: answers.clone() };
         // Without a thread the inbox is gone, and each call is told so.
         let _ = std::thread::Builder::new().name("aws".into()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             if let Ok(runtime) = runtime {
-                runtime.block_on(serve(accounts, env, http, inbox, answers));
+                runtime.block_on(serve(accounts, env, inbox, answers));
             }
         });
         worker
@@ -59,7 +54,6 @@ impl Worker {
 async fn serve(
     accounts: Vec<AccountConfig>,
     env: Arc<dyn Env>,
-    http: Option<SharedHttpClient>,
     mut inbox: UnboundedReceiver<(CallId, Call)>,
     answers: Answers,
 ) {
@@ -72,14 +66,14 @@ async fn serve(
         }
     });
     let connect = |config: AccountConfig| {
-        (config.name.clone(), Arc::new(Connection::new(config, env.clone(), awake.clone(), http.clone())))
+        (config.name.clone(), Arc::new(Connection::new(config, env.clone(), awake.clone(), None)))
     };
     let connections: BTreeMap<AccountName, Arc<Connection>> = accounts.into_iter().map(connect).collect();
     while let Some((id, call)) = inbox.recv().await {
         let (connection, answers) = (connections.get(account(&call)).cloned(), answers.clone());
         tokio::spawn(async move {
             // A task of its own: a panic in it must be an answer too.
-            let outcome = tokio::spawn(answer(connection, call)).await;
+            let outcome = tokio::spawn(answer_in(connection, call)).await;
             let outcome =
                 outcome.unwrap_or_else(|_| Err(CallError::Unknown("the call ended in a bug of squall".into())));
             let _ = answers.send((id, outcome));
@@ -90,7 +84,10 @@ async fn serve(
 /// The account that a call is about.
 fn account(call: &Call) -> &AccountName {
     match call {
-        Call::Identify { account } | Call::Resolve { account, .. } | Call::ListMarks { account } => account,
+        Call::Identify { account }
+        | Call::Permitted { account, .. }
+        | Call::Resolve { account, .. }
+        | Call::ListMarks { account } => account,
         Call::Describe { resource } => &resource.account,
         Call::Read { setting } => setting.account(),
         Call::Write(write) => write.setting.account(),
@@ -103,13 +100,21 @@ fn account(call: &Call) -> &AccountName {
     }
 }
 
-async fn answer(connection: Option<Arc<Connection>>, call: Call) -> Outcome {
-    let Some(connection) = connection else {
-        return invalid(format!("squall.yaml has no account `{}` of the kind `aws`", account(&call)));
-    };
+async fn answer_in(connection: Option<Arc<Connection>>, call: Call) -> Outcome {
+    match connection {
+        Some(connection) => answer(&connection, call).await,
+        None => invalid(format!("squall.yaml has no account `{}` of the kind `aws`", account(&call))),
+    }
+}
+
+/// Makes a call in an account.
+pub async fn answer(connection: &Connection, call: Call) -> Outcome {
     let session = connection.session().await?;
     match call {
         Call::Identify { .. } => Ok(Reply::Identity(session.identity.clone())),
+        Call::Permitted { actions, prove, .. } => {
+            permitted::permitted(session, &actions, prove).await.map(Reply::Permitted)
+        }
         Call::Resolve { selector, .. } => find::resolve(session, &selector).await.map(Reply::Resources),
         Call::Describe { resource } => Ok(Reply::Description(Box::new(describe(session, &resource).await?))),
         Call::Read { setting } => read(session, &setting).await,

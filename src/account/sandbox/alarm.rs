@@ -1,5 +1,5 @@
 //! CloudWatch alarms: M out of N periods over a threshold, looked at every minute
-//! (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html).
+//! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html>).
 //!
 //! An alarm sees what is published, so it rings one period and the publication's delay after the fact at the soonest.
 

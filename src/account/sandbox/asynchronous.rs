@@ -1,5 +1,5 @@
 //! Lambda's asynchronous invocations: its internal queue, retries, and what becomes of events that fail for good
-//! (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html).
+//! (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html>).
 
 use super::event::Event;
 use super::invocation::{Ending, Origin};

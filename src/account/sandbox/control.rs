@@ -11,18 +11,18 @@ use super::settings::refused;
 use super::weather::{ATTEMPT_TIMEOUT, Fate, Outlook};
 use super::world::World;
 use crate::account::{
-    Call, CallError, CallId, Handle, Identity, Message, Outcome, Received, RefusedBy, Reply, Resource, ResourceKind,
-    SendOutcome, Setting,
+    Call, CallError, CallId, Handle, Identity, Lasts, Message, Outcome, Permitted, Received, RefusedBy, Reply,
+    Resource, ResourceKind, SendOutcome, Setting,
 };
 use crate::units::{Span, Time};
 
 /// Lambda's control plane takes so many calls a second, all its operations together
-/// (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
 const LAMBDA_CALLS_PER_SECOND: f64 = 15.0;
 /// Systems Manager's default throughput of GetParameter, in calls a second.
 const PARAMETER_CALLS_PER_SECOND: f64 = 40.0;
 /// CloudWatch's DescribeAlarms, in calls a second
-/// (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html).
+/// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html>).
 const ALARM_CALLS_PER_SECOND: f64 = 9.0;
 /// Longest message: 1 MiB (Amazon SQS quotas).
 const MESSAGE_LIMIT: usize = 1 << 20;
@@ -207,6 +207,7 @@ impl World {
     fn perform(&mut self, call: Call) -> Outcome {
         match call {
             Call::Identify { .. } => Ok(Reply::Identity(identity())),
+            Call::Permitted { actions, .. } => Ok(Reply::Permitted(vec![Permitted::Yes; actions.len()])),
             Call::Resolve { selector, account } => Ok(Reply::Resources(self.resolve(&account, &selector))),
             Call::Describe { resource } => Ok(Reply::Description(Box::new(self.describe(&resource)?))),
             Call::Read { setting } => {
@@ -282,7 +283,8 @@ impl World {
 }
 
 fn identity() -> Identity {
-    Identity { account_id: ACCOUNT_ID.into(), arn: arn(ResourceKind::Role, "squall"), roles: vec!["squall".into()] }
+    let (account_id, arn) = (ACCOUNT_ID.into(), arn(ResourceKind::Role, "squall"));
+    Identity { account_id, arn, roles: vec!["squall".into()], lasts: Lasts::On }
 }
 
 fn parse_handle(handle: &Handle) -> Option<(MessageId, u32)> {

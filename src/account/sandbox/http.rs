@@ -2,7 +2,7 @@
 //!
 //! The gateway itself adds no time here. A function that is throttled or fails makes a 5xx; one that takes longer than
 //! the gateway waits makes a 504, and goes on all the same
-//! (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html: 30 s).
+//! (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>: 30 s).
 
 use super::event::Event;
 use super::invocation::{Ending, Origin};

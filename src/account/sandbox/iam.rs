@@ -15,7 +15,7 @@ use crate::account::{CallError, RefusedBy, Resource, Value};
 use crate::units::Span;
 
 /// Inline policies of a role hold so many characters in all, white space not counted
-/// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
 pub const INLINE_LIMIT: usize = 10_240;
 /// How long a change takes to reach the services: lognormal. AWS gives no number; 4 s were measured in 2025 in two
 /// regions, and a minute is told of often: median 4 s, 99th percentile 60 s.

@@ -19,7 +19,7 @@ use crate::units::{Span, Time};
 /// An idle instance is kept so long. AWS documents none; ten minutes were measured most often, and SimFaaS takes them.
 const KEEP_ALIVE: Span = Span::from_secs(600);
 /// A function may start so many instances at once, and then [`SCALING_PER_SECOND`] (1,000 every ten seconds, refilled
-/// continuously, unused ones do not add up): https://docs.aws.amazon.com/lambda/latest/dg/scaling-behavior.html
+/// continuously, unused ones do not add up): <https://docs.aws.amazon.com/lambda/latest/dg/scaling-behavior.html>
 const SCALING_BURST: f64 = 1000.0;
 const SCALING_PER_SECOND: f64 = 100.0;
 
@@ -85,7 +85,7 @@ pub struct FunctionTotals {
 }
 
 /// What Lambda publishes about a function for one minute
-/// (https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics.html): invocations and errors by the time of the
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics.html>): invocations and errors by the time of the
 /// invocation; throttles are counted apart.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FunctionMinute {

@@ -1,8 +1,8 @@
 //! Event source mappings: Lambda's pollers between a queue and a function.
 //!
-//! Sources: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html (five batches at first, 300 more a
+//! Sources: <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html> (five batches at first, 300 more a
 //! minute, 1,250 at the most), .../services-sqs-errorhandling.html (back-off under throttles and errors; not with partial
-//! batch responses), https://repost.aws/knowledge-center/lambda-sqs-scaling (pollers do not know reserved concurrency:
+//! batch responses), <https://repost.aws/knowledge-center/lambda-sqs-scaling> (pollers do not know reserved concurrency:
 //! they receive, are throttled, and receive counts rise).
 
 use super::app::{Mapping, OnMalformed};

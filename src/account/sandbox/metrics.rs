@@ -8,7 +8,7 @@ use super::world::World;
 use crate::account::{CallError, Metric, Outcome, Query, RefusedBy, Reply, ResourceKind, Sample, Window};
 use crate::units::{Span, Time};
 
-/// The period of service metrics (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html).
+/// The period of service metrics (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html>).
 pub const PERIOD: Span = Span::from_mins(1);
 /// A minute's values can be read so long after its end. AWS gives no number; one to three minutes are usual, and
 /// [`Metric::delay`] waits for 120 s.

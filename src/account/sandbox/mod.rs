@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`app`] is what is modelled, [`world`] is the model as one value, `event` all that can happen in
 //! it. Then a file for each service. `control` takes the calls of squall, through the [`weather`]. [`template`] and
-//! [`traffic`] read an application, [`shop`] is the shipped one. `persistent` is the sandbox of the command line: a world
+//! [`traffic`] read an application, [`mod@shop`] is the shipped one. `persistent` is the sandbox of the command line: a world
 //! in a file, at a pace.
 
 mod agenda;

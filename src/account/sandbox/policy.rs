@@ -1,5 +1,5 @@
 //! IAM policy documents: what a statement says about an action on a resource at an instant
-//! (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html).
+//! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>).
 //!
 //! What cannot be understood in a condition does not match: such a statement neither allows nor denies.
 

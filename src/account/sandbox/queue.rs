@@ -40,7 +40,7 @@ pub(super) enum Place {
 }
 
 /// SQS publishes a queue's metrics for so long after its last use, and then nothing
-/// (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/monitoring-using-cloudwatch.html).
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/monitoring-using-cloudwatch.html>).
 const ACTIVE: Span = Span::from_secs(6 * 3600);
 /// A message received so often goes to the back of the queue, and the age of the oldest message does not see it.
 const HIDES_FROM_AGE: u32 = 3;

@@ -7,7 +7,7 @@ use super::world::World;
 use crate::units::Time;
 
 /// Provisioned capacity that was not used is kept for so many seconds
-/// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/burst-adaptive-capacity.html).
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/burst-adaptive-capacity.html>).
 const BURST_SECONDS: f64 = 300.0;
 
 /// What DynamoDB publishes about a table for one minute.

@@ -1,7 +1,7 @@
 //! SNS topics: every message goes to each subscribed queue and function.
 //!
 //! Deliveries to queues and functions of the same account do not fail here: SNS keeps trying them for 23 days
-//! (https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html).
+//! (<https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html>).
 
 use super::metrics::{Datum, Minute, Minutes};
 use super::world::World;

@@ -2,7 +2,7 @@
 //!
 //! Flags are evaluated in its order: latency, timeout, (diskspace, denylist), statuscode, exception, (corruption). Those
 //! in brackets act inside of the handler, which is not modelled, and do nothing here. What cannot be read is no fault:
-//! so the npm package does it (https://github.com/gunnargrosch/failure-lambda).
+//! so the npm package does it (<https://github.com/gunnargrosch/failure-lambda>).
 
 use std::sync::Arc;
 

@@ -1,0 +1,153 @@
+//! What is well and what is not about reaching an account, for `squall doctor`. Nothing here changes anything.
+
+use std::sync::Arc;
+
+use aws_sdk_fis::types::SafetyLeverStatus;
+
+use super::AccountConfig;
+use super::awake::Awake;
+use super::failure::Operation;
+use super::limit::Family;
+use super::session::{Connection, Session};
+use crate::account::{CallError, Lasts};
+use crate::env::Env;
+use crate::units::Span;
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// What: `identity`.
+    pub what: &'static str,
+    pub finding: Finding,
+    /// What was seen, and what to do when it is not well.
+    pub detail: String,
+}
+
+/// Whether it is well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    Well,
+    NotWell,
+    CannotTell,
+}
+
+/// More than this, and deadlines by AWS's clock (a deny that expires) are noticeably off ...
+const SKEW_NOTICED: Span = Span::from_secs(5);
+/// ... and more than this, and AWS does not accept signatures
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/signing-elements.html>).
+const SKEW_REFUSED: Span = Span::from_mins(5);
+/// Credentials that end must last at least so long to be of use for a run of an hour.
+const LASTS: Span = Span::from_mins(75);
+
+/// Looks at an account. Blocks for as long as the account takes to answer; each call has its time-outs.
+pub fn examine(config: &AccountConfig, env: Arc<dyn Env>) -> Vec<Check> {
+    let awake = Arc::new(Awake::new(env.clone()));
+    let connection = Connection::new(config.clone(), env, awake, None);
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(checks(config, &connection)),
+        Err(error) => vec![check("reachability", Finding::CannotTell, format!("no thread to ask from: {error}"))],
+    }
+}
+
+fn check(what: &'static str, finding: Finding, detail: impl Into<String>) -> Check {
+    Check { what, finding, detail: detail.into() }
+}
+
+/// The checks, on a connection.
+pub async fn checks(config: &AccountConfig, connection: &Connection) -> Vec<Check> {
+    let session = match connection.session().await {
+        Ok(session) => session,
+        Err(error) => return unreached(config, &error),
+    };
+    let place = config.endpoint_url.as_deref().unwrap_or(&config.region);
+    let identity = &session.identity;
+    vec![
+        check("reachability", Finding::Well, format!("STS answers in {place}")),
+        check("identity", Finding::Well, format!("{} in account {}", identity.arn, identity.account_id)),
+        credentials(session),
+        clock(session),
+        safety_lever(session).await,
+    ]
+}
+
+/// Nothing else can be looked at.
+fn unreached(config: &AccountConfig, error: &CallError) -> Vec<Check> {
+    match error {
+        CallError::Refused { message, .. } => {
+            vec![
+                check("reachability", Finding::Well, format!("there is an answer for {}", config.region)),
+                check("identity", Finding::NotWell, message),
+            ]
+        }
+        other => vec![check("reachability", Finding::NotWell, other.to_string())],
+    }
+}
+
+fn credentials(session: &Session) -> Check {
+    let what = "credentials";
+    match session.identity.lasts {
+        Lasts::On => check(what, Finding::Well, "they do not end, or renew themselves"),
+        Lasts::CannotTell => check(
+            what,
+            Finding::CannotTell,
+            "temporary ones that do not say when they end; they must outlive a run and its undo by 15 minutes",
+        ),
+        Lasts::Until(end) => {
+            let left = end.since(session.caller.env.now());
+            match left >= LASTS {
+                true => check(what, Finding::Well, format!("they end at {end}, in {left}")),
+                false => check(what, Finding::NotWell, format!("they end at {end}, in {left}: get fresh ones")),
+            }
+        }
+    }
+}
+
+fn clock(session: &Session) -> Check {
+    let what = "clock";
+    let Some(ahead) = session.ahead else {
+        return check(what, Finding::CannotTell, "the answer had no date");
+    };
+    // The date has whole seconds: half of one is the best guess.
+    let ahead = ahead - 500_000;
+    let off = Span::from_micros(ahead.abs());
+    let side = if ahead > 0 { "ahead of" } else { "behind" };
+    match off {
+        off if off <= SKEW_NOTICED => check(what, Finding::Well, format!("within {SKEW_NOTICED} of AWS's")),
+        off if off <= SKEW_REFUSED => check(
+            what,
+            Finding::NotWell,
+            format!("{off} {side} AWS's: what expires by AWS's clock does so that much off; set it by NTP"),
+        ),
+        off => check(
+            what,
+            Finding::NotWell,
+            format!("{off} {side} AWS's, which will not accept signatures; set it by NTP"),
+        ),
+    }
+}
+
+/// The lever with which an operator of the account stops AWS's own experiments. Who pulled it does not want others either.
+async fn safety_lever(session: &Session) -> Check {
+    let what = "FIS safety lever";
+    let operation = Operation {
+        family: Family::Fis,
+        action: "fis:GetSafetyLever",
+        arn: super::names::in_region(session, "fis", "safety-lever/default"),
+        about: "the safety lever".into(),
+    };
+    let call = || session.fis().get_safety_lever().id("default").send();
+    match session.caller.read(&operation, call).await {
+        Ok(found) => {
+            let state = found.safety_lever().and_then(|lever| lever.state());
+            match state.and_then(|state| state.status()) {
+                Some(SafetyLeverStatus::Disengaged) => check(what, Finding::Well, "disengaged"),
+                Some(status) => {
+                    let reason = state.and_then(|state| state.reason()).unwrap_or("no reason given");
+                    check(what, Finding::NotWell, format!("{status}: {reason}; ask its operator before any experiment"))
+                }
+                None => check(what, Finding::CannotTell, "it has no state"),
+            }
+        }
+        Err(failure) => check(what, Finding::CannotTell, session.refuse(&operation)(failure).to_string()),
+    }
+}

@@ -1,0 +1,78 @@
+//! Whether an account can be worked with.
+
+use serde_json::{Value as Json, json};
+
+use crate::account::AccountName;
+use crate::spec::project::AccountSpec;
+#[cfg(feature = "aws")]
+use crate::spec::project::AwsAccount;
+
+/// One line of what was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    pub account: String,
+    pub what: String,
+    pub seen: Seen,
+    pub detail: String,
+}
+
+/// Whether it is well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    Well,
+    NotWell,
+    CannotTell,
+}
+
+impl Seen {
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Seen::Well => "well",
+            Seen::NotWell => "not well",
+            Seen::CannotTell => "cannot tell",
+        }
+    }
+}
+
+impl Row {
+    /// For programs.
+    pub fn to_json(&self) -> Json {
+        let finding = self.seen.words().replace(' ', "_");
+        json!({ "account": self.account, "what": self.what, "finding": finding, "detail": self.detail })
+    }
+}
+
+/// Looks at an account. The sandbox is always well.
+pub fn examine(name: &AccountName, account: &AccountSpec) -> Vec<Row> {
+    match account {
+        AccountSpec::Sandbox(_) => Vec::new(),
+        #[cfg(feature = "aws")]
+        AccountSpec::Aws(account) => examine_aws(name, account),
+        #[cfg(not(feature = "aws"))]
+        AccountSpec::Aws(_) => vec![Row {
+            account: name.0.clone(),
+            what: "reachability".into(),
+            seen: Seen::NotWell,
+            detail: "this squall was built without the feature `aws`".into(),
+        }],
+    }
+}
+
+#[cfg(feature = "aws")]
+fn examine_aws(name: &AccountName, account: &AwsAccount) -> Vec<Row> {
+    use crate::account::aws::{AccountConfig, Finding, examine};
+
+    let checks = examine(&AccountConfig::of(name, account), std::sync::Arc::new(crate::env::RealEnv));
+    let row = |check: crate::account::aws::Check| Row {
+        account: name.0.clone(),
+        what: check.what.into(),
+        seen: match check.finding {
+            Finding::Well => Seen::Well,
+            Finding::NotWell => Seen::NotWell,
+            Finding::CannotTell => Seen::CannotTell,
+        },
+        detail: check.detail,
+    };
+    checks.into_iter().map(row).collect()
+}

@@ -1,0 +1,94 @@
+//! `squall doctor`.
+
+use owo_colors::Style;
+use serde_json::json;
+
+use super::accounts::{self, Pace, Row, Seen};
+use super::{Context, Ended, Exit, prepare};
+use crate::account::{AccountName, Permitted};
+use crate::plan::{Permission, Purpose};
+use crate::planner;
+use crate::spec::load::ProjectFiles;
+
+/// Show whether the accounts can be worked with: credentials, clock, permissions
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Looks at every account of AWS in squall.yaml, or at the one named with --account. With an experiment, also whether
+everything that its run and its undo need is permitted: simulated by IAM and, where that cannot tell, found out by
+deleting what is not there; with --prove also by writing the value that is there already. Exit code 3 when something is
+not well.
+
+Examples:
+  squall doctor
+  squall doctor --account staging experiments/payment-worker-throttled.yaml
+  squall doctor --json | jq '.checks[] | select(.finding != \"well\")'")]
+pub struct Args {
+    #[command(flatten)]
+    experiment: Option<prepare::Asked>,
+    /// Find out by writing values that are there already, where nothing else tells
+    #[arg(long, requires = "file")]
+    prove: bool,
+}
+
+pub fn execute(args: &Args, context: &mut Context) -> Ended {
+    let (files, _) = ProjectFiles::open(&context.project.root);
+    let mut rows = Vec::new();
+    for (name, account) in files.iter().flat_map(|files| &files.project.accounts) {
+        if context.account.as_ref().is_none_or(|only| only == name) {
+            rows.extend(accounts::examine(name, account));
+        }
+    }
+    if let Some(experiment) = &args.experiment {
+        let mut prepared = prepare::prepare(experiment, Pace::Max, context)?;
+        let account = prepared.account.account.as_mut();
+        match planner::permitted(&prepared.plan, account, args.prove) {
+            Ok(permitted) => rows.extend(permissions(&prepared.plan.accounts, permitted)),
+            Err(refusal) => return Err(super::Failure::refused(refusal.what, refusal.remedy)),
+        }
+    }
+    print(&rows, context);
+    let well = rows.iter().all(|row| row.seen != Seen::NotWell);
+    Ok(if well { Exit::Fine } else { Exit::Refused })
+}
+
+fn permissions(accounts: &[AccountName], permitted: Vec<(Permission, Permitted)>) -> Vec<Row> {
+    let account = accounts.iter().map(|name| name.0.as_str()).collect::<Vec<_>>().join(", ");
+    let row = |(Permission { purpose, action, resource }, permitted)| {
+        let (seen, why) = match permitted {
+            Permitted::Yes => (Seen::Well, String::new()),
+            Permitted::No(why) => (Seen::NotWell, format!(": {why}")),
+            Permitted::CannotTell(why) => (Seen::CannotTell, format!(": {why}")),
+        };
+        let purpose = match purpose {
+            Purpose::Look => "look",
+            Purpose::Do => "do",
+            Purpose::Undo => "undo",
+            Purpose::Measure => "measure",
+            Purpose::Load => "load",
+        };
+        Row { account: account.clone(), what: format!("{purpose} {action}"), seen, detail: format!("{resource}{why}") }
+    };
+    permitted.into_iter().map(row).collect()
+}
+
+fn print(rows: &[Row], context: &mut Context) {
+    let out = &mut context.output.out;
+    if context.json {
+        let checks: Vec<_> = rows.iter().map(Row::to_json).collect();
+        return out.line(json!({ "checks": checks }).to_string());
+    }
+    if rows.is_empty() {
+        return out.line("no account of AWS is meant; the sandbox needs nothing");
+    }
+    let width = |column: fn(&Row) -> &str| rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0);
+    let (accounts, whats) = (width(|row| &row.account), width(|row| &row.what));
+    for row in rows {
+        let style = match row.seen {
+            Seen::Well => Style::new().green(),
+            Seen::NotWell => Style::new().red().bold(),
+            Seen::CannotTell => Style::new().yellow(),
+        };
+        let seen = out.paint(style, format!("{:11}", row.seen.words()));
+        out.line(format!("{seen}  {:accounts$}  {:whats$}  {}", row.account, row.what, row.detail));
+    }
+}
