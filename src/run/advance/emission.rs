@@ -58,7 +58,8 @@ pub(super) fn owes(state: &State, resource: &Resource) -> bool {
     state.plan.steps.iter().zip(&state.steps).any(|(planned, step)| {
         let Some(emission) = &planned.emission else { return false };
         let lost = step.sends.accounted.as_ref().is_some_and(|account| !account.not_found.is_empty());
-        &emission.queue == resource && (step.sends.owed() || lost)
+        let swept = matches!(&emission.cleanup, Cleanup::Sweep { dead_letter, .. } if dead_letter == resource);
+        (&emission.queue == resource || swept) && (step.sends.owed() || lost)
     })
 }
 
