@@ -153,6 +153,17 @@ fn a_crash_in_a_shipped_experiment_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_crash_in_a_busy_shop_leaves_nothing_behind() {
+    let plans = shipped::plans(1);
+    let plan = plans.iter().find(|plan| plan.run.0 == "run-payment-worker-throttled").expect("it is shipped");
+    let world = World::new(&shipped::busy_shop(), 1, start()).expect("a world");
+    let (points, left) = grid(plan, &world, 4);
+    println!("crash grid of the busy shop: {points} points");
+    assert!(points > 60, "{points} points");
+    assert_eq!(left, 0);
+}
+
+#[test]
 fn a_crash_anywhere_leaves_nothing_behind() {
     let (mut points, mut left) = (0, 0);
     for seed in 0..32 {

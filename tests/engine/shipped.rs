@@ -17,6 +17,11 @@ pub fn empty_shop() -> App {
     App { traffic: Vec::new(), ..shop() }
 }
 
+/// The shop with its five orders a second.
+pub fn busy_shop() -> App {
+    shop()
+}
+
 /// Every shipped experiment as a plan on the shop.
 pub fn plans(seed: u64) -> Vec<Plan> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
