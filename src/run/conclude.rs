@@ -2,7 +2,7 @@
 
 use super::event::{Left, MessageAccount, Phase, Settled, Stop, WriteOutcome};
 use super::state::{Life, Seen, SignalState, State};
-use super::verdict::Verdict;
+use super::verdict::{Finding, Verdict};
 use crate::plan::{Bound, Change, ChangeId, Cleanup, DuringFault, SignalPlan};
 use crate::units::Time;
 
@@ -61,7 +61,9 @@ pub fn verdict(state: &State) -> Verdict {
         None => Verdict::unknown(format!("{} was not seen to take effect", planned.fault)),
     });
     let signals = state.plan.signals.iter().zip(&state.signals).map(|(planned, known)| signal(state, planned, known));
-    steps.chain(signals).fold(stopped, Verdict::merge)
+    // A run that was stopped has too little data everywhere: the stop says it all, but for what was seen to break.
+    let says_more = |found: &Verdict| stopped == Verdict::held() || found.finding == Finding::Broken;
+    steps.chain(signals).filter(says_more).fold(stopped.clone(), Verdict::merge)
 }
 
 fn because_of_stop(state: &State, why: &Stop) -> Verdict {
@@ -202,7 +204,6 @@ mod tests {
     use super::*;
     use crate::account::{AccountName, Metric, Query, Resource, ResourceKind, Sample, Window};
     use crate::run::RunId;
-    use crate::run::verdict::Finding;
     use crate::units::Span;
 
     const MINUTE: Span = Span::from_mins(1);
