@@ -300,7 +300,7 @@ impl State {
             let Some(emission) = &plan.emission else { continue };
             let swept_from = matches!(&emission.cleanup, Cleanup::Sweep { dead_letter, .. } if dead_letter == queue);
             if &emission.queue == queue || swept_from {
-                own += (step.sends.accepted.len() + step.sends.unknown.len()).saturating_sub(step.sends.swept.len());
+                own += step.sends.present();
             }
         }
         u32::try_from(own).unwrap_or(u32::MAX)
@@ -386,8 +386,39 @@ impl StepState {
 }
 
 impl Sends {
+    /// How many of them may lie in a queue. What the accounting found gone hides nobody else's message any more.
+    fn present(&self) -> usize {
+        match &self.accounted {
+            Some(account) => {
+                usize::try_from(account.left).unwrap_or(usize::MAX).saturating_add(account.not_found.len())
+            }
+            None => (self.accepted.len() + self.unknown.len()).saturating_sub(self.swept.len()),
+        }
+    }
+
     /// Whether messages were, or may have been, sent that nobody has accounted for yet.
     pub fn owed(&self) -> bool {
         self.accounted.is_none() && !(self.accepted.is_empty() && self.unknown.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_that_are_accounted_for_hide_nobody_elses() {
+        let mut sends = Sends { accepted: (1..=20).collect(), ..Sends::default() };
+        sends.swept.extend([1, 2]);
+        assert_eq!(sends.present(), 18);
+        let account = MessageAccount {
+            accepted: 20,
+            swept: 2,
+            consumed: (3..=19).collect(),
+            not_found: vec![20],
+            ..Default::default()
+        };
+        sends.accounted = Some(account);
+        assert_eq!(sends.present(), 1);
     }
 }

@@ -294,8 +294,6 @@ impl Machine {
         }
     }
 
-    pub(in crate::run) fn message_released(&mut self, _step: usize) {}
-
     pub(in crate::run) fn source_counted(&mut self, step: usize, outcome: Outcome) {
         let plan = self.state.plan.clone();
         let now = self.now;
