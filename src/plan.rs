@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::{AccountName, Query, Resource, Setting, Value};
 use crate::faults::{FaultName, LATENESS};
+use crate::judge::budget::Objective;
+use crate::judge::weighing::Alpha;
 use crate::run::RunId;
-use crate::units::{Rate, Span, Time};
+use crate::units::{Rate, Share, Span, Time};
 
 /// Numbers a change within a run, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -122,10 +124,13 @@ pub struct SignalPlan {
     pub bound: Bound,
     /// Length of a window.
     pub every: Span,
-    /// Broken when so many ...
-    pub breaks_at: u32,
-    /// ... of so many consecutive closed windows with data break the bound.
-    pub out_of: u32,
+    /// The share that may be outside of the bound: of the requests where the bound is itself a share of them, else of the
+    /// windows. Zero: not a single one, and it is judged exactly, without a part of alpha.
+    pub tolerating: Share,
+    /// The badness, as a share of the same, that a verdict of held must be able to have caught.
+    pub must_catch: Share,
+    /// A value from which on the run stops at once, as a guard.
+    pub stop_at: Option<f64>,
     /// Whether the bound must hold while the fault is in; otherwise it may break then and must have recovered in time.
     pub during_fault: DuringFault,
 }
@@ -153,6 +158,15 @@ pub enum Bound {
     FiresWithin(Span),
     /// An alarm that must not be in ALARM.
     StaysQuiet,
+    /// At most so many times the baseline.
+    TimesBaseline(f64),
+    /// Of the error budget of an objective the run spends at most this part.
+    Spends {
+        part: Share,
+        objective: Objective,
+    },
+    /// There is data in every window.
+    KeepsComing,
 }
 
 /// When to stop early, whatever the hypotheses say.
@@ -176,6 +190,8 @@ impl Bound {
             Bound::Below(limit) => value < *limit,
             Bound::Above(limit) => value > *limit,
             Bound::FiresWithin(_) | Bound::StaysQuiet => value <= 0.0,
+            // No single value is outside of these.
+            Bound::TimesBaseline(_) | Bound::Spends { .. } | Bound::KeepsComing => true,
         }
     }
 }
@@ -234,6 +250,8 @@ pub struct Plan {
     pub baseline: Span,
     /// After the last fault is seen gone.
     pub recovers_within: Span,
+    /// The probability that is allowed to a false alarm, shared by the signals that are judged by evidence.
+    pub alpha: Alpha,
     /// The whole run, undo included, is stopped when it is older.
     pub longest: Span,
     /// Every change of the run, marks included. A resource's mark has a lower number than its changes.

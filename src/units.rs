@@ -132,6 +132,12 @@ impl Span {
         Span::from_micros(millis.saturating_mul(1_000))
     }
 
+    /// To the nearest whole second, for people.
+    #[must_use]
+    pub fn rounded(self) -> Span {
+        Span::from_secs((self.0.saturating_add(500_000)) / 1_000_000)
+    }
+
     /// From whole seconds.
     pub const fn from_secs(secs: i64) -> Span {
         Span::from_micros(secs.saturating_mul(1_000_000))
@@ -292,6 +298,11 @@ impl Share {
     /// From 0 to 1; outside of that, or not a number: `None`.
     pub fn new(value: f64) -> Option<Share> {
         (0.0..=1.0).contains(&value).then_some(Share(value))
+    }
+
+    /// From whole percents, at most a hundred of them.
+    pub const fn percent(percents: u8) -> Share {
+        Share(if percents > 100 { 1.0 } else { percents as f64 / 100.0 })
     }
 
     /// From 0 to 1.

@@ -12,8 +12,10 @@ use squall::planner::{Request, plan};
 use squall::report::line;
 use squall::run::driver::{Driver, Ending, Surroundings};
 use squall::run::event::Recorded;
+use squall::run::judging::Case;
+use squall::run::state::State;
 use squall::run::verdict::Finding;
-use squall::run::{RunId, Verdict};
+use squall::run::{RunId, Verdict, conclude};
 use squall::spec::Style;
 use squall::spec::check::Known;
 use squall::spec::load::{ExperimentFiles, ProjectFiles, everything};
@@ -77,7 +79,22 @@ fn run(files: &ExperimentFiles, project: &ProjectFiles, seed: u64) -> Run {
         picture.into_iter().filter(|(key, _)| !key.contains("queue")).collect::<Vec<_>>()
     };
     assert_eq!(settings(before), settings(world.picture()), "every setting is as before");
-    Run { verdict, left: left.len(), events: store.events(&run).expect("its events") }
+    let events = store.events(&run).expect("its events");
+    let replayed = State::replay(events.iter().map(|recorded| (recorded.at, &recorded.event))).expect("a run");
+    assert_eq!(conclude::verdict(&replayed), verdict, "a replay says what was said live");
+    if verdict.finding == Finding::Held {
+        says_what_it_would_have_caught(&replayed);
+    }
+    Run { verdict, left: left.len(), events }
+}
+
+/// Held means that what matters would have been seen.
+fn says_what_it_would_have_caught(state: &State) {
+    for case in Case::all(state) {
+        let (planned, judgement) = (case.planned(), case.judgement());
+        let enough = judgement.power.is_some_and(|power| power.is_enough(planned.must_catch.get()));
+        assert!(enough || !planned.has_tolerance(), "{}: {judgement:?}", planned.title);
+    }
 }
 
 fn project() -> ProjectFiles {

@@ -61,6 +61,12 @@ impl Ask {
         matches!(self, Ask::ShareAtMost(_) | Ask::ShareAtLeast(_))
     }
 
+    /// Whether a single window is outside of the bound, which decides nothing.
+    pub fn is_outside(&self, value: Option<f64>) -> bool {
+        let limit = if self.is_share() || matches!(self, Ask::MeanAtMost { .. }) { self.tolerated() } else { 0.0 };
+        self.badness(value).is_some_and(|badness| badness.x > limit)
+    }
+
     /// The number of things that a window's badness is a share of.
     pub(super) fn size(&self, reading: &Reading) -> Option<u64> {
         self.badness(reading.value)?;

@@ -1,18 +1,32 @@
 //! Service-level objectives: how much of its error budget a run spends. This is book-keeping of what was counted, not a
 //! guess about a mean, so it is exact and spends no alpha.
 
-use serde::Serialize;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use super::ask::Reading;
 use crate::units::Span;
 
 /// `99.9 % over 30d`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Objective {
     /// The share of requests that are to be good, below 1.
     pub good: f64,
     /// The time over which that counts.
     pub over: Span,
+}
+
+/// `the budget of 99.9 % over 30d`.
+impl fmt::Display for Objective {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let days = Span::from_mins(24 * 60);
+        let over = match self.over.micros() % days.micros() {
+            0 => format!("{}d", self.over.micros() / days.micros()),
+            _ => self.over.to_string(),
+        };
+        write!(f, "the budget of {} % over {over}", (self.good * 1e8).round() / 1e6)
+    }
 }
 
 /// What a run spent of a budget. Shares may be above 1.

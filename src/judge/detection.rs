@@ -4,6 +4,8 @@
 use serde::Serialize;
 
 use super::ask::Reading;
+use super::judgement::Judgement;
+use crate::run::verdict::Finding;
 use crate::units::{Span, Time};
 
 /// What is expected of an alarm. A reading above 0 is an alarm that rings.
@@ -14,6 +16,8 @@ pub struct Expected {
     /// When the fault was seen to work. The time to fire counts from here.
     pub effective: Time,
     pub fires_within: Span,
+    /// When the faults began to be put back, once they were: what was not due by then need not fire any more.
+    pub until: Option<Time>,
     /// When the fault was gone, once it is. The time to be quiet again counts from here.
     pub gone: Option<Time>,
     pub quiet_within: Span,
@@ -29,6 +33,8 @@ pub enum Fired {
     Late { after: Span },
     /// Quiet at every reading until it was due.
     NotInTime,
+    /// The faults were put back before its time was over, and it had not fired.
+    NotDue,
     /// Its time is not over, a reading is missing in it, or it ends between the last quiet reading and the first that
     /// rings.
     CannotTell,
@@ -55,6 +61,7 @@ pub fn fired(readings: &[Reading], expected: &Expected) -> Fired {
     let missing = counts().any(|reading| reading.to <= limit && reading.value.is_none());
     match first {
         Some(first) if first.to <= limit => Fired::InTime { after: first.to.since(expected.effective) },
+        _ if expected.until.is_some_and(|until| until < limit) => Fired::NotDue,
         // What a missing reading would have said, nobody knows: it may have fired in time.
         _ if missing => Fired::CannotTell,
         Some(first) if first.from >= limit => Fired::Late { after: first.to.since(expected.effective) },
@@ -79,6 +86,51 @@ pub fn quiet_again(readings: &[Reading], expected: &Expected) -> Quiet {
     }
     let last = readings.iter().filter(|reading| reading.to > gone).rfind(rings).map_or(gone, |last| last.to);
     Quiet::InTime { after: last.since(gone) }
+}
+
+impl Judgement {
+    /// What the readings of an alarm say. That it is quiet again is part of it once the fault is gone.
+    pub fn of_detection(readings: &[Reading], expected: &Expected) -> Judgement {
+        let within = expected.fires_within;
+        let (finding, why) = match fired(readings, expected) {
+            Fired::InTime { after } => {
+                (Finding::Held, format!("held: it fired {} after the fault worked, of {within}", after.rounded()))
+            }
+            Fired::Late { after } => (
+                Finding::Broken,
+                format!("broke: it fired {} after the fault worked, and had {within}", after.rounded()),
+            ),
+            Fired::NotInTime => {
+                (Finding::Broken, format!("broke: it did not fire within {within} of the fault working"))
+            }
+            Fired::NotDue => (
+                Finding::Unknown,
+                format!("had not fired when the faults were put back, and its {within} were not over"),
+            ),
+            Fired::CannotTell => (
+                Finding::Unknown,
+                format!("may have fired within {within} or not: its readings end before that, or one is missing"),
+            ),
+        };
+        let fired = Judgement::plain(finding, why);
+        let Some(gone) = expected.gone else { return fired };
+        let quiet = expected.quiet_within;
+        fired.and(match quiet_again(readings, expected) {
+            Quiet::InTime { after } => {
+                Judgement::plain(Finding::Held, format!("it was quiet again after {}", after.rounded()))
+            }
+            Quiet::RangOn => Judgement::plain(
+                Finding::Broken,
+                format!("broke: it rang at {} or after, {quiet} after the fault was gone", gone + quiet),
+            ),
+            Quiet::CannotTell => Judgement::plain(
+                Finding::Unknown,
+                format!(
+                    "may have been quiet again {quiet} after the fault was gone or not: its readings end before that"
+                ),
+            ),
+        })
+    }
 }
 
 /// The alarms of a run, by what they did while the faults were in.
@@ -119,6 +171,7 @@ mod tests {
         from: Time::from_micros(180_000_000),
         effective: Time::from_micros(240_000_000),
         fires_within: Span::from_mins(4),
+        until: None,
         gone: Some(Time::from_micros(600_000_000)),
         quiet_within: Span::from_mins(3),
     };
@@ -163,6 +216,10 @@ mod tests {
 
     #[test]
     fn readings_are_only_as_fine_as_they_are() {
+        let stopped = |at| Expected { until: Some(minute(at)), ..EXPECTED };
+        assert_eq!(fired(&readings(".......!"), &stopped(7)), Fired::InTime { after: Span::from_mins(4) });
+        assert_eq!(fired(&readings(".........."), &stopped(7)), Fired::NotDue);
+        assert_eq!(fired(&readings(".........."), &stopped(8)), Fired::NotInTime);
         let expected = Expected { fires_within: Span::from_secs(210), ..EXPECTED };
         assert_eq!(fired(&readings(".......!"), &expected), Fired::CannotTell);
         assert_eq!(fired(&readings("........!"), &expected), Fired::Late { after: Span::from_mins(5) });

@@ -13,6 +13,7 @@ pub mod baseline;
 pub mod betting;
 pub mod budget;
 pub mod control;
+pub mod criterion;
 pub mod detection;
 pub mod effect;
 pub mod guard;
@@ -20,7 +21,9 @@ pub mod interval;
 pub mod invariant;
 pub mod judgement;
 pub mod power;
+pub mod recovery;
 pub mod simulate;
 pub mod special;
+
 pub mod watermark;
 pub mod weighing;

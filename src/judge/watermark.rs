@@ -1,14 +1,16 @@
 //! Windows in order, out of samples that come late, twice, in any order, or not at all.
 //!
-//! Invariant: what comes out depends on which samples came before their window's watermark, and on nothing else about
-//! their order. A window that has closed is never revised, so a replay of what came out gives the live verdict.
+//! Invariant: windows come out in order, each once, and what comes out depends on which samples came before their window's
+//! watermark, on nothing else about their order. A window that has closed is never revised, so a replay of what came out
+//! gives the live verdict.
 
 use std::collections::BTreeMap;
 
 use super::ask::Reading;
 use crate::units::{Span, Time};
 
-/// Puts the samples of one signal in order, and closes a window at its watermark.
+/// Puts the samples of one signal in order. A window closes when its sample is there and those before it have closed; at its
+/// watermark it closes without.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Watermark {
     every: Span,
@@ -21,26 +23,26 @@ pub struct Watermark {
 }
 
 impl Watermark {
-    /// Windows of length `every` from `first` on, each closed so long after its end.
+    /// Windows of length `every` from `first` on, each closed so long after its end at the latest.
     pub fn from(first: Time, every: Span, patience: Span) -> Watermark {
         let every = every.max(Span::from_micros(1));
         Watermark { every, patience, next: first, waiting: BTreeMap::new(), too_late: 0 }
     }
 
-    /// Takes in what was measured of the window that starts at `from`. Of two samples of one window the later revises
-    /// the earlier; after the window has closed, neither does. A sample of no window of this signal is dropped.
+    /// Takes in what was measured of the window that starts at `from`, `None` where it is sure that there is nothing. Of
+    /// two samples of one window the first counts. A sample of no window of this signal is dropped.
     pub fn arrives(&mut self, from: Time, value: Option<f64>, of: Option<u64>) {
         if from < self.next {
             self.too_late = self.too_late.saturating_add(1);
         } else if from.since(self.next).micros() % self.every.micros() == 0 {
-            self.waiting.insert(from, (value, of));
+            self.waiting.entry(from).or_insert((value, of));
         }
     }
 
     /// The windows that close by `now`, in order. One without a sample is one without data.
     pub fn close(&mut self, now: Time) -> Vec<Reading> {
         let mut closed = Vec::new();
-        while self.next + self.every + self.patience <= now {
+        while self.closes_at() <= now || self.waiting.contains_key(&self.next) {
             let mut reading = Reading::missing(self.next, self.every);
             if let Some((value, of)) = self.waiting.remove(&self.next) {
                 (reading.value, reading.of) = (value, of);
@@ -51,7 +53,12 @@ impl Watermark {
         closed
     }
 
-    /// When the next window closes.
+    /// Start of the next window to close.
+    pub fn next(&self) -> Time {
+        self.next
+    }
+
+    /// When the next window closes at the latest.
     pub fn closes_at(&self) -> Time {
         self.next + self.every + self.patience
     }
@@ -77,19 +84,20 @@ mod tests {
     }
 
     #[test]
-    fn a_window_closes_at_its_watermark_and_is_never_revised() {
+    fn a_window_waits_for_those_before_it_and_is_never_revised() {
+        let values = |closed: Vec<Reading>| closed.iter().map(|reading| reading.value).collect::<Vec<_>>();
         let mut watermark = Watermark::from(minute(0), EVERY, PATIENCE);
         watermark.arrives(minute(1), Some(0.2), Some(60));
-        watermark.arrives(minute(0), Some(0.1), None);
-        watermark.arrives(minute(0), Some(0.3), None);
+        watermark.arrives(minute(1), Some(0.3), Some(60));
         watermark.arrives(minute(0) + Span::from_secs(1), Some(0.9), None);
         assert_eq!(watermark.closes_at(), minute(4));
         assert_eq!(watermark.close(minute(4) - Span::from_micros(1)), []);
-        let closed = watermark.close(minute(6));
-        let values: Vec<Option<f64>> = closed.iter().map(|reading| reading.value).collect();
-        assert_eq!(values, [Some(0.3), Some(0.2), None]);
-        watermark.arrives(minute(2), Some(0.9), None);
-        assert_eq!((watermark.too_late(), watermark.close(minute(6))), (1, Vec::new()));
+        assert_eq!(values(watermark.close(minute(4))), [None, Some(0.2)]);
+        watermark.arrives(minute(0), Some(0.1), None);
+        assert_eq!((watermark.too_late(), watermark.next()), (1, minute(2)));
+        watermark.arrives(minute(2), Some(0.4), None);
+        watermark.arrives(minute(3), None, None);
+        assert_eq!(values(watermark.close(minute(4))), [Some(0.4), None]);
     }
 
     /// The evidence after each window, when these samples come in this order, a second apart, and time passes meanwhile.

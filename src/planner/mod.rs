@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::account::{Account, AccountName, Observed, Permitted, Resource, Setting, Value};
 use crate::faults::Refusal;
 use crate::guard::{self, Rules};
+use crate::judge::weighing::Alpha;
 use crate::plan::{Permission, Plan, Purpose};
 use crate::run::RunId;
 use crate::run::mark::{MARK_LIMIT, Mark, write_marks};
@@ -105,10 +106,7 @@ impl Planned {
 pub fn plan(request: &Request<'_>, account: &mut dyn Account) -> Result<Planned, Vec<Objection>> {
     let mut draft = Draft::new(request, account);
     draft.look_at_accounts();
-    // An account that does not answer would refuse every look in the same words.
-    if draft.objections.is_empty() {
-        draft.pick_targets();
-    }
+    draft.pick_targets();
     // Faults cannot be asked about targets that are not there.
     if draft.objections.is_empty() {
         draft.plan_signals();
@@ -156,6 +154,7 @@ impl<'a, 'b> Draft<'a, 'b> {
             seed: request.seed,
             baseline: experiment.baseline,
             recovers_within: experiment.recovers_within,
+            alpha: Alpha::new(experiment.alpha.get()).unwrap_or(Alpha::USUAL),
             longest: experiment.guards.longest,
             changes: BTreeMap::new(),
             steps: Vec::new(),

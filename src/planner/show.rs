@@ -202,6 +202,9 @@ pub fn bound(bound: &Bound, is_share: bool) -> String {
         Bound::Above(limit) => format!("above {}", number(*limit)),
         Bound::FiresWithin(span) => format!("fires within {span}"),
         Bound::StaysQuiet => "stays quiet".into(),
+        Bound::TimesBaseline(ratio) => format!("at most {ratio} x baseline"),
+        Bound::Spends { part, objective } => format!("spends at most {part} of {objective}"),
+        Bound::KeepsComing => "keeps coming".into(),
     }
 }
 

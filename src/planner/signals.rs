@@ -50,8 +50,9 @@ impl Draft<'_, '_> {
                 query,
                 bound: judged.signal.bound,
                 every: judged.every,
-                breaks_at: judged.breaks.count,
-                out_of: judged.breaks.of,
+                tolerating: judged.signal.tolerates(),
+                must_catch: judged.must_catch,
+                stop_at: judged.signal.stop_at,
                 during_fault: judged.during_fault,
             });
         }

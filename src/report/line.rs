@@ -12,6 +12,7 @@ use crate::account::{Metric, Query, SendOutcome, Setting, Value};
 use crate::plan::{Bound, ChangeId, DuringFault, Plan, SignalPlan};
 use crate::run::Recorded;
 use crate::run::event::{Event, Left, MessageAccount, Phase, Settled, WriteOutcome};
+use crate::run::judging::Case;
 use crate::run::state::State;
 use crate::run::verdict::{Finding, Verdict};
 use crate::units::{Span, Time};
@@ -186,13 +187,12 @@ impl Narrator {
             Event::Unmeasured { query, error, .. } => self.unmeasured(query, &error.to_string()),
             Event::SignalBroken { signal, window } => {
                 let about = plan.signals.get(*signal)?;
-                let when = words::window(state.started, *window);
-                let how = match about.bound {
-                    Bound::FiresWithin(span) => format!("it did not fire within {span} of the first effect"),
-                    _ if about.out_of == 1 => "a window broke it".into(),
-                    _ => format!("{} of {} windows broke it", about.breaks_at, about.out_of),
+                let judgement = Case::of(state, *signal)?.judgement();
+                let how = match judgement.finding {
+                    Finding::Broken => words::reason(state, judgement.brief()),
+                    _ => format!("broke ({})", words::window(state.started, *window)),
                 };
-                Some((Label::Broken, Tone::Bad, format!("{}: {how} ({when})", about.title)))
+                Some((Label::Broken, Tone::Bad, format!("{} {how}", about.title)))
             }
             Event::StepBegins { step } => {
                 let about = plan.steps.get(*step)?;

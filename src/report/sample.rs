@@ -12,7 +12,7 @@ use crate::plan::{
 use crate::run::event::{Event, Left, MessageAccount, Phase, Settled, Stop, WriteOutcome};
 use crate::run::verdict::Verdict;
 use crate::run::{Recorded, RunId};
-use crate::units::{Rate, Span, Time};
+use crate::units::{Rate, Share, Span, Time};
 
 const MARK_WORKER: ChangeId = ChangeId(1);
 const MARK_QUEUE: ChangeId = ChangeId(2);
@@ -49,8 +49,13 @@ fn signal(
         query,
         bound,
         every: Span::from_mins(1),
-        breaks_at: 3,
-        out_of: 5,
+        tolerating: match bound {
+            Bound::AtMost(limit) if metric.is_share() || limit == 0.0 => Share::new(limit).unwrap(),
+            Bound::FiresWithin(_) | Bound::StaysQuiet => Share::NONE,
+            _ => Share::percent(5),
+        },
+        must_catch: Share::ALL,
+        stop_at: None,
         during_fault: during,
     }
 }
@@ -79,6 +84,7 @@ pub fn plan() -> Plan {
         seed: 1,
         baseline: Span::from_mins(5),
         recovers_within: Span::from_mins(8),
+        alpha: crate::judge::weighing::Alpha::USUAL,
         longest: Span::from_mins(40),
         changes: BTreeMap::from([
             (MARK_WORKER, change(Setting::Mark { resource: worker.clone() }, Value::Text("{\"run\":\"..\"}".into()))),

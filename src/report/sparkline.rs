@@ -51,6 +51,7 @@ mod tests {
             of: None,
             own: 0,
             breaks: false,
+            odds: None,
         };
         values.iter().map(point).collect()
     }

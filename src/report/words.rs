@@ -79,7 +79,11 @@ pub fn unit(metric: Metric) -> &'static str {
 pub fn limit(bound: Bound) -> Option<f64> {
     match bound {
         Bound::AtMost(x) | Bound::AtLeast(x) | Bound::Below(x) | Bound::Above(x) => Some(x),
-        Bound::FiresWithin(_) | Bound::StaysQuiet => None,
+        Bound::FiresWithin(_)
+        | Bound::StaysQuiet
+        | Bound::TimesBaseline(_)
+        | Bound::Spends { .. }
+        | Bound::KeepsComing => None,
     }
 }
 
@@ -92,6 +96,9 @@ pub fn bound(metric: Metric, bound: Bound) -> String {
         Bound::Above(x) => format!("above {}", level(metric, x)),
         Bound::FiresWithin(span) => format!("fires within {span}"),
         Bound::StaysQuiet => "stays quiet".into(),
+        Bound::TimesBaseline(ratio) => format!("at most {ratio} x baseline"),
+        Bound::Spends { part, objective } => format!("spends at most {part} of {objective}"),
+        Bound::KeepsComing => "keeps coming".into(),
     }
 }
 
@@ -192,12 +199,15 @@ pub fn reason(state: &State, reason: &str) -> String {
     for signal in &state.plan.signals {
         text = text.replace(&format!("`{}`", one_line(&signal.title)), &quoted(&signal.title));
     }
-    if text.contains('Z') {
-        for window in state.signals.iter().flat_map(|signal| &signal.windows) {
-            text = text.replace(&window.window.from.to_string(), &offset(state.started, window.window.from));
+    let words = text.split(' ').map(|word| {
+        // `2026-03-02T09:05:00.000Z`, with what may follow it.
+        let (instant, rest) = word.split_at(word.find('Z').map_or(0, |end| end + 1));
+        match instant.parse::<Time>() {
+            Ok(at) => offset(state.started, at) + rest,
+            Err(_) => word.to_owned(),
         }
-    }
-    text
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// A sentence in quotation marks.
@@ -228,7 +238,7 @@ pub fn instant(time: Time) -> String {
 
 /// A length of time in whole seconds: `2m5s`.
 pub fn span(span: Span) -> String {
-    let rounded = Span::from_secs((span.micros() + 500_000) / 1_000_000);
+    let rounded = span.rounded();
     if rounded == Span::ZERO && span > Span::ZERO { "under 1s".into() } else { rounded.to_string() }
 }
 

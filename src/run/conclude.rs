@@ -1,57 +1,10 @@
-//! What a run's events add up to: recovery, verdict, and what is left behind. Pure, so that a report says the same.
+//! What a run's events add up to: the verdict, and what is left behind. Pure, so that a report says the same.
 
-use super::event::{Left, MessageAccount, Phase, Settled, Stop, WriteOutcome};
-use super::state::{Life, Seen, SignalState, State};
+use super::event::{Left, MessageAccount, Settled, Stop, WriteOutcome};
+use super::judging::Case;
+use super::state::{Life, State};
 use super::verdict::{Finding, Verdict};
-use crate::plan::{Bound, Change, ChangeId, Cleanup, DuringFault, SignalPlan};
-use crate::units::Time;
-
-/// A phase says something about a signal from this many windows with data on.
-pub const WINDOWS_TO_HOLD: usize = 5;
-
-/// How a signal came out of the recovery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recovered {
-    /// There is more to see.
-    NotYet,
-    /// Steady from this instant on, for [`WINDOWS_TO_HOLD`] windows with data.
-    Since(Time),
-    /// Out of bounds when it should have been steady again.
-    Broken,
-    /// Too few windows with data to say.
-    NoData,
-}
-
-/// How a signal comes out of the recovery, which counts from `gone`.
-pub fn recovery(state: &State, planned: &SignalPlan, known: &SignalState, gone: Time) -> Recovered {
-    let limit = gone + state.plan.recovers_within;
-    let windows = || known.windows.iter().filter(|seen| seen.phase == Phase::Recovery);
-    let mut steady: Vec<&Seen> = Vec::new();
-    let mut since = None;
-    for seen in windows().filter(|seen| seen.sample.value.is_some()) {
-        if seen.breaks {
-            steady.clear();
-        } else {
-            steady.push(seen);
-        }
-        if steady.len() == WINDOWS_TO_HOLD && since.is_none() {
-            since = steady.first().map(|first| first.window.from);
-        }
-    }
-    // The last window that can be the fifth steady one after the limit, with one to spare for alignment.
-    let needed = i64::try_from(WINDOWS_TO_HOLD + 1).unwrap_or(6);
-    let last = limit + planned.every * needed;
-    let seen_all = windows().next_back().is_some_and(|seen| seen.window.to >= last);
-    let must_hold = planned.during_fault == DuringFault::MustHold;
-    let late_breaks = windows().any(|seen| seen.breaks && seen.window.from >= limit);
-    match since {
-        Some(since) if since <= limit || must_hold => Recovered::Since(since),
-        Some(_) => Recovered::Broken,
-        None if !seen_all => Recovered::NotYet,
-        None if late_breaks => Recovered::Broken,
-        None => Recovered::NoData,
-    }
-}
+use crate::plan::{Change, ChangeId, Cleanup};
 
 /// The verdict of a run, with every reason for it.
 pub fn verdict(state: &State) -> Verdict {
@@ -60,7 +13,7 @@ pub fn verdict(state: &State) -> Verdict {
         Some(_) => Verdict::held(),
         None => Verdict::unknown(format!("{} was not seen to take effect", planned.fault)),
     });
-    let signals = state.plan.signals.iter().zip(&state.signals).map(|(planned, known)| signal(state, planned, known));
+    let signals = Case::all(state).map(|case| signal(&case));
     // A run that was stopped has too little data everywhere: the stop says it all, but for what was seen to break.
     let says_more = |found: &Verdict| stopped == Verdict::held() || found.finding == Finding::Broken;
     steps.chain(signals).filter(says_more).fold(stopped.clone(), Verdict::merge)
@@ -90,46 +43,14 @@ fn because_of_stop(state: &State, why: &Stop) -> Verdict {
 }
 
 /// What one signal says, whatever becomes of the run.
-pub fn signal(state: &State, planned: &SignalPlan, known: &SignalState) -> Verdict {
-    let title = &planned.title;
-    if let Some(window) = known.broken {
-        return Verdict::broken(match planned.bound {
-            Bound::FiresWithin(within) => format!("`{title}`: it did not fire within {within}"),
-            _ => format!("`{title}` broke at {}", window.from),
-        });
+fn signal(case: &Case<'_>) -> Verdict {
+    let judgement = case.judgement();
+    let reason = || format!("`{}` {}", case.planned().title, judgement.why);
+    match judgement.finding {
+        Finding::Held => Verdict::held(),
+        Finding::Unknown => Verdict::unknown(reason()),
+        Finding::Broken => Verdict::broken(reason()),
     }
-    let count = |test: &dyn Fn(&Seen) -> bool| {
-        known.windows.iter().filter(|seen| seen.sample.value.is_some() && test(seen)).count()
-    };
-    let effect = state.first_effect();
-    let baseline = count(&|seen| seen.phase == Phase::Baseline && seen.window.to <= state.baseline_until());
-    let fault = count(&|seen| seen.phase == Phase::Fault && effect.is_some_and(|at| seen.window.from >= at));
-    let mut verdict = Verdict::held();
-    for (phase, windows) in [("the baseline", baseline), ("the fault", fault)] {
-        if windows < WINDOWS_TO_HOLD {
-            verdict = verdict.merge(Verdict::unknown(format!(
-                "`{title}` has data in {windows} windows of {phase}, and it takes {WINDOWS_TO_HOLD} to say that it held"
-            )));
-        }
-    }
-    if let (Bound::FiresWithin(within), Some(effect)) = (planned.bound, effect)
-        && known.fired_by(effect + within).is_none()
-    {
-        verdict = verdict.merge(Verdict::unknown(format!("`{title}`: the run ended before it had to fire")));
-    }
-    let Some(gone) = state.gone else {
-        return verdict.merge(Verdict::unknown(format!("`{title}`: the recovery was not watched")));
-    };
-    verdict.merge(match recovery(state, planned, known, gone) {
-        Recovered::Since(_) => Verdict::held(),
-        Recovered::Broken => {
-            let within = state.plan.recovers_within;
-            Verdict::broken(format!("`{title}` did not recover within {within} of the fault being gone"))
-        }
-        Recovered::NotYet | Recovered::NoData => {
-            Verdict::unknown(format!("`{title}` has too few windows with data after the fault was gone"))
-        }
-    })
 }
 
 /// Everything of the run that may still be in the account, with what to do about it.
@@ -203,8 +124,12 @@ mod tests {
 
     use super::*;
     use crate::account::{AccountName, Metric, Query, Resource, ResourceKind, Sample, Window};
+    use crate::judge::weighing::Alpha;
+    use crate::plan::{Bound, DuringFault, Plan, SignalPlan};
     use crate::run::RunId;
-    use crate::units::Span;
+    use crate::run::event::Phase;
+    use crate::run::state::{Seen, SignalState, StepState};
+    use crate::units::{Share, Span, Time};
 
     const MINUTE: Span = Span::from_mins(1);
 
@@ -220,8 +145,9 @@ mod tests {
             query: Query { metric: Metric::Depth, resource },
             bound,
             every: MINUTE,
-            breaks_at: 2,
-            out_of: 3,
+            tolerating: Share::percent(5),
+            must_catch: Share::ALL,
+            stop_at: None,
             during_fault,
         }
     }
@@ -236,10 +162,10 @@ mod tests {
             };
             let breaks = value.is_some_and(|value| !signal.bound.holds(value));
             let window = Window { from: minute(n), to: minute(n + 1) };
-            Seen { phase, window, sample: Sample { value: *value, of: None }, breaks }
+            Seen { phase, window, sample: Sample { value: *value, of: None }, own: 0, breaks }
         };
         let windows = (0..).zip(values).map(seen).collect();
-        let plan = crate::plan::Plan {
+        let plan = Plan {
             run: RunId("run".into()),
             title: String::new(),
             because: String::new(),
@@ -250,6 +176,7 @@ mod tests {
             seed: 0,
             baseline: MINUTE * 5,
             recovers_within: MINUTE * 3,
+            alpha: Alpha::USUAL,
             longest: MINUTE * 60,
             changes: BTreeMap::new(),
             steps: Vec::new(),
@@ -260,7 +187,7 @@ mod tests {
             permissions: Vec::new(),
             warnings: Vec::new(),
         };
-        let effective = super::super::state::StepState { effective: Some(minute(5)), ..Default::default() };
+        let effective = StepState { effective: Some(minute(5)), ..Default::default() };
         State {
             plan: Arc::new(plan),
             started: Time::EPOCH,
@@ -280,41 +207,48 @@ mod tests {
         }
     }
 
-    fn values(fault: Option<f64>, recovery: &[f64]) -> Vec<Option<f64>> {
-        let mut values = vec![Some(0.0); 5];
-        values.extend(vec![fault; 5]);
-        values.extend(recovery.iter().map(|value| Some(*value)));
-        values
+    fn values(fault: &[Option<f64>; 5], recovery: &[f64]) -> Vec<Option<f64>> {
+        let recovery = recovery.iter().map(|value| Some(*value));
+        [Some(0.0); 5].into_iter().chain(*fault).chain(recovery).collect()
     }
 
     #[test]
-    fn held_takes_five_windows_with_data_in_each_phase() {
-        let signal = || planned(Bound::AtMost(5.0), DuringFault::MustHold);
-        let held = verdict(&state(signal(), &values(Some(1.0), &[0.0; 5])));
-        assert_eq!(held, Verdict::held());
-        let mut silent = values(Some(1.0), &[0.0; 5]);
-        silent[6] = None;
-        let unknown = verdict(&state(signal(), &silent));
-        assert_eq!(unknown.finding, Finding::Unknown);
-        assert!(unknown.reasons.iter().any(|reason| reason.contains("4 windows of the fault")), "{unknown:?}");
+    fn held_takes_enough_windows_with_data() {
+        let at = |fault: &[Option<f64>; 5], recovery: &[f64]| {
+            verdict(&state(planned(Bound::AtMost(5.0), DuringFault::MustHold), &values(fault, recovery)))
+        };
+        assert_eq!(at(&[Some(1.0); 5], &[0.0; 5]), Verdict::held());
+        let (some, none) = (Some(1.0), None);
+        for (fault, recovery, why) in [
+            ([none; 5], 5, "has no data in the 5 windows with the faults in"),
+            ([some, some, none, none, none], 5, "too little was seen to call it held"),
+            ([some; 5], 2, "was not seen steady after the faults were gone"),
+        ] {
+            let unknown = at(&fault, &vec![0.0; recovery]);
+            assert_eq!(unknown.finding, Finding::Unknown);
+            assert!(unknown.reasons.iter().any(|reason| reason.contains(why)), "{why}: {unknown:?}");
+        }
     }
 
     #[test]
     fn what_may_break_must_recover_in_time() {
-        let signal = || planned(Bound::AtMost(5.0), DuringFault::MayBreak);
-        let at = |recovery: &[f64]| verdict(&state(signal(), &values(Some(99.0), recovery))).finding;
+        let at = |recovery: &[f64]| {
+            let signal = planned(Bound::AtMost(5.0), DuringFault::MayBreak);
+            verdict(&state(signal, &values(&[Some(99.0); 5], recovery))).finding
+        };
         // Steady from minute 12 on: two minutes after the fault was gone, of three.
         assert_eq!(at(&[99.0, 99.0, 0.0, 0.0, 0.0, 0.0, 0.0]), Finding::Held);
         assert_eq!(at(&[99.0; 10]), Finding::Broken);
-        // Steady, but too late.
-        assert_eq!(at(&[99.0, 99.0, 99.0, 99.0, 99.0, 0.0, 0.0, 0.0, 0.0, 0.0]), Finding::Broken);
+        // Steady, and late by two windows, which is too little evidence of either.
+        assert_eq!(at(&[99.0, 99.0, 99.0, 99.0, 99.0, 0.0, 0.0, 0.0, 0.0, 0.0]), Finding::Unknown);
         // Not watched to the end: nobody knows.
         assert_eq!(at(&[99.0, 99.0]), Finding::Unknown);
     }
 
     #[test]
     fn a_fault_that_was_not_seen_is_never_a_pass() {
-        let mut state = state(planned(Bound::AtMost(5.0), DuringFault::MustHold), &values(Some(1.0), &[0.0; 5]));
+        let signal = planned(Bound::AtMost(5.0), DuringFault::MustHold);
+        let mut state = state(signal, &values(&[Some(1.0); 5], &[0.0; 5]));
         state.steps[0].effective = None;
         assert_eq!(verdict(&state).finding, Finding::Unknown);
     }

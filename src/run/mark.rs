@@ -10,6 +10,7 @@ use super::RunId;
 use super::event::{Event, Recorded};
 use crate::account::{Resource, Setting, Value};
 use crate::faults::FaultName;
+use crate::judge::weighing::Alpha;
 use crate::plan::{Change, ChangeId, Cleanup, Emission, Evidence, Plan, Step};
 use crate::units::{Span, Time};
 
@@ -201,6 +202,7 @@ fn empty_plan(mark: &Mark) -> Plan {
         seed: 0,
         baseline: Span::ZERO,
         recovers_within: Span::ZERO,
+        alpha: Alpha::USUAL,
         longest: mark.latest_end.since(mark.made_at),
         changes: BTreeMap::new(),
         steps: Vec::new(),

@@ -4,6 +4,7 @@ mod advance;
 pub mod conclude;
 pub mod driver;
 pub mod event;
+pub mod judging;
 pub mod machine;
 pub mod mark;
 pub mod state;

@@ -86,6 +86,9 @@ pub struct Seen {
     pub phase: Phase,
     pub window: Window,
     pub sample: Sample,
+    /// How much of a count may be this run's own messages, which are not held against the bound.
+    pub own: u32,
+    /// Whether this window alone is outside of the bound.
     pub breaks: bool,
 }
 
@@ -129,8 +132,9 @@ impl State {
                 self.entered.insert(*phase, at);
             }
             Event::Sampled { signal, phase, window, sample, breaks } => {
+                let own = self.plan.signals.get(*signal).map_or(0, |planned| self.own_part(planned));
                 if let Some(known) = self.signals.get_mut(*signal) {
-                    known.windows.push(Seen { phase: *phase, window: *window, sample: *sample, breaks: *breaks });
+                    known.windows.push(Seen { phase: *phase, window: *window, sample: *sample, own, breaks: *breaks });
                 }
             }
             Event::SignalBroken { signal, window } => {

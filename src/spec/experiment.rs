@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::hypothesis::{Breaking, SignalItem, Steadiness};
+use super::hypothesis::{SignalItem, Steadiness};
 use super::leaf::{AlarmName, HypothesisName, TargetName, Version};
 use super::read::FromNode;
 use super::reader::Reader;
@@ -40,12 +40,18 @@ record! {
         pub faults: Vec<Inject>,
         /// By when every hypothesis must hold again, counted from the last fault seen gone.
         pub recovers_within: Span,
+        /// How often a run like this may be called broken though every hypothesis holds: once in a hundred runs. The signals
+        /// share it.
+        pub alpha: Share = ALPHA,
         /// Requests that squall itself makes, from the start of the baseline to the end of the recovery.
         pub load: Vec<Load> = Vec::new(),
         /// When to stop early.
         pub guards: Guards = Guards::default(),
     }
 }
+
+/// One run in a hundred.
+const ALPHA: Share = Share::percent(1);
 
 record! {
     /// One fault on the timeline. Faults may follow one another or overlap.
@@ -237,8 +243,16 @@ pub struct Judged {
     pub because: Option<String>,
     /// Length of a window.
     pub every: Span,
-    pub breaks: Breaking,
+    /// How bad it would have to become to be caught for sure, or else the run says nothing.
+    pub must_catch: Share,
     pub during_fault: DuringFault,
+}
+
+impl Judged {
+    /// Whether it is judged by evidence, and so has a part of alpha.
+    pub fn has_tolerance(&self) -> bool {
+        self.signal.tolerates().get() > 0.0
+    }
 }
 
 impl HypothesisItem {
@@ -270,11 +284,13 @@ impl AlarmItem {
                 metric: crate::account::Metric::AlarmState,
                 subject: super::sentence::Subject { name: name.0.clone(), kind: None },
                 bound: crate::plan::Bound::FiresWithin(*fires_within),
+                tolerating: None,
+                stop_at: None,
                 text,
             },
             because: self.because.clone(),
             every: steady.every,
-            breaks: steady.breaks,
+            must_catch: Share::ALL,
             during_fault: steady.during_fault,
         }
     }
@@ -303,7 +319,7 @@ hypotheses:
   - signal: calls of worker at least 1
     because: Otherwise nothing is measured.
     every: 5m
-    breaks_at: 1 of 1
+    must_catch: 50 %
     during_fault: may_break
 baseline: 5m
 faults:

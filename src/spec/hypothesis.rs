@@ -1,18 +1,10 @@
 //! The format of a hypothesis: `hypotheses/*.yaml`, the steady state in words that users would use.
 
-use std::fmt;
-use std::str::FromStr;
-
 use super::experiment::Judged;
-use super::finding::Code;
 use super::leaf::Version;
-use super::read::FromNode;
-use super::reader::Reader;
-use super::shape::{Leaf, Shape};
 use super::signal::Signal;
-use super::yaml::Node;
 use crate::plan::DuringFault;
-use crate::units::Span;
+use crate::units::{Share, Span};
 use crate::{record, words};
 
 record! {
@@ -29,8 +21,6 @@ record! {
         pub signals: Vec<SignalItem>,
         /// The length of a window: one value of each signal. Metrics that CloudWatch publishes come once a minute.
         pub every: Span = EVERY,
-        /// When a signal is broken: at so many of so many windows in a row that have data.
-        pub breaks_at: Breaking = Breaking::default(),
         /// Whether it must hold while the faults are in, or may break then and must have recovered in time.
         pub during_fault: DuringFault = DuringFault::MustHold,
     }
@@ -48,8 +38,10 @@ record! {
         pub because: Option<String>,
         /// The length of a window, if not the hypothesis's (in an experiment `1m`).
         pub every: Option<Span>,
-        /// When it is broken, if not the hypothesis's (in an experiment `2 of 3`).
-        pub breaks_at: Option<Breaking>,
+        /// How bad it would have to become to be caught for sure, or else the run says nothing: a share of the requests, or of
+        /// the windows where the bound is a level. Left away, it is ten times what is tolerated and at least `20 %`, and of
+        /// windows `100 %`.
+        pub must_catch: Option<Share>,
         /// Whether it must hold while the faults are in, if not the hypothesis's (in an experiment `must_hold`).
         pub during_fault: Option<DuringFault>,
     }
@@ -63,7 +55,7 @@ impl SignalItem {
             signal: self.signal.0.clone(),
             because: self.because.clone(),
             every: self.every.unwrap_or(steady.every),
-            breaks: self.breaks_at.unwrap_or(steady.breaks),
+            must_catch: self.must_catch.unwrap_or_else(|| self.signal.0.usual_rise()),
             during_fault: self.during_fault.unwrap_or(steady.during_fault),
         }
     }
@@ -73,82 +65,20 @@ impl SignalItem {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Steadiness {
     pub every: Span,
-    pub breaks: Breaking,
     pub during_fault: DuringFault,
 }
 
 impl Default for Steadiness {
     fn default() -> Steadiness {
-        Steadiness { every: EVERY, breaks: Breaking::default(), during_fault: DuringFault::MustHold }
+        Steadiness { every: EVERY, during_fault: DuringFault::MustHold }
     }
 }
 
 impl Hypothesis {
     /// Its signals as they are judged.
     pub fn judged(&self) -> Vec<Judged> {
-        let steady = Steadiness { every: self.every, breaks: self.breaks_at, during_fault: self.during_fault };
+        let steady = Steadiness { every: self.every, during_fault: self.during_fault };
         self.signals.iter().map(|item| item.judged(&self.title, &steady)).collect()
-    }
-}
-
-/// When a signal is broken: at `count` of `of` windows in a row that have data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Breaking {
-    pub count: u32,
-    pub of: u32,
-}
-
-impl Default for Breaking {
-    /// One odd minute is no outage, and two in three are.
-    fn default() -> Breaking {
-        Breaking { count: 2, of: 3 }
-    }
-}
-
-impl fmt::Display for Breaking {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {}", self.count, self.of)
-    }
-}
-
-impl FromStr for Breaking {
-    type Err = ();
-
-    /// `2 of 3`.
-    fn from_str(text: &str) -> Result<Breaking, ()> {
-        let (count, of) = text.split_once(" of ").ok_or(())?;
-        let breaking = Breaking { count: count.trim().parse().map_err(drop)?, of: of.trim().parse().map_err(drop)? };
-        (breaking.count >= 1 && breaking.count <= breaking.of && breaking.of <= MOST_WINDOWS)
-            .then_some(breaking)
-            .ok_or(())
-    }
-}
-
-/// More windows than this, and nothing would ever be seen to break.
-const MOST_WINDOWS: u32 = 60;
-
-impl FromNode for Breaking {
-    fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        let text = reader.text(node, &Self::shape())?;
-        text.parse()
-            .map_err(|()| {
-                let what = format!("`{}` does not say at how many of how many windows", text.trim());
-                reader.report(Code::BadValue, node.at, what, "write for example `2 of 3`; at most 60 windows");
-            })
-            .ok()
-    }
-
-    fn shape() -> Shape {
-        Shape::Leaf(Leaf {
-            name: "so many of so many",
-            json_type: "string",
-            pattern: "^\\s*[0-9]+ of [0-9]+\\s*$",
-            examples: &["2 of 3", "1 of 1"],
-        })
-    }
-
-    fn to_json(&self) -> serde_json::Value {
-        self.to_string().into()
     }
 }
 

@@ -26,6 +26,8 @@ const SIGNAL: Leaf = Leaf {
         "share of ShopApi slower than 800 ms is at most 5 %",
         "depth of OrdersDeadLetters stays at 0",
         "alarm OrdersBacklogAlarm stays quiet",
+        "depth of orders < 5000 tolerating 10 % of windows",
+        "failed share of ShopApi is at most 1 %, stop at 50 %",
     ],
 };
 const CONDITION: Leaf = Leaf {
@@ -77,6 +79,14 @@ impl FromNode for Condition {
         if matches!(sentence.bound, Bound::FiresWithin(_) | Bound::StaysQuiet) {
             let help = format!("write `alarm {} fires`", sentence.subject.name);
             reader.report(Code::Sentence, node.at, "a guard stops when an alarm fires", help);
+            return None;
+        }
+        if matches!(sentence.bound, Bound::TimesBaseline(_) | Bound::Spends { .. } | Bound::KeepsComing)
+            || sentence.tolerating.is_some()
+            || sentence.stop_at.is_some()
+        {
+            let help = format!("write a plain limit: `depth of {} > 5000`", sentence.subject.name);
+            reader.report(Code::Sentence, node.at, "a guard stops at a value, and weighs nothing", help);
             return None;
         }
         Some(Condition(sentence))

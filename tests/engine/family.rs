@@ -6,6 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use squall::account::{AccountName, Metric, Query, Resource, ResourceKind, Setting, Value};
 use squall::faults::FaultName;
+use squall::judge::weighing::Alpha;
 use squall::plan::{Change, ChangeId, Cleanup, Emission, Evidence, Plan, Probe, ProbeTest, Step};
 use squall::run::RunId;
 use squall::run::mark::write_marks;
@@ -83,6 +84,7 @@ fn empty(seed: u64, now: Time) -> Plan {
         seed,
         baseline: Span::from_secs(1),
         recovers_within: Span::from_secs(10),
+        alpha: Alpha::USUAL,
         longest: Span::from_mins(60),
         changes: BTreeMap::new(),
         steps: Vec::new(),

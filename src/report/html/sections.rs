@@ -173,12 +173,12 @@ fn checks(summary: &Summary) -> Markup {
                 } }
                 tbody { @for signal in &summary.signals { tr {
                     th scope="row" { (signal.query) @if signal.hypothesis != signal.title { small { (signal.hypothesis) } } }
-                    td { (signal.expected) @if signal.is_counted() { small class="whole" { (signal.breaks_at) " of " (signal.out_of) " windows of " (signal.every) } } }
+                    td { (signal.expected) @if !signal.judged().is_empty() { small { (signal.judged()) } } }
                     @for phase in phases { td { (observed(signal, phase)) } }
                     td { (chip(signal.finding)) @if !signal.why.is_empty() { small { (prose(&signal.why)) } } }
                 } } }
             } }
-            p class="soft" { "Under what is expected: how many windows in a row, of how many with data, must be outside of the bound until a signal is broken." }
+            p class="soft" { "Under what is expected: how it is judged. Where something is tolerated, evidence against the bound is gathered window by window, and a signal is broken when chance alone would explain it less than once in so many runs." }
         }
     }
 }

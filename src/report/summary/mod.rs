@@ -148,7 +148,6 @@ pub(super) struct Extras {
     unmeasured: Vec<Unmeasured>,
     changes: ledger::Tries,
     faults: faults::Tries,
-    own: signals::Own,
 }
 
 impl Summary {
@@ -160,9 +159,6 @@ impl Summary {
         for recorded in events {
             timeline.extend(narrator.tell(recorded));
             extras.take(recorded.at, &recorded.event);
-            if let (Event::Sampled { signal, .. }, Some(state)) = (&recorded.event, narrator.state()) {
-                extras.own.take(state, *signal);
-            }
         }
         let state = narrator.state()?;
         Some(Summary::from(state, extras, timeline, events.len()))
@@ -176,7 +172,7 @@ impl Summary {
         let ledger = ledger::of(state, &extras.changes);
         let recovery = signals::recovery(state);
         let stopped = state.stopping.as_ref().map(|(at, why)| Stopped { at: *at, why: stop_sentence(plan, why) });
-        let signals = signals::of(state, &extras.own);
+        let signals = signals::of(state);
         let undo = Undo::of(&ledger, state);
         let messages = faults::messages(state, &extras.faults);
         let ending = Ending::of(state);

@@ -1,18 +1,18 @@
 //! What the signals said: every window, what each phase looked like, and how long the recovery took.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::Times;
 use crate::account::{Metric, Window};
+use crate::judge::judgement::{Judgement, percent, thousands};
+use crate::judge::recovery as judge;
 use crate::plan::{Bound, DuringFault, SignalPlan};
 use crate::report::words;
-use crate::run::conclude;
 use crate::run::event::Phase;
-use crate::run::state::{Seen, SignalState, State};
+use crate::run::judging::Case;
+use crate::run::state::{Seen, State};
 use crate::run::verdict::{Finding, Verdict};
-use crate::units::{Span, Time};
+use crate::units::{Share, Span, Time};
 
 /// One signal of a hypothesis.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -39,9 +39,13 @@ pub struct SignalStory {
     pub limit: Option<f64>,
     #[serde(rename = "every_seconds", serialize_with = "super::seconds")]
     pub every: Span,
-    pub breaks_at: u32,
-    pub out_of: u32,
+    /// The share that may be outside of the bound: of requests where it is a share of them, else of windows.
+    pub tolerating: Share,
+    /// The rise that a verdict of held had to be able to catch.
+    pub must_catch: Share,
     pub during_fault: DuringFault,
+    /// What the judge found of this signal alone, with its numbers.
+    pub judgement: Judgement,
     /// The window that decided that it is broken.
     pub broken: Option<Window>,
     /// Baseline, fault, recovery; those that have a window.
@@ -62,18 +66,8 @@ pub struct Point {
     /// How many of what was counted may be messages of this run, which are not held against the bound.
     pub own: u32,
     pub breaks: bool,
-}
-
-/// How much of each window of each signal was the run's own, by the number of the signal; the state keeps only the last.
-#[derive(Debug, Default)]
-pub struct Own(BTreeMap<usize, Vec<u32>>);
-
-impl Own {
-    /// Takes in that a window of a signal closed.
-    pub fn take(&mut self, state: &State, signal: usize) {
-        let own = state.plan.signals.get(signal).map(|planned| state.own_part(planned));
-        self.0.entry(signal).or_default().extend(own);
-    }
+    /// The evidence against the bound after this window, as odds against one, where it is judged by evidence.
+    pub odds: Option<f64>,
 }
 
 /// What a signal looked like in one phase.
@@ -109,6 +103,11 @@ pub enum Recovered {
         #[serde(rename = "after_seconds", serialize_with = "super::seconds")]
         after: Span,
     },
+    /// Steady for good from a window on that began later than it should have.
+    Late {
+        #[serde(rename = "after_seconds", serialize_with = "super::seconds")]
+        after: Span,
+    },
     /// No fault is known to be gone, so there is nothing to count from.
     NotCounted,
     /// The run goes on, or died, before it was decided.
@@ -120,9 +119,12 @@ pub enum Recovered {
 }
 
 /// The signals, in the order of the plan.
-pub fn of(state: &State, own: &Own) -> Vec<SignalStory> {
-    let tell = |(index, (plan, seen)): (usize, (&SignalPlan, &SignalState))| {
-        let (finding, why) = finding(state, plan, seen);
+pub fn of(state: &State) -> Vec<SignalStory> {
+    let tell = |(index, case): (usize, Case<'_>)| {
+        let plan = case.planned();
+        let windows = case.windows();
+        let judgement = case.judgement();
+        let (finding, why) = finding(state, plan, &judgement);
         SignalStory {
             number: index + 1,
             hypothesis: plan.hypothesis.clone(),
@@ -136,23 +138,23 @@ pub fn of(state: &State, own: &Own) -> Vec<SignalStory> {
             bound: plan.bound,
             expected: words::bound(plan.query.metric, plan.bound),
             every: plan.every,
-            breaks_at: plan.breaks_at,
-            out_of: plan.out_of,
+            tolerating: plan.tolerating,
+            must_catch: plan.must_catch,
             during_fault: plan.during_fault,
-            broken: seen.broken,
+            judgement: Judgement { why: words::reason(state, &judgement.why), ..judgement },
+            broken: state.signals.get(index).and_then(|seen| seen.broken),
             phases: [Phase::Baseline, Phase::Fault, Phase::Undo, Phase::Recovery]
                 .into_iter()
-                .filter_map(|phase| phase_story(phase, &seen.windows))
+                .filter_map(|phase| phase_story(phase, windows))
                 .collect(),
-            windows: points(&seen.windows, own.0.get(&index).map_or(&[], Vec::as_slice)),
+            windows: windows
+                .iter()
+                .zip(case.evidence())
+                .map(|(seen, odds)| Point { odds: words::finite(odds), ..Point::from(seen) })
+                .collect(),
         }
     };
-    state.plan.signals.iter().zip(&state.signals).enumerate().map(tell).collect()
-}
-
-fn points(windows: &[Seen], own: &[u32]) -> Vec<Point> {
-    let own = own.iter().copied().chain(std::iter::repeat(0));
-    windows.iter().zip(own).map(|(seen, own)| Point { own, ..Point::from(seen) }).collect()
+    Case::all(state).enumerate().map(tell).collect()
 }
 
 impl From<&Seen> for Point {
@@ -163,8 +165,9 @@ impl From<&Seen> for Point {
             to: seen.window.to,
             value: words::finite(seen.sample.value),
             of: seen.sample.of,
-            own: 0,
+            own: seen.own,
             breaks: seen.breaks,
+            odds: None,
         }
     }
 }
@@ -184,42 +187,41 @@ fn phase_story(phase: Phase, windows: &[Seen]) -> Option<PhaseStory> {
 
 /// A signal's own verdict. A run that held says so of every signal; while the run as a whole says nothing, a bound that
 /// was kept says nothing either: under a fault that never worked it was not tested.
-fn finding(state: &State, plan: &SignalPlan, seen: &SignalState) -> (Finding, String) {
-    let own = conclude::signal(state, plan, seen);
-    let verdict = match (&state.closed, own.finding) {
-        (Some(run), _) if run.finding == Finding::Held => run.clone(),
-        (Some(run), Finding::Held) if run.finding == Finding::Unknown => run.clone(),
-        (None, Finding::Held) => Verdict::unknown("the run is not finished"),
-        _ => own,
+fn finding(state: &State, plan: &SignalPlan, judgement: &Judgement) -> (Finding, String) {
+    let of_the_run = |run: &Verdict| {
+        let name = words::quoted(&plan.title);
+        // It stands beside the signal, which need not be named again.
+        let bare = |reason: String| reason.strip_prefix(&name).map_or(reason.clone(), |rest| rest.trim().to_owned());
+        let reasons = run.reasons.iter().map(|reason| bare(words::reason(state, reason)));
+        reasons.collect::<Vec<_>>().join("; ")
     };
-    // It stands beside the signal, which need not be named again.
-    let name = words::quoted(&plan.title);
-    let bare = |reason: String| {
-        reason.strip_prefix(&name).map_or(reason.clone(), |rest| rest.trim_start_matches([':', ' ']).to_owned())
-    };
-    let why: Vec<String> = verdict.reasons.iter().map(|reason| bare(words::reason(state, reason))).collect();
-    (verdict.finding, why.join("; "))
+    match (&state.closed, judgement.finding) {
+        (Some(run), Finding::Held) if run.finding == Finding::Unknown => (Finding::Unknown, of_the_run(run)),
+        (None, Finding::Held) => (Finding::Unknown, "the run is not finished".into()),
+        (_, found) => (found, words::reason(state, &judgement.why)),
+    }
 }
 
 /// How long the signals took to be steady after the fault was gone; the slowest counts.
 pub fn recovery(state: &State) -> Recovery {
-    let tell = |(plan, seen): (&SignalPlan, &SignalState)| match state.gone {
+    let tell = |case: Case<'_>| match state.gone {
         None => Recovered::NotCounted,
-        Some(gone) => recovered(state, plan, seen, gone),
+        Some(gone) => recovered(state, &case, gone),
     };
-    let signals: Vec<Recovered> = state.plan.signals.iter().zip(&state.signals).map(tell).collect();
+    let signals: Vec<Recovered> = Case::all(state).map(tell).collect();
     let found = signals.iter().copied().max_by_key(|one| one.weight()).unwrap_or(Recovered::NotCounted);
     Recovery { gone: state.gone, within: state.plan.recovers_within, found, signals }
 }
 
-fn recovered(state: &State, plan: &SignalPlan, seen: &SignalState, gone: Time) -> Recovered {
-    let broke = || seen.windows.iter().any(|window| window.breaks && window.phase != Phase::Baseline);
-    match conclude::recovery(state, plan, seen, gone) {
-        conclude::Recovered::Since(_) if !broke() => Recovered::Throughout,
-        conclude::Recovered::Since(since) => Recovered::Steady { after: since.since(gone) },
-        conclude::Recovered::Broken => Recovered::NotSteady,
-        conclude::Recovered::NotYet if state.closed.is_none() => Recovered::Watched,
-        conclude::Recovered::NotYet | conclude::Recovered::NoData => Recovered::NoData,
+fn recovered(state: &State, case: &Case<'_>, gone: Time) -> Recovered {
+    let broke = || case.windows().iter().any(|window| window.breaks && window.phase != Phase::Baseline);
+    match case.recovered(gone) {
+        judge::Recovered::Steady { .. } if !broke() => Recovered::Throughout,
+        judge::Recovered::Steady { since } => Recovered::Steady { after: since.since(gone) },
+        judge::Recovered::Late { since } => Recovered::Late { after: since.since(gone) },
+        judge::Recovered::NotInTime { .. } => Recovered::NotSteady,
+        judge::Recovered::NotYet if state.closed.is_none() => Recovered::Watched,
+        judge::Recovered::NotYet | judge::Recovered::CannotTell => Recovered::NoData,
     }
 }
 
@@ -245,7 +247,8 @@ impl Recovered {
             Recovered::NotCounted => (2, Span::ZERO),
             Recovered::Watched => (3, Span::ZERO),
             Recovered::NoData => (4, Span::ZERO),
-            Recovered::NotSteady => (5, Span::ZERO),
+            Recovered::Late { after } => (5, after),
+            Recovered::NotSteady => (6, Span::ZERO),
         }
     }
 
@@ -254,6 +257,7 @@ impl Recovered {
         match self {
             Recovered::Throughout => "not needed".into(),
             Recovered::Steady { after } => words::span(after),
+            Recovered::Late { after } => format!("{}, late", words::span(after)),
             Recovered::NotCounted => "not counted".into(),
             Recovered::Watched => "not decided".into(),
             Recovered::NoData => "no data".into(),
@@ -266,6 +270,9 @@ impl Recovered {
         match self {
             Recovered::Throughout => "never outside of its bound".into(),
             Recovered::Steady { after } => format!("steady again {} after the fault was gone", words::span(after)),
+            Recovered::Late { after } => {
+                format!("steady again only {} after the fault was gone", words::span(after))
+            }
             Recovered::NotCounted => "not counted: no fault was seen gone".into(),
             Recovered::Watched => "not decided when the journal ends".into(),
             Recovered::NoData => "too few windows with data after the fault was gone".into(),
@@ -282,7 +289,7 @@ impl SignalStory {
 
     /// Whether the steady side is the upper one.
     fn wants_more(&self) -> bool {
-        matches!(self.bound, Bound::AtLeast(_) | Bound::Above(_))
+        matches!(self.bound, Bound::AtLeast(_) | Bound::Above(_) | Bound::KeepsComing)
     }
 
     /// What a reader asks for first: when it was outside and how far, or how near it came; for an alarm, when it fired.
@@ -318,9 +325,24 @@ impl SignalStory {
         self.windows.iter().any(|point| point.own > 0 && point.value.is_some_and(|value| value > 0.0))
     }
 
-    /// Whether it is judged by k of n windows, which an alarm that has to fire is not.
-    pub fn is_counted(&self) -> bool {
-        !matches!(self.bound, Bound::FiresWithin(_))
+    /// How it is judged, in a few words; nothing of an alarm that has to fire.
+    pub fn judged(&self) -> String {
+        let alone = format!("windows of {}", self.every);
+        match (self.bound, self.judgement.odds) {
+            (Bound::FiresWithin(_), _) => String::new(),
+            (Bound::Spends { .. }, _) => format!("counted, in {alone}"),
+            (_, None) => format!("exactly, in {alone}"),
+            (_, Some(odds)) if self.metric.is_share() => {
+                format!("on the whole, in {alone}; broken at {} to 1", thousands(odds.decides_at))
+            }
+            (_, Some(odds)) => {
+                format!(
+                    "in all but {} of {alone}; broken at {} to 1",
+                    percent(self.tolerating.get()),
+                    thousands(odds.decides_at)
+                )
+            }
+        }
     }
 
     /// What it has to do while the fault is in, in words.

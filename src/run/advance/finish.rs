@@ -1,8 +1,10 @@
 //! The end: everything settled, the fault gone, the recovery watched, and the run closed.
 
-use super::super::conclude::{self, Recovered};
+use super::super::conclude;
 use super::super::event::{Event, Phase, Settled, WriteOutcome};
+use super::super::judging::Case;
 use super::super::machine::{Asked, Machine};
+use crate::judge::recovery::Recovered;
 use crate::units::Time;
 
 impl Machine {
@@ -38,13 +40,7 @@ impl Machine {
             return self.wake_by(self.now);
         };
         let limit = self.state.started + self.state.plan.longest;
-        let undecided = self
-            .state
-            .plan
-            .signals
-            .iter()
-            .zip(&self.state.signals)
-            .any(|(planned, known)| conclude::recovery(&self.state, planned, known, gone) == Recovered::NotYet);
+        let undecided = Case::all(&self.state).any(|case| case.recovered(gone) == Recovered::NotYet);
         if undecided && self.now < limit {
             return self.wake_by(limit);
         }

@@ -1,6 +1,7 @@
 //! The timeline: from the baseline over the steps to the undo of everything.
 
 use super::super::event::{Event, Phase, Stop};
+use super::super::judging::Case;
 use super::super::machine::Machine;
 use crate::plan::ChangeId;
 use crate::units::Time;
@@ -11,11 +12,13 @@ impl Machine {
         if self.state.t0().is_some() || self.state.undoing() {
             return;
         }
-        if let Some(why) = self.baseline_breaks() {
+        let closed = self.baseline_closes();
+        let over = self.now >= closed && self.baseline_is_measured();
+        let unsteady = Case::all(&self.state).find_map(|case| case.unsteady(over));
+        if let Some(why) = unsteady {
             return self.stop(Stop::Baseline { why });
         }
-        let closed = self.baseline_closes();
-        if self.now < closed || !self.baseline_is_measured() {
+        if !over {
             return self.wake_by(closed);
         }
         match self.baseline_is_empty() {

@@ -1,18 +1,26 @@
 //! Watching: signals window by window, guards, and the evidence that a fault works.
 //!
-//! A window is measured once it is closed and published; one without a value is no data, never zero.
+//! A window is measured once it is over and published, and closes at its watermark; one without a value is no data, never
+//! zero.
 
 use super::super::event::{Event, Phase, Stop};
+use super::super::judging::Case;
 use super::super::machine::{Asked, Machine, Need};
-use super::super::state::{Seen, SignalState, State};
+use super::super::state::{Seen, State};
 use crate::account::{Call, CallError, Outcome, Query, Reply, Sample, Window};
-use crate::plan::{Bound, DuringFault, Probe, ProbeTest, SignalPlan};
+use crate::judge::ask::Reading;
+use crate::judge::watermark::Watermark;
+use crate::plan::{Bound, Probe, ProbeTest};
 use crate::units::{Span, Time};
 
 /// How many times a measurement is tried before its window counts as one without data.
 const TRIES: u32 = 3;
 /// Between two tries.
 const TRY_AGAIN: Span = Span::from_secs(5);
+/// How long after it should be there a metric is waited for; then its window closes without data.
+const LATENESS: Span = Span::from_secs(60);
+/// Between two looks at a metric that is not there yet.
+const LOOK_AGAIN: Span = Span::from_secs(20);
 /// Service metrics have periods of a minute.
 const METRIC_PERIOD: Span = Span::from_secs(60);
 /// Queue counts and alarm states are looked at this often for evidence.
@@ -25,9 +33,18 @@ const PROBE_BASELINE: usize = 5;
 /// What the machine remembers of what it watches.
 #[derive(Clone, Debug, Default)]
 pub(in crate::run) struct Watch {
-    signals: Vec<Looking>,
+    signals: Vec<Closing>,
     guards: Vec<Looking>,
     probes: Vec<Vec<Looking>>,
+}
+
+/// The windows of one signal, closed one after another.
+#[derive(Clone, Debug, Default)]
+struct Closing {
+    /// None before the first look.
+    watermark: Option<Watermark>,
+    tries: u32,
+    not_before: Time,
 }
 
 /// The next window of one query.
@@ -47,7 +64,7 @@ impl Watch {
     pub(in crate::run) fn over(state: &State) -> Watch {
         let plan = &state.plan;
         Watch {
-            signals: vec![Looking::default(); plan.signals.len()],
+            signals: vec![Closing::default(); plan.signals.len()],
             guards: vec![Looking::default(); plan.stops.len()],
             probes: plan.steps.iter().map(|step| vec![Looking::default(); step.evidence.any.len()]).collect(),
         }
@@ -64,7 +81,6 @@ impl Machine {
         if self.may_do() || self.watches_recovery() {
             for signal in 0..self.state.plan.signals.len() {
                 self.look_at_signal(signal);
-                self.expect_alarm(signal);
             }
         }
         if self.may_do() {
@@ -80,19 +96,21 @@ impl Machine {
             return;
         }
         let first = self.state.baseline_from();
-        let (Some(planned), Some(looking)) = (self.state.plan.signals.get(signal), self.watch.signals.get_mut(signal))
+        let (Some(planned), Some(closing)) = (self.state.plan.signals.get(signal), self.watch.signals.get_mut(signal))
         else {
             return;
         };
-        let from = *looking.next.get_or_insert(first);
-        let window = Window { from, to: from + planned.every };
-        let due = (window.to + planned.query.metric.delay()).max(looking.not_before);
+        let (delay, every) = (planned.query.metric.delay(), planned.every);
+        // A count that is read directly is there at once, or it is another moment's.
+        let patience = if delay == Span::ZERO { every.max(DIRECT_TOLERANCE) } else { delay + LATENESS };
+        let watermark = closing.watermark.get_or_insert_with(|| Watermark::from(first, every, patience));
+        let window = Window { from: watermark.next(), to: watermark.next() + every };
+        let due = (window.to + delay).max(closing.not_before);
         if self.now < due {
             return self.wake_by(due);
         }
-        let direct = planned.query.metric.delay() == Span::ZERO;
-        if direct && self.now >= window.to + planned.every.max(DIRECT_TOLERANCE) {
-            return self.take_sample(signal, window, Sample { value: None, of: None });
+        if self.now >= watermark.closes_at() && (delay == Span::ZERO || closing.tries > 0) {
+            return self.close_windows(signal);
         }
         let call = Call::Measure { query: planned.query.clone(), window };
         self.call(Asked::Signal(signal), call, Need::Nothing);
@@ -101,37 +119,58 @@ impl Machine {
     pub(in crate::run) fn measured(&mut self, signal: usize, outcome: Outcome) {
         let now = self.now;
         let plan = self.state.plan.clone();
-        let (Some(planned), Some(looking)) = (plan.signals.get(signal), self.watch.signals.get_mut(signal)) else {
+        let (Some(planned), Some(closing)) = (plan.signals.get(signal), self.watch.signals.get_mut(signal)) else {
             return;
         };
-        let from = looking.next.unwrap_or(now);
-        let window = Window { from, to: from + planned.every };
+        let Some(watermark) = &mut closing.watermark else { return };
+        let window = Window { from: watermark.next(), to: watermark.next() + planned.every };
+        closing.tries += 1;
+        let late = planned.query.metric.delay() > Span::ZERO && now < watermark.closes_at();
         match outcome {
-            Ok(Reply::Sample(sample)) => self.take_sample(signal, window, sample),
+            // Nothing is published yet, or nothing will be: the watermark tells.
+            Ok(Reply::Sample(Sample { value: None, .. })) if late => closing.not_before = now + LOOK_AGAIN,
+            Ok(Reply::Sample(sample)) => watermark.arrives(window.from, sample.value, sample.of),
+            _ if closing.tries < TRIES => closing.not_before = now + TRY_AGAIN,
             outcome => {
-                looking.tries += 1;
-                looking.not_before = now + TRY_AGAIN;
-                if looking.tries >= TRIES {
-                    let error = outcome.err().unwrap_or(CallError::Unknown("a wrong kind of answer".into()));
-                    self.record(Event::Unmeasured { query: planned.query.clone(), window, error });
-                    self.take_sample(signal, window, Sample { value: None, of: None });
-                }
+                watermark.arrives(window.from, None, None);
+                let error = outcome.err().unwrap_or(CallError::Unknown("a wrong kind of answer".into()));
+                self.record(Event::Unmeasured { query: planned.query.clone(), window, error });
             }
+        }
+        self.close_windows(signal);
+    }
+
+    /// Takes in the windows that are closed, in order.
+    fn close_windows(&mut self, signal: usize) {
+        let now = self.now;
+        let Some(closing) = self.watch.signals.get_mut(signal) else { return };
+        let Some(watermark) = &mut closing.watermark else { return };
+        let closed = watermark.close(now);
+        if !closed.is_empty() {
+            closing.tries = 0;
+            closing.not_before = Time::EPOCH;
+        }
+        for reading in closed {
+            let sample = Sample { value: reading.value, of: reading.of };
+            self.take_sample(signal, Window { from: reading.from, to: reading.to }, sample);
         }
     }
 
     fn take_sample(&mut self, signal: usize, window: Window, sample: Sample) {
-        let plan = self.state.plan.clone();
-        let (Some(planned), Some(looking)) = (plan.signals.get(signal), self.watch.signals.get_mut(signal)) else {
-            return;
-        };
-        looking.next = Some(window.to);
-        looking.tries = 0;
-        looking.not_before = Time::EPOCH;
         let phase = self.phase_of(window);
-        let breaks = sample.value.is_some_and(|value| self.breaks(planned, phase, value));
+        let breaks = self.is_outside(signal, phase, window, sample);
         self.record(Event::Sampled { signal, phase, window, sample, breaks });
+        if phase == Phase::Baseline {
+            return;
+        }
         self.judge(signal);
+        let Some(case) = Case::of(&self.state, signal) else { return };
+        if let Some(value) = case.is_beyond_the_rail()
+            && self.may_do()
+        {
+            let title = case.planned().title.clone();
+            self.stop(Stop::Guard { title, value });
+        }
     }
 
     fn phase_of(&self, window: Window) -> Phase {
@@ -145,50 +184,28 @@ impl Machine {
         }
     }
 
-    fn breaks(&self, planned: &SignalPlan, phase: Phase, value: f64) -> bool {
-        let own = f64::from(self.state.own_part(planned));
-        let value = if own > 0.0 { (value - own).max(value.min(0.0)) } else { value };
-        match (&planned.bound, phase) {
-            (Bound::FiresWithin(_), Phase::Fault | Phase::Undo) => false,
-            (bound, _) => !bound.holds(value),
+    /// Whether a window alone is outside of its bound. That decides nothing, and a reader wants to see it.
+    fn is_outside(&self, signal: usize, phase: Phase, window: Window, sample: Sample) -> bool {
+        let Some(planned) = self.state.plan.signals.get(signal) else { return false };
+        let seen = Seen { phase, window, sample, own: self.state.own_part(planned), breaks: false };
+        let reading = Reading::from(&seen);
+        match planned.bound {
+            Bound::FiresWithin(_) if matches!(phase, Phase::Fault | Phase::Undo) => false,
+            Bound::TimesBaseline(_) | Bound::Spends { .. } | Bound::KeepsComing => {
+                let outside = |case: Case<'_>| case.criterion().is_outside(&reading);
+                phase != Phase::Baseline && Case::of(&self.state, signal).is_some_and(outside)
+            }
+            bound => reading.value.is_some_and(|value| !bound.holds(value)),
         }
     }
 
-    /// Decides a signal that must hold while the fault is in. The others are decided at the end of the recovery.
+    /// Decides a signal that is broken for sure. What may break while the faults are in is decided at the end.
     fn judge(&mut self, signal: usize) {
-        let plan = self.state.plan.clone();
-        let (Some(planned), Some(known)) = (plan.signals.get(signal), self.state.signals.get(signal)) else { return };
-        if planned.during_fault == DuringFault::MayBreak || matches!(planned.bound, Bound::FiresWithin(_)) {
-            return;
-        }
-        if known.broken.is_none()
-            && let Some(window) = known.broken_by(planned, |seen| seen.phase != Phase::Baseline)
-        {
+        let Some(case) = Case::of(&self.state, signal) else { return };
+        let decided = self.state.signals.get(signal).is_none_or(|known| known.broken.is_some());
+        if !decided && let Some(window) = case.broken() {
             self.record(Event::SignalBroken { signal, window });
             self.stop(Stop::Broken { signal });
-        }
-    }
-
-    /// An alarm that should have fired by now, and did not, breaks its hypothesis.
-    fn expect_alarm(&mut self, signal: usize) {
-        let (Some(planned), Some(known)) = (self.state.plan.signals.get(signal), self.state.signals.get(signal)) else {
-            return;
-        };
-        let (Bound::FiresWithin(within), Some(effect)) = (planned.bound, self.state.first_effect()) else { return };
-        let limit = effect + within;
-        let stopped_before = self.state.entered.get(&Phase::Undo).is_some_and(|undo| *undo < limit);
-        if stopped_before || known.broken.is_some() || known.fired_by(limit).is_some() {
-            return;
-        }
-        match known.windows.last() {
-            Some(last) if last.window.to >= limit && last.phase != Phase::Baseline => {
-                let window = last.window;
-                self.record(Event::SignalBroken { signal, window });
-                self.stop(Stop::Broken { signal });
-            }
-            // Past the limit the next window decides, and its own time wakes.
-            _ if self.now < limit => self.wake_by(limit),
-            _ => {}
         }
     }
 
@@ -358,18 +375,10 @@ impl Machine {
         let plan = &self.state.plan;
         let signals = self.watch.signals.iter().zip(&plan.signals);
         let steps = self.watch.probes.iter().zip(&plan.steps);
-        signals.into_iter().all(|(looking, planned)| looking.next.is_some_and(|next| next + planned.every > until))
-            && steps.into_iter().all(|(probes, step)| {
-                probes.iter().zip(&step.evidence.any).all(|(looking, asked)| looking.baseline_is_known(asked))
-            })
-    }
-
-    /// Why the baseline is not steady, if it is not.
-    pub(in crate::run) fn baseline_breaks(&self) -> Option<String> {
-        let plan = &self.state.plan;
-        plan.signals.iter().zip(&self.state.signals).find_map(|(planned, known)| {
-            let window = known.broken_by(planned, |seen| seen.phase == Phase::Baseline)?;
-            Some(format!("`{}` did not hold before any fault, at {}", planned.title, window.from))
+        signals.into_iter().all(|(closing, planned)| {
+            closing.watermark.as_ref().is_some_and(|watermark| watermark.next() + planned.every > until)
+        }) && steps.into_iter().all(|(probes, step)| {
+            probes.iter().zip(&step.evidence.any).all(|(looking, asked)| looking.baseline_is_known(asked))
         })
     }
 
@@ -408,28 +417,6 @@ impl ProbeTest {
             (ProbeTest::RisesBy(rise), Some(mean)) => value >= mean + rise,
             (_, None) => false,
         }
-    }
-}
-
-impl SignalState {
-    /// The window at which `breaks_at` of the last `out_of` windows with data broke the bound, among those of `phases`.
-    pub fn broken_by(&self, planned: &SignalPlan, phases: impl Fn(&Seen) -> bool) -> Option<Window> {
-        let with_data: Vec<&Seen> =
-            self.windows.iter().filter(|seen| phases(seen) && seen.sample.value.is_some()).collect();
-        let (breaks_at, out_of) = (planned.breaks_at.max(1) as usize, planned.out_of.max(1) as usize);
-        (0..with_data.len()).find_map(|last| {
-            let recent = &with_data[(last + 1).saturating_sub(out_of)..=last];
-            let broken = recent.iter().filter(|seen| seen.breaks).count();
-            (broken >= breaks_at).then(|| recent[recent.len() - 1].window)
-        })
-    }
-
-    /// When an alarm was first seen to be in ALARM after the baseline, if by `limit`.
-    pub fn fired_by(&self, limit: Time) -> Option<Time> {
-        let fired = |seen: &&Seen| {
-            seen.phase != Phase::Baseline && seen.window.to <= limit && seen.sample.value.is_some_and(|v| v > 0.0)
-        };
-        self.windows.iter().find(fired).map(|seen| seen.window.to)
     }
 }
 

@@ -2,8 +2,10 @@
 
 use crate::account::{AccountName, Selector};
 use crate::faults::FaultSpec;
-use crate::plan::Bound;
-use crate::run::conclude::WINDOWS_TO_HOLD;
+use crate::judge::power::{Stakes, Volume};
+use crate::judge::recovery::{STEADY, watched_after};
+use crate::judge::weighing::Alpha;
+use crate::plan::{Bound, DuringFault};
 use crate::spec::experiment::{Experiment, HypothesisItem, Judged};
 use crate::spec::finding::{Code, Findings};
 use crate::spec::load::ExperimentFiles;
@@ -14,6 +16,10 @@ use crate::units::Span;
 const BETWEEN: Span = Span::from_mins(2);
 /// What the undo takes, and what metrics need to be published, beyond the times of the file.
 const SLACK: Span = Span::from_mins(4);
+/// Requests in a window that leave nothing to wish for.
+const PLENTY: u64 = 1000;
+/// What is not caught within so many windows is not caught.
+const MOST_WINDOWS: usize = 40;
 
 pub(super) fn check(files: &ExperimentFiles, findings: &mut Findings) {
     let experiment = &files.experiment;
@@ -61,6 +67,11 @@ fn zeros(experiment: &Loaded<Experiment>, findings: &mut Findings) {
             let at = experiment.place(&format!("load/{index}/at_most"));
             findings.push(experiment.finding(Code::Zero, at, "no request is made").help("write how many there may be"));
         }
+    }
+    if !(0.0..=0.5).contains(&value.alpha.get()) || value.alpha.get() <= 0.0 {
+        let what = format!("{} of false alarms cannot be had", value.alpha);
+        let help = "write for example `1 %`; above `50 %` an alarm says nothing";
+        findings.push(experiment.finding(Code::Zero, experiment.place("alpha"), what).help(help));
     }
     if value.guards.hits_at_most == 0 {
         let at = experiment.place("guards/hits_at_most");
@@ -114,7 +125,7 @@ fn cut_short(experiment: &Loaded<Experiment>, judged: &[Judged], findings: &mut 
     let longest = value.guards.longest;
     let faults = value.baseline + value.faults_end();
     let every = judged.iter().map(|judged| judged.every).max().unwrap_or_default();
-    let whole = faults + value.recovers_within + every * (windows() + 1) + SLACK;
+    let whole = faults + value.recovers_within + watched_after(every) + SLACK;
     let last = value.faults.iter().enumerate().max_by_key(|(_, inject)| inject.at + inject.lasts);
     let at = match &value.guards.longest {
         _ if experiment.tree.get("guards").is_some_and(|guards| guards.get("longest").is_some()) => {
@@ -137,40 +148,66 @@ fn cut_short(experiment: &Loaded<Experiment>, judged: &[Judged], findings: &mut 
     whole
 }
 
-/// Held takes five windows with data of each signal in each phase.
+/// Held takes five windows of the baseline with data, and with the faults in so many that a rise that matters would be
+/// caught.
 fn too_short(experiment: &Loaded<Experiment>, judged: &[Judged], findings: &mut Findings) {
     let value = &experiment.value;
     let Some(slowest) = judged.iter().max_by_key(|judged| judged.every) else { return };
-    let every = slowest.every;
     let mut short = |path: &str, what: String, help: String| {
         findings.push(experiment.finding(Code::NeverHeld, experiment.place(path), what).help(help));
     };
-    let enough = every * windows();
+    let enough = slowest.every * i64::try_from(STEADY).unwrap_or(5);
     if value.baseline < enough && value.baseline > Span::ZERO {
         let what = format!(
-            "a baseline of {} has fewer than {} windows of {every} of `{}`, so it can never be judged held",
-            value.baseline,
-            windows(),
-            slowest.signal
+            "a baseline of {} has fewer than {STEADY} windows of {} of `{}`, so it can never be judged held",
+            value.baseline, slowest.every, slowest.signal
         );
         short("baseline", what, format!("write `baseline: {enough}` or more"));
     }
     let first = value.faults.iter().map(|inject| inject.at).min().unwrap_or_default();
     let there = value.faults_end() - first;
-    // Windows lie on the clock, so that the fault begins in the middle of one.
-    let enough = every * (windows() + 1);
     let last = value.faults.iter().enumerate().max_by_key(|(_, inject)| inject.at + inject.lasts);
+    let Some(alpha) = Alpha::new(value.alpha.get()) else { return };
+    let alpha = alpha.among(judged.iter().filter(|judged| judged.has_tolerance()).count());
+    let needs = judged.iter().filter(|judged| judged.during_fault == DuringFault::MustHold);
+    let needs = needs.filter_map(|judged| Some((needed(judged, alpha)?, judged)));
     if let Some((index, _)) = last
+        && let Some((enough, judged)) = needs.max_by_key(|(enough, _)| *enough)
         && there < enough
         && there > Span::ZERO
     {
+        let (of, must) = match judged.signal.metric.is_share() {
+            true => ("a rise to", judged.must_catch),
+            false => ("a breach in", judged.must_catch),
+        };
         let what = format!(
-            "faults of {there} have fewer than {} whole windows of {every} of `{}`, so it can never be judged held",
-            windows(),
-            slowest.signal
+            "faults of {there} are too short to catch {of} {must} of `{}` for sure, so it can never be judged held",
+            judged.signal
         );
         short(&format!("faults/{index}/for"), what, format!("let the faults last for {enough} or more"));
     }
+}
+
+/// How long the faults must last for a signal's rise to be caught, with all the traffic that one could wish for. `None`
+/// where it is not judged by evidence, or where no time is enough.
+fn needed(judged: &Judged, alpha: Alpha) -> Option<Span> {
+    let tolerated = judged.signal.tolerates().get();
+    let limit = match judged.signal.bound {
+        Bound::AtMost(_) | Bound::AtLeast(_) | Bound::Below(_) | Bound::Above(_) => MOST_WINDOWS,
+        _ => return None,
+    };
+    if !judged.has_tolerance() {
+        return None;
+    }
+    let of = if judged.signal.metric.is_share() { PLENTY } else { 1 };
+    let catches = |windows: usize| {
+        let horizon = u32::try_from(windows + STEADY).unwrap_or(u32::MAX);
+        let stakes = Stakes { tolerated, horizon, alpha: alpha.get(), usual: 0.0, clustering: 0.0 };
+        stakes.catches(judged.must_catch.get(), &vec![Volume { of: Some(of), with_fault: true }; windows])
+    };
+    let windows = (1..=limit).find(|windows| catches(*windows))?;
+    // Windows lie on the clock, so that the fault begins in the middle of one.
+    Some(judged.every * i64::try_from(windows + 1).unwrap_or(i64::MAX))
 }
 
 /// An alarm must have the time to fire before the faults are undone.
@@ -218,10 +255,6 @@ fn too_quiet(experiment: &Loaded<Experiment>, judged: &[Judged], whole: Span, fi
             findings.push(experiment.finding(Code::NeverHeld, at, what).help(help));
         }
     }
-}
-
-fn windows() -> i64 {
-    i64::try_from(WINDOWS_TO_HOLD).unwrap_or(5)
 }
 
 /// To whole minutes.

@@ -11,7 +11,9 @@ use std::ops::Range;
 
 use super::shape::one_of;
 use crate::account::{Metric, ResourceKind};
+use crate::judge::judgement::usual_rise;
 use crate::plan::Bound;
+use crate::units::Share;
 pub use parser::sentence;
 
 /// What a sentence says: a measurement of one resource, and a bound.
@@ -21,6 +23,10 @@ pub struct Sentence {
     pub subject: Subject,
     /// In the metric's own unit: seconds for a duration or an age, 0 to 1 for a share.
     pub bound: Bound,
+    /// The share of windows that may be outside of it, where that is said.
+    pub tolerating: Option<Share>,
+    /// The value from which on a run stops at once, where one is said.
+    pub stop_at: Option<f64>,
     /// As it was written, blanks tidied.
     pub text: String,
 }
@@ -50,6 +56,29 @@ pub fn applies(metric: Metric) -> String {
 }
 
 impl Sentence {
+    /// The share of windows that may be outside of the bound of a level, where a sentence does not say: one in twenty.
+    pub const USUAL_TOLERANCE: f64 = 0.05;
+
+    /// What is tolerated: of the requests where the bound is a share of them, else of the windows. Nothing, of a bound that
+    /// is itself nothing, and of an alarm.
+    pub fn tolerates(&self) -> Share {
+        let level = self.tolerating.map_or(Self::USUAL_TOLERANCE, Share::get);
+        let share = match self.bound {
+            Bound::FiresWithin(_) | Bound::StaysQuiet | Bound::Spends { .. } => 0.0,
+            Bound::AtMost(limit) | Bound::Below(limit) if self.metric.is_share() => limit,
+            Bound::AtLeast(limit) | Bound::Above(limit) if self.metric.is_share() => 1.0 - limit,
+            Bound::AtMost(0.0) => self.tolerating.map_or(0.0, Share::get),
+            _ => level,
+        };
+        Share::new(share).unwrap_or_default()
+    }
+
+    /// The rise that a verdict of held must be able to have caught, where nobody says.
+    pub fn usual_rise(&self) -> Share {
+        let of_requests = self.metric.is_share() && self.bound != Bound::KeepsComing;
+        Share::new(usual_rise(of_requests, self.tolerates().get())).unwrap_or(Share::ALL)
+    }
+
     /// The kinds of resources that it may be about.
     pub fn kinds(&self) -> Vec<ResourceKind> {
         let said = self.subject.kind;

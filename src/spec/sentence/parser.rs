@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
-use super::vocabulary::{COMPARISONS, METRICS, SYNONYMS, Unit};
+use super::vocabulary::{COMPARISONS, Compare, METRICS, SYNONYMS, TIMES_BASELINE, Unit};
 use super::{NotASentence, Sentence, Subject, applies};
 use crate::account::{Metric, ResourceKind};
+use crate::judge::budget::Objective;
 use crate::plan::Bound;
 use crate::spec::read::closest;
 use crate::spec::shape::one_of;
-use crate::units::Span;
+use crate::units::{Share, Span};
 
 /// Reads a sentence with a bound. Both hypotheses and guards are read so; what only one of them may say is told apart
 /// by [`Signal`](crate::spec::signal::Signal) and [`Condition`](crate::spec::signal::Condition).
@@ -23,6 +24,8 @@ pub fn sentence(text: &str) -> Result<Sentence, NotASentence> {
         Metric::AlarmState => parser.alarm()?,
         _ => parser.bound(metric)?,
     };
+    let tolerating = parser.tolerance(metric, &bound)?;
+    let stop_at = parser.rail(metric)?;
     parser.end()?;
     if let Some(kind) = subject.kind
         && !metric.applies_to(kind)
@@ -30,7 +33,7 @@ pub fn sentence(text: &str) -> Result<Sentence, NotASentence> {
         return Err(parser.error(0..text.len(), format!("{} has no such metric", a_kind(kind)), applies(metric)));
     }
     let tidy = words.iter().map(|word| &text[word.at.clone()]).collect::<Vec<_>>().join(" ");
-    Ok(Sentence { metric, subject, bound, text: tidy })
+    Ok(Sentence { metric, subject, bound, tolerating, stop_at, text: tidy })
 }
 
 /// A word of a sentence and where it stands.
@@ -187,7 +190,7 @@ impl<'a> Parser<'a> {
             word.quoted
                 || !(is_verb(word.text)
                     || word.text.contains(['<', '>'])
-                    || ["at", "below", "above", "slower"].contains(&word.text))
+                    || ["at", "below", "above", "slower", "no"].contains(&word.text))
         });
         let kind = kind.filter(|_| followed);
         if kind.is_some() {
@@ -198,6 +201,12 @@ impl<'a> Parser<'a> {
 
     /// `is at most 1 %`, `> 5000`, `stays at 0`.
     fn bound(&mut self, metric: Metric) -> Result<Bound, NotASentence> {
+        if self.take(&["keep", "coming"]) || self.take(&["keeps", "coming"]) {
+            return Ok(Bound::KeepsComing);
+        }
+        if self.take(&["spends", "at", "most"]) || self.take(&["spend", "at", "most"]) {
+            return self.budget(metric);
+        }
         let stays = self.take(&["stays"]) || self.take(&["stay"]);
         let _ = !stays && (self.take(&["is"]) || self.take(&["are"]));
         let unit = Unit::of(metric);
@@ -225,6 +234,9 @@ impl<'a> Parser<'a> {
             }
         };
         let (at, text) = self.quantity();
+        if let Some(times) = TIMES_BASELINE.iter().find_map(|words| text.strip_suffix(words)) {
+            return self.times_baseline(at, times.trim_end(), compare);
+        }
         match unit.read(&text) {
             Some(number) => Ok(compare(number)),
             None if text.is_empty() => {
@@ -235,6 +247,111 @@ impl<'a> Parser<'a> {
                 format!("`{text}` is not {kind}, and this metric wants one"),
                 format!("write for example `{example}`"),
             )),
+        }
+    }
+
+    /// `at most 1.5 x baseline`.
+    fn times_baseline(&self, at: Range<usize>, times: &str, compare: Compare) -> Result<Bound, NotASentence> {
+        if !matches!(compare(0.0), Bound::AtMost(_)) {
+            let help = "write `at most 1.5 x baseline`";
+            return Err(self.error(at, "only an upper bound can be relative to the baseline", help));
+        }
+        match Unit::Count.read(times) {
+            Some(ratio) if ratio > 0.0 && ratio <= 1000.0 => Ok(Bound::TimesBaseline(ratio)),
+            _ => Err(self.error(
+                at,
+                format!("`{times}` does not say how many times"),
+                "write for example `1.5 x baseline`",
+            )),
+        }
+    }
+
+    /// `spends at most 2 % of the budget of 99.9 % over 30d`.
+    fn budget(&mut self, metric: Metric) -> Result<Bound, NotASentence> {
+        let example = "write `failed share of NAME spends at most 2 % of the budget of 99.9 % over 30d`";
+        let start = self.here().start;
+        if !metric.is_share() {
+            let what = "only a share of requests has an error budget";
+            return Err(self.error(start..self.text.trim_end().len(), what, example));
+        }
+        let share = |parser: &mut Self, stop: &str| {
+            let (at, text) = parser.quantity_before(&[stop]);
+            let share = text.parse::<Share>().ok().filter(|share| share.get() > 0.0);
+            share.ok_or_else(|| parser.error(at, format!("`{text}` is not a share above 0 %"), example))
+        };
+        let part = share(self, "of")?;
+        if !self.take(&["of", "the", "budget", "of"]) {
+            return Err(self.error(
+                self.here(),
+                format!("`of the budget of` belongs here, not {}", self.shown()),
+                example,
+            ));
+        }
+        let good = share(self, "over")?;
+        if good.get() >= 1.0 {
+            return Err(self.error(start..self.here().start, "an objective of 100 % has no budget to spend", example));
+        }
+        if !self.take(&["over"]) {
+            return Err(self.error(self.here(), format!("`over` belongs here, not {}", self.shown()), example));
+        }
+        let (at, text) = self.quantity();
+        match text.parse::<Span>() {
+            Ok(over) if over > Span::ZERO => {
+                Ok(Bound::Spends { part, objective: Objective { good: good.get(), over } })
+            }
+            _ => Err(self.error(at, format!("`{text}` is not a length of time"), example)),
+        }
+    }
+
+    /// `tolerating 5 % of windows`.
+    fn tolerance(&mut self, metric: Metric, bound: &Bound) -> Result<Option<Share>, NotASentence> {
+        let from = self.here().start;
+        if !self.take(&["tolerating"]) {
+            return Ok(None);
+        }
+        let (at, text) = self.quantity_before(&["of"]);
+        let share = text.parse::<Share>().map_err(|_| {
+            self.error(at.clone(), format!("`{text}` is not a share"), "write for example `tolerating 5 % of windows`")
+        })?;
+        // What follows may come after a comma.
+        let windows =
+            [&["of", "windows"][..], &["of", "windows,"], &["of", "the", "windows"], &["of", "the", "windows,"]];
+        if !windows.iter().any(|words| self.take(words)) {
+            let what = format!("`of windows` belongs here, not {}", self.shown());
+            return Err(self.error(self.here(), what, "write for example `tolerating 5 % of windows`"));
+        }
+        let end = self.here().start;
+        let what = match bound {
+            _ if share.get() >= 1.0 => "whoever tolerates all windows asks for nothing",
+            Bound::FiresWithin(_) | Bound::StaysQuiet => {
+                "an alarm is quiet or it is not: nothing can be tolerated of it"
+            }
+            Bound::Spends { .. } => "a budget is itself what is tolerated",
+            Bound::TimesBaseline(_) => "what is tolerated follows from the baseline here",
+            Bound::KeepsComing => return Ok(Some(share)),
+            _ if metric.is_share() => "a share of requests says itself how many are tolerated",
+            _ => return Ok(Some(share)),
+        };
+        Err(self.error(
+            from..end,
+            what,
+            "leave `tolerating` away, or tolerate a smaller share of the windows of a level",
+        ))
+    }
+
+    /// `, stop at 50 %`.
+    fn rail(&mut self, metric: Metric) -> Result<Option<f64>, NotASentence> {
+        if !self.take(&["stop", "at"]) {
+            return Ok(None);
+        }
+        let unit = Unit::of(metric);
+        let (kind, example) = unit.describe();
+        let (at, text) = self.quantity();
+        match unit.read(&text) {
+            Some(limit) if metric != Metric::AlarmState => Ok(Some(limit)),
+            _ => {
+                Err(self.error(at, format!("`{text}` is not {kind}"), format!("write for example `stop at {example}`")))
+            }
         }
     }
 
@@ -261,19 +378,27 @@ impl<'a> Parser<'a> {
         Err(self.error(self.here(), what, "write `stays quiet`, `fires within 4m`, or in a guard `fires`"))
     }
 
-    /// Everything that is left, as one quantity.
+    /// Everything up to what may follow a quantity, as one.
     fn quantity(&mut self) -> (Range<usize>, String) {
+        self.quantity_before(&[])
+    }
+
+    /// The same, up to one of these words too. A comma after it is not part of it.
+    fn quantity_before(&mut self, stops: &[&str]) -> (Range<usize>, String) {
         let start = self.here().start;
-        // A limit ends where the comparison begins.
-        let words: Vec<&Word<'_>> = self.words[self.next.min(self.words.len())..]
-            .iter()
-            .take_while(|word| {
-                !is_verb(word.text) && !word.text.contains(['<', '>']) && !["at", "below", "above"].contains(&word.text)
-            })
-            .collect();
+        let ends = |word: &Word<'_>| {
+            // A limit ends where the comparison begins.
+            is_verb(word.text)
+                || word.text.contains(['<', '>'])
+                || ["at", "below", "above", "no", "tolerating", "stop"].contains(&word.text)
+                || stops.contains(&word.text)
+        };
+        let words: Vec<&Word<'_>> =
+            self.words[self.next.min(self.words.len())..].iter().take_while(|word| !ends(word)).collect();
         self.next += words.len();
         let end = words.last().map_or(start, |word| word.at.end);
-        (start..end, words.iter().map(|word| word.text).collect::<Vec<_>>().join(" "))
+        let text = words.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
+        (start..end, text.trim_end_matches(',').trim_end().to_owned())
     }
 
     fn end(&self) -> Result<(), NotASentence> {
@@ -289,7 +414,7 @@ impl<'a> Parser<'a> {
 }
 
 fn is_verb(word: &str) -> bool {
-    ["is", "are", "stays", "stay"].contains(&word)
+    ["is", "are", "stays", "stay", "keep", "keeps", "spend", "spends"].contains(&word)
 }
 
 fn a_kind(kind: ResourceKind) -> String {

@@ -6,12 +6,14 @@ use proptest::prelude::*;
 fn shown(text: &str) -> String {
     match sentence(text) {
         Ok(read) => format!(
-            "{}\n    {:?} of {}{} {:?}",
+            "{}\n    {:?} of {}{} {:?}{}{}",
             text.trim_end(),
             read.metric,
             read.subject.kind.map_or(String::new(), |kind| format!("{} ", kind.word())),
             read.subject.name,
-            read.bound
+            read.bound,
+            read.tolerating.map_or(String::new(), |share| format!(", tolerating {share}")),
+            read.stop_at.map_or(String::new(), |value| format!(", stop at {value}")),
         ),
         Err(error) => {
             let at = error.at.clone();
@@ -184,6 +186,84 @@ fn what_is_no_sentence_is_told_where_and_why() {
     "#);
 }
 
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table of sentences")]
+fn sentences_say_what_is_tolerated_compared_and_spent() {
+    let texts = [
+        "depth of orders < 5000 tolerating 10 % of windows",
+        "depth of orders < 5000 tolerating 0 % of the windows, stop at 20000",
+        "depth of orders < 5000, tolerating 1 % of windows",
+        "failed share of ShopApi is at most 1 %, stop at 50 %",
+        "failed share of ShopApi at most 1.5 x baseline",
+        "duration of worker is no more than 2 times the baseline, stop at 30s",
+        "failed share of ShopApi spends at most 2 % of the budget of 99.9 % over 30d",
+        "requests of ShopApi keep coming",
+        "requests of ShopApi keep coming tolerating 10 % of windows",
+        "failed share of ShopApi is at most 1 % tolerating 5 % of windows",
+        "depth of orders < 5000 tolerating some of windows",
+        "depth of orders < 5000 tolerating 5 % of days",
+        "depth of orders < 5000 tolerating 100 % of windows",
+        "depth of orders < 5000, stop at 50 %",
+        "alarm X stays quiet tolerating 5 % of windows",
+        "alarm X stays quiet, stop at 1",
+        "failed share of ShopApi at least 1.5 x baseline",
+        "failed share of ShopApi at most many x baseline",
+        "depth of orders spends at most 2 % of the budget of 99.9 % over 30d",
+        "failed share of ShopApi spends at most 2 of the budget of 99.9 % over 30d",
+        "failed share of ShopApi spends at most 2 % of 99.9 %",
+        "failed share of ShopApi spends at most 2 % of the budget of 100 % over 30d",
+        "failed share of ShopApi spends at most 2 % of the budget of 99.9 % over some time",
+    ];
+    insta::assert_snapshot!(texts.map(shown).join("\n"), @r#"
+    depth of orders < 5000 tolerating 10 % of windows
+        Depth of orders Below(5000.0), tolerating 10 %
+    depth of orders < 5000 tolerating 0 % of the windows, stop at 20000
+        Depth of orders Below(5000.0), tolerating 0 %, stop at 20000
+    depth of orders < 5000, tolerating 1 % of windows
+        Depth of orders Below(5000.0), tolerating 1 %
+    failed share of ShopApi is at most 1 %, stop at 50 %
+        FailedShare of ShopApi AtMost(0.01), stop at 0.5
+    failed share of ShopApi at most 1.5 x baseline
+        FailedShare of ShopApi TimesBaseline(1.5)
+    duration of worker is no more than 2 times the baseline, stop at 30s
+        Duration of worker TimesBaseline(2.0), stop at 30
+    failed share of ShopApi spends at most 2 % of the budget of 99.9 % over 30d
+        FailedShare of ShopApi Spends { part: Share(0.02), objective: Objective { good: 0.9990000000000001, over: Span(2592000000000) } }
+    requests of ShopApi keep coming
+        Calls of ShopApi KeepsComing
+    requests of ShopApi keep coming tolerating 10 % of windows
+        Calls of ShopApi KeepsComing, tolerating 10 %
+    failed share of ShopApi is at most 1 % tolerating 5 % of windows
+        "tolerating 5 % of windows" a share of requests says itself how many are tolerated; leave `tolerating` away, or tolerate a smaller share of the windows of a level
+    depth of orders < 5000 tolerating some of windows
+        "some" `some` is not a share; write for example `tolerating 5 % of windows`
+    depth of orders < 5000 tolerating 5 % of days
+        "of" `of windows` belongs here, not `of`; write for example `tolerating 5 % of windows`
+    depth of orders < 5000 tolerating 100 % of windows
+        "tolerating 100 % of windows" whoever tolerates all windows asks for nothing; leave `tolerating` away, or tolerate a smaller share of the windows of a level
+    depth of orders < 5000, stop at 50 %
+        "50 %" `50 %` is not a number; write for example `stop at 5000`
+    alarm X stays quiet tolerating 5 % of windows
+        "tolerating 5 % of windows" an alarm is quiet or it is not: nothing can be tolerated of it; leave `tolerating` away, or tolerate a smaller share of the windows of a level
+    alarm X stays quiet, stop at 1
+        "stays" what the alarm does belongs here, not `stays`; write `stays quiet`, `fires within 4m`, or in a guard `fires`
+    failed share of ShopApi at least 1.5 x baseline
+        "1.5 x baseline" only an upper bound can be relative to the baseline; write `at most 1.5 x baseline`
+    failed share of ShopApi at most many x baseline
+        "many x baseline" `many` does not say how many times; write for example `1.5 x baseline`
+    depth of orders spends at most 2 % of the budget of 99.9 % over 30d
+        "2 % of the budget of 99.9 % over 30d" only a share of requests has an error budget; write `failed share of NAME spends at most 2 % of the budget of 99.9 % over 30d`
+    failed share of ShopApi spends at most 2 of the budget of 99.9 % over 30d
+        "2" `2` is not a share above 0 %; write `failed share of NAME spends at most 2 % of the budget of 99.9 % over 30d`
+    failed share of ShopApi spends at most 2 % of 99.9 %
+        "of" `of the budget of` belongs here, not `of`; write `failed share of NAME spends at most 2 % of the budget of 99.9 % over 30d`
+    failed share of ShopApi spends at most 2 % of the budget of 100 % over 30d
+        "2 % of the budget of 100 % " an objective of 100 % has no budget to spend; write `failed share of NAME spends at most 2 % of the budget of 99.9 % over 30d`
+    failed share of ShopApi spends at most 2 % of the budget of 99.9 % over some time
+        "some time" `some time` is not a length of time; write `failed share of NAME spends at most 2 % of the budget of 99.9 % over 30d`
+    "#);
+}
+
 /// The page that people read says what the parser reads.
 #[test]
 fn the_documented_grammar_is_the_one_that_is_read() {
@@ -215,6 +295,7 @@ proptest! {
             Just("depth"), Just("of"), Just("share"), Just("slower"), Just("than"), Just("5m"), Just("at"), Just("most"),
             Just("stays"), Just("0"), Just("1 %"), Just(">"), Just("alarm"), Just("fires"), Just("within"), Just("é"),
             Just("'"), Just("queue"), Just("x"), Just("is"), Just("age"), Just("the"), Just("oldest"), Just("message"),
+            Just("tolerating"), Just("windows,"), Just("stop"), Just("x baseline"), Just("spends"), Just("budget"), Just("over"),
         ], 0..10)) {
         let text = words.join(" ");
         match sentence(&text) {

@@ -46,6 +46,8 @@ pub(super) type Compare = fn(f64) -> Bound;
 pub(super) const COMPARISONS: &[(&[&str], Compare)] = &[
     (&["at", "most"], Bound::AtMost),
     (&["at", "least"], Bound::AtLeast),
+    (&["no", "more", "than"], Bound::AtMost),
+    (&["no", "less", "than"], Bound::AtLeast),
     (&["below"], Bound::Below),
     (&["above"], Bound::Above),
     (&["<="], Bound::AtMost),
@@ -53,6 +55,9 @@ pub(super) const COMPARISONS: &[(&[&str], Compare)] = &[
     (&["<"], Bound::Below),
     (&[">"], Bound::Above),
 ];
+
+/// What follows a number that counts times the baseline.
+pub(super) const TIMES_BASELINE: [&str; 3] = ["x baseline", "times the baseline", "x the baseline"];
 
 /// What a metric's number counts, and so how it is written.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,322 @@
+//! The signals of a run as the judge sees them: which windows count, by what criterion, with which part of alpha. Pure: live
+//! and replayed, the same events give the same judgement.
+
+use super::event::Phase;
+use super::state::{Seen, SignalState, State};
+use crate::account::{Metric, Window};
+use crate::judge::ask::{Ask, Reading};
+use crate::judge::baseline::{Pool, Steadiness, relative_level, relative_share, steadiness};
+use crate::judge::criterion::Criterion;
+use crate::judge::detection::{Expected, Fired, fired};
+use crate::judge::guard::Rail;
+use crate::judge::invariant::{Certainty, discounted};
+use crate::judge::judgement::{Evidence, Judgement, percent};
+use crate::judge::recovery::{Recovered, Recovery, STEADY, watched_after};
+use crate::judge::weighing::{Alpha, Rule, Weighing};
+use crate::plan::{Bound, DuringFault, Plan, SignalPlan};
+use crate::run::verdict::Finding;
+use crate::units::Time;
+
+/// One signal of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    state: &'a State,
+    planned: &'a SignalPlan,
+    known: &'a SignalState,
+}
+
+impl SignalPlan {
+    /// Whether it is judged by evidence, and so has a part of alpha.
+    pub fn has_tolerance(&self) -> bool {
+        !matches!(self.bound, Bound::FiresWithin(_) | Bound::StaysQuiet | Bound::Spends { .. })
+            && self.tolerating.get() > 0.0
+    }
+
+    /// How a single reading can be believed: a queue's counts are estimates of a distributed system.
+    fn certainty(&self) -> Certainty {
+        match self.query.metric {
+            Metric::Depth | Metric::InFlight | Metric::Delayed => Certainty::NeedsConfirmation,
+            _ => Certainty::Final,
+        }
+    }
+}
+
+impl Plan {
+    /// What each signal with a tolerance has of the run's alpha.
+    pub fn alpha_of_each(&self) -> Alpha {
+        self.alpha.among(self.signals.iter().filter(|signal| signal.has_tolerance()).count())
+    }
+
+    /// How many windows of a signal are planned after the baseline.
+    fn horizon(&self, signal: &SignalPlan) -> u32 {
+        let judged = self.timeline() + self.recovers_within + watched_after(signal.every);
+        u32::try_from(judged.micros() / signal.every.micros().max(1)).unwrap_or(u32::MAX)
+    }
+}
+
+impl<'a> Case<'a> {
+    /// The case of a signal; `None` for a number that the plan does not have.
+    pub fn of(state: &'a State, signal: usize) -> Option<Case<'a>> {
+        Some(Case { state, planned: state.plan.signals.get(signal)?, known: state.signals.get(signal)? })
+    }
+
+    /// The cases of all signals, in the order of the plan.
+    pub fn all(state: &'a State) -> impl Iterator<Item = Case<'a>> {
+        (0..state.plan.signals.len()).filter_map(move |signal| Case::of(state, signal))
+    }
+
+    /// The signal as planned.
+    pub fn planned(&self) -> &'a SignalPlan {
+        self.planned
+    }
+
+    /// Its windows so far.
+    pub fn windows(&self) -> &'a [Seen] {
+        &self.known.windows
+    }
+
+    fn readings(&self, counts: impl Fn(&Seen) -> bool) -> Vec<Reading> {
+        self.known.windows.iter().filter(|seen| counts(seen)).map(Reading::from).collect()
+    }
+
+    /// Before any fault.
+    fn baseline(&self) -> Vec<Reading> {
+        self.readings(|seen| seen.phase == Phase::Baseline)
+    }
+
+    /// From the first fault on.
+    fn judged(&self) -> Vec<Reading> {
+        self.readings(|seen| seen.phase != Phase::Baseline)
+    }
+
+    /// Since the faults were gone.
+    fn recovery_readings(&self) -> Vec<Reading> {
+        self.readings(|seen| seen.phase == Phase::Recovery)
+    }
+
+    /// For each window that is judged, whether a fault was seen to work in it.
+    fn with_fault(&self) -> Vec<bool> {
+        let effect = self.state.first_effect();
+        let works = |seen: &Seen| seen.phase == Phase::Fault && effect.is_some_and(|effect| seen.window.from >= effect);
+        self.known.windows.iter().filter(|seen| seen.phase != Phase::Baseline).map(works).collect()
+    }
+
+    fn must_hold(&self) -> bool {
+        self.planned.during_fault == DuringFault::MustHold
+    }
+
+    /// How it is judged. A bound that is relative to the baseline is known only once that is over.
+    pub fn criterion(&self) -> Criterion {
+        let (plan, planned) = (&self.state.plan, self.planned);
+        let alpha = plan.alpha_of_each();
+        let horizon = plan.horizon(planned);
+        let tolerating = planned.tolerating.get();
+        let tolerance = |ask: Ask, alpha: Alpha| Criterion::Tolerance(Rule { ask, alpha, horizon });
+        let never = Criterion::Invariant { bound: planned.bound, certainty: planned.certainty() };
+        match planned.bound {
+            Bound::FiresWithin(_) | Bound::StaysQuiet => never,
+            Bound::Spends { part, objective } => {
+                let (readings, baseline) = (self.baseline(), self.baseline_traffic());
+                let usual_traffic = if readings.is_empty() { 0.0 } else { baseline };
+                Criterion::Budget { objective, allowed: part.get(), usual_traffic }
+            }
+            Bound::KeepsComing => tolerance(Ask::Fresh { tolerated: tolerating }, alpha),
+            Bound::TimesBaseline(ratio) => self.relative(ratio, alpha.among(2)).map_or(Criterion::NoBaseline, |ask| {
+                // Half of its alpha is in the bound, and half in the evidence.
+                tolerance(ask, alpha.among(2))
+            }),
+            _ if tolerating <= 0.0 => never,
+            Bound::AtMost(_) | Bound::Below(_) if planned.query.metric.is_share() => {
+                tolerance(Ask::ShareAtMost(tolerating), alpha)
+            }
+            Bound::AtLeast(_) | Bound::Above(_) if planned.query.metric.is_share() => {
+                tolerance(Ask::ShareAtLeast(1.0 - tolerating), alpha)
+            }
+            bound => tolerance(Ask::Level { bound, tolerated: tolerating }, alpha),
+        }
+    }
+
+    fn relative(&self, ratio: f64, alpha: Alpha) -> Option<Ask> {
+        let baseline = self.baseline();
+        if self.planned.query.metric.is_share() {
+            let pool = Pool::of(&Ask::ShareAtMost(1.0), &baseline);
+            return relative_share(&pool, ratio, alpha.get()).map(Ask::ShareAtMost);
+        }
+        let (limit, tolerated) = relative_level(&baseline, ratio, alpha.get())?;
+        Some(Ask::Level { bound: Bound::AtMost(limit), tolerated })
+    }
+
+    /// Requests a second in the baseline.
+    fn baseline_traffic(&self) -> f64 {
+        let baseline = self.baseline();
+        let with_data = || baseline.iter().filter_map(|reading| Some((reading, reading.of?)));
+        let seconds: f64 = with_data().map(|(reading, _)| reading.to.since(reading.from).secs_f64()).sum();
+        let requests: f64 = with_data().map(|(_, of)| of as f64).sum();
+        if seconds > 0.0 { requests / seconds } else { 0.0 }
+    }
+
+    /// The window that decides that it is broken, while the run goes on. What may break is decided at the end.
+    pub fn broken(&self) -> Option<Window> {
+        let judged = self.judged();
+        let window = |reading: &Reading| Window { from: reading.from, to: reading.to };
+        if let Bound::FiresWithin(_) = self.planned.bound {
+            let late = matches!(fired(&judged, &self.expected()?), Fired::Late { .. } | Fired::NotInTime);
+            return judged.last().filter(|_| late).map(window);
+        }
+        let broken = self.must_hold().then(|| self.criterion().broken(&judged))??;
+        judged.get(broken).map(window)
+    }
+
+    /// What is expected of an alarm that has to fire, once a fault was seen to work.
+    fn expected(&self) -> Option<Expected> {
+        let Bound::FiresWithin(fires_within) = self.planned.bound else { return None };
+        let began = self.state.steps.iter().filter_map(|step| step.began).min();
+        let effective = self.state.first_effect()?;
+        Some(Expected {
+            from: began.map_or(effective, |began| began.min(effective)),
+            effective,
+            fires_within,
+            until: self.state.entered.get(&Phase::Undo).copied(),
+            gone: self.state.gone,
+            quiet_within: self.state.plan.recovers_within,
+        })
+    }
+
+    /// Whether the newest window is beyond the hard limit of the signal.
+    pub fn is_beyond_the_rail(&self) -> Option<f64> {
+        let at = self.planned.stop_at?;
+        let seen = self.known.windows.last()?;
+        let reading = Reading::from(seen);
+        let beyond = match self.criterion() {
+            Criterion::Tolerance(Rule { ask, .. }) if ask.is_share() => {
+                let at = if matches!(ask, Ask::ShareAtLeast(_)) { 1.0 - at } else { at };
+                Rail::at(at).is_hit(&ask, &reading)
+            }
+            _ => reading.value.is_some_and(|value| match self.planned.bound {
+                Bound::AtLeast(_) | Bound::Above(_) => value <= at,
+                _ => value >= at,
+            }),
+        };
+        reading.value.filter(|_| beyond)
+    }
+
+    /// Why the baseline is not steady, if it is not. Only what has no tolerance is known before the baseline is over.
+    pub fn unsteady(&self, over: bool) -> Option<String> {
+        let baseline = self.baseline();
+        let found = match self.criterion() {
+            criterion @ Criterion::Invariant { .. } => {
+                let broken = criterion.broken(&baseline)?;
+                format!("at {}", baseline.get(broken)?.from)
+            }
+            Criterion::Tolerance(rule) if over && !matches!(self.planned.bound, Bound::TimesBaseline(_)) => {
+                let Steadiness::Unsteady { badness } = steadiness(&rule.ask, &baseline) else { return None };
+                match rule.ask.is_share() {
+                    true => format!("with {} on the average", percent(badness)),
+                    false => format!("with {} of its windows outside", percent(badness)),
+                }
+            }
+            _ => return None,
+        };
+        Some(format!("`{}` did not hold before any fault, {found}", self.planned.title))
+    }
+
+    fn asked_of_recovery(&self, gone: Time) -> Recovery {
+        let limit = gone + self.state.plan.recovers_within;
+        let criterion = match self.planned.bound {
+            Bound::FiresWithin(_) => Criterion::Invariant { bound: Bound::StaysQuiet, certainty: Certainty::Final },
+            _ => self.criterion(),
+        };
+        let may_break = !self.must_hold() || matches!(self.planned.bound, Bound::FiresWithin(_));
+        Recovery { criterion, limit: may_break.then_some(limit), until: limit + watched_after(self.planned.every) }
+    }
+
+    /// How it comes out of the recovery, which counts from `gone`.
+    pub fn recovered(&self, gone: Time) -> Recovered {
+        self.asked_of_recovery(gone).of(&self.recovery_readings())
+    }
+
+    /// What is found of it, as far as the run has come.
+    pub fn judgement(&self) -> Judgement {
+        let found = match (self.planned.bound, self.state.gone) {
+            (Bound::FiresWithin(_), _) => self.detection(),
+            (_, Some(gone)) if !self.must_hold() => Judgement::of_recovery(
+                &self.asked_of_recovery(gone),
+                self.planned.must_catch.get(),
+                gone,
+                &self.baseline(),
+                &self.recovery_readings(),
+            ),
+            _ if !self.must_hold() => Judgement::plain(Finding::Held, ""),
+            _ => self.held_throughout(),
+        };
+        found.and(self.enough_around())
+    }
+
+    fn held_throughout(&self) -> Judgement {
+        let (baseline, judged, with_fault) = (self.baseline(), self.judged(), self.with_fault());
+        let evidence = Evidence { baseline: &baseline, judged: &judged, with_fault: &with_fault };
+        let found = Judgement::of(&self.criterion(), self.planned.must_catch.get(), evidence);
+        match self.state.gone.map(|gone| self.recovered(gone)) {
+            Some(Recovered::NotYet | Recovered::CannotTell) => {
+                found.and(Judgement::plain(Finding::Unknown, "was not seen steady after the faults were gone"))
+            }
+            _ => found,
+        }
+    }
+
+    fn detection(&self) -> Judgement {
+        match self.expected() {
+            Some(expected) => Judgement::of_detection(&self.judged(), &expected),
+            None => Judgement::plain(Finding::Unknown, "had no fault to fire for"),
+        }
+    }
+
+    /// Whether there is enough of a baseline and of a recovery to say anything.
+    fn enough_around(&self) -> Judgement {
+        let with_data = self.baseline().iter().filter(|reading| reading.value.is_some()).count();
+        let mut found = Judgement::plain(Finding::Held, "");
+        if with_data < STEADY {
+            let why =
+                format!("has data in {with_data} windows of the baseline, and it takes {STEADY} to know what is usual");
+            found = found.and(Judgement::plain(Finding::Unknown, why));
+        }
+        match self.state.gone {
+            Some(_) => found,
+            None => found.and(Judgement::plain(Finding::Unknown, "was not watched in a recovery")),
+        }
+    }
+
+    /// The evidence against the bound after each window, where it is judged by evidence: for the picture of a report.
+    pub fn evidence(&self) -> Vec<Option<f64>> {
+        let Criterion::Tolerance(rule) = self.criterion() else { return vec![None; self.known.windows.len()] };
+        let recovery = self.state.gone.map(|gone| self.asked_of_recovery(gone));
+        let (rule, from) =
+            match (self.must_hold(), recovery.and_then(|recovery| Some((recovery.rule()?, recovery.limit?)))) {
+                (true, _) => (rule, Time::EPOCH),
+                (false, Some((rule, limit))) => (rule, limit),
+                (false, None) => return vec![None; self.known.windows.len()],
+            };
+        let mut weighing = Weighing::by(rule);
+        let weigh = |seen: &Seen| {
+            let counts = seen.phase != Phase::Baseline && seen.window.from >= from;
+            counts.then(|| {
+                weighing.observe(Reading::from(seen).value);
+                weighing.evidence().last().copied().unwrap_or(1.0)
+            })
+        };
+        self.known.windows.iter().map(weigh).collect()
+    }
+}
+
+impl From<&Seen> for Reading {
+    /// Without what squall did itself: its own messages are not the application's.
+    fn from(seen: &Seen) -> Reading {
+        let own = f64::from(seen.own);
+        Reading {
+            from: seen.window.from,
+            to: seen.window.to,
+            value: seen.sample.value.map(|value| discounted(value, own)),
+            of: seen.sample.of,
+        }
+    }
+}
