@@ -73,6 +73,13 @@ for file in tests/*.rs tests/*/main.rs; do
       else
         skip "tests/$name" "the program \`script\` is not there"
       fi ;;
+    emulators)
+      # Its tests mostly wait, so there are more of them at a time than cores.
+      if tests/emulators/setup.sh >"$logs/emulators-setup.log" 2>&1 </dev/null; then
+        step "tests/$name" cargo test --locked --profile checked --test "$name" -- --nocapture --test-threads=8
+      else
+        skip "tests/$name" "$(tail -1 "$logs/emulators-setup.log")"
+      fi ;;
     *) step "tests/$name" cargo test --locked --profile checked --test "$name" -- --nocapture ;;
   esac
 done

@@ -12,7 +12,7 @@ use crate::spec::{Findings, Style};
 /// Check files: everything that is wrong in them, each with its place and what to write instead
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Without a file, the whole project is checked: squall.yaml, the sandbox's template and traffic, every hypothesis and
+Without a file, the whole project is checked: squall.yaml, the sandbox's template and traffic, every hypothesis and \
 every experiment. No account is asked. Exit code 2 when a file cannot be used; warnings alone are 0.
 
 Examples:

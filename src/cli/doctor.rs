@@ -1,5 +1,7 @@
 //! `squall doctor`.
 
+use std::path::PathBuf;
+
 use owo_colors::Style;
 use serde_json::json;
 
@@ -13,9 +15,9 @@ use crate::spec::load::ProjectFiles;
 /// Show whether the accounts can be worked with: credentials, clock, permissions
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Looks at every account of AWS in squall.yaml, or at the one named with --account. With an experiment, also whether
-everything that its run and its undo need is permitted: simulated by IAM and, where that cannot tell, found out by
-deleting what is not there; with --prove also by writing the value that is there already. Exit code 3 when something is
+Looks at every account of AWS in squall.yaml, or at the one named with --account. With an experiment, also whether \
+everything that its run and its undo need is permitted: simulated by IAM and, where that cannot tell, found out by \
+deleting what is not there; with --prove also by writing the value that is there already. Exit code 3 when something is \
 not well.
 
 Examples:
@@ -23,8 +25,10 @@ Examples:
   squall doctor --account staging experiments/payment-worker-throttled.yaml
   squall doctor --json | jq '.checks[] | select(.finding != \"well\")'")]
 pub struct Args {
+    /// An experiment's file
+    file: Option<PathBuf>,
     #[command(flatten)]
-    experiment: Option<prepare::Asked>,
+    asked: prepare::Asked,
     /// Find out by writing values that are there already, where nothing else tells
     #[arg(long, requires = "file")]
     prove: bool,
@@ -38,8 +42,8 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
             rows.extend(accounts::examine(name, account));
         }
     }
-    if let Some(experiment) = &args.experiment {
-        let mut prepared = prepare::prepare(experiment, Pace::Max, context)?;
+    if let Some(file) = &args.file {
+        let mut prepared = prepare::prepare(file, &args.asked, Pace::Max, context)?;
         let account = prepared.account.account.as_mut();
         match planner::permitted(&prepared.plan, account, args.prove) {
             Ok(permitted) => rows.extend(permissions(&prepared.plan.accounts, permitted)),

@@ -7,7 +7,7 @@ use crate::store::Store as _;
 /// Stop every run of this project and undo it, and let none start
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Every run that is live sees the halt within a second, starts no new fault, undoes what it changed and ends.
+Every run that is live sees the halt within a second, starts no new fault, undoes what it changed and ends. \
 `squall status` shows how far they are.
 
 Examples:

@@ -1,5 +1,7 @@
 //! `squall plan`.
 
+use std::path::PathBuf;
+
 use serde_json::json;
 
 use super::accounts::Pace;
@@ -15,12 +17,14 @@ Examples:
   squall plan experiments/payment-worker-throttled.yaml
   squall plan experiments/payment-worker-throttled.yaml --json | jq '.changes'")]
 pub struct Args {
+    /// The experiment's file
+    file: PathBuf,
     #[command(flatten)]
-    experiment: prepare::Asked,
+    asked: prepare::Asked,
 }
 
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
-    let prepared = prepare::prepare(&args.experiment, Pace::Max, context)?;
+    let prepared = prepare::prepare(&args.file, &args.asked, Pace::Max, context)?;
     let plan = &prepared.plan;
     let out = &mut context.output.out;
     match context.json {

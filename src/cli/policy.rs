@@ -1,5 +1,7 @@
 //! `squall policy`.
 
+use std::path::PathBuf;
+
 use super::accounts::Pace;
 use super::{Context, Ended, Exit, prepare};
 use crate::planner::show;
@@ -7,19 +9,21 @@ use crate::planner::show;
 /// Print the least IAM policy for an experiment: what its run, its undo and its signals need
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The account is looked at, because the policy names resources. Nothing is changed. Where squall may not even look, plan
+The account is looked at, because the policy names resources. Nothing is changed. Where squall may not even look, plan \
 against the sandbox first and put your account's number into the ARNs.
 
 Examples:
   squall policy experiments/payment-worker-throttled.yaml > policy.json
   squall policy experiments/payment-worker-throttled.yaml --account staging")]
 pub struct Args {
+    /// The experiment's file
+    file: PathBuf,
     #[command(flatten)]
-    experiment: prepare::Asked,
+    asked: prepare::Asked,
 }
 
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
-    let prepared = prepare::prepare(&args.experiment, Pace::Max, context)?;
+    let prepared = prepare::prepare(&args.file, &args.asked, Pace::Max, context)?;
     context.output.out.line(format!("{:#}", show::policy(&prepared.plan)));
     // What stands against a run does not stand against its policy.
     Ok(Exit::Fine)

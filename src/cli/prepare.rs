@@ -1,7 +1,7 @@
 //! From an experiment's file to its plan, as `plan` and `run` both need it.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::Path;
 
 use owo_colors::Style;
 
@@ -18,11 +18,9 @@ use crate::spec::load::{ExperimentFiles, ProjectFiles};
 use crate::store::Store;
 use crate::units::Time;
 
-/// What `plan` and `run` take.
+/// What every command that plans an experiment takes beside its file.
 #[derive(Debug, clap::Args)]
 pub struct Asked {
-    /// The experiment's file
-    file: PathBuf,
     /// Open a production account for this run, by its name; may be given several times
     #[arg(long, value_name = "ACCOUNT")]
     open_production: Vec<String>,
@@ -52,8 +50,8 @@ pub struct Prepared {
 }
 
 /// Reads, checks, looks at the account, plans. What stands against it is printed.
-pub fn prepare(args: &Asked, pace: Pace, context: &mut Context) -> Result<Prepared, Failure> {
-    let (files, experiment) = read(args, context)?;
+pub fn prepare(file: &Path, args: &Asked, pace: Pace, context: &mut Context) -> Result<Prepared, Failure> {
+    let (files, experiment) = read(file, context)?;
     let seed = args.seed.unwrap_or_else(|| context.env.entropy());
     let start = args.start.unwrap_or_else(|| context.env.now());
     let mut account = accounts::open(
@@ -92,12 +90,12 @@ pub fn prepare(args: &Asked, pace: Pace, context: &mut Context) -> Result<Prepar
     }
 }
 
-fn read(args: &Asked, context: &mut Context) -> Result<(ProjectFiles, ExperimentFiles), Failure> {
+fn read(file: &Path, context: &mut Context) -> Result<(ProjectFiles, ExperimentFiles), Failure> {
     let (files, mut findings) = ProjectFiles::open(&context.project.root);
     let experiment = files.as_ref().and_then(|files| {
         let (known, found) = accounts::known(files);
         findings.append(found);
-        let (experiment, found) = ExperimentFiles::open(&args.file, files, context.account.as_ref(), &known);
+        let (experiment, found) = ExperimentFiles::open(file, files, context.account.as_ref(), &known);
         findings.append(found);
         experiment
     });
@@ -106,7 +104,7 @@ fn read(args: &Asked, context: &mut Context) -> Result<(ProjectFiles, Experiment
         (Some(files), Some(experiment), false) => Ok((files, experiment)),
         _ => Err(Failure {
             exit: Exit::Findings,
-            what: format!("{} cannot be used: {}", args.file.display(), findings.count()),
+            what: format!("{} cannot be used: {}", file.display(), findings.count()),
             next: Some("mend what is shown above, then look again with `squall check`".into()),
         }),
     }

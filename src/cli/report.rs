@@ -13,7 +13,7 @@ use crate::store::Store;
 /// Report on a run, from its journal: HTML with charts, Markdown, JUnit, JSON
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Without --format all formats are written into the project's folder of reports, as at the end of the run: the same
+Without --format all formats are written into the project's folder of reports, as at the end of the run: the same \
 journal gives the same bytes.
 
 Examples:

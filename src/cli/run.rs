@@ -1,6 +1,7 @@
 //! `squall run`.
 
 use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
 
 use super::accounts::{self, Pace};
 use super::prepare::{self, Prepared};
@@ -17,7 +18,7 @@ use crate::store::{Store, StoreError};
 /// Run an experiment: plan, baseline, faults, undo, recovery, verdict, report
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Everything that is changed is put back on every way out: the end, a broken hypothesis, Ctrl-C, a closed terminal.
+Everything that is changed is put back on every way out: the end, a broken hypothesis, Ctrl-C, a closed terminal. \
 After a crash or a power loss, `squall undo` does it. The run's lines go to standard output, all else to standard error.
 
 Examples:
@@ -25,8 +26,10 @@ Examples:
   squall run experiments/payment-worker-throttled.yaml --pace max --seed 7
   squall run experiments/payment-worker-throttled.yaml --json | jq -c .event")]
 pub struct Args {
+    /// The experiment's file
+    file: PathBuf,
     #[command(flatten)]
-    experiment: prepare::Asked,
+    asked: prepare::Asked,
     /// How fast the sandbox's time passes: `1x`, `60x` or `max` [default: 60x on a terminal, else max]
     #[arg(long, value_parser = accounts::pace)]
     pace: Option<Pace>,
@@ -37,7 +40,7 @@ pub struct Args {
 
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let pace = args.pace.unwrap_or_else(|| default_pace(context));
-    let mut prepared = prepare::prepare(&args.experiment, pace, context)?;
+    let mut prepared = prepare::prepare(&args.file, &args.asked, pace, context)?;
     for line in show::brief(&prepared.plan) {
         context.output.err.line(line);
     }

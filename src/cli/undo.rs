@@ -24,7 +24,7 @@ use crate::store::{Store, StoreError};
 /// Put back what runs changed: of one run, or of all
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Without a run, everything outstanding is put back. A run that is live is asked to stop, and waited for. What somebody else
+Without a run, everything outstanding is put back. A run that is live is asked to stop, and waited for. What somebody else \
 changed meanwhile is left alone and named. May be called again at any time; exit code 6 as long as something is left.
 
 With --account the marks in the account itself are read, not the journal: for when the machine that ran it is gone.

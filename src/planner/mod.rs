@@ -106,7 +106,10 @@ impl Planned {
 pub fn plan(request: &Request<'_>, account: &mut dyn Account) -> Result<Planned, Vec<Objection>> {
     let mut draft = Draft::new(request, account);
     draft.look_at_accounts();
-    draft.pick_targets();
+    // An account that does not answer would refuse every look in the same words.
+    if draft.objections.is_empty() {
+        draft.pick_targets();
+    }
     // Faults cannot be asked about targets that are not there.
     if draft.objections.is_empty() {
         draft.plan_signals();

@@ -57,7 +57,7 @@ fn check(what: &'static str, finding: Finding, detail: impl Into<String>) -> Che
 pub async fn checks(config: &AccountConfig, connection: &Connection) -> Vec<Check> {
     let session = match connection.session().await {
         Ok(session) => session,
-        Err(error) => return unreached(config, &error),
+        Err(error) => return vec![unreached(&error)],
     };
     let place = config.endpoint_url.as_deref().unwrap_or(&config.region);
     let identity = &session.identity;
@@ -71,15 +71,10 @@ pub async fn checks(config: &AccountConfig, connection: &Connection) -> Vec<Chec
 }
 
 /// Nothing else can be looked at.
-fn unreached(config: &AccountConfig, error: &CallError) -> Vec<Check> {
+fn unreached(error: &CallError) -> Check {
     match error {
-        CallError::Refused { message, .. } => {
-            vec![
-                check("reachability", Finding::Well, format!("there is an answer for {}", config.region)),
-                check("identity", Finding::NotWell, message),
-            ]
-        }
-        other => vec![check("reachability", Finding::NotWell, other.to_string())],
+        CallError::Refused { message, .. } => check("identity", Finding::NotWell, message),
+        other => check("reachability", Finding::NotWell, other.to_string()),
     }
 }
 

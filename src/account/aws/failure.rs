@@ -72,12 +72,16 @@ impl Failure {
                 message,
             };
         }
-        let kind = match (&error, causes(&error).iter().any(|cause| cause.is::<CredentialsError>())) {
-            (_, true) => Kind::NoCredentials,
+        let causes = causes(&error);
+        let no_credentials = causes.iter().position(|cause| cause.is::<CredentialsError>());
+        let kind = match (&error, no_credentials) {
+            (_, Some(_)) => Kind::NoCredentials,
             (SdkError::ConstructionFailure(_), _) => Kind::NotMade,
             _ => Kind::NoAnswer,
         };
-        let message = causes(&error).iter().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        // What went around it says nothing of why there are none.
+        let telling = causes.get(no_credentials.unwrap_or_default()..).unwrap_or_default();
+        let message = telling.iter().map(ToString::to_string).collect::<Vec<_>>().join(": ");
         Failure { kind, code: String::new(), message, request_id: None }
     }
 

@@ -1,0 +1,75 @@
+//! An account of an emulator, as the application and as third parties see it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_smithy_types::retry::RetryConfig;
+use tokio::runtime::Runtime;
+
+use crate::emulator::Emulator;
+
+/// An account that no other test uses.
+pub struct Account {
+    /// Twelve digits. They are its root's access key as well.
+    pub id: String,
+    pub url: String,
+    pub lambda: aws_sdk_lambda::Client,
+    pub sqs: aws_sdk_sqs::Client,
+    pub iam: aws_sdk_iam::Client,
+    pub ssm: aws_sdk_ssm::Client,
+    pub cloudformation: aws_sdk_cloudformation::Client,
+    pub cloudwatch: aws_sdk_cloudwatch::Client,
+    pub logs: aws_sdk_cloudwatchlogs::Client,
+    runtime: Runtime,
+}
+
+pub const REGION: &str = "us-east-1";
+
+impl Account {
+    pub fn new(emulator: &Emulator) -> Account {
+        static NEXT: AtomicU64 = AtomicU64::new(100_000_000_001);
+        let id = NEXT.fetch_add(1, Ordering::SeqCst).to_string();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let config: SdkConfig = runtime.block_on(
+            aws_config::defaults(BehaviorVersion::latest())
+                .region(Region::new(REGION))
+                .endpoint_url(&emulator.url)
+                .credentials_provider(Credentials::new(&id, "test", None, None, "test"))
+                // A test sees what is answered, the first time.
+                .retry_config(RetryConfig::disabled())
+                .load(),
+        );
+        Account {
+            url: emulator.url.clone(),
+            lambda: aws_sdk_lambda::Client::new(&config),
+            sqs: aws_sdk_sqs::Client::new(&config),
+            iam: aws_sdk_iam::Client::new(&config),
+            ssm: aws_sdk_ssm::Client::new(&config),
+            cloudformation: aws_sdk_cloudformation::Client::new(&config),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
+            logs: aws_sdk_cloudwatchlogs::Client::new(&config),
+            id,
+            runtime,
+        }
+    }
+
+    /// Waits for an answer.
+    pub fn wait<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+}
+
+/// Asks again and again until there is an answer; fails when there is none within a time that is far longer than it takes.
+#[expect(clippy::disallowed_methods, reason = "emulators live in real time")]
+pub fn until<T>(what: &str, within: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < within, "not within {within:?}: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

@@ -1,0 +1,72 @@
+//! Emulators: servers that are started once for this program and end with it.
+
+use std::fs::File;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use crate::account::until;
+
+/// A server that stands in for AWS.
+pub struct Emulator {
+    /// Where it listens: `http://127.0.0.1:41234`.
+    pub url: String,
+    /// What it runs in; an end of its standard input ends it.
+    _keeper: Child,
+}
+
+/// Where `setup.sh` puts things: `target/emulators`.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("emulators")
+}
+
+/// MiniStack: settings, and functions that run; IAM is enforced. Never believe its AWS/Lambda metrics.
+pub fn ministack() -> &'static Emulator {
+    static MINISTACK: OnceLock<Emulator> = OnceLock::new();
+    MINISTACK.get_or_init(|| {
+        let program = folder().join("ministack/bin/ministack");
+        assert!(program.exists() && folder().join("node_modules").exists(), "run tests/emulators/setup.sh first");
+        Emulator::start("ministack", |command, port, own| {
+            // Code is unpacked below `own`, from where Node finds target/emulators/node_modules.
+            let port = port.to_string();
+            let state = own.join("state");
+            command.arg(&program).envs([
+                ("GATEWAY_PORT", port.as_str()),
+                ("BIND_HOST", "127.0.0.1"),
+                ("MINISTACK_HOST", "127.0.0.1"),
+                ("MINISTACK_REGION", "us-east-1"),
+                ("AUTH", "true"),
+                ("AWS_ACCESS_KEY_ID", "test"),
+                ("AWS_SECRET_ACCESS_KEY", "test"),
+                // Both would listen on all interfaces.
+                ("IOT_MTLS_ENABLED", "0"),
+                ("SFTP_ENABLED", "0"),
+                ("LAMBDA_ASYNC_RETRY_BASE_SECONDS", "1"),
+                ("LOG_LEVEL", "INFO"),
+            ]);
+            command.env("STATE_DIR", &state).env("S3_DATA_DIR", own.join("s3")).env("TMPDIR", own);
+        })
+    })
+}
+
+impl Emulator {
+    /// Starts a server on a free port and waits until it listens. `program` adds the command and its environment, given
+    /// the port and a folder that is removed at the end. Its output lies in `target/emulators/NAME.log`.
+    pub fn start(name: &str, program: impl FnOnce(&mut Command, u16, &Path)) -> Emulator {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let own = folder().join(format!("{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&own).unwrap();
+        let log = File::create(folder().join(format!("{name}.log"))).unwrap();
+        let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulators/keep.sh"));
+        command.arg(&own).current_dir(&own);
+        program(&mut command, port, &own);
+        command.stdin(Stdio::piped()).stdout(log.try_clone().unwrap()).stderr(log);
+        let keeper = command.spawn().unwrap();
+        until(&format!("{name} listens; see target/emulators/{name}.log"), Duration::from_secs(60), || {
+            TcpStream::connect(("127.0.0.1", port)).ok()
+        });
+        Emulator { url: format!("http://127.0.0.1:{port}"), _keeper: keeper }
+    }
+}

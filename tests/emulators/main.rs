@@ -1,0 +1,26 @@
+//! squall against emulators of AWS, with functions that really run.
+//!
+//! `./test.sh` sets up what is needed (`tests/emulators/setup.sh` does it by hand) and runs this target with more threads
+//! than cores, for the tests mostly wait. What a test asserts is what the *application* saw, beside what the API says.
+//!
+//! # Interfaces
+//!
+//! - [`emulator::ministack`]: MiniStack, started at its first use on a free port of 127.0.0.1 and stopped when this
+//!   program ends, however it ends. Another emulator is one more function there, on [`emulator::Emulator::start`].
+//! - [`account::Account::new`]: an account of its own for a test, with the SDK's clients, through which a test is the
+//!   application or a third party; `account.wait(future)` waits for them, [`account::until`] for anything else.
+//! - [`shop::Shop::deploy`]: the shipped shop in an account, from `sandbox/shop`, with its real functions.
+//!   `shop.order()` is a shopper; `shop.name("OrdersQueue")` is a resource's physical name.
+//! - [`squall::Project::new`]: a project of its own (folder, squall.yaml, store) for an account, in which
+//!   `project.squall(&["plan", ...])` runs the real binary and `project.begin(...)` follows a run event by event.
+//! - [`picture::picture`]: all in an account that a run could have changed.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
+#![expect(dead_code, reason = "what proofs stand on is here before them")]
+
+mod account;
+mod deployed;
+mod emulator;
+mod picture;
+mod shop;
+mod squall;

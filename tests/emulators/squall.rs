@@ -1,0 +1,194 @@
+//! The real binary at work in a project of its own.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+use crate::account::{Account, REGION};
+
+/// A folder with squall.yaml, experiments, hypotheses and a store.
+pub struct Project {
+    pub folder: TempDir,
+    id: String,
+}
+
+impl Project {
+    /// A project with one account, `emulated`, whose stack is `shop`. What is written there may go without a dead man.
+    pub fn new(account: &Account) -> Project {
+        let folder = TempDir::new().unwrap();
+        let yaml = format!(
+            "version: 1\ndefault_account: emulated\naccounts:\n  emulated:\n    aws:\n      id: \"{}\"\n      region: {REGION}\n      \
+             endpoint_url: {}\n      stack: shop\n      writing: allowed\n      dead_man: none\n",
+            account.id, account.url
+        );
+        std::fs::write(folder.path().join("squall.yaml"), yaml).unwrap();
+        for name in ["experiments", "hypotheses"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        Project { folder, id: account.id.clone() }
+    }
+
+    /// Puts a file into the project, such as `experiments/x.yaml`; gives back its name.
+    pub fn write(&self, file: &str, text: &str) -> String {
+        std::fs::write(self.folder.path().join(file), text).unwrap();
+        file.to_owned()
+    }
+
+    /// The command, with nothing of this machine's AWS configuration.
+    pub fn squall(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_squall"));
+        command.args(arguments).current_dir(self.folder.path()).env_clear();
+        command.env("HOME", self.folder.path()).env("SQUALL_WHO", "ana@laptop");
+        command.env("AWS_ACCESS_KEY_ID", &self.id).env("AWS_SECRET_ACCESS_KEY", "test");
+        command.env("AWS_EC2_METADATA_DISABLED", "true").stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn ended(&self, arguments: &[&str]) -> Ended {
+        Ended::of(self.squall(arguments).output().unwrap())
+    }
+
+    /// Begins a run, or an undo, that tells its events.
+    pub fn begin(&self, arguments: &[&str]) -> Running {
+        let arguments = [arguments, &["--json"]].concat();
+        let mut child = self.squall(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Running { child, lines, told: Vec::new() }
+    }
+
+    /// Begins a run of an experiment to which nobody has to say yes.
+    pub fn run(&self, experiment: &str) -> Running {
+        self.begin(&["run", experiment, "--yes", "--seed", "7"])
+    }
+
+    /// Where the journals lie.
+    pub fn store(&self) -> PathBuf {
+        self.folder.path().join(".squall")
+    }
+}
+
+/// What came of a command.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ended {
+    fn of(output: Output) -> Ended {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Ended { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// It must have ended so.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Ended {
+        assert_eq!(self.code, code, "{}\n{}", self.out, self.err);
+        self
+    }
+}
+
+/// An event as it is told.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// `changed`.
+    pub name: String,
+    /// What it says: of `{"changed": {...}}` the inner part.
+    pub what: Json,
+    pub line: Json,
+}
+
+impl Event {
+    fn read(line: &str) -> Event {
+        let line: Json = serde_json::from_str(line).unwrap();
+        let (name, what) = match &line["event"] {
+            Json::String(name) => (name.clone(), Json::Null),
+            event => event.as_object().unwrap().iter().next().map(|(name, what)| (name.clone(), what.clone())).unwrap(),
+        };
+        Event { name, what, line }
+    }
+}
+
+/// A process that tells its events, one a line.
+pub struct Running {
+    pub child: Child,
+    lines: BufReader<ChildStdout>,
+    /// All that was read so far.
+    pub told: Vec<Event>,
+}
+
+impl Running {
+    /// The next event; none at the end.
+    pub fn next(&mut self) -> Option<Event> {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        if line.is_empty() {
+            return None;
+        }
+        let event = Event::read(&line);
+        self.told.push(event.clone());
+        Some(event)
+    }
+
+    /// Reads until an event of this name.
+    #[track_caller]
+    pub fn until(&mut self, name: &str) -> Event {
+        self.until_one(name, |_| true)
+    }
+
+    /// Reads until an event of this name of which something is true.
+    #[track_caller]
+    pub fn until_one(&mut self, name: &str, which: impl Fn(&Json) -> bool) -> Event {
+        while let Some(event) = self.next() {
+            if event.name == name && which(&event.what) {
+                return event;
+            }
+        }
+        let mut err = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        panic!("it ended before an event `{name}`\n{}\n{err}", self.story());
+    }
+
+    /// The events so far, one a line.
+    pub fn story(&self) -> String {
+        self.told.iter().map(|event| format!("{}\n", event.line)).collect()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Kills it, and waits until it is gone.
+    pub fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        self.child.wait().unwrap();
+    }
+
+    /// Reads to the end; gives the exit status and what stands on standard error.
+    pub fn rest(&mut self) -> (ExitStatus, String) {
+        while self.next().is_some() {}
+        let mut err = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        (self.child.wait().unwrap(), err)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // A test that failed leaves nothing running. One that ended is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A file that is shipped with squall.
+pub fn shipped(file: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
+}
