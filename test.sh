@@ -75,10 +75,16 @@ for file in tests/*.rs tests/*/main.rs; do
       fi ;;
     emulators)
       # Its tests mostly wait, so there are more of them at a time than cores.
+      run=(cargo test --locked --profile checked --test "$name" -- --nocapture --test-threads=8)
       if tests/emulators/setup.sh >"$logs/emulators-setup.log" 2>&1 </dev/null; then
-        step "tests/$name" cargo test --locked --profile checked --test "$name" -- --nocapture --test-threads=8
+        step "tests/$name on MiniStack and moto" "${run[@]}" --skip localemu::
       else
-        skip "tests/$name" "$(tail -1 "$logs/emulators-setup.log")"
+        skip "tests/$name on MiniStack and moto" "$(tail -1 "$logs/emulators-setup.log")"
+      fi
+      if tests/emulators/setup.sh localemu >"$logs/localemu-setup.log" 2>&1 </dev/null; then
+        step "tests/$name on LocalEmu" "${run[@]}" localemu::
+      else
+        skip "tests/$name on LocalEmu" "$(tail -1 "$logs/localemu-setup.log")"
       fi ;;
     *) step "tests/$name" cargo test --locked --profile checked --test "$name" -- --nocapture ;;
   esac

@@ -26,11 +26,16 @@ pub struct Account {
 }
 
 pub const REGION: &str = "us-east-1";
+/// The number of the first account that is made; the others follow.
+pub const FIRST_ACCOUNT: u64 = 100_000_000_001;
 
 impl Account {
     pub fn new(emulator: &Emulator) -> Account {
-        static NEXT: AtomicU64 = AtomicU64::new(100_000_000_001);
-        let id = NEXT.fetch_add(1, Ordering::SeqCst).to_string();
+        static NEXT: AtomicU64 = AtomicU64::new(FIRST_ACCOUNT);
+        let id = match emulator.only_account {
+            Some(id) => id.to_owned(),
+            None => NEXT.fetch_add(1, Ordering::SeqCst).to_string(),
+        };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let config: SdkConfig = runtime.block_on(
             aws_config::defaults(BehaviorVersion::latest())

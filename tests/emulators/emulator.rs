@@ -7,12 +7,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::account::until;
+use crate::account::{FIRST_ACCOUNT, until};
 
 /// A server that stands in for AWS.
 pub struct Emulator {
     /// Where it listens: `http://127.0.0.1:41234`.
     pub url: String,
+    /// The account that everybody is in, whatever the access key says. None: twelve digits are an account's key.
+    pub only_account: Option<&'static str>,
     /// What it runs in; an end of its standard input ends it.
     _keeper: Child,
 }
@@ -51,6 +53,42 @@ pub fn ministack() -> &'static Emulator {
     })
 }
 
+/// moto: settings only. It runs no code and asks for no permission.
+pub fn moto() -> &'static Emulator {
+    static MOTO: OnceLock<Emulator> = OnceLock::new();
+    MOTO.get_or_init(|| {
+        let program = folder().join("moto/bin/moto_server");
+        assert!(program.exists(), "run tests/emulators/setup.sh first");
+        let started = Emulator::start("moto", |command, port, _| {
+            command.arg(&program).args(["--host", "127.0.0.1", "--port", &port.to_string()]);
+        });
+        Emulator { only_account: Some("123456789012"), ..started }
+    })
+}
+
+/// LocalEmu: functions that run, layers, true metrics, alarms on a timer; IAM is enforced. Needs root and Python 3.12.
+pub fn localemu() -> &'static Emulator {
+    static LOCALEMU: OnceLock<Emulator> = OnceLock::new();
+    LOCALEMU.get_or_init(|| {
+        let python = folder().join("localemu/bin/python");
+        assert!(python.exists(), "run tests/emulators/setup.sh localemu first");
+        Emulator::start("localemu", |command, port, own| {
+            let launch = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulators/localemu/server/launch.py");
+            command.arg(&python).arg("-B").arg(launch);
+            let roots: Vec<String> = (0..200).map(|number| (FIRST_ACCOUNT + number).to_string()).collect();
+            command.env("GATEWAY_LISTEN", format!("127.0.0.1:{port}")).env("ROOT_ACCESS_KEYS", roots.join(","));
+            command.envs([
+                ("IAM_ENFORCEMENT", "1"),
+                ("LAMBDA_RETRY_BASE_DELAY", "1"),
+                // Queues publish their counts so often, in seconds.
+                ("SQS_CLOUDWATCH_METRICS_REPORT_INTERVAL", "5"),
+                ("SKIP_SSL_CERT_DOWNLOAD", "1"),
+            ]);
+            command.env("LOCALEMU_VOLUME_DIR", own.join("volume")).env("TMPDIR", own);
+        })
+    })
+}
+
 impl Emulator {
     /// Starts a server on a free port and waits until it listens. `program` adds the command and its environment, given
     /// the port and a folder that is removed at the end. Its output lies in `target/emulators/NAME.log`.
@@ -67,6 +105,6 @@ impl Emulator {
         until(&format!("{name} listens; see target/emulators/{name}.log"), Duration::from_secs(60), || {
             TcpStream::connect(("127.0.0.1", port)).ok()
         });
-        Emulator { url: format!("http://127.0.0.1:{port}"), _keeper: keeper }
+        Emulator { url: format!("http://127.0.0.1:{port}"), only_account: None, _keeper: keeper }
     }
 }

@@ -5,8 +5,8 @@
 //!
 //! # Interfaces
 //!
-//! - [`emulator::ministack`]: MiniStack, started at its first use on a free port of 127.0.0.1 and stopped when this
-//!   program ends, however it ends. Another emulator is one more function there, on [`emulator::Emulator::start`].
+//! - [`emulator::ministack`], [`emulator::moto`], [`emulator::localemu`]: started at their first use on a free port of
+//!   127.0.0.1 and stopped when this program ends, however it ends. Another emulator is one more function there.
 //! - [`account::Account::new`]: an account of its own for a test, with the SDK's clients, through which a test is the
 //!   application or a third party; `account.wait(future)` waits for them, [`account::until`] for anything else.
 //! - [`shop::Shop::deploy`]: the shipped shop in an account, from `sandbox/shop`, with its real functions.
@@ -19,8 +19,10 @@
 #![expect(dead_code, reason = "what proofs stand on is here before them")]
 
 mod account;
+mod contract;
 mod deployed;
 mod emulator;
+mod localemu;
 mod picture;
 mod shop;
 mod squall;

@@ -51,6 +51,8 @@ enum Kind {
     Invalid,
     /// The service failed; it may have done it.
     ServiceFailed,
+    /// An answer without a code of AWS: of something else, or of an emulator that does not know the operation.
+    NotOfAws,
 }
 
 impl Failure {
@@ -123,6 +125,10 @@ impl Failure {
             Kind::Gone => return CallError::Gone(operation.about.clone()),
             Kind::Throttled => return CallError::Throttled,
             Kind::NoAnswer | Kind::ServiceFailed => return CallError::Unknown(self.text(operation)),
+            Kind::NotOfAws => {
+                let text = self.text(operation);
+                return CallError::Unknown(format!("{text}: 404, and not from AWS; look at `endpoint_url`"));
+            }
             Kind::Denied | Kind::NoCredentials | Kind::BadCredentials => RefusedBy::Permission,
             Kind::Busy => RefusedBy::Busy,
             Kind::Limit => RefusedBy::Limit,
@@ -221,8 +227,30 @@ fn sort(code: &str, message: &str, status: u16) -> Kind {
         | "OverLimit" => Kind::Limit,
         _ if status == 429 => Kind::Throttled,
         _ if status >= 500 => Kind::ServiceFailed,
-        _ if status == 404 && code.is_empty() => Kind::Gone,
+        // AWS names what is gone. Something else that says 404 must not pass for a resource that is gone.
+        _ if status == 404 && code.is_empty() => Kind::NotOfAws,
         _ if status == 403 => Kind::Denied,
         _ => Kind::Invalid,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_aws_says_that_something_is_gone() {
+        assert_eq!(sort("ResourceNotFoundException", "Function not found", 404), Kind::Gone);
+        // A web server that knows nothing of Lambda, behind a wrong `endpoint_url`.
+        let failure =
+            Failure { kind: sort("", "", 404), code: String::new(), message: String::new(), request_id: None };
+        let operation = Operation {
+            family: Family::Lambda,
+            action: "lambda:GetFunction",
+            arn: "*".into(),
+            about: "function pay".into(),
+        };
+        let error = failure.into_error(&operation, "ana");
+        assert!(matches!(&error, CallError::Unknown(why) if why.contains("endpoint_url")), "{error}");
     }
 }

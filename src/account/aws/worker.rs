@@ -170,6 +170,10 @@ async fn write(session: &Session, write: Write) -> Result<(), CallError> {
 }
 
 async fn measure(session: &Session, query: &Query, window: Window) -> Outcome {
+    let kind = query.resource.kind;
+    if !query.metric.applies_to(kind) {
+        return invalid(format!("there are no {query}: it is a {}", kind.word()));
+    }
     let sample = match query.metric {
         Metric::Depth | Metric::InFlight | Metric::Delayed => queues::measure(session, query, window).await?,
         Metric::AlarmState => alarms::measure(session, &query.resource, window).await?,
