@@ -193,13 +193,7 @@ fn resources_are_found_by_name_and_by_arn(f: &mut Fixture) {
     let all = [&f.function, &f.queue, &f.role, &f.parameter].map(Clone::clone);
     for resource in all {
         assert_eq!(f.resolve(resource.kind, &resource.name), std::slice::from_ref(&resource));
-        let arn = match f.describe(&resource) {
-            Description::Function(function) => function.arn,
-            Description::Queue(queue) => queue.arn,
-            Description::Role(role) => role.arn,
-            Description::Parameter(parameter) => parameter.arn,
-            Description::Other { arn } => arn,
-        };
+        let arn = f.describe(&resource).arn().to_owned();
         assert_eq!(f.resolve(resource.kind, &arn), [resource]);
     }
     let (role, function, dead_letter) = (f.role.clone(), f.function.clone(), f.dead_letter.clone());

@@ -27,6 +27,12 @@ pub enum Description {
     Queue(QueueDescription),
     Role(RoleDescription),
     Parameter(ParameterDescription),
+    /// A number from elsewhere: how long after a window's end it is final, and whether only whole minutes have one.
+    Probe {
+        name: String,
+        settles: Span,
+        by_the_minute: bool,
+    },
     /// A kind of which only its being there matters.
     Other {
         arn: String,
@@ -34,13 +40,14 @@ pub enum Description {
 }
 
 impl Description {
-    /// The resource's ARN.
+    /// The resource's ARN; of a probe, which is nothing of AWS, its name.
     pub fn arn(&self) -> &str {
         match self {
             Description::Function(function) => &function.arn,
             Description::Queue(queue) => &queue.arn,
             Description::Role(role) => &role.arn,
             Description::Parameter(parameter) => &parameter.arn,
+            Description::Probe { name, .. } => name,
             Description::Other { arn } => arn,
         }
     }

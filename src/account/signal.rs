@@ -39,6 +39,9 @@ pub enum Metric {
     Writes,
     /// 1 when the alarm is in ALARM at the end of the window, 0 when it is OK.
     AlarmState,
+    /// The number that a probe gives. How long after a window's end it is final is the probe's own, and known once its
+    /// account was looked at.
+    Value { settles: Span },
 }
 
 impl Metric {
@@ -56,6 +59,7 @@ impl Metric {
             Metric::Throttles | Metric::Concurrency => kind == K::Function,
             Metric::Writes => kind == K::Table,
             Metric::AlarmState => kind == K::Alarm,
+            Metric::Value { .. } => kind == K::Probe,
         }
     }
 
@@ -64,6 +68,7 @@ impl Metric {
     pub fn delay(self) -> Span {
         match self {
             Metric::Depth | Metric::InFlight | Metric::Delayed | Metric::AlarmState => Span::ZERO,
+            Metric::Value { settles } => settles,
             _ => Span::from_secs(120),
         }
     }
@@ -99,6 +104,7 @@ impl fmt::Display for Query {
             Metric::Concurrency => write!(f, "concurrency of {name}"),
             Metric::Writes => write!(f, "writes to {name}"),
             Metric::AlarmState => write!(f, "alarm {name}"),
+            Metric::Value { .. } => write!(f, "value of {name}"),
         }
     }
 }

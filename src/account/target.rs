@@ -34,11 +34,13 @@ pub enum ResourceKind {
     Topic,
     Api,
     Alarm,
+    /// A number from elsewhere, as `squall.yaml` has it for the account.
+    Probe,
 }
 
 impl ResourceKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [ResourceKind; 8] = [
+    pub const ALL: [ResourceKind; 9] = [
         ResourceKind::Function,
         ResourceKind::Queue,
         ResourceKind::Role,
@@ -47,6 +49,7 @@ impl ResourceKind {
         ResourceKind::Topic,
         ResourceKind::Api,
         ResourceKind::Alarm,
+        ResourceKind::Probe,
     ];
 
     /// As it is written in an experiment: `function`.
@@ -60,6 +63,7 @@ impl ResourceKind {
             ResourceKind::Topic => "topic",
             ResourceKind::Api => "api",
             ResourceKind::Alarm => "alarm",
+            ResourceKind::Probe => "probe",
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::account::target::SelectBy;
 use crate::account::{AccountName, Metric, Query, Resource, ResourceKind, Selector, Setting};
 use crate::guard::Rules;
 use crate::plan::{Change, Cleanup, Emission, Permission, Plan, Purpose};
+use crate::spec::probe::ProbeSpec;
 use crate::spec::project::AccountSpec;
 
 /// Every permission that the plan needs, by purpose.
@@ -28,7 +29,7 @@ pub fn of(plan: &Plan, survey: &Survey<'_>, rules: &Rules) -> Vec<Permission> {
     let signals = plan.signals.iter().map(|signal| &signal.query);
     let stops = plan.stops.iter().map(|stop| &stop.query);
     for query in probes.chain(signals).chain(stops) {
-        needs.measure(query);
+        needs.measure(query, rules);
     }
     for load in &plan.load {
         match load.target.kind {
@@ -67,7 +68,7 @@ impl Needs<'_, '_> {
                 ResourceKind::Queue => &["sqs:GetQueueUrl", "sqs:GetQueueAttributes", "sqs:ListMessageMoveTasks"],
                 ResourceKind::Role => &["iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy"],
                 ResourceKind::Parameter => &["ssm:GetParameter"],
-                ResourceKind::Table | ResourceKind::Topic | ResourceKind::Api => &[],
+                ResourceKind::Table | ResourceKind::Topic | ResourceKind::Api | ResourceKind::Probe => &[],
                 ResourceKind::Alarm => &["cloudwatch:DescribeAlarms"],
             };
             for action in actions {
@@ -82,7 +83,7 @@ impl Needs<'_, '_> {
                 ResourceKind::Table | ResourceKind::Topic | ResourceKind::Api => {
                     &["tag:GetResources", "cloudwatch:ListMetrics"]
                 }
-                ResourceKind::Alarm => &[],
+                ResourceKind::Alarm | ResourceKind::Probe => &[],
             };
             for action in lists {
                 self.insert(Purpose::Look, action, "*".into());
@@ -144,14 +145,33 @@ impl Needs<'_, '_> {
         }
     }
 
-    fn measure(&mut self, query: &Query) {
+    fn measure(&mut self, query: &Query, rules: &Rules) {
         match query.metric {
             Metric::Depth | Metric::InFlight | Metric::Delayed => {
                 self.add(Purpose::Measure, "sqs:GetQueueAttributes", &query.resource);
             }
             Metric::AlarmState => self.add(Purpose::Measure, "cloudwatch:DescribeAlarms", &query.resource),
+            Metric::Value { .. } => self.probe(query, rules),
             // CloudWatch knows no resources for this one.
             _ => self.insert(Purpose::Measure, "cloudwatch:GetMetricData", "*".into()),
+        }
+    }
+
+    /// What a probe asks of AWS, if it does.
+    fn probe(&mut self, query: &Query, rules: &Rules) {
+        let Some(AccountSpec::Aws(account)) = rules.accounts.get(&query.resource.account) else { return };
+        match account.probes.get(&query.resource.name) {
+            Some(ProbeSpec::Logs(logs)) => {
+                for group in &logs.groups {
+                    let arn = format!("arn:aws:logs:{}:{}:log-group:{group}:*", account.region, account.id.0);
+                    self.insert(Purpose::Measure, "logs:StartQuery", arn);
+                }
+                // These name a query, not a log group.
+                self.insert(Purpose::Measure, "logs:GetQueryResults", "*".into());
+                self.insert(Purpose::Measure, "logs:StopQuery", "*".into());
+            }
+            Some(ProbeSpec::MetricMath(_)) => self.insert(Purpose::Measure, "cloudwatch:GetMetricData", "*".into()),
+            Some(ProbeSpec::Http(_) | ProbeSpec::Prometheus(_) | ProbeSpec::Command(_)) | None => {}
         }
     }
 

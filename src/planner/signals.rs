@@ -2,7 +2,7 @@
 
 use super::Draft;
 use super::target::subject;
-use crate::account::{Query, ResourceKind};
+use crate::account::{Description, Metric, Query, Resource, ResourceKind};
 use crate::faults::Refusal;
 use crate::plan::{LoadPlan, SignalPlan, StopPlan};
 use crate::spec::experiment::{Judged, Load};
@@ -44,6 +44,9 @@ impl Draft<'_, '_> {
 
     fn plan_signal(&mut self, path: &str, judged: &Judged) {
         for query in self.queries(path, &judged.signal) {
+            if let Some(refusal) = self.unfit_window(&query, judged.every) {
+                self.object(path, refusal);
+            }
             self.plan.signals.push(SignalPlan {
                 hypothesis: judged.hypothesis.clone(),
                 title: judged.signal.text.clone(),
@@ -62,12 +65,47 @@ impl Draft<'_, '_> {
     fn queries(&mut self, path: &str, sentence: &Sentence) -> Vec<Query> {
         let metric = sentence.metric;
         match subject(&sentence.subject, metric, &self.targets, &self.request.files.account, &mut self.survey) {
-            Ok(resources) => resources.into_iter().map(|resource| Query { metric, resource }).collect(),
+            Ok(resources) => resources.into_iter().filter_map(|resource| self.query(path, metric, resource)).collect(),
             Err(refusal) => {
                 self.object(path, refusal);
                 Vec::new()
             }
         }
+    }
+
+    /// A probe's account says when its values are final.
+    fn query(&mut self, path: &str, metric: Metric, resource: Resource) -> Option<Query> {
+        let Metric::Value { .. } = metric else { return Some(Query { metric, resource }) };
+        if let Err(refusal) = self.survey.describe(&resource) {
+            self.object(path, refusal);
+            return None;
+        }
+        match self.survey.seen.get(&resource) {
+            Some(Description::Probe { settles, .. }) => {
+                Some(Query { metric: Metric::Value { settles: *settles }, resource })
+            }
+            _ => {
+                let refusal = Refusal::new(
+                    format!("account {} has no {resource}", resource.account),
+                    "write it under `probes` of the account in squall.yaml",
+                );
+                self.object(path, refusal);
+                None
+            }
+        }
+    }
+
+    /// Of the other metrics `squall check` tells.
+    fn unfit_window(&self, query: &Query, every: Span) -> Option<Refusal> {
+        let Some(Description::Probe { by_the_minute: true, .. }) = self.survey.seen.get(&query.resource) else {
+            return None;
+        };
+        (every.micros() % Span::from_mins(1).micros() != 0).then(|| {
+            Refusal::new(
+                format!("`{query}` has a value for each whole minute, not for windows of {every}"),
+                "write `every: 1m`, `2m` or `5m`",
+            )
+        })
     }
 
     /// The requests that squall makes itself.

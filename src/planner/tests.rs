@@ -1,5 +1,7 @@
 //! The planner on a small application in the sandbox.
 
+mod probes;
+
 use std::path::Path;
 
 use super::*;
@@ -54,10 +56,10 @@ pub fn plan_in(world: &mut World, text: &str, seed: u64) -> Result<Plan, Vec<Obj
     plan_under(world, text, seed, &rules)
 }
 
-pub fn plan_under(world: &mut World, text: &str, seed: u64, rules: &Rules) -> Result<Plan, Vec<Objection>> {
+pub fn plan_under(account: &mut dyn Account, text: &str, seed: u64, rules: &Rules) -> Result<Plan, Vec<Objection>> {
     let files = files(text);
     let request = Request { files: &files, run: RunId("run-20260302-3f9k2m".into()), seed, by: "ana@laptop", rules };
-    plan(&request, world)?.runnable()
+    plan(&request, account)?.runnable()
 }
 
 fn planned(faults: &str) -> Plan {

@@ -246,9 +246,9 @@ fn line_path(signal: &SignalStory, points: &[Point], time: &TimeAxis, axis: &Val
 
 /// Where on the time axis a window's value belongs: at its end when it is a reading, else in its middle.
 fn moment(metric: Metric, point: &Point) -> Time {
-    match metric {
-        Metric::Depth | Metric::InFlight | Metric::Delayed | Metric::AlarmState => point.to,
-        _ => point.from + Span::from_micros(point.to.since(point.from).micros() / 2),
+    match metric.delay() == Span::ZERO {
+        true => point.to,
+        false => point.from + Span::from_micros(point.to.since(point.from).micros() / 2),
     }
 }
 

@@ -18,6 +18,7 @@ pub fn value(metric: Metric, value: f64) -> String {
         Metric::OldestMessage => Span::from_secs_f64(value.round()).to_string(),
         Metric::Duration if value < 0.9995 => format!("{:.0}ms", value * 1e3),
         Metric::Duration => format!("{value:.2}s"),
+        Metric::Value { .. } => trimmed(value),
         _ if value.fract() == 0.0 => count(value),
         _ => decimal(value, 1),
     }
@@ -71,6 +72,7 @@ pub fn unit(metric: Metric) -> &'static str {
         Metric::FailedShare | Metric::SlowShare { .. } => "share",
         Metric::OldestMessage | Metric::Duration => "seconds",
         Metric::AlarmState => "alarm",
+        Metric::Value { .. } => "number",
         _ => "count",
     }
 }

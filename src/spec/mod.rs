@@ -10,6 +10,7 @@ pub mod finding;
 pub mod hypothesis;
 pub mod leaf;
 pub mod load;
+pub mod probe;
 pub mod project;
 pub mod read;
 pub mod reader;

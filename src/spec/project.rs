@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::finding::Code;
 use super::leaf::Version;
+use super::probe::ProbeSpec;
 use super::read::FromNode;
 use super::reader::Reader;
 use super::shape::{Leaf, Shape};
@@ -78,6 +79,8 @@ record! {
         pub production: bool = false,
         /// Whether a fault that does not end by itself needs a dead-man switch here.
         pub dead_man: DeadMan = DeadMan::Required,
+        /// Probes by name: numbers for sentences such as `value of checkout is at least 1`.
+        pub probes: BTreeMap<String, ProbeSpec> = BTreeMap::new(),
         /// The longest that any run may take here.
         pub longest: Span = Span::from_mins(60),
     }

@@ -201,6 +201,6 @@ mod tests {
         assert_eq!(inject["required"], json!(["inject", "for"]));
         assert_eq!(inject["properties"]["at"]["default"], json!("0s"));
         assert!(inject["properties"]["for"]["description"].as_str().unwrap().contains("undo"));
-        assert_eq!(schema["$defs"]["Target"]["oneOf"].as_array().unwrap().len(), 16);
+        assert_eq!(schema["$defs"]["Target"]["oneOf"].as_array().unwrap().len(), 17);
     }
 }

@@ -46,9 +46,9 @@ record! {
     }
 }
 
-/// The key for several resources of a kind: `functions`.
-const fn plural(kind: ResourceKind) -> &'static str {
-    match kind {
+/// The key for several resources of a kind: `functions`. Probes have neither tags nor a stack.
+const fn plural(kind: ResourceKind) -> Option<&'static str> {
+    Some(match kind {
         ResourceKind::Function => "functions",
         ResourceKind::Queue => "queues",
         ResourceKind::Role => "roles",
@@ -57,19 +57,14 @@ const fn plural(kind: ResourceKind) -> &'static str {
         ResourceKind::Topic => "topics",
         ResourceKind::Api => "apis",
         ResourceKind::Alarm => "alarms",
-    }
+        ResourceKind::Probe => return None,
+    })
 }
 
-const KEYS: [&str; 16] = {
-    let mut keys = [""; 16];
-    let mut i = 0;
-    while i < ResourceKind::ALL.len() {
-        keys[2 * i] = ResourceKind::ALL[i].word();
-        keys[2 * i + 1] = plural(ResourceKind::ALL[i]);
-        i += 1;
-    }
-    keys
-};
+/// The keys of which exactly one stands in a target.
+fn keys() -> Vec<&'static str> {
+    ResourceKind::ALL.into_iter().flat_map(|kind| [Some(kind.word()), plural(kind)]).flatten().collect()
+}
 
 /// A resource by name, in a file.
 const NAME: Leaf = Leaf {
@@ -81,13 +76,13 @@ const NAME: Leaf = Leaf {
 
 impl FromNode for Target {
     fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        let key = reader.form(node, &KEYS)?;
-        let kind = ResourceKind::ALL.into_iter().find(|kind| kind.word() == key || plural(*kind) == key)?;
+        let key = reader.form(node, &keys())?;
+        let kind = ResourceKind::ALL.into_iter().find(|kind| kind.word() == key || plural(*kind) == Some(key))?;
         let mut record = Target::record();
         record.fields.retain(|field| field.key == key || field.key == "account");
         let mut fields = reader.fields(node, record)?;
         let account = fields.read::<Option<AccountName>>("account", None);
-        let several = key == plural(kind);
+        let several = plural(kind) == Some(key);
         let found = match several {
             false => fields.read::<String>(key, None).map(|name| (SelectBy::Name(name), Take::One)),
             true => {
@@ -110,17 +105,22 @@ impl Target {
         let kinds = ResourceKind::ALL.into_iter().flat_map(|kind| {
             let one = Field {
                 key: kind.word(),
-                doc: format!("One {}: its name, its logical id in the template, or its ARN.", kind.word()),
+                doc: match kind {
+                    ResourceKind::Probe => {
+                        "A probe, by its name under `probes` of its account in `squall.yaml`.".into()
+                    }
+                    _ => format!("One {}: its name, its logical id in the template, or its ARN.", kind.word()),
+                },
                 shape: Shape::Leaf(NAME),
                 need: Need::OneOf,
             };
-            let many = Field {
-                key: plural(kind),
-                doc: format!("Several {}, found by a tag or a stack.", plural(kind)),
+            let many = plural(kind).map(|key| Field {
+                key,
+                doc: format!("Several {key}, found by a tag or a stack."),
                 shape: Several::shape(),
                 need: Need::OneOf,
-            };
-            [one, many]
+            });
+            [Some(one), many].into_iter().flatten()
         });
         let account = Field {
             key: "account",

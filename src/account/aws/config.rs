@@ -1,11 +1,14 @@
 //! What squall must know to reach an account: one entry of `squall.yaml`.
 
+use std::collections::BTreeMap;
+
 use crate::account::AccountName;
+use crate::spec::probe::ProbeSpec;
 use crate::spec::project::AwsAccount;
 
 /// An account in one region, by the name that experiments use. The usual variables of AWS (`AWS_PROFILE`,
 /// `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, ...) fill what is left away.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AccountConfig {
     pub name: AccountName,
     /// Twelve digits. Anything else that the credentials turn out to belong to is refused.
@@ -19,6 +22,8 @@ pub struct AccountConfig {
     pub endpoint_url: Option<String>,
     /// The CloudFormation stack whose logical ids are names.
     pub stack: Option<String>,
+    /// Numbers from elsewhere, by name.
+    pub probes: BTreeMap<String, ProbeSpec>,
 }
 
 impl AccountConfig {
@@ -34,6 +39,7 @@ impl AccountConfig {
             session_name: None,
             endpoint_url: None,
             stack: None,
+            probes: BTreeMap::new(),
         }
     }
 
@@ -46,6 +52,7 @@ impl AccountConfig {
             session_name: account.session_name.clone(),
             endpoint_url: account.endpoint_url.clone(),
             stack: account.stack.clone(),
+            probes: account.probes.clone(),
             ..AccountConfig::new(&*name.0, &*account.id.0, &*account.region)
         }
     }

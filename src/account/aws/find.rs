@@ -82,6 +82,7 @@ const fn types(kind: ResourceKind) -> &'static [&'static str] {
         ResourceKind::Topic => &["AWS::SNS::Topic"],
         ResourceKind::Api => &["AWS::ApiGatewayV2::Api"],
         ResourceKind::Alarm => &["AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"],
+        ResourceKind::Probe => &[],
     }
 }
 
@@ -151,12 +152,12 @@ async fn of_stack(session: &Session, kind: ResourceKind, stack: &str) -> Result<
     Ok(names)
 }
 
-/// The tagging API's filter for a kind; it does not know roles.
+/// The tagging API's filter for a kind; it does not know roles, and probes have no tags.
 const fn tagged_type(kind: ResourceKind) -> Option<&'static str> {
     match kind {
         ResourceKind::Function => Some("lambda:function"),
         ResourceKind::Queue => Some("sqs"),
-        ResourceKind::Role => None,
+        ResourceKind::Role | ResourceKind::Probe => None,
         ResourceKind::Parameter => Some("ssm:parameter"),
         ResourceKind::Table => Some("dynamodb:table"),
         ResourceKind::Topic => Some("sns"),
@@ -167,7 +168,10 @@ const fn tagged_type(kind: ResourceKind) -> Option<&'static str> {
 
 async fn by_tag(session: &Session, kind: ResourceKind, key: &str, value: &str) -> Result<Vec<String>, CallError> {
     let Some(filter) = tagged_type(kind) else {
-        return super::roles::tagged(session, key, value).await;
+        return match kind {
+            ResourceKind::Role => super::roles::tagged(session, key, value).await,
+            _ => Ok(Vec::new()),
+        };
     };
     let operation = Operation {
         family: Family::Tagging,

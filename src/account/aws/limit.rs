@@ -31,6 +31,8 @@ pub enum Family {
     Tagging,
     CloudFormation,
     Sts,
+    /// StartQuery and GetQueryResults: 5 a second (CloudWatch Logs service quotas).
+    Logs,
     Fis,
 }
 
@@ -47,7 +49,7 @@ impl Family {
             Family::Sqs => (300.0, 30),
             Family::Metrics => (50.0, 10),
             Family::Alarms => (9.0, 3),
-            Family::Tagging | Family::CloudFormation => (5.0, 5),
+            Family::Tagging | Family::CloudFormation | Family::Logs => (5.0, 5),
             Family::Sts | Family::Fis => (5.0, 2),
         }
     }

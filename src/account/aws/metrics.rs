@@ -1,42 +1,20 @@
 //! CloudWatch metrics: which ones stand for a signal, and their values in closed periods.
-//!
-//! Signals of one window are asked for together, 500 in a call.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use aws_sdk_cloudwatch::types::DimensionFilter;
 
-use aws_sdk_cloudwatch::operation::get_metric_data::GetMetricDataOutput;
-use aws_sdk_cloudwatch::types::{
-    Dimension, DimensionFilter, Metric as CloudWatchMetric, MetricDataQuery, MetricStat, StatusCode,
-};
-use aws_smithy_types::DateTime;
-use tokio::sync::oneshot;
-
+use super::batch::{Statistic, Wanted};
 use super::failure::Operation;
 use super::limit::Family;
 use super::names;
 use super::session::Session;
 use crate::account::{CallError, Metric, Query, Resource, ResourceKind, Sample, Window};
-use crate::units::{Span, Time};
+use crate::spec::probe::MetricMathProbe;
+use crate::units::Span;
 
-/// GetMetricData takes so many queries
-/// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html>).
-const QUERIES: usize = 500;
-/// How long the first signal of a window waits for others.
-const GATHER: Span = Span::from_millis(50);
 /// Services publish by the minute.
 const MINUTE: Span = Span::from_secs(60);
 /// The writing operations of DynamoDB whose successes are counted.
 const TABLE_WRITES: [&str; 5] = ["PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"];
-
-/// One statistic of one metric of a service.
-#[derive(Clone, Debug, PartialEq)]
-struct Statistic {
-    namespace: &'static str,
-    metric: &'static str,
-    dimensions: Vec<(&'static str, String)>,
-    statistic: String,
-}
 
 /// How a signal follows from statistics.
 #[derive(Clone, Debug, PartialEq)]
@@ -145,7 +123,7 @@ const fn dimensions(kind: ResourceKind) -> &'static [(&'static str, &'static str
         ResourceKind::Table => &[("AWS/DynamoDB", "TableName")],
         ResourceKind::Topic => &[("AWS/SNS", "TopicName")],
         ResourceKind::Api => &[("AWS/ApiGateway", "ApiId"), ("AWS/ApiGateway", "ApiName")],
-        ResourceKind::Role | ResourceKind::Parameter | ResourceKind::Alarm => &[],
+        ResourceKind::Role | ResourceKind::Parameter | ResourceKind::Alarm | ResourceKind::Probe => &[],
     }
 }
 
@@ -190,125 +168,32 @@ pub async fn measure(session: &Session, query: &Query, window: Window) -> Result
     let Some(formula) = Formula::of(query) else {
         return super::unsupported(format!("CloudWatch does not know the {query}"));
     };
-    let (length, minute) = (window.to.since(window.from), MINUTE.micros());
-    if length <= Span::ZERO || length.micros() % minute != 0 || window.from.micros() % minute != 0 {
-        return super::unsupported(format!(
-            "CloudWatch keeps the {query} by the minute: it cannot be measured every {length}; set `every` to whole minutes"
-        ));
-    }
-    let values = session.batches.ask(session, window, formula.statistics()).await?;
+    by_the_minute(query, window)?;
+    let wanted = formula.statistics().into_iter().map(Wanted::Statistic).collect();
+    let values = session.batches.ask(session, window, wanted).await?;
     Ok(formula.sample(&values))
 }
 
-/// Statistics that wait to be asked for together.
-#[derive(Default)]
-pub struct Batches(Mutex<BTreeMap<Window, Vec<Waiting>>>);
-
-type Values = Result<Vec<Option<f64>>, CallError>;
-
-struct Waiting {
-    statistics: Vec<Statistic>,
-    answer: oneshot::Sender<Values>,
+/// The value of an expression over metrics in one closed window.
+pub async fn math(
+    session: &Session,
+    probe: &Resource,
+    math: &MetricMathProbe,
+    window: Window,
+) -> Result<Option<f64>, CallError> {
+    by_the_minute(probe, window)?;
+    let values = session.batches.ask(session, window, vec![Wanted::Math(math.clone())]).await?;
+    Ok(values.into_iter().next().flatten().filter(|value| value.is_finite()))
 }
 
-impl Batches {
-    async fn ask(&self, session: &Session, window: Window, statistics: Vec<Statistic>) -> Values {
-        let (answer, answered) = oneshot::channel();
-        let first = {
-            let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let batch = waiting.entry(window).or_default();
-            batch.push(Waiting { statistics, answer });
-            batch.len() == 1
-        };
-        if first {
-            session.caller.sleep(GATHER).await;
-            let batch = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&window).unwrap_or_default();
-            settle(session, window, batch).await;
-        }
-        answered.await.unwrap_or_else(|_| Err(CallError::Unknown("the query was lost".into())))
+fn by_the_minute(what: impl std::fmt::Display, window: Window) -> Result<(), CallError> {
+    let (length, minute) = (window.to.since(window.from), MINUTE.micros());
+    match length > Span::ZERO && length.micros() % minute == 0 && window.from.micros() % minute == 0 {
+        true => Ok(()),
+        false => super::unsupported(format!(
+            "CloudWatch keeps the {what} by the minute: it cannot be measured every {length}; set `every` to whole minutes"
+        )),
     }
-}
-
-/// Asks for a batch and tells everybody who waits.
-async fn settle(session: &Session, window: Window, batch: Vec<Waiting>) {
-    let all: Vec<Statistic> = batch.iter().flat_map(|waiting| waiting.statistics.clone()).collect();
-    let mut values = Ok(Vec::with_capacity(all.len()));
-    for statistics in all.chunks(QUERIES) {
-        match (ask(session, window, statistics).await, &mut values) {
-            (Ok(some), Ok(values)) => values.extend(some),
-            (Err(error), _) => {
-                values = Err(error);
-                break;
-            }
-            (Ok(_), Err(_)) => break,
-        }
-    }
-    let mut from = 0;
-    for Waiting { statistics, answer } in batch {
-        let to = from + statistics.len();
-        // Whoever does not wait any more does not want to know.
-        let _ = answer.send(values.clone().map(|values| values[from..to].to_vec()));
-        from = to;
-    }
-}
-
-async fn ask(session: &Session, window: Window, statistics: &[Statistic]) -> Values {
-    let operation = Operation {
-        family: Family::Metrics,
-        action: "cloudwatch:GetMetricData",
-        arn: "*".into(),
-        about: "metrics".into(),
-    };
-    let queries: Vec<_> = statistics.iter().enumerate().map(|(id, one)| query(id, one, window)).collect();
-    let (mut values, mut next) = (vec![None; statistics.len()], None::<String>);
-    loop {
-        let call = || {
-            let call = session.cloudwatch().get_metric_data().set_metric_data_queries(Some(queries.clone()));
-            call.start_time(date(window.from)).end_time(date(window.to)).set_next_token(next.clone()).send()
-        };
-        let page = session.caller.read(&operation, call).await.map_err(session.refuse(&operation))?;
-        take(&page, window, &mut values)?;
-        match page.next_token() {
-            Some(token) if !token.is_empty() => next = Some(token.to_owned()),
-            _ => return Ok(values),
-        }
-    }
-}
-
-/// Takes over the values of a page. A result that the service could not finish is no missing value.
-fn take(page: &GetMetricDataOutput, window: Window, values: &mut [Option<f64>]) -> Result<(), CallError> {
-    for result in page.metric_data_results() {
-        if matches!(result.status_code(), Some(StatusCode::InternalError | StatusCode::Forbidden)) {
-            let why = result.messages().iter().filter_map(|message| message.value()).collect::<Vec<_>>().join("; ");
-            return Err(CallError::Unknown(format!("cloudwatch:GetMetricData could not finish a query: {why}")));
-        }
-        let index = result.id().and_then(|id| id.strip_prefix('m')?.parse::<usize>().ok());
-        let Some(place) = index.and_then(|index| values.get_mut(index)) else { continue };
-        let mut points = result.timestamps().iter().zip(result.values());
-        let within = |at: &DateTime| (window.from..window.to).contains(&Time::from_micros(at.secs() * 1_000_000));
-        if let Some((_, value)) = points.find(|(at, _)| within(at)) {
-            *place = Some(*value);
-        }
-    }
-    Ok(())
-}
-
-fn query(id: usize, statistic: &Statistic, window: Window) -> MetricDataQuery {
-    let dimension = |(name, value): &(&str, String)| Dimension::builder().name(*name).value(value).build();
-    let metric = CloudWatchMetric::builder()
-        .namespace(statistic.namespace)
-        .metric_name(statistic.metric)
-        .set_dimensions(Some(statistic.dimensions.iter().map(dimension).collect()));
-    let period = window.to.since(window.from).micros() / 1_000_000;
-    let stat = MetricStat::builder()
-        .metric(metric.build())
-        .period(i32::try_from(period).unwrap_or(i32::MAX))
-        .stat(&statistic.statistic);
-    MetricDataQuery::builder().id(format!("m{id}")).metric_stat(stat.build()).build()
-}
-
-fn date(time: Time) -> DateTime {
-    DateTime::from_secs(time.micros() / 1_000_000)
 }
 
 /// Whether a resource that squall only watches is there: it carries a tag, as everything of a stack does, or CloudWatch

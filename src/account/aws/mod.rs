@@ -8,17 +8,22 @@
 
 mod alarms;
 mod awake;
+mod batch;
 mod call;
+mod command;
 mod config;
 mod doctor;
 mod failure;
 mod find;
+mod http;
 mod lambda;
 mod limit;
 mod load;
+mod logs;
 mod metrics;
 mod names;
 mod permitted;
+mod probes;
 mod queues;
 mod roles;
 mod session;
@@ -64,7 +69,7 @@ impl Account for Aws {
     fn submit(&mut self, id: CallId, call: Call) {
         let (worker, _) = self.worker.get_or_insert_with(|| {
             let (sender, receiver) = channel();
-            (Worker::start(self.accounts.clone(), self.env.clone(), sender), receiver)
+            (Worker::start(self.accounts.clone(), self.env.clone(), sender, None), receiver)
         });
         worker.submit(id, call);
     }

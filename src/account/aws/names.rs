@@ -17,6 +17,8 @@ pub fn arn(session: &Session, resource: &Resource) -> String {
             format!("arn:{}:apigateway:{}::/apis/{name}", session.partition, session.config.region)
         }
         ResourceKind::Alarm => in_region(session, "cloudwatch", &format!("alarm:{name}")),
+        // Nothing of AWS.
+        ResourceKind::Probe => name.clone(),
     }
 }
 

@@ -23,10 +23,10 @@ use tokio::sync::OnceCell;
 
 use super::AccountConfig;
 use super::awake::Awake;
+use super::batch::Batches;
 use super::call::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, Caller};
 use super::failure::{Failure, Operation};
 use super::limit::{Family, Limits};
-use super::metrics::Batches;
 use crate::account::{CallError, Identity, Lasts, RefusedBy};
 use crate::env::Env;
 use crate::units::Time;
@@ -62,6 +62,7 @@ struct Clients {
     fis: OnceLock<aws_sdk_fis::Client>,
     iam: OnceLock<aws_sdk_iam::Client>,
     lambda: OnceLock<aws_sdk_lambda::Client>,
+    logs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
     sqs: OnceLock<aws_sdk_sqs::Client>,
     ssm: OnceLock<aws_sdk_ssm::Client>,
     tagging: OnceLock<aws_sdk_resourcegroupstagging::Client>,
@@ -287,6 +288,11 @@ impl Session {
     /// CloudWatch.
     pub fn cloudwatch(&self) -> &aws_sdk_cloudwatch::Client {
         self.clients.cloudwatch.get_or_init(|| aws_sdk_cloudwatch::Client::new(&self.sdk))
+    }
+
+    /// CloudWatch Logs.
+    pub fn logs(&self) -> &aws_sdk_cloudwatchlogs::Client {
+        self.clients.logs.get_or_init(|| aws_sdk_cloudwatchlogs::Client::new(&self.sdk))
     }
 
     /// The Fault Injection Service.

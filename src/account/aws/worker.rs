@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::thread::JoinHandle;
 
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::awake::{Awake, BEAT};
 use super::session::{Connection, Session};
 use super::{
-    AccountConfig, alarms, find, invalid, lambda, load, metrics, names, permitted, queues, roles, ssm, unsupported,
-    variables,
+    AccountConfig, alarms, find, invalid, lambda, load, metrics, names, permitted, probes, queues, roles, ssm,
+    unsupported, variables,
 };
 use crate::account::{
     AccountName, Call, CallError, CallId, Description, Metric, Outcome, Query, Reply, Resource, ResourceKind, Setting,
@@ -20,30 +22,41 @@ use crate::env::Env;
 
 type Answers = Sender<(CallId, Outcome)>;
 
-/// The thread, from the outside. It ends when this is dropped; calls that are under way are dropped with it.
+/// The thread, from the outside. It ends when this is dropped; calls that are under way are dropped with it, and commands
+/// of probes killed.
 pub struct Worker {
-    calls: UnboundedSender<(CallId, Call)>,
+    /// None while it ends.
+    calls: Option<UnboundedSender<(CallId, Call)>>,
     answers: Answers,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Worker {
-    /// Starts the thread. It builds no client before a call needs it.
-    pub fn start(accounts: Vec<AccountConfig>, env: Arc<dyn Env>, answers: Answers) -> Worker {
+    /// Starts the thread. It builds no client before a call needs it. `http` stands for the network, if that is recorded.
+    pub fn start(
+        accounts: Vec<AccountConfig>,
+        env: Arc<dyn Env>,
+        answers: Answers,
+        http: Option<SharedHttpClient>,
+    ) -> Worker {
         let (calls, inbox) = unbounded_channel();
-        let worker = Worker { calls, answers: answers.clone() };
+        let told = answers.clone();
         // Without a thread the inbox is gone, and each call is told so.
-        let _ = std::thread::Builder::new().name("aws".into()).spawn(move || {
+        let thread = std::thread::Builder::new().name("aws".into()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             if let Ok(runtime) = runtime {
-                runtime.block_on(serve(accounts, env, inbox, answers));
+                runtime.block_on(serve(accounts, env, http, inbox, told));
+                // A look-up of a name may take long, and nobody waits for it any more.
+                runtime.shutdown_background();
             }
         });
-        worker
+        Worker { calls: Some(calls), answers, thread: thread.ok() }
     }
 
     /// Starts a call.
     pub fn submit(&self, id: CallId, call: Call) {
-        if self.calls.send((id, call)).is_err() {
+        let sent = self.calls.as_ref().is_some_and(|calls| calls.send((id, call)).is_ok());
+        if !sent {
             let outcome = unsupported("the thread that calls AWS could not be started; the call was never sent");
             // Whoever asked is gone as well.
             let _ = self.answers.send((id, outcome));
@@ -51,9 +64,18 @@ impl Worker {
     }
 }
 
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.calls = None;
+        // A thread that panicked has nothing left to end.
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
 async fn serve(
     accounts: Vec<AccountConfig>,
     env: Arc<dyn Env>,
+    http: Option<SharedHttpClient>,
     mut inbox: UnboundedReceiver<(CallId, Call)>,
     answers: Answers,
 ) {
@@ -66,7 +88,7 @@ async fn serve(
         }
     });
     let connect = |config: AccountConfig| {
-        (config.name.clone(), Arc::new(Connection::new(config, env.clone(), awake.clone(), None)))
+        (config.name.clone(), Arc::new(Connection::new(config, env.clone(), awake.clone(), http.clone())))
     };
     let connections: BTreeMap<AccountName, Arc<Connection>> = accounts.into_iter().map(connect).collect();
     while let Some((id, call)) = inbox.recv().await {
@@ -141,6 +163,11 @@ pub async fn describe(session: &Session, resource: &Resource) -> Result<Descript
         ResourceKind::Role => Description::Role(roles::describe(session, resource).await?),
         ResourceKind::Parameter => Description::Parameter(ssm::describe(session, resource).await?),
         ResourceKind::Alarm => Description::Other { arn: alarms::describe(session, resource).await? },
+        ResourceKind::Probe => {
+            let probe = probes::find(session, resource)?;
+            let (settles, by_the_minute) = (probe.settles(), probe.by_the_minute());
+            Description::Probe { name: resource.name.clone(), settles, by_the_minute }
+        }
         ResourceKind::Table | ResourceKind::Topic | ResourceKind::Api => {
             metrics::seen(session, resource).await?;
             Description::Other { arn: names::arn(session, resource) }
@@ -176,6 +203,7 @@ async fn measure(session: &Session, query: &Query, window: Window) -> Outcome {
     }
     let sample = match query.metric {
         Metric::Depth | Metric::InFlight | Metric::Delayed => queues::measure(session, query, window).await?,
+        Metric::Value { .. } => probes::measure(session, &query.resource, window).await?,
         Metric::AlarmState => alarms::measure(session, &query.resource, window).await?,
         _ => metrics::measure(session, query, window).await?,
     };

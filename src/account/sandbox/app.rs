@@ -25,6 +25,8 @@ pub fn arn(kind: ResourceKind, name: &str) -> String {
         ResourceKind::Topic => format!("arn:aws:sns:{at}:{name}"),
         ResourceKind::Api => format!("arn:aws:execute-api:{at}:{name}"),
         ResourceKind::Alarm => format!("arn:aws:cloudwatch:{at}:alarm:{name}"),
+        // Nothing of AWS.
+        ResourceKind::Probe => name.to_owned(),
     }
 }
 

@@ -41,6 +41,8 @@ impl World {
             ResourceKind::Topic => app.topics.keys().cloned().collect(),
             ResourceKind::Api => app.apis.keys().cloned().collect(),
             ResourceKind::Alarm => app.alarms.keys().cloned().collect(),
+            // They ask a real application.
+            ResourceKind::Probe => Vec::new(),
         }
     }
 
@@ -61,9 +63,11 @@ impl World {
                 secure: false,
                 read_by: self.wrapped_by(resource),
             }),
-            ResourceKind::Table | ResourceKind::Topic | ResourceKind::Api | ResourceKind::Alarm => {
-                Description::Other { arn }
-            }
+            ResourceKind::Table
+            | ResourceKind::Topic
+            | ResourceKind::Api
+            | ResourceKind::Alarm
+            | ResourceKind::Probe => Description::Other { arn },
         })
     }
 

@@ -112,7 +112,7 @@ impl World {
             ResourceKind::Api => self.http.apis[of.index].datum(metric, window, now),
             ResourceKind::Table => self.tables.tables[of.index].minutes.datum(metric, window, now),
             ResourceKind::Topic => self.topics.minutes[of.index].datum(metric, window, now),
-            ResourceKind::Role | ResourceKind::Parameter | ResourceKind::Alarm => None,
+            ResourceKind::Role | ResourceKind::Parameter | ResourceKind::Alarm | ResourceKind::Probe => None,
         }
     }
 
@@ -143,6 +143,7 @@ impl World {
             Metric::InFlight => plain(Some(f64::from(self.queues.queues[index].in_flight))),
             Metric::Delayed => plain(Some(f64::from(self.queues.queues[index].delayed))),
             Metric::AlarmState => plain(self.alarms.value(index)),
+            Metric::Value { .. } => plain(None),
             Metric::OldestMessage => plain(max("ApproximateAgeOfOldestMessage")),
             Metric::MessagesDone => plain(sum("NumberOfMessagesDeleted")),
             Metric::Calls => plain(sum(calls)),

@@ -60,6 +60,7 @@ impl World {
             ResourceKind::Topic => self.model.topics.index(&resource.name),
             ResourceKind::Api => self.model.apis.index(&resource.name),
             ResourceKind::Alarm => self.model.alarms.index(&resource.name),
+            ResourceKind::Probe => None,
         };
         let gone = !self.settings.deleted.is_empty() && self.settings.deleted.contains(resource);
         found.filter(|_| !gone).ok_or_else(|| CallError::Gone(resource.to_string()))

@@ -4,6 +4,7 @@
 //! Invariant: no account is asked. What only an account knows is the planner's and the guard's.
 
 mod names;
+mod probes;
 mod timing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +38,7 @@ pub fn project(project: &Loaded<Project>, findings: &mut Findings) {
         let at = project.place("default_account");
         findings.push(project.finding(Code::UnknownAccount, at, what).help(meant(&value.default_account.0, names())));
     }
+    probes::check(project, findings);
 }
 
 /// Checks a hypothesis on its own.
@@ -114,6 +116,8 @@ fn bound<T: super::FromNode>(file: &Loaded<T>, at: Place, sentence: &Sentence, f
     let share = sentence.metric.is_share();
     let says = match sentence.bound {
         _ if sentence.metric == Metric::AlarmState => return,
+        // A command's number may well be negative.
+        _ if matches!(sentence.metric, Metric::Value { .. }) => return,
         Bound::AtLeast(least) if least <= 0.0 => "always so",
         Bound::AtMost(most) if share && most >= 1.0 => "always so",
         Bound::Below(limit) if limit <= 0.0 => "never so",

@@ -10,7 +10,7 @@ use crate::spec::FromNode;
 use crate::spec::finding::{Code, Findings};
 use crate::spec::leaf::TargetName;
 use crate::spec::load::ExperimentFiles;
-use crate::spec::project::Project;
+use crate::spec::project::{AccountSpec, Project};
 use crate::spec::read::{Loaded, Reference, ReferenceKind, closest};
 use crate::spec::shape::one_of;
 use crate::spec::source::Place;
@@ -85,6 +85,9 @@ impl Names<'_> {
             return self.right_kind(file, reference.at, name, kind, &reference.kinds);
         }
         let account = &self.files.account;
+        if reference.kinds == [ResourceKind::Probe] {
+            return self.probe(file, reference.at, account, name);
+        }
         if self.known.contains_key(account) {
             return self.resource(file, reference.at, account, &reference.kinds, name);
         }
@@ -128,6 +131,26 @@ impl Names<'_> {
             None => meant(plain, of_kinds()),
         };
         self.findings.push(file.finding(code, at, what).help(help));
+    }
+
+    /// A probe must be in squall.yaml, so that no account needs to be asked.
+    fn probe<T: FromNode>(&mut self, file: &Loaded<T>, at: Place, account: &AccountName, name: &str) {
+        let (what, help) = match self.project.accounts.get(account) {
+            Some(AccountSpec::Aws(spec)) if spec.probes.contains_key(name) => return,
+            Some(AccountSpec::Aws(spec)) => {
+                let close = closest(name, spec.probes.keys().map(String::as_str));
+                let add = || format!("write it under `probes` of `{account}` in squall.yaml");
+                let help = close.map_or_else(add, |close| format!("did you mean `{close}`?"));
+                (format!("the account `{account}` has no probe called `{name}`"), help)
+            }
+            Some(AccountSpec::Sandbox(_)) => (
+                format!("`{name}` cannot be asked in the sandbox `{account}`: it models no probes"),
+                "say `--account` with one that has this probe, or judge a metric that the sandbox models".into(),
+            ),
+            // That the account is unknown is told where it is named.
+            None => return,
+        };
+        self.findings.push(file.finding(Code::UnknownResource, at, what).help(help));
     }
 
     fn right_kind<T: FromNode>(
@@ -200,6 +223,10 @@ impl Names<'_> {
             if let SelectBy::Name(resource) = &target.selector.by {
                 let kind = target.selector.kind;
                 let at = entry.value.get(kind.word()).map_or(at, |node| node.at);
+                if kind == ResourceKind::Probe {
+                    self.probe(experiment, at, self.files.account_of(target), resource);
+                    continue;
+                }
                 self.resource(experiment, at, self.files.account_of(target), &[kind], resource);
             }
         }

@@ -22,6 +22,7 @@ pub(super) const METRICS: &[(&str, Metric)] = &[
     ("throttles", Metric::Throttles),
     ("concurrency", Metric::Concurrency),
     ("writes", Metric::Writes),
+    ("value", Metric::Value { settles: Span::ZERO }),
 ];
 
 /// What others call a metric.

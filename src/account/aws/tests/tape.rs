@@ -120,6 +120,8 @@ enum Protocol {
 fn protocol(operation: &str) -> Protocol {
     let query = [
         "GetCallerIdentity",
+        "AssumeRole",
+        "SimulatePrincipalPolicy",
         "GetRole",
         "GetRolePolicy",
         "PutRolePolicy",

@@ -225,6 +225,8 @@ fn name_property(kind: ResourceKind) -> &'static str {
         ResourceKind::Parameter => "Name",
         // An api's name is only a label; what names it is its id.
         ResourceKind::Api => "ApiId",
+        // No resource of a template is one.
+        ResourceKind::Probe => "ProbeName",
     }
 }
 

@@ -1,0 +1,78 @@
+//! What `squall doctor` says of an account.
+
+use super::*;
+use crate::account::aws::doctor::{Check, Finding, checks};
+
+fn looked_at(tape: &Tape) -> Vec<Check> {
+    let account = tape.account();
+    let config = AccountConfig::new("prod", ACCOUNT, "eu-west-1");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(checks(&config, &account.connection))
+}
+
+fn found(checks: &[Check], what: &str) -> (Finding, String) {
+    let check = checks.iter().find(|check| check.what == what);
+    check.map(|check| (check.finding, check.detail.clone())).unwrap_or_else(|| panic!("no {what} in {checks:?}"))
+}
+
+/// The caller, with the clock of the service.
+fn dated(date: &str) -> Recording {
+    let Recording::Answer { status, body, .. } = identity(ACCOUNT) else { panic!() };
+    Recording::Answer { status, headers: vec![("date", date.into())], body }
+}
+
+fn lever(status: &str) -> Recording {
+    fine(json!({ "safetyLever": { "id": "default", "state": { "status": status, "reason": "an outage" } } }))
+}
+
+const LEVER: &str = "GET /safetyLevers/default";
+
+#[test]
+fn all_is_well() {
+    let tape = Tape::new();
+    tape.on("GetCallerIdentity", [dated("Mon, 02 Mar 2026 09:00:00 GMT")]).on(LEVER, [lever("disengaged")]);
+    let checks = looked_at(&tape);
+    let wells: Vec<_> = checks.iter().map(|check| (check.what, check.finding)).collect();
+    let whats = ["reachability", "identity", "credentials", "clock", "FIS safety lever"];
+    assert_eq!(wells, whats.map(|what| (what, Finding::Well)));
+}
+
+#[test]
+fn a_clock_that_is_off_is_told() {
+    for (date, finding, word) in [
+        ("Mon, 02 Mar 2026 08:59:57 GMT", Finding::Well, "within 5s"),
+        ("Mon, 02 Mar 2026 08:59:30 GMT", Finding::NotWell, "ahead of AWS's"),
+        ("Mon, 02 Mar 2026 09:02:00 GMT", Finding::NotWell, "behind AWS's: what expires"),
+        ("Mon, 02 Mar 2026 09:20:00 GMT", Finding::NotWell, "will not accept signatures"),
+        ("nonsense", Finding::CannotTell, "no date"),
+    ] {
+        let tape = Tape::new();
+        tape.on("GetCallerIdentity", [dated(date)]).on(LEVER, [lever("disengaged")]);
+        let (is, detail) = found(&looked_at(&tape), "clock");
+        assert!(is == finding && detail.contains(word), "{date}: {is:?} {detail}");
+    }
+}
+
+#[test]
+fn a_lever_that_somebody_pulled_is_told_with_the_reason() {
+    let tape = Tape::new();
+    tape.on(LEVER, [lever("engaged")]);
+    let (finding, detail) = found(&looked_at(&tape), "FIS safety lever");
+    assert!(finding == Finding::NotWell && detail.contains("an outage"), "{detail}");
+    tape.on(LEVER, [error(LEVER, 403, "AccessDeniedException", "no")]);
+    let (finding, detail) = found(&looked_at(&tape), "FIS safety lever");
+    assert!(finding == Finding::CannotTell && detail.contains(r#""Action":"fis:GetSafetyLever""#), "{detail}");
+}
+
+#[test]
+fn what_cannot_be_reached_is_told_from_what_refuses() {
+    let tape = Tape::new();
+    tape.on("GetCallerIdentity", [error("GetCallerIdentity", 403, "ExpiredToken", "it expired")]);
+    let (finding, detail) = found(&looked_at(&tape), "identity");
+    assert!(finding == Finding::NotWell && detail.contains("fresh credentials"), "{detail}");
+    tape.on("GetCallerIdentity", [Recording::TimedOut]);
+    assert_eq!(found(&looked_at(&tape), "reachability").0, Finding::NotWell);
+    tape.on("GetCallerIdentity", [identity("999999999999")]);
+    let (_, detail) = found(&looked_at(&tape), "identity");
+    assert!(detail.contains("999999999999") && detail.contains(ACCOUNT), "{detail}");
+}

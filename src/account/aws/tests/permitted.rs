@@ -1,0 +1,91 @@
+//! Whether the undo is permitted, and what tells when a simulation cannot.
+
+use super::*;
+use crate::account::{Action, Permitted};
+
+const ROLE: &str = "arn:aws:iam::111122223333:role/worker";
+const PAY: &str = "arn:aws:lambda:eu-west-1:111122223333:function:pay";
+
+fn asked(actions: &[(&str, &str)], prove: bool) -> Call {
+    let action = |(action, resource): &(&str, &str)| Action { action: (*action).into(), resource: (*resource).into() };
+    Call::Permitted { account: AccountName("prod".into()), actions: actions.iter().map(action).collect(), prove }
+}
+
+fn simulated(results: &[(&str, &str, &str)]) -> Recording {
+    let one = |(action, decision, missing): &(&str, &str, &str)| {
+        let missing = match *missing {
+            "" => String::new(),
+            key => format!("<member>{key}</member>"),
+        };
+        format!(
+            "<member><EvalActionName>{action}</EvalActionName><EvalDecision>{decision}</EvalDecision>\
+             <MissingContextValues>{missing}</MissingContextValues></member>"
+        )
+    };
+    let all: String = results.iter().map(one).collect();
+    xml(&format!(
+        "<SimulatePrincipalPolicyResponse><SimulatePrincipalPolicyResult><IsTruncated>false</IsTruncated>\
+         <EvaluationResults>{all}</EvaluationResults></SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>"
+    ))
+}
+
+fn answers(outcome: Outcome) -> Vec<Permitted> {
+    match outcome {
+        Ok(Reply::Permitted(answers)) => answers,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_simulation_says_yes_no_or_that_it_depends() {
+    let tape = calm();
+    tape.on(
+        "SimulatePrincipalPolicy",
+        [simulated(&[
+            ("iam:PutRolePolicy", "allowed", ""),
+            ("iam:GetRolePolicy", "implicitDeny", ""),
+            ("iam:GetRole", "explicitDeny", ""),
+            ("iam:ListRolePolicies", "implicitDeny", "aws:SourceIp"),
+        ])],
+    );
+    let actions = ["iam:PutRolePolicy", "iam:GetRolePolicy", "iam:GetRole", "iam:ListRolePolicies", "iam:TagRole"];
+    let found = answers(tape.account().ask(asked(&actions.map(|action| (action, ROLE)), false)));
+    assert_eq!(found[0], Permitted::Yes);
+    assert!(matches!(&found[1], Permitted::No(why) if why.contains("no policy allows")));
+    assert!(matches!(&found[2], Permitted::No(why) if why.contains("explicitly")));
+    assert!(matches!(&found[3], Permitted::CannotTell(why) if why.contains("aws:SourceIp")));
+    assert!(matches!(&found[4], Permitted::CannotTell(_)), "what is not answered is not allowed");
+    // The role of the session is asked about with its path, and the resource by name.
+    let asked = tape.body("SimulatePrincipalPolicy");
+    assert!(asked.contains("role%2Fteam%2Fworker") && asked.contains("role%2Fworker"), "{asked}");
+}
+
+#[test]
+fn without_a_simulation_what_changes_nothing_is_tried() {
+    let tape = calm();
+    let denied = |operation: &str| error(operation, 403, "AccessDenied", "not authorized");
+    tape.on("SimulatePrincipalPolicy", [denied("SimulatePrincipalPolicy")]);
+    tape.on("DeleteRolePolicy", [error("DeleteRolePolicy", 404, "NoSuchEntity", "no such policy")]);
+    tape.on("DeleteParameter", [denied("DeleteParameter")]).on(PUT, [fine(json!({}))]);
+    let mark = "arn:aws:ssm:*:111122223333:parameter/squall/marks/lambda/pay";
+    let needed = [
+        ("iam:DeleteRolePolicy", ROLE),
+        ("ssm:DeleteParameter", mark),
+        ("lambda:PutFunctionConcurrency", PAY),
+        ("lambda:DeleteFunctionConcurrency", PAY),
+    ];
+    let account = tape.account();
+    let found = answers(account.ask(asked(&needed, false)));
+    assert_eq!(found[0], Permitted::Yes, "the policy is not there, and squall may delete it");
+    assert!(matches!(found[1], Permitted::No(_)), "{found:?}");
+    assert!(matches!(found[2..], [Permitted::CannotTell(_), Permitted::CannotTell(_)]), "{found:?}");
+    assert!(!tape.asked().contains(&PUT.to_owned()), "nothing is written that was not asked for");
+    assert!(tape.body("DeleteRolePolicy").contains("squall-permission-probe"));
+    assert!(tape.body("DeleteParameter").contains("squall-permission-probe"));
+
+    // With leave to prove it, the value that is there is written: 5, so that deleting stays untold.
+    let found = answers(account.ask(asked(&needed, true)));
+    assert_eq!(found[2], Permitted::Yes);
+    assert!(matches!(found[3], Permitted::CannotTell(_)), "{found:?}");
+    assert_eq!(tape.body(PUT), r#"{"ReservedConcurrentExecutions":5}"#);
+}

@@ -1,0 +1,36 @@
+//! SQS.
+
+use super::*;
+
+#[test]
+fn each_message_of_a_batch_is_accounted_for_or_all_are_in_doubt() {
+    let queue = resource(ResourceKind::Queue, "orders.fifo");
+    let send = || {
+        let message = |number| Message {
+            marker: RunMarker { run: RunId("run-1".into()), number },
+            body: "{".into(),
+            group: Some("g".into()),
+        };
+        Call::Send { queue: queue.clone(), messages: vec![message(1), message(2)] }
+    };
+    let sent = |id: &str| json!({ "Id": id, "MessageId": "m", "MD5OfMessageBody": "x" });
+    let failed =
+        |sender: bool| json!({ "Id": "1", "Code": "InvalidMessageContents", "Message": "no", "SenderFault": sender });
+    let tape = calm();
+    tape.on("SendMessageBatch", [fine(json!({ "Successful": [sent("0"), sent("1")], "Failed": [] }))]);
+    let account = tape.account();
+    assert_eq!(account.ask(send()), Ok(Reply::Sent(vec![SendOutcome::Accepted; 2])));
+    let body: Json = serde_json::from_str(&tape.body("SendMessageBatch")).unwrap();
+    let first = &body["Entries"][0];
+    assert_eq!(first["MessageAttributes"]["squall-run"]["StringValue"], "run-1");
+    assert_eq!(first["MessageAttributes"]["squall-number"]["StringValue"], "1");
+    assert_eq!((&first["MessageGroupId"], &first["MessageDeduplicationId"]), (&json!("g"), &json!("run-1-1")));
+
+    tape.on("SendMessageBatch", [fine(json!({ "Successful": [sent("0")], "Failed": [failed(true)] }))]);
+    let refused = SendOutcome::Refused("InvalidMessageContents: no".into());
+    assert_eq!(account.ask(send()), Ok(Reply::Sent(vec![SendOutcome::Accepted, refused])));
+    for doubtful in [json!([failed(false)]), json!([])] {
+        tape.on("SendMessageBatch", [fine(json!({ "Successful": [sent("0")], "Failed": doubtful }))]);
+        assert!(matches!(account.ask(send()), Err(CallError::Unknown(_))));
+    }
+}
