@@ -131,8 +131,33 @@ pub struct SignalPlan {
     pub must_catch: Share,
     /// A value from which on the run stops at once, as a guard.
     pub stop_at: Option<f64>,
+    /// The number of the signal that is its control, where it is compared with one.
+    pub control: Option<usize>,
     /// Whether the bound must hold while the fault is in; otherwise it may break then and must have recovered in time.
     pub during_fault: DuringFault,
+}
+
+impl SignalPlan {
+    /// A signal without a bound.
+    pub fn watched(why: &str, title: String, query: Query, every: Span) -> SignalPlan {
+        SignalPlan {
+            hypothesis: why.to_owned(),
+            title,
+            query,
+            bound: Bound::Watched,
+            every,
+            tolerating: Share::default(),
+            must_catch: Share::ALL,
+            stop_at: None,
+            control: None,
+            during_fault: DuringFault::MayBreak,
+        }
+    }
+
+    /// Whether it has a bound that decides something.
+    pub fn is_judged(&self) -> bool {
+        self.bound != Bound::Watched
+    }
 }
 
 /// What a hypothesis asks of a signal while the fault is in.
@@ -160,6 +185,8 @@ pub enum Bound {
     StaysQuiet,
     /// At most so many times the baseline.
     TimesBaseline(f64),
+    /// At most so many times what the same metric is of an untouched resource at the same time.
+    TimesControl(f64),
     /// Of the error budget of an objective the run spends at most this part.
     Spends {
         part: Share,
@@ -167,6 +194,8 @@ pub enum Bound {
     },
     /// There is data in every window.
     KeepsComing,
+    /// Only watched: a control, or an alarm that nobody expects. It has no bound and decides nothing.
+    Watched,
 }
 
 /// When to stop early, whatever the hypotheses say.
@@ -182,6 +211,16 @@ pub struct StopPlan {
 }
 
 impl Bound {
+    /// Whether a signal with this bound, of which so much may be outside, is judged by evidence, and so has a part of a
+    /// run's alpha.
+    pub fn is_weighed(&self, tolerating: Share) -> bool {
+        match self {
+            Bound::FiresWithin(_) | Bound::StaysQuiet | Bound::Spends { .. } | Bound::Watched => false,
+            Bound::TimesBaseline(_) | Bound::TimesControl(_) | Bound::KeepsComing => true,
+            Bound::AtMost(_) | Bound::AtLeast(_) | Bound::Below(_) | Bound::Above(_) => tolerating.get() > 0.0,
+        }
+    }
+
     /// Whether a value is on the steady side. An alarm's state is 1 in ALARM and 0 otherwise.
     pub fn holds(&self, value: f64) -> bool {
         match self {
@@ -191,7 +230,11 @@ impl Bound {
             Bound::Above(limit) => value > *limit,
             Bound::FiresWithin(_) | Bound::StaysQuiet => value <= 0.0,
             // No single value is outside of these.
-            Bound::TimesBaseline(_) | Bound::Spends { .. } | Bound::KeepsComing => true,
+            Bound::TimesBaseline(_)
+            | Bound::TimesControl(_)
+            | Bound::Spends { .. }
+            | Bound::KeepsComing
+            | Bound::Watched => true,
         }
     }
 }

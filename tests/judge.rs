@@ -4,6 +4,8 @@
 mod grid;
 #[path = "judge/mutants.rs"]
 mod mutants;
+#[path = "judge/runs.rs"]
+mod runs;
 
 use grid::{Betting, Cell, Fault, TOLERATED, cells, delay, limit};
 use mutants::{Mistake, Mutant};

@@ -1,6 +1,7 @@
 //! What the baseline says: whether it is steady, how requests cluster, and what a bound relative to it comes to.
 
 use super::ask::{Ask, Reading};
+use super::control::Arms;
 use super::special::{share_lower, share_upper};
 
 /// A baseline counts as unsteady when its bound is broken there at this level. It is not the run's alpha: the run is not
@@ -38,12 +39,21 @@ pub enum Steadiness {
 }
 
 impl Pool {
-    /// Pools the readings of a signal.
+    /// Pools the readings of a signal; of one with a control, the share of its own requests that failed.
     pub fn of(ask: &Ask, readings: &[Reading]) -> Pool {
-        let windows: Vec<(f64, f64)> = readings
-            .iter()
-            .filter_map(|reading| Some((ask.badness(reading.value)?.x, ask.size(reading)? as f64)))
-            .collect();
+        let ask = if matches!(ask, Ask::TimesControl { .. }) { &Ask::ShareAtMost(1.0) } else { ask };
+        Pool::from(readings.iter().filter_map(|reading| Some((ask.badness(reading)?.x, ask.size(reading)? as f64))))
+    }
+
+    /// Pools the control of a signal.
+    pub fn of_control(readings: &[Reading]) -> Pool {
+        Pool::from(
+            readings.iter().filter_map(|reading| reading.control).map(|control| (control.share, control.of as f64)),
+        )
+    }
+
+    fn from(windows: impl Iterator<Item = (f64, f64)>) -> Pool {
+        let windows: Vec<(f64, f64)> = windows.collect();
         let of: f64 = windows.iter().map(|(_, n)| n).sum();
         let bad = windows.iter().map(|(x, n)| x * n).sum();
         Pool { windows: windows.len(), of, bad, clustering: clustering(&windows) }
@@ -80,6 +90,13 @@ fn clustering(windows: &[(f64, f64)]) -> f64 {
 /// Whether the readings before any fault keep the bound.
 pub fn steadiness(ask: &Ask, readings: &[Reading]) -> Steadiness {
     let pool = Pool::of(ask, readings);
+    if let Ask::TimesControl { ratio } = ask {
+        return match Arms::kept(readings.iter().filter_map(Reading::arms), *ratio) {
+            _ if pool.windows == 0 => Steadiness::NoData,
+            true => Steadiness::Steady,
+            false => Steadiness::Unsteady { badness: pool.badness() },
+        };
+    }
     match share_lower(pool.bad, pool.of, UNSTEADY) > ask.tolerated() {
         _ if pool.windows == 0 => Steadiness::NoData,
         true => Steadiness::Unsteady { badness: pool.badness() },

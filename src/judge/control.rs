@@ -2,7 +2,7 @@
 //! dependency or a busy hour, cancels out, so these need no representative baseline.
 
 use super::betting::Badness;
-use super::special::{ln_beta, ln_beta_tails};
+use super::special::{ln_beta, ln_beta_tails, share_lower};
 
 /// One window of the two arms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,19 +14,41 @@ pub struct Arms {
 }
 
 impl Arms {
-    /// The window as a bet against an untouched function: of the failures of both, the part that is the treated one's, and
+    /// The window as a bet against an untouched resource: of the failures of both, the part that is the treated one's, and
     /// what part is tolerated when its share of failures may be `ratio` times the control's. `None` when nothing failed, or
     /// one of them had no requests.
     pub fn badness(&self, ratio: f64) -> Option<Badness> {
         let failed = self.treated_failed + self.control_failed;
-        let exposed = ratio * self.treated_requests as f64;
-        let tolerated = exposed / (exposed + self.control_requests as f64);
         let says = failed > 0 && self.treated_requests > 0 && self.control_requests > 0;
-        says.then(|| Badness { x: self.treated_failed as f64 / failed as f64, tolerated })
+        says.then(|| Badness { x: self.treated_failed as f64 / failed as f64, tolerated: self.tolerated(ratio) })
+    }
+
+    /// The expected part of the failures that is the treated one's, when its share of them is `ratio` times the control's.
+    /// Of failures that come one by one, or in bunches as requests come, that is its part of the requests. Of bunches that
+    /// take most of a window's requests with them it is `ratio` to one, whoever has more requests. Nobody knows which of
+    /// these a dependency will do, so the greater is tolerated.
+    fn tolerated(&self, ratio: f64) -> f64 {
+        let exposed = ratio * self.treated_requests as f64;
+        (exposed / (exposed + self.control_requests as f64)).max(ratio / (1.0 + ratio))
+    }
+
+    /// Whether the treated one fails no more often than is tolerated, as far as chance lets one see (at 90 %): in the
+    /// windows together.
+    pub(super) fn kept(windows: impl Iterator<Item = Arms>, ratio: f64) -> bool {
+        let nothing = Arms { treated_failed: 0, treated_requests: 0, control_failed: 0, control_requests: 0 };
+        let all = windows.fold(nothing, |all, one| Arms {
+            treated_failed: all.treated_failed + one.treated_failed,
+            treated_requests: all.treated_requests + one.treated_requests,
+            control_failed: all.control_failed + one.control_failed,
+            control_requests: all.control_requests + one.control_requests,
+        });
+        let failed = (all.treated_failed + all.control_failed) as f64;
+        failed == 0.0 || share_lower(all.treated_failed as f64, failed, 0.1) <= all.tolerated(ratio)
     }
 }
 
-/// Evidence from an alias that sends each request to one of two versions by lot. Because the lot is drawn for each
+/// Evidence from an alias that sends each request to one of two versions by lot. No fault of the catalogue hits one version
+/// of an alias alone, so runs have no such control yet. Because the lot is drawn for each
 /// request, each failure counts by itself, however failures cluster in time (Lindon and Malek 2022, "Anytime-valid
 /// inference for multinomial count data"): a mixture of likelihood ratios over all shares above what is tolerated.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -127,6 +149,39 @@ mod tests {
         found.count() as f64 / f64::from(runs)
     }
 
+    /// The share of runs of 60 windows with a false alarm, when the treated arm fails just as often as is tolerated.
+    fn false_alarms(treated: u32, control: u32, share: f64, ratio: f64, clustering: f64) -> f64 {
+        let mut stream = Stream::numbered(u64::from(treated) << 20 | u64::from(control));
+        let arms = (Counts::new(treated, share * ratio, clustering), Counts::new(control, share, clustering));
+        let runs = 1000;
+        let alarms = (0..runs).filter(|_| {
+            let mut wager = Wager::over(60);
+            (0..60).any(|_| {
+                let drawn = Arms {
+                    treated_failed: arms.0.draw(&mut stream).into(),
+                    treated_requests: treated.into(),
+                    control_failed: arms.1.draw(&mut stream).into(),
+                    control_requests: control.into(),
+                };
+                wager.observe(drawn.badness(ratio)) >= 100.0
+            })
+        });
+        alarms.count() as f64 / f64::from(runs)
+    }
+
+    #[test]
+    fn whoever_has_more_requests_and_however_they_cluster_false_alarms_stay_below_alpha() {
+        let limit = 0.01 + 5.0 * (0.01_f64 * 0.99 / 1000.0).sqrt();
+        for (treated, control) in [(60, 60), (5, 600), (600, 5), (60, 300), (300, 60)] {
+            for clustering in [0.0, 0.02, 0.1, 0.5] {
+                for (share, ratio) in [(0.01, 1.0), (0.05, 1.0), (0.01, 3.0)] {
+                    let alarms = false_alarms(treated, control, share, ratio, clustering);
+                    assert!(alarms <= limit, "{treated} {control} {share} x {ratio}, {clustering}: {alarms}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn alike_arms_are_not_told_apart_and_unlike_ones_are() {
         // Four standard errors above 1 %.
@@ -145,6 +200,8 @@ mod tests {
         assert_eq!(arms.badness(1.0), None);
         assert_eq!(Arms { treated_failed: 3, control_requests: 0, ..arms }.badness(1.0), None);
         let badness = Arms { treated_failed: 3, ..arms }.badness(1.5).unwrap();
-        assert!((badness.x - 1.0).abs() < 1e-12 && (badness.tolerated - 15.0 / 45.0).abs() < 1e-12);
+        assert!((badness.x - 1.0).abs() < 1e-12 && (badness.tolerated - 0.6).abs() < 1e-12);
+        let busy = Arms { treated_failed: 3, treated_requests: 80, ..arms }.badness(1.5).unwrap();
+        assert!((busy.tolerated - 120.0 / 150.0).abs() < 1e-12);
     }
 }

@@ -17,6 +17,8 @@ pub enum Criterion {
     Budget { objective: Objective, allowed: f64, usual_traffic: f64 },
     /// It compares with a baseline that there is not.
     NoBaseline,
+    /// It has no bound.
+    Nothing,
 }
 
 impl Criterion {
@@ -39,7 +41,7 @@ impl Criterion {
                 }
                 Some(low)
             }
-            Criterion::NoBaseline => None,
+            Criterion::NoBaseline | Criterion::Nothing => None,
         }
     }
 
@@ -55,10 +57,10 @@ impl Criterion {
     /// Whether a single window is outside of the bound, which decides nothing.
     pub fn is_outside(&self, reading: &Reading) -> bool {
         match self {
-            Criterion::Tolerance(rule) => rule.ask.is_outside(reading.value),
+            Criterion::Tolerance(rule) => rule.ask.is_outside(reading),
             Criterion::Invariant { bound, .. } => reading.value.is_some_and(|value| !bound.holds(value)),
             Criterion::Budget { objective, .. } => reading.value.is_some_and(|value| objective.burn_rate(value) > 1.0),
-            Criterion::NoBaseline => false,
+            Criterion::NoBaseline | Criterion::Nothing => false,
         }
     }
 }

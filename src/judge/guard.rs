@@ -21,7 +21,7 @@ impl Rail {
     /// Whether a window is beyond the rail.
     pub fn is_hit(&self, ask: &Ask, reading: &Reading) -> bool {
         let enough = !ask.is_share() || reading.of.is_none_or(|of| of >= self.of_at_least);
-        enough && ask.badness(reading.value).is_some_and(|badness| badness.x >= self.at)
+        enough && ask.badness(reading).is_some_and(|badness| badness.x >= self.at)
     }
 }
 

@@ -11,7 +11,7 @@ use super::budget::{Kept, Objective, Spent};
 use super::criterion::Criterion;
 use super::effect::Effect;
 use super::invariant::{Certainty, Upheld, examine};
-use super::power::{Power, Stakes, Volume};
+use super::power::{Beside, Power, Stakes, Volume};
 use super::weighing::{Rule, Weighing, Weight};
 use crate::plan::Bound;
 use crate::run::verdict::Finding;
@@ -103,6 +103,7 @@ impl Judgement {
             Criterion::Budget { objective, allowed, usual_traffic } => {
                 of_budget(objective, *allowed, *usual_traffic, evidence.judged)
             }
+            Criterion::Nothing => Judgement::plain(Finding::Held, ""),
             Criterion::NoBaseline => {
                 Judgement::plain(Finding::Unknown, "is compared with the baseline, and that has no data")
             }
@@ -171,12 +172,16 @@ pub(super) fn why_broken(found: &Judgement, ask: &Ask, judged: &[Reading]) -> St
     let spell: Vec<Reading> =
         judged.iter().filter(|reading| reading.from >= since && reading.to <= at).copied().collect();
     let pool = Pool::of(ask, &spell);
-    let seen = match ask.is_share() {
-        true => {
+    let seen = match ask {
+        Ask::TimesControl { ratio } => {
+            let (seen, control) = (percent(pool.badness()), percent(Pool::of_control(&spell).badness()));
+            format!("since {since} it was {seen}, and its control's {control}, where {ratio} times that is tolerated")
+        }
+        _ if ask.is_share() => {
             let (seen, tolerated) = (shown_share(ask, pool.badness()), shown_share(ask, ask.tolerated()));
             format!("since {since} it was {seen}, where {tolerated} is tolerated")
         }
-        false => {
+        _ => {
             let (bad, windows, tolerated) = (pool.bad.round(), pool.windows, percent(ask.tolerated()));
             format!("{bad} of {windows} windows since {since} were outside of it, where {tolerated} may be")
         }
@@ -281,19 +286,31 @@ fn values(readings: &[Reading]) -> Vec<f64> {
 
 fn power(rule: Rule, evidence: &Evidence<'_>) -> Power {
     let baseline = Pool::of(&rule.ask, evidence.baseline);
+    let control = match rule.ask {
+        Ask::TimesControl { ratio } => {
+            let readings = [evidence.baseline, evidence.judged].concat();
+            Some(Beside { ratio, usual: Pool::of_control(&readings).badness() })
+        }
+        _ => None,
+    };
     let stakes = Stakes {
         tolerated: rule.ask.tolerated(),
         horizon: rule.horizon,
         alpha: rule.alpha.get(),
         usual: baseline.badness(),
         clustering: baseline.clustering,
+        control,
     };
     let with_fault = evidence.with_fault.iter().copied().chain(std::iter::repeat(false));
     let volumes: Vec<Volume> = evidence
         .judged
         .iter()
         .zip(with_fault)
-        .map(|(reading, with_fault)| Volume { of: rule.ask.size(reading), with_fault })
+        .map(|(reading, with_fault)| Volume {
+            of: rule.ask.size(reading),
+            with_fault,
+            control: reading.control.map_or(0, |control| control.of),
+        })
         .collect();
     Power::of(&stakes, &volumes)
 }
@@ -303,7 +320,8 @@ fn not_broken(ask: &Ask, power: Power, must_catch: f64, evidence: &Evidence<'_>)
     let sizes: Vec<u64> = pairs().filter_map(|(reading, _)| ask.size(reading)).collect();
     let (windows, with_data) = (pairs().count(), sizes.len());
     if with_data == 0 {
-        return (Finding::Unknown, format!("has no data in the {windows} windows with the faults in"));
+        let beside = if matches!(ask, Ask::TimesControl { .. }) { ", or its control has none" } else { "" };
+        return (Finding::Unknown, format!("has no data in the {windows} windows with the faults in{beside}"));
     }
     let usual = sizes.iter().sum::<u64>() / with_data as u64;
     let seen = match ask.is_share() {
@@ -312,7 +330,7 @@ fn not_broken(ask: &Ask, power: Power, must_catch: f64, evidence: &Evidence<'_>)
     };
     let worse = |to: f64| match ask {
         Ask::ShareAtLeast(_) => format!("a fall to {}", shown_share(ask, to)),
-        Ask::ShareAtMost(_) => format!("a rise to {}", shown_share(ask, to)),
+        Ask::ShareAtMost(_) | Ask::TimesControl { .. } => format!("a rise to {}", shown_share(ask, to)),
         _ => format!("a breach in {} of the windows", percent(to)),
     };
     match power.caught {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::betting::{Badness, Wager};
+use super::control::Arms;
 use super::simulate::{Counts, Stream};
 use super::special::{binomial_at_most, share_lower};
 
@@ -34,6 +35,8 @@ pub struct Volume {
     pub of: Option<u64>,
     /// Whether the faults were in.
     pub with_fault: bool,
+    /// How many requests its control had.
+    pub control: u64,
 }
 
 /// The rule that would have had to catch it.
@@ -46,6 +49,17 @@ pub struct Stakes {
     pub usual: f64,
     /// How requests of one window share their fate.
     pub clustering: f64,
+    /// What it is compared with, where it is.
+    pub control: Option<Beside>,
+}
+
+/// A control beside a signal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Beside {
+    /// How many times the control's share of failures is tolerated.
+    pub ratio: f64,
+    /// The control's share of failures.
+    pub usual: f64,
 }
 
 /// What would have been caught.
@@ -59,7 +73,8 @@ pub struct Power {
 impl Power {
     /// What the rule would have caught in these windows.
     pub fn of(stakes: &Stakes, volumes: &[Volume]) -> Power {
-        let candidates: Vec<f64> = RISES.into_iter().filter(|rise| *rise > stakes.tolerated).collect();
+        let tolerated = stakes.control.map_or(stakes.tolerated, |beside| beside.ratio * beside.usual);
+        let candidates: Vec<f64> = RISES.into_iter().filter(|rise| *rise > tolerated).collect();
         // A greater rise is caught more surely.
         let first = candidates.partition_point(|rise| !stakes.catches(*rise, volumes));
         Power { caught: candidates.get(first).copied() }
@@ -89,30 +104,71 @@ impl Stakes {
     /// In how many of [`RUNS`] runs such a rise is caught.
     fn caught(&self, rise: f64, volumes: &[Volume]) -> u32 {
         let size = |of: u64| of.min(MOST_REQUESTS) as u32;
-        let mut tables: BTreeMap<(u32, bool), Counts> = BTreeMap::new();
-        for volume in volumes {
-            let Some(of) = volume.of.map(size) else { continue };
-            let badness = if volume.with_fault { rise } else { self.usual.min(self.tolerated) };
-            let table = || Counts::new(of, badness.clamp(0.0, 1.0), if of > 1 { self.clustering } else { 0.0 });
-            tables.entry((of, volume.with_fault)).or_insert_with(table);
-        }
-        let windows: Vec<Option<(&Counts, f64)>> = volumes
+        let mut tables: BTreeMap<(u32, Arm), Counts> = BTreeMap::new();
+        let sizes: Vec<Option<[(u32, Arm); 2]>> = volumes
             .iter()
             .map(|volume| {
-                let of = size(volume.of?);
-                Some((tables.get(&(of, volume.with_fault))?, f64::from(of.max(1))))
+                let arm = if volume.with_fault { Arm::Faulty } else { Arm::Calm };
+                Some([(size(volume.of?), arm), (size(volume.control), Arm::Control)])
+            })
+            .collect();
+        for &(of, arm) in sizes.iter().flatten().flatten() {
+            let badness = match arm {
+                Arm::Faulty => rise,
+                Arm::Calm => self.usual.min(self.control.map_or(self.tolerated, |beside| beside.ratio * beside.usual)),
+                Arm::Control => self.control.map_or(0.0, |beside| beside.usual),
+            };
+            let clustering = if of > 1 { self.clustering } else { 0.0 };
+            tables.entry((of, arm)).or_insert_with(|| Counts::new(of, badness.clamp(0.0, 1.0), clustering));
+        }
+        let windows: Vec<Option<Drawn<'_>>> = sizes
+            .iter()
+            .map(|window| {
+                let [own, control] = window.as_ref()?;
+                Some(Drawn { own: (tables.get(own)?, own.0), control: (tables.get(control)?, control.0) })
             })
             .collect();
         let mut stream = Stream::numbered(0);
         let catches = |stream: &mut Stream| {
             let mut wager = Wager::over(self.horizon);
             windows.iter().any(|window| {
-                let x = window.map(|(counts, of)| f64::from(counts.draw(stream)) / of);
-                let badness = x.map(|x| Badness { x, tolerated: self.tolerated });
+                let badness = window.as_ref().and_then(|window| window.badness(self, stream));
                 wager.observe(badness) * self.alpha >= 1.0
             })
         };
         (0..RUNS).filter(|_| catches(&mut stream)).count() as u32
+    }
+}
+
+/// Whose requests are drawn.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Arm {
+    Calm,
+    Faulty,
+    Control,
+}
+
+/// The requests of one window, to be drawn: the signal's own and its control's, with their numbers.
+struct Drawn<'a> {
+    own: (&'a Counts, u32),
+    control: (&'a Counts, u32),
+}
+
+impl Drawn<'_> {
+    fn badness(&self, stakes: &Stakes, stream: &mut Stream) -> Option<Badness> {
+        let (counts, of) = self.own;
+        let failed = counts.draw(stream);
+        let Some(beside) = stakes.control else {
+            return Some(Badness { x: f64::from(failed) / f64::from(of.max(1)), tolerated: stakes.tolerated });
+        };
+        let (counts, control_of) = self.control;
+        let arms = Arms {
+            treated_failed: failed.into(),
+            treated_requests: of.into(),
+            control_failed: counts.draw(stream).into(),
+            control_requests: control_of.into(),
+        };
+        arms.badness(beside.ratio)
     }
 }
 
@@ -122,11 +178,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn stakes(tolerated: f64) -> Stakes {
-        Stakes { tolerated, horizon: 60, alpha: 0.01, usual: 0.0, clustering: 0.0 }
+        Stakes { tolerated, horizon: 60, alpha: 0.01, usual: 0.0, clustering: 0.0, control: None }
     }
 
     fn hour(of: u64, fault_from: usize) -> Vec<Volume> {
-        (0..60).map(|window| Volume { of: Some(of), with_fault: window >= fault_from }).collect()
+        (0..60).map(|window| Volume { of: Some(of), with_fault: window >= fault_from, control: 0 }).collect()
     }
 
     #[test]
@@ -144,7 +200,7 @@ mod tests {
 
     #[test]
     fn without_data_nothing_is_caught() {
-        let blind = vec![Volume { of: None, with_fault: true }; 60];
+        let blind = vec![Volume { of: None, with_fault: true, control: 0 }; 60];
         assert_eq!(Power::of(&stakes(0.01), &blind), Power { caught: None });
         assert!(!Power { caught: None }.is_enough(1.0));
         assert_eq!(Power::of(&stakes(0.01), &[]), Power { caught: None });

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::ask::{Ask, Reading};
 use super::baseline::Pool;
+use super::control::Arms;
 use super::criterion::Criterion;
 use super::judgement::{Evidence, Judgement, percent, shown_share, weighed, why_broken};
 use super::power::Power;
@@ -163,7 +164,7 @@ fn steady_again(recovery: &Recovery, rise: f64, after: Span, readings: &[Reading
 fn had_it_not(ask: &Ask, power: Power) -> String {
     let Some(caught) = power.caught else { return String::new() };
     let worse = match ask {
-        Ask::ShareAtMost(_) => format!("at {} or more", shown_share(ask, caught)),
+        Ask::ShareAtMost(_) | Ask::TimesControl { .. } => format!("at {} or more", shown_share(ask, caught)),
         Ask::ShareAtLeast(_) => format!("at {} or less", shown_share(ask, caught)),
         _ => format!("outside in {} of the windows or more", percent(caught)),
     };
@@ -187,6 +188,9 @@ impl Criterion {
 
     fn kept(&self, readings: &[Reading]) -> bool {
         match self {
+            Criterion::Tolerance(Rule { ask: Ask::TimesControl { ratio }, .. }) => {
+                Arms::kept(readings.iter().filter_map(Reading::arms), *ratio)
+            }
             // Sums of shares differ from what is tolerated in the last digit.
             Criterion::Tolerance(rule) => {
                 Pool::of(&rule.ask, readings).badness() <= rule.ask.tolerated() * (1.0 + 1e-9)
@@ -194,7 +198,7 @@ impl Criterion {
             Criterion::Invariant { bound, .. } => {
                 readings.iter().all(|r| r.value.is_some_and(|value| bound.holds(value)))
             }
-            Criterion::Budget { .. } | Criterion::NoBaseline => true,
+            Criterion::Budget { .. } | Criterion::NoBaseline | Criterion::Nothing => true,
         }
     }
 }

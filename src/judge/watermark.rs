@@ -109,10 +109,10 @@ mod tests {
         for &(number, value) in samples {
             watermark.arrives(minute(number), value, None);
             let closed = watermark.close(minute(number) + EVERY);
-            evidence.extend(closed.iter().map(|reading| wager.observe(ask.badness(reading.value))));
+            evidence.extend(closed.iter().map(|reading| wager.observe(ask.badness(reading))));
         }
         let rest = watermark.close(minute(windows) + PATIENCE);
-        evidence.extend(rest.iter().map(|reading| wager.observe(ask.badness(reading.value))));
+        evidence.extend(rest.iter().map(|reading| wager.observe(ask.badness(reading))));
         evidence
     }
 

@@ -76,14 +76,14 @@ impl Weighing {
     pub fn of(rule: Rule, readings: &[Reading]) -> Weighing {
         let mut weighing = Weighing::by(rule);
         for reading in readings {
-            weighing.observe(reading.value);
+            weighing.observe(reading);
         }
         weighing
     }
 
-    /// Takes in the value of the next closed window. True when that decides that the bound is broken, for the first time.
-    pub fn observe(&mut self, value: Option<f64>) -> bool {
-        let evidence = self.wager.observe(self.rule.ask.badness(value));
+    /// Takes in the next closed window. True when that decides that the bound is broken, for the first time.
+    pub fn observe(&mut self, reading: &Reading) -> bool {
+        let evidence = self.wager.observe(self.rule.ask.badness(reading));
         self.evidence.push(evidence);
         let decides = self.broken.is_none() && evidence >= self.rule.alpha.decides_at();
         if decides {
@@ -140,7 +140,7 @@ impl Weighing {
         // where they win.
         let mut wealth = 0.0;
         for (window, reading) in readings.iter().enumerate().take(broken + 1).rev() {
-            if let Some(badness) = self.rule.ask.badness(reading.value) {
+            if let Some(badness) = self.rule.ask.badness(reading) {
                 wealth += (0.7 + 0.3 * badness.x / badness.tolerated.max(1e-9)).ln();
             }
             if wealth > best.1 {
@@ -209,8 +209,8 @@ mod tests {
             let readings = readings(&values);
             let mut live = Weighing::by(rule(alpha));
             let mut decided = None;
-            for (window, value) in values.iter().enumerate() {
-                if live.observe(Some(*value)) {
+            for (window, reading) in readings.iter().enumerate() {
+                if live.observe(reading) {
                     decided = decided.or(Some(window));
                 }
             }

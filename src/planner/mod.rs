@@ -210,6 +210,7 @@ impl<'a, 'b> Draft<'a, 'b> {
     /// What must hold for the whole: marks, times, guards; then permissions and warnings.
     fn finish(&mut self) {
         self.refuse_marked();
+        self.refuse_touched_controls();
         self.objections.extend(timeline::overlaps(&self.plan, &self.origin));
         self.objections.extend(timeline::fits(&self.plan));
         write_marks(&mut self.plan, self.request.by);

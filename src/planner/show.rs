@@ -203,8 +203,10 @@ pub fn bound(bound: &Bound, is_share: bool) -> String {
         Bound::FiresWithin(span) => format!("fires within {span}"),
         Bound::StaysQuiet => "stays quiet".into(),
         Bound::TimesBaseline(ratio) => format!("at most {ratio} x baseline"),
+        Bound::TimesControl(ratio) => format!("at most {ratio} x its control"),
         Bound::Spends { part, objective } => format!("spends at most {part} of {objective}"),
         Bound::KeepsComing => "keeps coming".into(),
+        Bound::Watched => "only watched".into(),
     }
 }
 

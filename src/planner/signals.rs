@@ -4,14 +4,16 @@ use super::Draft;
 use super::target::subject;
 use crate::account::{Description, Metric, Query, Resource, ResourceKind};
 use crate::faults::Refusal;
-use crate::plan::{LoadPlan, SignalPlan, StopPlan};
+use crate::plan::{Bound, LoadPlan, SignalPlan, StopPlan};
 use crate::spec::experiment::{Judged, Load};
-use crate::spec::sentence::Sentence;
+use crate::spec::sentence::{Sentence, Subject};
 use crate::units::{Rate, Span};
 
 /// How often a guard's condition is looked at: as often as there is something new to see.
 const LOOK_AT_COUNTS: Span = Span::from_secs(10);
 const LOOK_AT_METRICS: Span = Span::from_secs(60);
+/// How often an alarm that is only watched is looked at.
+const LOOK_AT_ALARMS: Span = Span::from_secs(60);
 
 impl Draft<'_, '_> {
     /// Every hypothesis as signals, and every condition to stop at.
@@ -29,6 +31,7 @@ impl Draft<'_, '_> {
                 self.plan_signal(&format!("hypotheses/{index}"), &signal);
             }
         }
+        self.plan_watched_alarms();
         for sentence in experiment.guards.stop_when.0.iter().map(|condition| &condition.0) {
             for query in self.queries("guards/stop_when", sentence) {
                 let direct = query.metric.delay() == Span::ZERO;
@@ -43,28 +46,95 @@ impl Draft<'_, '_> {
     }
 
     fn plan_signal(&mut self, path: &str, judged: &Judged) {
-        for query in self.queries(path, &judged.signal) {
-            if let Some(refusal) = self.unfit_window(&query, judged.every) {
-                self.object(path, refusal);
+        let planned = |query| SignalPlan {
+            hypothesis: judged.hypothesis.clone(),
+            title: judged.signal.text.clone(),
+            query,
+            bound: judged.signal.bound,
+            every: judged.every,
+            tolerating: judged.signal.tolerates(),
+            must_catch: judged.must_catch,
+            stop_at: judged.signal.stop_at,
+            control: None,
+            during_fault: judged.during_fault,
+        };
+        let queries = self.queries(path, &judged.signal);
+        let unfit: Vec<Refusal> = queries.iter().filter_map(|query| self.unfit_window(query, judged.every)).collect();
+        unfit.into_iter().for_each(|refusal| self.object(path, refusal));
+        let signals: Vec<SignalPlan> = queries.into_iter().map(planned).collect();
+        let control = judged.signal.control.as_ref().and_then(|control| self.plan_control(path, judged, control));
+        self.plan.signals.extend(signals.into_iter().map(|signal| SignalPlan { control, ..signal }));
+    }
+
+    /// The signal that others are compared with, which no fault may touch.
+    fn plan_control(&mut self, path: &str, judged: &Judged, control: &Subject) -> Option<usize> {
+        match self.queries_of(path, judged.signal.metric, control).as_slice() {
+            [query] => {
+                let title = query.to_string();
+                let watched = SignalPlan::watched("control", title, query.clone(), judged.every);
+                Some(self.watched(watched))
             }
-            self.plan.signals.push(SignalPlan {
-                hypothesis: judged.hypothesis.clone(),
-                title: judged.signal.text.clone(),
-                query,
-                bound: judged.signal.bound,
-                every: judged.every,
-                tolerating: judged.signal.tolerates(),
-                must_catch: judged.must_catch,
-                stop_at: judged.signal.stop_at,
-                during_fault: judged.during_fault,
-            });
+            [] => None,
+            several => {
+                let refusal = Refusal::new(
+                    format!("`{}` are {} resources, and a control is one", control.name, several.len()),
+                    "write the name of one resource, alike in its traffic and untouched by the faults",
+                );
+                self.object(path, refusal);
+                None
+            }
         }
+    }
+
+    /// The number of a signal that is only watched; one that is there already is watched once.
+    fn watched(&mut self, signal: SignalPlan) -> usize {
+        let alike = |other: &SignalPlan| {
+            other.bound == Bound::Watched && other.query == signal.query && other.every == signal.every
+        };
+        self.plan.signals.iter().position(alike).unwrap_or_else(|| {
+            self.plan.signals.push(signal);
+            self.plan.signals.len() - 1
+        })
+    }
+
+    /// The alarms that are watched beside those of the hypotheses.
+    fn plan_watched_alarms(&mut self) {
+        for (index, name) in self.experiment().watch.iter().enumerate() {
+            let alarm = Subject { name: name.0.clone(), kind: None };
+            for query in self.queries_of(&format!("watch/{index}"), Metric::AlarmState, &alarm) {
+                if !self.plan.signals.iter().any(|signal| signal.query == query) {
+                    let title = query.to_string();
+                    self.plan.signals.push(SignalPlan::watched("watched", title, query, LOOK_AT_ALARMS));
+                }
+            }
+        }
+    }
+
+    /// A fault on a control would make it no measure of anything.
+    pub(super) fn refuse_touched_controls(&mut self) {
+        let hits = self.plan.hits();
+        let compared = self.plan.signals.iter().filter_map(|signal| Some((signal, signal.control?)));
+        let touched: Vec<Refusal> = compared
+            .filter_map(|(signal, control)| {
+                let control = &self.plan.signals.get(control)?.query.resource;
+                hits.contains(control).then(|| {
+                    Refusal::new(
+                        format!("{control} feels the faults itself, so `{}` compares with nothing", signal.title),
+                        "write the name of a resource that no fault of this experiment touches",
+                    )
+                })
+            })
+            .collect();
+        touched.into_iter().for_each(|refusal| self.object("hypotheses", refusal));
     }
 
     /// What a sentence measures: one query for each resource that its subject means.
     fn queries(&mut self, path: &str, sentence: &Sentence) -> Vec<Query> {
-        let metric = sentence.metric;
-        match subject(&sentence.subject, metric, &self.targets, &self.request.files.account, &mut self.survey) {
+        self.queries_of(path, sentence.metric, &sentence.subject)
+    }
+
+    fn queries_of(&mut self, path: &str, metric: Metric, of: &Subject) -> Vec<Query> {
+        match subject(of, metric, &self.targets, &self.request.files.account, &mut self.survey) {
             Ok(resources) => resources.into_iter().filter_map(|resource| self.query(path, metric, resource)).collect(),
             Err(refusal) => {
                 self.object(path, refusal);

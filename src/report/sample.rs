@@ -56,6 +56,7 @@ fn signal(
         },
         must_catch: Share::ALL,
         stop_at: None,
+        control: None,
         during_fault: during,
     }
 }

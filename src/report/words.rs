@@ -84,8 +84,10 @@ pub fn limit(bound: Bound) -> Option<f64> {
         Bound::FiresWithin(_)
         | Bound::StaysQuiet
         | Bound::TimesBaseline(_)
+        | Bound::TimesControl(_)
         | Bound::Spends { .. }
-        | Bound::KeepsComing => None,
+        | Bound::KeepsComing
+        | Bound::Watched => None,
     }
 }
 
@@ -99,8 +101,10 @@ pub fn bound(metric: Metric, bound: Bound) -> String {
         Bound::FiresWithin(span) => format!("fires within {span}"),
         Bound::StaysQuiet => "stays quiet".into(),
         Bound::TimesBaseline(ratio) => format!("at most {ratio} x baseline"),
+        Bound::TimesControl(ratio) => format!("at most {ratio} x its control"),
         Bound::Spends { part, objective } => format!("spends at most {part} of {objective}"),
         Bound::KeepsComing => "keeps coming".into(),
+        Bound::Watched => "only watched".into(),
     }
 }
 

@@ -13,7 +13,7 @@ pub fn verdict(state: &State) -> Verdict {
         Some(_) => Verdict::held(),
         None => Verdict::unknown(format!("{} was not seen to take effect", planned.fault)),
     });
-    let signals = Case::all(state).map(|case| signal(&case));
+    let signals = Case::judged(state).map(|case| signal(&case));
     // A run that was stopped has too little data everywhere: the stop says it all, but for what was seen to break.
     let says_more = |found: &Verdict| stopped == Verdict::held() || found.finding == Finding::Broken;
     steps.chain(signals).filter(says_more).fold(stopped.clone(), Verdict::merge)
@@ -148,6 +148,7 @@ mod tests {
             tolerating: Share::percent(5),
             must_catch: Share::ALL,
             stop_at: None,
+            control: None,
             during_fault,
         }
     }

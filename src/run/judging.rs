@@ -1,10 +1,12 @@
 //! The signals of a run as the judge sees them: which windows count, by what criterion, with which part of alpha. Pure: live
 //! and replayed, the same events give the same judgement.
 
+use std::collections::BTreeMap;
+
 use super::event::Phase;
 use super::state::{Seen, SignalState, State};
-use crate::account::{Metric, Window};
-use crate::judge::ask::{Ask, Reading};
+use crate::account::{Metric, Sample, Window};
+use crate::judge::ask::{Ask, Reading, Share};
 use crate::judge::baseline::{Pool, Steadiness, relative_level, relative_share, steadiness};
 use crate::judge::criterion::Criterion;
 use crate::judge::detection::{Expected, Fired, fired};
@@ -27,9 +29,8 @@ pub struct Case<'a> {
 
 impl SignalPlan {
     /// Whether it is judged by evidence, and so has a part of alpha.
-    pub fn has_tolerance(&self) -> bool {
-        !matches!(self.bound, Bound::FiresWithin(_) | Bound::StaysQuiet | Bound::Spends { .. })
-            && self.tolerating.get() > 0.0
+    pub fn is_weighed(&self) -> bool {
+        self.bound.is_weighed(self.tolerating)
     }
 
     /// How a single reading can be believed: a queue's counts are estimates of a distributed system.
@@ -44,7 +45,7 @@ impl SignalPlan {
 impl Plan {
     /// What each signal with a tolerance has of the run's alpha.
     pub fn alpha_of_each(&self) -> Alpha {
-        self.alpha.among(self.signals.iter().filter(|signal| signal.has_tolerance()).count())
+        self.alpha.among(self.signals.iter().filter(|signal| signal.is_weighed()).count())
     }
 
     /// How many windows of a signal are planned after the baseline.
@@ -58,6 +59,11 @@ impl<'a> Case<'a> {
     /// The case of a signal; `None` for a number that the plan does not have.
     pub fn of(state: &'a State, signal: usize) -> Option<Case<'a>> {
         Some(Case { state, planned: state.plan.signals.get(signal)?, known: state.signals.get(signal)? })
+    }
+
+    /// The cases of all signals that have a bound, in the order of the plan.
+    pub fn judged(state: &'a State) -> impl Iterator<Item = Case<'a>> {
+        Case::all(state).filter(|case| case.planned.is_judged())
     }
 
     /// The cases of all signals, in the order of the plan.
@@ -75,8 +81,20 @@ impl<'a> Case<'a> {
         &self.known.windows
     }
 
+    /// The windows that count, in order. Those of a signal with a control end where the control's end.
     fn readings(&self, counts: impl Fn(&Seen) -> bool) -> Vec<Reading> {
-        self.known.windows.iter().filter(|seen| counts(seen)).map(Reading::from).collect()
+        let windows = self.known.windows.iter().filter(|seen| counts(seen));
+        let Some(control) = self.planned.control.and_then(|number| self.state.signals.get(number)) else {
+            return windows.map(Reading::from).collect();
+        };
+        let beside: BTreeMap<Window, Sample> = control.windows.iter().map(|seen| (seen.window, seen.sample)).collect();
+        windows
+            .map_while(|seen| {
+                let Sample { value, of } = beside.get(&seen.window)?;
+                let control = value.zip(*of).map(|(share, of)| Share { share, of });
+                Some(Reading { control, ..Reading::from(seen) })
+            })
+            .collect()
     }
 
     /// Before any fault.
@@ -85,7 +103,7 @@ impl<'a> Case<'a> {
     }
 
     /// From the first fault on.
-    fn judged(&self) -> Vec<Reading> {
+    fn judged_readings(&self) -> Vec<Reading> {
         self.readings(|seen| seen.phase != Phase::Baseline)
     }
 
@@ -120,6 +138,8 @@ impl<'a> Case<'a> {
                 let usual_traffic = if readings.is_empty() { 0.0 } else { baseline };
                 Criterion::Budget { objective, allowed: part.get(), usual_traffic }
             }
+            Bound::Watched => Criterion::Nothing,
+            Bound::TimesControl(ratio) => tolerance(Ask::TimesControl { ratio }, alpha),
             Bound::KeepsComing => tolerance(Ask::Fresh { tolerated: tolerating }, alpha),
             Bound::TimesBaseline(ratio) => self.relative(ratio, alpha.among(2)).map_or(Criterion::NoBaseline, |ask| {
                 // Half of its alpha is in the bound, and half in the evidence.
@@ -157,7 +177,7 @@ impl<'a> Case<'a> {
 
     /// The window that decides that it is broken, while the run goes on. What may break is decided at the end.
     pub fn broken(&self) -> Option<Window> {
-        let judged = self.judged();
+        let judged = self.judged_readings();
         let window = |reading: &Reading| Window { from: reading.from, to: reading.to };
         if let Bound::FiresWithin(_) = self.planned.bound {
             let late = matches!(fired(&judged, &self.expected()?), Fired::Late { .. } | Fired::NotInTime);
@@ -188,10 +208,10 @@ impl<'a> Case<'a> {
         let seen = self.known.windows.last()?;
         let reading = Reading::from(seen);
         let beyond = match self.criterion() {
-            Criterion::Tolerance(Rule { ask, .. }) if ask.is_share() => {
-                let at = if matches!(ask, Ask::ShareAtLeast(_)) { 1.0 - at } else { at };
-                Rail::at(at).is_hit(&ask, &reading)
-            }
+            Criterion::Tolerance(Rule { ask, .. }) if ask.is_share() => match ask {
+                Ask::ShareAtLeast(_) => Rail::at(1.0 - at).is_hit(&ask, &reading),
+                _ => Rail::at(at).is_hit(&Ask::ShareAtMost(at), &reading),
+            },
             _ => reading.value.is_some_and(|value| match self.planned.bound {
                 Bound::AtLeast(_) | Bound::Above(_) => value <= at,
                 _ => value >= at,
@@ -237,6 +257,9 @@ impl<'a> Case<'a> {
 
     /// What is found of it, as far as the run has come.
     pub fn judgement(&self) -> Judgement {
+        if !self.planned.is_judged() {
+            return Judgement::plain(Finding::Held, "");
+        }
         let found = match (self.planned.bound, self.state.gone) {
             (Bound::FiresWithin(_), _) => self.detection(),
             (_, Some(gone)) if !self.must_hold() => Judgement::of_recovery(
@@ -253,7 +276,7 @@ impl<'a> Case<'a> {
     }
 
     fn held_throughout(&self) -> Judgement {
-        let (baseline, judged, with_fault) = (self.baseline(), self.judged(), self.with_fault());
+        let (baseline, judged, with_fault) = (self.baseline(), self.judged_readings(), self.with_fault());
         let evidence = Evidence { baseline: &baseline, judged: &judged, with_fault: &with_fault };
         let found = Judgement::of(&self.criterion(), self.planned.must_catch.get(), evidence);
         match self.state.gone.map(|gone| self.recovered(gone)) {
@@ -266,7 +289,7 @@ impl<'a> Case<'a> {
 
     fn detection(&self) -> Judgement {
         match self.expected() {
-            Some(expected) => Judgement::of_detection(&self.judged(), &expected),
+            Some(expected) => Judgement::of_detection(&self.judged_readings(), &expected),
             None => Judgement::plain(Finding::Unknown, "had no fault to fire for"),
         }
     }
@@ -288,23 +311,19 @@ impl<'a> Case<'a> {
 
     /// The evidence against the bound after each window, where it is judged by evidence: for the picture of a report.
     pub fn evidence(&self) -> Vec<Option<f64>> {
-        let Criterion::Tolerance(rule) = self.criterion() else { return vec![None; self.known.windows.len()] };
+        let nothing = || vec![None; self.known.windows.len()];
+        let Criterion::Tolerance(rule) = self.criterion() else { return nothing() };
         let recovery = self.state.gone.map(|gone| self.asked_of_recovery(gone));
         let (rule, from) =
             match (self.must_hold(), recovery.and_then(|recovery| Some((recovery.rule()?, recovery.limit?)))) {
                 (true, _) => (rule, Time::EPOCH),
                 (false, Some((rule, limit))) => (rule, limit),
-                (false, None) => return vec![None; self.known.windows.len()],
+                (false, None) => return nothing(),
             };
-        let mut weighing = Weighing::by(rule);
-        let weigh = |seen: &Seen| {
-            let counts = seen.phase != Phase::Baseline && seen.window.from >= from;
-            counts.then(|| {
-                weighing.observe(Reading::from(seen).value);
-                weighing.evidence().last().copied().unwrap_or(1.0)
-            })
-        };
-        self.known.windows.iter().map(weigh).collect()
+        let counts = |seen: &Seen| seen.phase != Phase::Baseline && seen.window.from >= from;
+        let weighing = Weighing::of(rule, &self.readings(counts));
+        let mut evidence = weighing.evidence().iter().copied();
+        self.known.windows.iter().map(|seen| if counts(seen) { evidence.next() } else { None }).collect()
     }
 }
 
@@ -317,6 +336,7 @@ impl From<&Seen> for Reading {
             to: seen.window.to,
             value: seen.sample.value.map(|value| discounted(value, own)),
             of: seen.sample.of,
+            control: None,
         }
     }
 }

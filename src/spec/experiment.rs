@@ -45,6 +45,8 @@ record! {
         pub alpha: Share = ALPHA,
         /// Requests that squall itself makes, from the start of the baseline to the end of the recovery.
         pub load: Vec<Load> = Vec::new(),
+        /// Alarms that the report lists when they fire, beside those of the hypotheses. They decide nothing.
+        pub watch: Vec<AlarmName> = Vec::new(),
         /// When to stop early.
         pub guards: Guards = Guards::default(),
     }
@@ -250,8 +252,8 @@ pub struct Judged {
 
 impl Judged {
     /// Whether it is judged by evidence, and so has a part of alpha.
-    pub fn has_tolerance(&self) -> bool {
-        self.signal.tolerates().get() > 0.0
+    pub fn is_weighed(&self) -> bool {
+        self.signal.bound.is_weighed(self.signal.tolerates())
     }
 }
 
@@ -284,6 +286,7 @@ impl AlarmItem {
                 metric: crate::account::Metric::AlarmState,
                 subject: super::sentence::Subject { name: name.0.clone(), kind: None },
                 bound: crate::plan::Bound::FiresWithin(*fires_within),
+                control: None,
                 tolerating: None,
                 stop_at: None,
                 text,

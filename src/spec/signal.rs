@@ -8,6 +8,7 @@ use super::shape::{Leaf, Shape};
 use super::yaml::Node;
 use crate::account::signal::Metric;
 use crate::plan::Bound;
+use crate::units::Share;
 
 /// A sentence of a hypothesis: what is steady. Broken when the bound does not hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +27,7 @@ const SIGNAL: Leaf = Leaf {
         "share of ShopApi slower than 800 ms is at most 5 %",
         "depth of OrdersDeadLetters stays at 0",
         "alarm OrdersBacklogAlarm stays quiet",
+        "failed share of orders is at most 2 x that of catalogue",
         "depth of orders < 5000 tolerating 10 % of windows",
         "failed share of ShopApi is at most 1 %, stop at 50 %",
     ],
@@ -42,10 +44,12 @@ impl Reader<'_> {
         let text = self.text(node, wanted)?;
         match sentence(&text) {
             Ok(sentence) => {
-                let name = &sentence.subject.name;
-                // The name stands in the text as it is; of several places the last is never a metric's word.
-                let at = text.rfind(name.as_str()).map_or(node.at, |at| self.part(node, at, at + name.len()));
-                self.refer(ReferenceKind::TargetOrResource, name.clone(), at, &sentence.kinds());
+                for subject in [Some(&sentence.subject), sentence.control.as_ref()].into_iter().flatten() {
+                    let name = &subject.name;
+                    // The name stands in the text as it is; of several places the last is never a metric's word.
+                    let at = text.rfind(name.as_str()).map_or(node.at, |at| self.part(node, at, at + name.len()));
+                    self.refer(ReferenceKind::TargetOrResource, name.clone(), at, &sentence.kinds_of(subject));
+                }
                 Some(sentence)
             }
             Err(error) => {
@@ -81,7 +85,9 @@ impl FromNode for Condition {
             reader.report(Code::Sentence, node.at, "a guard stops when an alarm fires", help);
             return None;
         }
-        if matches!(sentence.bound, Bound::TimesBaseline(_) | Bound::Spends { .. } | Bound::KeepsComing)
+        let weighs = Bound::is_weighed(&sentence.bound, Share::default());
+        if weighs
+            || matches!(sentence.bound, Bound::Spends { .. })
             || sentence.tolerating.is_some()
             || sentence.stop_at.is_some()
         {

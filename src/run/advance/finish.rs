@@ -40,7 +40,7 @@ impl Machine {
             return self.wake_by(self.now);
         };
         let limit = self.state.started + self.state.plan.longest;
-        let undecided = Case::all(&self.state).any(|case| case.recovered(gone) == Recovered::NotYet);
+        let undecided = Case::judged(&self.state).any(|case| case.recovered(gone) == Recovered::NotYet);
         if undecided && self.now < limit {
             return self.wake_by(limit);
         }

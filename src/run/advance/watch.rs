@@ -164,6 +164,9 @@ impl Machine {
             return;
         }
         self.judge(signal);
+        // What is compared with this one waited for its window.
+        let compared = |other: &usize| self.state.plan.signals.get(*other).is_some_and(|o| o.control == Some(signal));
+        (0..self.state.plan.signals.len()).filter(compared).collect::<Vec<_>>().into_iter().for_each(|o| self.judge(o));
         let Some(case) = Case::of(&self.state, signal) else { return };
         if let Some(value) = case.is_beyond_the_rail()
             && self.may_do()
@@ -191,7 +194,7 @@ impl Machine {
         let reading = Reading::from(&seen);
         match planned.bound {
             Bound::FiresWithin(_) if matches!(phase, Phase::Fault | Phase::Undo) => false,
-            Bound::TimesBaseline(_) | Bound::Spends { .. } | Bound::KeepsComing => {
+            Bound::TimesBaseline(_) | Bound::TimesControl(_) | Bound::Spends { .. } | Bound::KeepsComing => {
                 let outside = |case: Case<'_>| case.criterion().is_outside(&reading);
                 phase != Phase::Baseline && Case::of(&self.state, signal).is_some_and(outside)
             }
@@ -385,10 +388,12 @@ impl Machine {
     /// Why the baseline says nothing, if it does.
     pub(in crate::run) fn baseline_is_empty(&self) -> Option<String> {
         let plan = &self.state.plan;
-        plan.signals.iter().zip(&self.state.signals).find_map(|(planned, known)| {
-            let silent = known.windows.iter().all(|seen| seen.sample.value.is_none());
-            silent.then(|| format!("`{}` has no data in the baseline: is there any traffic?", planned.title))
-        })
+        plan.signals.iter().zip(&self.state.signals).filter(|(planned, _)| planned.is_judged()).find_map(
+            |(planned, known)| {
+                let silent = known.windows.iter().all(|seen| seen.sample.value.is_none());
+                silent.then(|| format!("`{}` has no data in the baseline: is there any traffic?", planned.title))
+            },
+        )
     }
 }
 

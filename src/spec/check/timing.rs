@@ -2,7 +2,7 @@
 
 use crate::account::{AccountName, Selector};
 use crate::faults::FaultSpec;
-use crate::judge::power::{Stakes, Volume};
+use crate::judge::power::{Beside, Stakes, Volume};
 use crate::judge::recovery::{STEADY, watched_after};
 use crate::judge::weighing::Alpha;
 use crate::plan::{Bound, DuringFault};
@@ -168,7 +168,7 @@ fn too_short(experiment: &Loaded<Experiment>, judged: &[Judged], findings: &mut 
     let there = value.faults_end() - first;
     let last = value.faults.iter().enumerate().max_by_key(|(_, inject)| inject.at + inject.lasts);
     let Some(alpha) = Alpha::new(value.alpha.get()) else { return };
-    let alpha = alpha.among(judged.iter().filter(|judged| judged.has_tolerance()).count());
+    let alpha = alpha.among(judged.iter().filter(|judged| judged.is_weighed()).count());
     let needs = judged.iter().filter(|judged| judged.during_fault == DuringFault::MustHold);
     let needs = needs.filter_map(|judged| Some((needed(judged, alpha)?, judged)));
     if let Some((index, _)) = last
@@ -192,20 +192,24 @@ fn too_short(experiment: &Loaded<Experiment>, judged: &[Judged], findings: &mut 
 /// where it is not judged by evidence, or where no time is enough.
 fn needed(judged: &Judged, alpha: Alpha) -> Option<Span> {
     let tolerated = judged.signal.tolerates().get();
-    let limit = match judged.signal.bound {
-        Bound::AtMost(_) | Bound::AtLeast(_) | Bound::Below(_) | Bound::Above(_) => MOST_WINDOWS,
+    let control = match judged.signal.bound {
+        Bound::AtMost(_) | Bound::AtLeast(_) | Bound::Below(_) | Bound::Above(_) => None,
+        Bound::TimesControl(ratio) => Some(Beside { ratio, usual: 0.0 }),
         _ => return None,
     };
-    if !judged.has_tolerance() {
+    if !judged.is_weighed() {
         return None;
     }
     let of = if judged.signal.metric.is_share() { PLENTY } else { 1 };
     let catches = |windows: usize| {
         let horizon = u32::try_from(windows + STEADY).unwrap_or(u32::MAX);
-        let stakes = Stakes { tolerated, horizon, alpha: alpha.get(), usual: 0.0, clustering: 0.0 };
-        stakes.catches(judged.must_catch.get(), &vec![Volume { of: Some(of), with_fault: true }; windows])
+        let stakes = Stakes { tolerated, horizon, alpha: alpha.get(), usual: 0.0, clustering: 0.0, control };
+        stakes.catches(
+            judged.must_catch.get(),
+            &vec![Volume { of: Some(of), with_fault: true, control: PLENTY }; windows],
+        )
     };
-    let windows = (1..=limit).find(|windows| catches(*windows))?;
+    let windows = (1..=MOST_WINDOWS).find(|windows| catches(*windows))?;
     // Windows lie on the clock, so that the fault begins in the middle of one.
     Some(judged.every * i64::try_from(windows + 1).unwrap_or(i64::MAX))
 }

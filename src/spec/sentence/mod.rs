@@ -23,6 +23,8 @@ pub struct Sentence {
     pub subject: Subject,
     /// In the metric's own unit: seconds for a duration or an age, 0 to 1 for a share.
     pub bound: Bound,
+    /// What it is compared with, at the same time.
+    pub control: Option<Subject>,
     /// The share of windows that may be outside of it, where that is said.
     pub tolerating: Option<Share>,
     /// The value from which on a run stops at once, where one is said.
@@ -64,7 +66,9 @@ impl Sentence {
     pub fn tolerates(&self) -> Share {
         let level = self.tolerating.map_or(Self::USUAL_TOLERANCE, Share::get);
         let share = match self.bound {
-            Bound::FiresWithin(_) | Bound::StaysQuiet | Bound::Spends { .. } => 0.0,
+            Bound::FiresWithin(_) | Bound::StaysQuiet | Bound::Spends { .. } | Bound::Watched => 0.0,
+            // What is tolerated follows from what it is compared with.
+            Bound::TimesBaseline(_) | Bound::TimesControl(_) => 0.0,
             Bound::AtMost(limit) | Bound::Below(limit) if self.metric.is_share() => limit,
             Bound::AtLeast(limit) | Bound::Above(limit) if self.metric.is_share() => 1.0 - limit,
             Bound::AtMost(0.0) => self.tolerating.map_or(0.0, Share::get),
@@ -76,12 +80,13 @@ impl Sentence {
     /// The rise that a verdict of held must be able to have caught, where nobody says.
     pub fn usual_rise(&self) -> Share {
         let of_requests = self.metric.is_share() && self.bound != Bound::KeepsComing;
+        // A fifth, where what is tolerated is not known yet.
         Share::new(usual_rise(of_requests, self.tolerates().get())).unwrap_or(Share::ALL)
     }
 
-    /// The kinds of resources that it may be about.
-    pub fn kinds(&self) -> Vec<ResourceKind> {
-        let said = self.subject.kind;
+    /// The kinds of resources that a name in it may be of.
+    pub fn kinds_of(&self, subject: &Subject) -> Vec<ResourceKind> {
+        let said = subject.kind;
         let fits = |kind: &ResourceKind| said.is_none_or(|said| said == *kind) && self.metric.applies_to(*kind);
         ResourceKind::ALL.into_iter().filter(fits).collect()
     }

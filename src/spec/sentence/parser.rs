@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::vocabulary::{COMPARISONS, Compare, METRICS, SYNONYMS, TIMES_BASELINE, Unit};
+use super::vocabulary::{COMPARISONS, Compare, METRICS, SYNONYMS, TIMES, TIMES_BASELINE, Unit};
 use super::{NotASentence, Sentence, Subject, applies};
 use crate::account::{Metric, ResourceKind};
 use crate::judge::budget::Objective;
@@ -24,6 +24,7 @@ pub fn sentence(text: &str) -> Result<Sentence, NotASentence> {
         Metric::AlarmState => parser.alarm()?,
         _ => parser.bound(metric)?,
     };
+    let control = parser.control(metric, &bound)?;
     let tolerating = parser.tolerance(metric, &bound)?;
     let stop_at = parser.rail(metric)?;
     parser.end()?;
@@ -33,7 +34,7 @@ pub fn sentence(text: &str) -> Result<Sentence, NotASentence> {
         return Err(parser.error(0..text.len(), format!("{} has no such metric", a_kind(kind)), applies(metric)));
     }
     let tidy = words.iter().map(|word| &text[word.at.clone()]).collect::<Vec<_>>().join(" ");
-    Ok(Sentence { metric, subject, bound, tolerating, stop_at, text: tidy })
+    Ok(Sentence { metric, subject, bound, control, tolerating, stop_at, text: tidy })
 }
 
 /// A word of a sentence and where it stands.
@@ -98,11 +99,16 @@ impl<'a> Parser<'a> {
         self.words.get(self.next).map_or("the end".into(), |word| format!("`{}`", word.text))
     }
 
+    /// Whether these words come next.
+    fn comes(&self, wanted: &[&str]) -> bool {
+        self.words.get(self.next..self.next + wanted.len()).is_some_and(|words| {
+            words.iter().zip(wanted).all(|(word, wanted)| !word.quoted && word.text.eq_ignore_ascii_case(wanted))
+        })
+    }
+
     /// Takes these words, when they come next.
     fn take(&mut self, wanted: &[&str]) -> bool {
-        let found = self.words.get(self.next..self.next + wanted.len()).is_some_and(|words| {
-            words.iter().zip(wanted).all(|(word, wanted)| !word.quoted && word.text.eq_ignore_ascii_case(wanted))
-        });
+        let found = self.comes(wanted);
         if found {
             self.next += wanted.len();
         }
@@ -190,7 +196,7 @@ impl<'a> Parser<'a> {
             word.quoted
                 || !(is_verb(word.text)
                     || word.text.contains(['<', '>'])
-                    || ["at", "below", "above", "slower", "no"].contains(&word.text))
+                    || ["at", "below", "above", "slower", "no", "tolerating", "stop"].contains(&word.text))
         });
         let kind = kind.filter(|_| followed);
         if kind.is_some() {
@@ -233,7 +239,10 @@ impl<'a> Parser<'a> {
                 return Err(self.error(self.here(), format!("a comparison belongs here, not {}", self.shown()), help));
             }
         };
-        let (at, text) = self.quantity();
+        let (at, text) = self.quantity_before(&["that"]);
+        if self.comes(&["that", "of"]) {
+            return self.times_control(at, &text, compare);
+        }
         if let Some(times) = TIMES_BASELINE.iter().find_map(|words| text.strip_suffix(words)) {
             return self.times_baseline(at, times.trim_end(), compare);
         }
@@ -262,6 +271,36 @@ impl<'a> Parser<'a> {
                 at,
                 format!("`{times}` does not say how many times"),
                 "write for example `1.5 x baseline`",
+            )),
+        }
+    }
+
+    /// `at most 2 x that of catalogue`, up to `that`.
+    fn times_control(&self, at: Range<usize>, text: &str, compare: Compare) -> Result<Bound, NotASentence> {
+        let help = "write for example `at most 2 x that of NAME`";
+        if !matches!(compare(0.0), Bound::AtMost(_)) {
+            return Err(self.error(at, "only an upper bound can be relative to a control", help));
+        }
+        let times = TIMES.iter().find_map(|word| text.strip_suffix(word)).map(str::trim_end);
+        match times.and_then(|times| Unit::Count.read(times)) {
+            Some(ratio) if ratio > 0.0 && ratio <= 1000.0 => Ok(Bound::TimesControl(ratio)),
+            _ => Err(self.error(at, format!("`{text}` does not say how many times"), help)),
+        }
+    }
+
+    /// `that of catalogue`: an untouched resource at the same time.
+    fn control(&mut self, metric: Metric, bound: &Bound) -> Result<Option<Subject>, NotASentence> {
+        let at = self.here();
+        if !matches!(bound, Bound::TimesControl(_)) || !self.take(&["that", "of"]) {
+            return Ok(None);
+        }
+        let control = self.subject()?;
+        match metric.is_share() {
+            true => Ok(Some(control)),
+            false => Err(self.error(
+                at.start..self.here().start,
+                "only a share of requests can be compared with a control",
+                "write `failed share of NAME at most 2 x that of OTHER`, or compare with the baseline",
             )),
         }
     }
@@ -328,6 +367,7 @@ impl<'a> Parser<'a> {
             }
             Bound::Spends { .. } => "a budget is itself what is tolerated",
             Bound::TimesBaseline(_) => "what is tolerated follows from the baseline here",
+            Bound::TimesControl(_) => "what is tolerated follows from the control here",
             Bound::KeepsComing => return Ok(Some(share)),
             _ if metric.is_share() => "a share of requests says itself how many are tolerated",
             _ => return Ok(Some(share)),

@@ -60,6 +60,9 @@ pub(super) const COMPARISONS: &[(&[&str], Compare)] = &[
 /// What follows a number that counts times the baseline.
 pub(super) const TIMES_BASELINE: [&str; 3] = ["x baseline", "times the baseline", "x the baseline"];
 
+/// What follows a number that counts times a control, before `that of`.
+pub(super) const TIMES: [&str; 2] = ["x", "times"];
+
 /// What a metric's number counts, and so how it is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
