@@ -12,13 +12,18 @@ mod table;
 use std::hint::black_box;
 
 use criterion::Criterion;
-use squall::judge::ask::Ask;
+use squall::judge::ask::{Ask, Reading};
 use squall::judge::weighing::{Alpha, Rule, Weighing};
+use squall::units::{Span, Time};
+
+fn reading(share: f64) -> Reading {
+    Reading { value: Some(share), of: Some(300), ..Reading::missing(Time::EPOCH, Span::from_mins(1)) }
+}
 
 fn signals(windows: usize) -> Vec<Weighing> {
     let rule = Rule { ask: Ask::ShareAtMost(0.01), alpha: Alpha::USUAL.among(10_000), horizon: 60 };
     let mut signals = vec![Weighing::by(rule); 10_000];
-    signals.iter_mut().for_each(|signal| (0..windows).for_each(|_| _ = signal.observe(Some(0.002))));
+    signals.iter_mut().for_each(|signal| (0..windows).for_each(|_| _ = signal.observe(&reading(0.002))));
     signals
 }
 
@@ -29,8 +34,9 @@ fn judge(bench: &mut Criterion) {
         bench.iter_batched_ref(
             || fresh.clone(),
             |signals| {
+                let next = black_box(reading(0.004));
                 for signal in signals.iter_mut() {
-                    black_box(signal.observe(black_box(Some(0.004))));
+                    black_box(signal.observe(&next));
                 }
             },
             criterion::BatchSize::LargeInput,

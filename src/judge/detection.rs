@@ -146,6 +146,19 @@ pub struct Alarms {
     pub unknown: Vec<String>,
 }
 
+impl Alarms {
+    /// Those of each kind that has any, with what it is called.
+    pub fn rows(&self) -> Vec<(&'static str, &[String])> {
+        let rows = [
+            ("expected, and fired in time", self.fired.as_slice()),
+            ("expected, and did not fire in time", &self.silent),
+            ("expected, and nobody can tell", &self.unknown),
+            ("fired, and nobody expected it", &self.others),
+        ];
+        rows.into_iter().filter(|(_, names)| !names.is_empty()).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -256,6 +256,9 @@ fn of_budget(objective: &Objective, allowed: f64, usual_traffic: f64, judged: &[
         tidy(spent.burn_rate),
         tidy(spent.highest_burn_rate)
     );
+    let criterion = Criterion::Budget { objective: *objective, allowed, usual_traffic };
+    let broken_at = criterion.broken(judged).and_then(|window| judged.get(window)).map(|reading| reading.to);
+    let when = || broken_at.map_or(String::new(), |at| format!(" at {at}"));
     let (finding, why) = match spent.within(allowed) {
         Kept::Yes => (
             Finding::Held,
@@ -263,7 +266,12 @@ fn of_budget(objective: &Objective, allowed: f64, usual_traffic: f64, judged: &[
         ),
         Kept::No => (
             Finding::Broken,
-            format!("broke: {} of {budget} was spent, of {}; {burned}", percent(spent.share), percent(allowed)),
+            format!(
+                "broke{}: {} of {budget} was spent, of {}; {burned}",
+                when(),
+                percent(spent.share),
+                percent(allowed)
+            ),
         ),
         Kept::CannotTell => (
             Finding::Unknown,
@@ -275,8 +283,6 @@ fn of_budget(objective: &Objective, allowed: f64, usual_traffic: f64, judged: &[
             ),
         ),
     };
-    let criterion = Criterion::Budget { objective: *objective, allowed, usual_traffic };
-    let broken_at = criterion.broken(judged).and_then(|window| judged.get(window)).map(|reading| reading.to);
     Judgement { spent: Some(spent), broken_at, ..Judgement::plain(finding, why) }
 }
 
@@ -324,9 +330,10 @@ fn not_broken(ask: &Ask, power: Power, must_catch: f64, evidence: &Evidence<'_>)
         return (Finding::Unknown, format!("has no data in the {windows} windows with the faults in{beside}"));
     }
     let usual = sizes.iter().sum::<u64>() / with_data as u64;
+    let count = |number: usize| format!("{number} {}", if number == 1 { "window" } else { "windows" });
     let seen = match ask.is_share() {
-        true => format!("{with_data} windows with the faults in, of {} requests each", thousands(usual as f64)),
-        false => format!("{with_data} windows with the faults in"),
+        true => format!("{} with the faults in, of {} requests each", count(with_data), thousands(usual as f64)),
+        false => format!("{} with the faults in", count(with_data)),
     };
     let worse = |to: f64| match ask {
         Ask::ShareAtLeast(_) => format!("a fall to {}", shown_share(ask, to)),

@@ -229,12 +229,14 @@ pub fn brief(plan: &Plan) -> Vec<String> {
 type Part = (&'static str, Vec<String>);
 
 fn parts(plan: &Plan) -> Vec<Part> {
+    let signals = |judged: bool| plan.signals.iter().filter(move |signal| signal.is_judged() == judged);
     let at = |(at, what): (Span, String)| format!("{:>8}  {what}", at.to_string());
     vec![
         ("What changes", diffs(plan).iter().map(diff_line).collect()),
         ("Who feels it", plan.hits().iter().map(ToString::to_string).collect()),
         ("When", timeline(plan).into_iter().map(at).collect()),
-        ("What must hold", plan.signals.iter().map(|s| format!("{} ({})", s.title, s.hypothesis)).collect()),
+        ("What must hold", signals(true).map(|s| format!("{} ({})", s.title, s.hypothesis)).collect()),
+        ("What is only watched", signals(false).map(|s| format!("{} ({})", s.title, s.hypothesis)).collect()),
         ("What stops it", plan.stops.iter().map(|stop| stop.title.clone()).collect()),
         ("Marked meanwhile", plan.changed_resources().iter().map(ToString::to_string).collect()),
     ]

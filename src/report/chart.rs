@@ -4,6 +4,8 @@
 //! Colours come from the page's style sheet by class, so that one picture serves light, dark and print. No meaning lies
 //! in a colour alone: what breaks has another shape, and every mark its word.
 
+mod evidence;
+
 use maud::{Markup, html};
 
 use super::axis::{TimeAxis, ValueAxis};
@@ -53,20 +55,22 @@ pub fn signal(summary: &Summary, signal: &SignalStory) -> Markup {
         } else {
             124.0
         };
-    let height = bottom + 24.0;
+    let foot = bottom + evidence::room(signal);
+    let height = foot + 24.0;
     let id = format!("signal-{}", signal.number);
     html! {
         svg class="chart" viewBox={ "0 0 " (n(WIDTH)) " " (n(height)) } role="img" aria-labelledby={ (id) "-title " (id) "-desc" } xmlns="http://www.w3.org/2000/svg" {
             title id={ (id) "-title" } { (words::one_line(&signal.title)) }
             desc id={ (id) "-desc" } { (description(summary, signal)) }
-            (faults_shaded(summary, &time, top, bottom))
-            (time_ticks(&time, top, bottom))
+            (faults_shaded(summary, &time, top, foot))
+            (time_ticks(&time, top, foot))
             @if alarm {
                 (alarm_strip(summary, signal, &time, top, bottom))
             } @else {
-                (curve(signal, &time, top, bottom))
+                (curve(summary, signal, &time, (top, bottom)))
+                (evidence::strip(signal, &time, bottom))
             }
-            (marks(&signal_marks(summary, signal), &time, top, bottom))
+            (marks(&signal_marks(summary, signal), &time, top, foot))
         }
     }
 }
@@ -158,9 +162,10 @@ fn time_ticks(time: &TimeAxis, top: f64, bottom: f64) -> Markup {
     }
 }
 
-fn curve(signal: &SignalStory, time: &TimeAxis, top: f64, bottom: f64) -> Markup {
+fn curve(summary: &Summary, signal: &SignalStory, time: &TimeAxis, (top, bottom): (f64, f64)) -> Markup {
     let limit = words::limit(signal.bound);
-    let values = signal.windows.iter().filter_map(|point| point.value);
+    let control = signal.control.and_then(|number| summary.signals.get(number - 1));
+    let values = signal.windows.iter().chain(control.iter().flat_map(|c| &c.windows)).filter_map(|point| point.value);
     let axis = ValueAxis::over(signal.metric, values, limit, (top, bottom));
     let points = thinned(&signal.windows, signal.bound, MOST_POINTS);
     // A low picture has room for the ends of its axis only.
@@ -174,11 +179,15 @@ fn curve(signal: &SignalStory, time: &TimeAxis, top: f64, bottom: f64) -> Markup
             line class="grid" x1=(n(LEFT)) y1=(n(y)) x2=(n(RIGHT)) y2=(n(y)) {}
             text class="tick" x=(n(LEFT - 8.0)) y=(n(y + 4.0)) text-anchor="end" { (label) }
         }
+        (baseline_band(signal, &axis))
         @for point in points.iter().filter(|point| point.own > 0) {
             (own_bar(point, time, &axis))
         }
         @if let Some(limit) = limit {
             (bound_line(signal, &axis, limit))
+        }
+        @if let Some(control) = control {
+            path class="control" d=(line_path(control, &thinned(&control.windows, control.bound, MOST_POINTS), time, &axis)) {}
         }
         path class="line" d=(line_path(signal, &points, time, &axis)) {}
         @for point in &points {
@@ -196,6 +205,20 @@ fn curve(signal: &SignalStory, time: &TimeAxis, top: f64, bottom: f64) -> Markup
         }
         @if signal.windows.iter().all(|point| point.value.is_none()) {
             text class="empty" x=(n((LEFT + RIGHT) / 2.0)) y=(n((top + bottom) / 2.0)) text-anchor="middle" { "no data" }
+        }
+    }
+}
+
+/// Where the signal was in the baseline, across the whole picture.
+fn baseline_band(signal: &SignalStory, axis: &ValueAxis) -> Markup {
+    let baseline = signal.phases.iter().find(|story| story.phase == Phase::Baseline);
+    let range = baseline.and_then(|story| Some((story.lowest?, story.highest?)));
+    html! {
+        @if let Some((low, high)) = range {
+            @let (top, bottom) = (axis.y(high), axis.y(low));
+            rect class="baseline-band" x=(n(LEFT)) y=(n(top)) width=(n(RIGHT - LEFT)) height=(n((bottom - top).max(1.5))) {
+                title { "baseline: " (words::range(signal.metric, low, high)) }
+            }
         }
     }
 }

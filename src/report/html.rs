@@ -137,13 +137,14 @@ fn facts(summary: &Summary) -> Markup {
 }
 
 /// A finding as a small label, in a word and a sign besides its colour.
-fn chip(finding: Finding) -> Markup {
+fn chip(finding: Option<Finding>) -> Markup {
     let (class, sign) = match finding {
-        Finding::Held => ("held", "✓"),
-        Finding::Broken => ("broken", "✕"),
-        Finding::Unknown => ("unknown", "?"),
+        Some(Finding::Held) => ("held", "✓"),
+        Some(Finding::Broken) => ("broken", "✕"),
+        Some(Finding::Unknown) => ("unknown", "?"),
+        None => return html! { span class="chip none" { "only watched" } },
     };
-    html! { span class={ "chip " (class) } { span aria-hidden="true" { (sign) } " " (finding) } }
+    html! { span class={ "chip " (class) } { span aria-hidden="true" { (sign) } " " @if let Some(finding) = finding { (finding) } } }
 }
 
 fn class(ending: Ending) -> &'static str {

@@ -25,7 +25,7 @@ enum Outcome {
 
 /// The whole document.
 pub fn document(summary: &Summary) -> String {
-    let mut cases: Vec<Case> = summary.signals.iter().map(signal).collect();
+    let mut cases: Vec<Case> = summary.signals.iter().filter_map(signal).collect();
     cases.push(undo(summary));
     let passed = |cases: &[Case]| cases.iter().all(|case| matches!(case.outcome, Outcome::Passed));
     if summary.ending != Ending::Held && passed(&cases) {
@@ -74,18 +74,20 @@ fn properties(summary: &Summary) -> Markup {
     }
 }
 
-fn signal(signal: &SignalStory) -> Case<'_> {
-    let message = || if signal.why.is_empty() { signal.finding.to_string() } else { signal.why.clone() };
-    Case {
+/// What is only watched is no test.
+fn signal(signal: &SignalStory) -> Option<Case<'_>> {
+    let finding = signal.finding?;
+    let message = || if signal.why.is_empty() { finding.to_string() } else { signal.why.clone() };
+    Some(Case {
         group: &signal.hypothesis,
         name: signal.title.clone(),
         time: Span::ZERO,
-        outcome: match signal.finding {
+        outcome: match finding {
             Finding::Held => Outcome::Passed,
             Finding::Broken => Outcome::Failed { kind: "broken", message: message() },
             Finding::Unknown => Outcome::Errored { kind: "unknown", message: message() },
         },
-    }
+    })
 }
 
 fn undo(summary: &Summary) -> Case<'_> {

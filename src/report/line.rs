@@ -294,7 +294,8 @@ fn entered(state: &State, phase: Phase) -> Option<(Label, Tone, String)> {
     let plan = &state.plan;
     let said = match phase {
         Phase::Baseline => {
-            let signals = words::plural(plan.signals.len(), "signal", "signals");
+            let judged = plan.signals.iter().filter(|signal| signal.is_judged()).count();
+            let signals = words::plural(judged, "signal", "signals");
             (Label::Baseline, Tone::Strong, format!("{signals} must be steady for {} first", plan.baseline))
         }
         Phase::Fault => {

@@ -24,6 +24,7 @@ pub fn document(summary: &Summary) -> String {
         hypothesis(summary),
         done(summary),
         signals(summary),
+        alarms(summary),
         effects(summary),
         ledger(summary),
         recovery(summary),
@@ -121,7 +122,20 @@ fn signals(summary: &Summary) -> String {
         ]
     });
     let head = ["Signal", "Over the run", "In baseline", "In fault", "In recovery", "Seen", "Result"];
-    format!("### Signals\n\n{}\n\nThe phases are parted by `│`; `·` is a window without data.", table(&head, rows))
+    let found = summary.signals.iter().filter(|signal| !signal.why.is_empty());
+    let found =
+        found.map(|signal| format!("\n- **{}** {}", text(&signal.title), prose(&words::full_stop(&signal.why))));
+    format!(
+        "### Signals\n\n{}\n\nThe phases are parted by `│`; `·` is a window without data.\n{}",
+        table(&head, rows),
+        found.collect::<String>()
+    )
+}
+
+fn alarms(summary: &Summary) -> String {
+    let rows = summary.alarms.rows();
+    let lines = rows.iter().map(|(what, names)| format!("\n- {what}: {}", text(&words::list(names))));
+    if rows.is_empty() { String::new() } else { format!("### Alarms\n{}", lines.collect::<String>()) }
 }
 
 /// The run as a line, its phases parted by a bar.
@@ -264,11 +278,12 @@ fn reproduced(summary: &Summary) -> String {
     format!("### How to reproduce\n\n{}\n\n{command}", reproduce::sentence(summary))
 }
 
-fn finding(finding: Finding) -> &'static str {
+fn finding(finding: Option<Finding>) -> &'static str {
     match finding {
-        Finding::Held => "✅ held",
-        Finding::Broken => "❌ broken",
-        Finding::Unknown => "❔ unknown",
+        Some(Finding::Held) => "✅ held",
+        Some(Finding::Broken) => "❌ broken",
+        Some(Finding::Unknown) => "❔ unknown",
+        None => "only watched",
     }
 }
 

@@ -152,6 +152,9 @@ pub fn expected(metric: Metric, asked: Bound, at: Phase) -> String {
     match (asked, at) {
         (Bound::FiresWithin(span), Phase::Fault) => format!("expected to fire within {span}"),
         (Bound::FiresWithin(_) | Bound::StaysQuiet, _) => "expected to be quiet".into(),
+        (Bound::Spends { part, objective }, _) => format!("expected to spend at most {part} of {objective}"),
+        (Bound::KeepsComing, _) => "expected to keep coming".into(),
+        (Bound::Watched, _) => "only watched".into(),
         _ => format!("expected {}", bound(metric, asked)),
     }
 }
@@ -214,6 +217,17 @@ pub fn reason(state: &State, reason: &str) -> String {
         }
     });
     words.collect::<Vec<_>>().join(" ")
+}
+
+/// A reason as a sentence of its own.
+pub fn sentence(reason: &str) -> String {
+    let mut letters = reason.chars();
+    full_stop(&letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect()))
+}
+
+/// The same text, with a full stop where it has none.
+pub fn full_stop(text: &str) -> String {
+    if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
 }
 
 /// A sentence in quotation marks.

@@ -9,7 +9,7 @@ use crate::account::{Metric, Sample, Window};
 use crate::judge::ask::{Ask, Reading, Share};
 use crate::judge::baseline::{Pool, Steadiness, relative_level, relative_share, steadiness};
 use crate::judge::criterion::Criterion;
-use crate::judge::detection::{Expected, Fired, fired};
+use crate::judge::detection::{Alarms, Expected, Fired, fired};
 use crate::judge::guard::Rail;
 use crate::judge::invariant::{Certainty, discounted};
 use crate::judge::judgement::{Evidence, Judgement, percent};
@@ -18,6 +18,27 @@ use crate::judge::weighing::{Alpha, Rule, Weighing};
 use crate::plan::{Bound, DuringFault, Plan, SignalPlan};
 use crate::run::verdict::Finding;
 use crate::units::Time;
+
+/// The alarms of a run that somebody expected, and those that fired all the same.
+pub fn alarms(state: &State) -> Alarms {
+    let mut alarms = Alarms::default();
+    for case in Case::all(state).filter(|case| case.planned.query.metric == Metric::AlarmState) {
+        let name = case.planned.query.resource.name.clone();
+        match case.planned.bound {
+            Bound::FiresWithin(_) => {
+                let readings = case.judged_readings();
+                match case.expected().map_or(Fired::CannotTell, |expected| fired(&readings, &expected)) {
+                    Fired::InTime { .. } => alarms.fired.push(name),
+                    Fired::Late { .. } | Fired::NotInTime => alarms.silent.push(name),
+                    Fired::NotDue | Fired::CannotTell => alarms.unknown.push(name),
+                }
+            }
+            _ if case.rang() => alarms.others.push(name),
+            _ => {}
+        }
+    }
+    alarms
+}
 
 /// One signal of a run.
 #[derive(Clone, Copy, Debug)]
@@ -187,6 +208,18 @@ impl<'a> Case<'a> {
         judged.get(broken).map(window)
     }
 
+    /// Whether an alarm began to ring after the first fault went in. One that rang before is not about it.
+    fn rang(&self) -> bool {
+        let Some(began) = self.state.steps.iter().filter_map(|step| step.began).min() else { return false };
+        let mut before = false;
+        self.known.windows.iter().filter(|seen| seen.sample.value.is_some()).any(|seen| {
+            let rings = seen.sample.value.is_some_and(|value| value > 0.0);
+            let began_to = rings && !before && seen.window.to > began;
+            before = rings;
+            began_to
+        })
+    }
+
     /// What is expected of an alarm that has to fire, once a fault was seen to work.
     fn expected(&self) -> Option<Expected> {
         let Bound::FiresWithin(fires_within) = self.planned.bound else { return None };
@@ -272,7 +305,13 @@ impl<'a> Case<'a> {
             _ if !self.must_hold() => Judgement::plain(Finding::Held, ""),
             _ => self.held_throughout(),
         };
-        found.and(self.enough_around())
+        let found = found.and(self.enough_around());
+        match (found.finding, &self.state.stopping) {
+            (Finding::Unknown, Some(_)) => {
+                found.and(Judgement::plain(Finding::Unknown, "the run was stopped before its end"))
+            }
+            _ => found,
+        }
     }
 
     fn held_throughout(&self) -> Judgement {

@@ -1,13 +1,17 @@
 //! The judge at work: runs on the shop in the sandbox, each with one kind of hypothesis.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
 use std::path::Path;
 
 use squall::account::sandbox::{World, shop};
 use squall::env::{FixedEnv, Interrupts};
 use squall::guard::Rules;
+use squall::judge::detection::Alarms;
 use squall::planner::{Objection, Request, plan};
 use squall::run::driver::{Driver, Ending, Surroundings};
 use squall::run::event::Stop;
+use squall::run::judging::alarms;
 use squall::run::state::State;
 use squall::run::verdict::Finding;
 use squall::run::{RunId, Verdict, conclude};
@@ -128,6 +132,22 @@ fn a_bound_may_be_relative_to_the_baseline() {
 #[test]
 fn data_has_to_keep_coming() {
     ends("  - messages done of OrdersQueue keep coming", ORDER_SLOW, 10, Finding::Held, &[]);
+}
+
+#[test]
+fn alarms_are_told_apart_by_who_expected_them() {
+    let expected = "  - alarm: { name: OrderErrorsAlarm, fires_within: 6m }";
+    let nothing = "  - depth of OrdersDeadLetters stays at 0";
+    let throttled = "{ lambda.throttle: { target: order, concurrency: 0 } }";
+    let watch = |text: String| text.replace("baseline:", "watch: [OrderErrorsAlarm, LostOrdersAlarm]\nbaseline:");
+    let (_, state) = run(&watch(experiment(expected, ORDER_FAILS, 10)));
+    let fired = vec!["OrderErrorsAlarm".to_owned()];
+    assert_eq!(alarms(&state), Alarms { fired: fired.clone(), ..Alarms::default() });
+    let (_, state) = run(&watch(experiment(expected, throttled, 10)));
+    assert_eq!(alarms(&state), Alarms { silent: fired.clone(), ..Alarms::default() });
+    let (verdict, state) = run(&watch(experiment(nothing, ORDER_FAILS, 10)));
+    assert_eq!(alarms(&state), Alarms { others: fired, ..Alarms::default() });
+    assert_eq!(verdict.finding, Finding::Held, "what is only watched decides nothing: {verdict:#?}");
 }
 
 #[test]

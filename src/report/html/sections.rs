@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::chip;
 use crate::account::Value;
+use crate::judge::judgement::thousands;
 use crate::report::summary::Summary;
 use crate::report::summary::faults::{Effect, MessageStory, StepStory};
 use crate::report::summary::ledger::{LedgerEntry, Status};
@@ -21,6 +22,7 @@ pub(super) fn all(summary: &Summary) -> Markup {
         (hypothesis(summary))
         (what_was_done(summary))
         (signals(summary))
+        (alarms(summary))
         (checks(summary))
         (effects(summary))
         (ledger(summary))
@@ -126,6 +128,10 @@ fn signals(summary: &Summary) -> Markup {
                         span class="soft" { (signal.note(&summary.times)) }
                     }
                     (chart::signal(summary, signal))
+                    @if !signal.why.is_empty() { p class="why" { (prose(&words::sentence(&signal.why))) } }
+                    @if let Some(control) = signal.control.and_then(|number| summary.signals.get(number - 1)) {
+                        p class="soft note" { "Dashed: " (control.query) ", its control." }
+                    }
                     @if signal.counts_own() {
                         p class="soft note" { "Grey bars: messages that squall sent itself. They are not held against the bound." }
                     }
@@ -133,7 +139,21 @@ fn signals(summary: &Summary) -> Markup {
                 }
             }
             p class="soft" {
-                "Shaded: a fault is in the account. A dot is a window; a larger red diamond is one outside of the bound; where the line stops there was no data."
+                "Shaded: a fault is in the account. The grey band is where the signal was in the baseline. A dot is a window; a larger red diamond is one outside of the bound; where the line stops there was no data."
+            }
+            p class="soft" {
+                "Evidence: how hard it would be to see windows as bad as these if the bound were kept. It rises when they are worse than is tolerated, and falls when they are better. At the dashed line, fewer than one run in so many would look like this, and the bound counts as broken."
+            }
+        }
+    }
+}
+
+fn alarms(summary: &Summary) -> Markup {
+    html! {
+        @if !summary.alarms.rows().is_empty() {
+            section {
+                h2 { "Alarms" }
+                dl class="pairs" { @for (what, names) in summary.alarms.rows() { dt { (what) } dd { (words::list(names)) } } }
             }
         }
     }
@@ -146,13 +166,14 @@ fn windows(summary: &Summary, signal: &SignalStory) -> Markup {
             details {
                 summary { (words::plural(rows, "window", "windows")) " as a table" }
                 div class="wide" { table {
-                    thead { tr { th scope="col" { "Window" } th scope="col" { "Phase" } th scope="col" class="number" { "Value" } th scope="col" class="number" { "Of" } th scope="col" { "Bound" } } }
+                    thead { tr { th scope="col" { "Window" } th scope="col" { "Phase" } th scope="col" class="number" { "Value" } th scope="col" class="number" { "Of" } th scope="col" { "Bound" } th scope="col" class="number" { "Evidence" } } }
                     tbody { @for point in &signal.windows { tr {
                         td class="time" { (summary.offset(point.from)) " to " (summary.offset(point.to)) }
                         td { (words::phase(point.phase)) }
                         td class="number" { (signal.shown(point)) }
                         td class="number" { @match point.of { Some(of) => (words::whole(of)), None => "–" } }
-                        td { @if point.value.is_none() { "–" } @else if point.breaks { "outside" } @else { "inside" } }
+                        td { @if point.value.is_none() || !signal.has_outside() { "–" } @else if point.breaks { "outside" } @else { "inside" } }
+                        td class="number" { @match point.odds { None => "–", Some(odds) if odds < 2.0 => "none", Some(odds) => { "1 in " (thousands(odds)) } } }
                     } } }
                 } }
             }
@@ -175,7 +196,7 @@ fn checks(summary: &Summary) -> Markup {
                     th scope="row" { (signal.query) @if signal.hypothesis != signal.title { small { (signal.hypothesis) } } }
                     td { (signal.expected) @if !signal.judged().is_empty() { small { (signal.judged()) } } }
                     @for phase in phases { td { (observed(signal, phase)) } }
-                    td { (chip(signal.finding)) @if !signal.why.is_empty() { small { (prose(&signal.why)) } } }
+                    td { (chip(signal.finding)) }
                 } } }
             } }
             p class="soft" { "Under what is expected: how it is judged. Where something is tolerated, evidence against the bound is gathered window by window, and a signal is broken when chance alone would explain it less than once in so many runs." }
@@ -193,7 +214,7 @@ fn observed(signal: &SignalStory, phase: Phase) -> Markup {
                     (Some(low), Some(high)) => span class="whole" { (words::range(signal.metric, low, high)) },
                     _ => "no data",
                 }
-                small class="whole" { (story.breaking) " of " (story.windows) " outside" }
+                @if signal.has_outside() { small class="whole" { (story.breaking) " of " (story.windows) " outside" } }
                 @if story.with_data < story.windows { small class="whole" { (story.windows - story.with_data) " without data" } }
             }
         }

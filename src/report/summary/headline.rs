@@ -101,7 +101,7 @@ impl Undo {
             parts.push("the messages it sent are not accounted for yet".into());
         }
         if !parts.is_empty() {
-            return capital(&format!("{}.", parts.join("; ")));
+            return words::sentence(&parts.join("; "));
         }
         let sent: usize = messages.iter().map(|message| message.account.sent()).sum();
         let changes = match (self.made, self.verified_at) {
@@ -131,8 +131,8 @@ pub fn sentence(state: &State, signals: &[SignalStory], recovery: &Recovery, sto
         Ending::Held => held(signals, recovery),
         Ending::Broken | Ending::Unknown => match (reasons().as_slice(), stopped) {
             ([], None) => "No reason is recorded.".into(),
-            ([], Some(stopped)) => capital(&format!("{}.", stopped.why)),
-            (reasons, _) => reasons.iter().map(|reason| capital(&full_stop(reason))).collect::<Vec<_>>().join(" "),
+            ([], Some(stopped)) => words::sentence(&stopped.why),
+            (reasons, _) => reasons.iter().map(|reason| words::sentence(reason)).collect::<Vec<_>>().join(" "),
         },
         Ending::Unfinished => {
             let phase = state.entered.iter().max_by_key(|(phase, at)| (**at, **phase)).map(|(phase, _)| *phase);
@@ -146,7 +146,7 @@ pub fn sentence(state: &State, signals: &[SignalStory], recovery: &Recovery, sto
 }
 
 fn held(signals: &[SignalStory], recovery: &Recovery) -> String {
-    let count = match signals.len() {
+    let count = match signals.iter().filter(|signal| signal.finding.is_some()).count() {
         0 => "There was no signal to hold".to_owned(),
         1 => "The one signal did what its hypothesis asks".to_owned(),
         n => format!("All {n} signals did what their hypotheses ask"),
@@ -159,13 +159,4 @@ fn held(signals: &[SignalStory], recovery: &Recovery) -> String {
         _ => ".".to_owned(),
     };
     count + &recovered
-}
-
-fn full_stop(text: &str) -> String {
-    if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

@@ -13,8 +13,10 @@ use serde::Serialize;
 use super::line::{Line, Narrator, stop_sentence};
 use super::words;
 use crate::account::AccountName;
+use crate::judge::detection::Alarms;
 use crate::plan::Plan;
 use crate::run::event::{Event, Left, Phase};
+use crate::run::judging;
 use crate::run::state::State;
 use crate::run::{Recorded, RunId};
 use crate::units::{Span, Time};
@@ -54,6 +56,7 @@ pub struct Summary {
     pub signals: Vec<SignalStory>,
     pub ledger: Vec<LedgerEntry>,
     pub recovery: Recovery,
+    pub alarms: Alarms,
     pub messages: Vec<MessageStory>,
     pub load: Vec<LoadStory>,
     /// What the plan warned of.
@@ -194,6 +197,7 @@ impl Summary {
             signals,
             ledger,
             recovery,
+            alarms: judging::alarms(state),
             messages,
             load: faults::load(state, &extras.faults),
             warnings: plan.warnings.iter().map(|w| words::one_line(w)).collect(),
@@ -294,7 +298,7 @@ fn seconds<S: serde::Serializer>(span: &Span, to: S) -> Result<S::Ok, S::Error> 
 
 fn hypotheses(plan: &Plan) -> Vec<Hypothesis> {
     let mut known: Vec<Hypothesis> = Vec::new();
-    for (number, signal) in (1..).zip(&plan.signals) {
+    for (number, signal) in (1..).zip(&plan.signals).filter(|(_, signal)| signal.is_judged()) {
         match known.iter_mut().find(|hypothesis| hypothesis.name == signal.hypothesis) {
             Some(hypothesis) => hypothesis.signals.push(number),
             None => known.push(Hypothesis { name: signal.hypothesis.clone(), signals: vec![number] }),

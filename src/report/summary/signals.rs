@@ -22,7 +22,8 @@ pub struct SignalStory {
     pub hypothesis: String,
     /// One sentence: `failed share of shop-api at most 1 %`.
     pub title: String,
-    pub finding: Finding,
+    /// None of what is only watched.
+    pub finding: Option<Finding>,
     /// Why it was found so.
     pub why: String,
     #[serde(skip)]
@@ -44,6 +45,8 @@ pub struct SignalStory {
     /// The rise that a verdict of held had to be able to catch.
     pub must_catch: Share,
     pub during_fault: DuringFault,
+    /// The number of the signal that is its control, from 1.
+    pub control: Option<usize>,
     /// What the judge found of this signal alone, with its numbers.
     pub judgement: Judgement,
     /// The window that decided that it is broken.
@@ -111,6 +114,8 @@ pub enum Recovered {
     /// No fault is known to be gone, so there is nothing to count from.
     NotCounted,
     /// The run goes on, or died, before it was decided.
+    Undecided,
+    /// It has no bound to be back in.
     Watched,
     /// Too few windows with data to say.
     NoData,
@@ -129,7 +134,7 @@ pub fn of(state: &State) -> Vec<SignalStory> {
             number: index + 1,
             hypothesis: plan.hypothesis.clone(),
             title: words::one_line(&plan.title),
-            finding,
+            finding: plan.is_judged().then_some(finding),
             why,
             metric: plan.query.metric,
             query: plan.query.to_string(),
@@ -141,6 +146,7 @@ pub fn of(state: &State) -> Vec<SignalStory> {
             tolerating: plan.tolerating,
             must_catch: plan.must_catch,
             during_fault: plan.during_fault,
+            control: plan.control.map(|index| index + 1),
             judgement: Judgement { why: words::reason(state, &judgement.why), ..judgement },
             broken: state.signals.get(index).and_then(|seen| seen.broken),
             phases: [Phase::Baseline, Phase::Fault, Phase::Undo, Phase::Recovery]
@@ -205,11 +211,13 @@ fn finding(state: &State, plan: &SignalPlan, judgement: &Judgement) -> (Finding,
 /// How long the signals took to be steady after the fault was gone; the slowest counts.
 pub fn recovery(state: &State) -> Recovery {
     let tell = |case: Case<'_>| match state.gone {
+        _ if !case.planned().is_judged() => Recovered::Watched,
         None => Recovered::NotCounted,
         Some(gone) => recovered(state, &case, gone),
     };
     let signals: Vec<Recovered> = Case::all(state).map(tell).collect();
-    let found = signals.iter().copied().max_by_key(|one| one.weight()).unwrap_or(Recovered::NotCounted);
+    let judged = signals.iter().copied().filter(|one| *one != Recovered::Watched);
+    let found = judged.max_by_key(|one| one.weight()).unwrap_or(Recovered::NotCounted);
     Recovery { gone: state.gone, within: state.plan.recovers_within, found, signals }
 }
 
@@ -220,7 +228,7 @@ fn recovered(state: &State, case: &Case<'_>, gone: Time) -> Recovered {
         judge::Recovered::Steady { since } => Recovered::Steady { after: since.since(gone) },
         judge::Recovered::Late { since } => Recovered::Late { after: since.since(gone) },
         judge::Recovered::NotInTime { .. } => Recovered::NotSteady,
-        judge::Recovered::NotYet if state.closed.is_none() => Recovered::Watched,
+        judge::Recovered::NotYet if state.closed.is_none() => Recovered::Undecided,
         judge::Recovered::NotYet | judge::Recovered::CannotTell => Recovered::NoData,
     }
 }
@@ -245,7 +253,8 @@ impl Recovered {
             Recovered::Throughout => (0, Span::ZERO),
             Recovered::Steady { after } => (1, after),
             Recovered::NotCounted => (2, Span::ZERO),
-            Recovered::Watched => (3, Span::ZERO),
+            Recovered::Watched => (0, Span::ZERO),
+            Recovered::Undecided => (3, Span::ZERO),
             Recovered::NoData => (4, Span::ZERO),
             Recovered::Late { after } => (5, after),
             Recovered::NotSteady => (6, Span::ZERO),
@@ -259,7 +268,8 @@ impl Recovered {
             Recovered::Steady { after } => words::span(after),
             Recovered::Late { after } => format!("{}, late", words::span(after)),
             Recovered::NotCounted => "not counted".into(),
-            Recovered::Watched => "not decided".into(),
+            Recovered::Watched => "only watched".into(),
+            Recovered::Undecided => "not decided".into(),
             Recovered::NoData => "no data".into(),
             Recovered::NotSteady => "not steady".into(),
         }
@@ -274,7 +284,8 @@ impl Recovered {
                 format!("steady again only {} after the fault was gone", words::span(after))
             }
             Recovered::NotCounted => "not counted: no fault was seen gone".into(),
-            Recovered::Watched => "not decided when the journal ends".into(),
+            Recovered::Watched => "only watched".into(),
+            Recovered::Undecided => "not decided when the journal ends".into(),
             Recovered::NoData => "too few windows with data after the fault was gone".into(),
             Recovered::NotSteady => "not steady again in time".into(),
         }
@@ -315,9 +326,15 @@ impl SignalStory {
             }
             (None, Some(nearest)) => {
                 let side = if self.wants_more() { "lowest" } else { "highest" };
-                format!("never outside; {side} {}{}", self.shown(&nearest), own_part(&nearest))
+                let never = if self.has_outside() { "never outside; " } else { "" };
+                format!("{never}{side} {}{}", self.shown(&nearest), own_part(&nearest))
             }
         }
+    }
+
+    /// Whether a single window can be outside: not of what is only watched, nor of what is compared window by window.
+    pub fn has_outside(&self) -> bool {
+        !matches!(self.bound, Bound::Watched | Bound::TimesControl(_))
     }
 
     /// Whether any window may have counted messages of this run.
@@ -329,7 +346,7 @@ impl SignalStory {
     pub fn judged(&self) -> String {
         let alone = format!("windows of {}", self.every);
         match (self.bound, self.judgement.odds) {
-            (Bound::FiresWithin(_), _) => String::new(),
+            (Bound::FiresWithin(_) | Bound::Watched, _) => String::new(),
             (Bound::Spends { .. }, _) => format!("counted, in {alone}"),
             (_, None) => format!("exactly, in {alone}"),
             (_, Some(odds)) if self.metric.is_share() => {
@@ -349,6 +366,7 @@ impl SignalStory {
     pub fn asked(&self) -> &'static str {
         match self.bound {
             Bound::FiresWithin(_) => "counted from the first effect, and quiet again afterwards",
+            Bound::Watched => "decides nothing",
             _ => words::during(self.during_fault),
         }
     }

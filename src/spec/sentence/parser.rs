@@ -46,7 +46,7 @@ struct Word<'a> {
     quoted: bool,
 }
 
-/// Splits at blanks; a name may stand in quotes or backticks.
+/// Splits at blanks; a name may stand in quotes or backticks, and a comma after a word says nothing.
 fn words(text: &str) -> Result<Vec<Word<'_>>, NotASentence> {
     let mut words = Vec::new();
     let mut rest = text.trim_start();
@@ -72,7 +72,9 @@ fn words(text: &str) -> Result<Vec<Word<'_>>, NotASentence> {
                 (0..end, end)
             }
         };
-        words.push(Word { text: &rest[inner], at: start..start + len, quoted });
+        let plain = len > 1 && !quoted;
+        let word = if plain { rest[inner].trim_end_matches(',') } else { &rest[inner] };
+        words.push(Word { text: word, at: start..start + len, quoted });
         rest = rest[len..].trim_start();
     }
     Ok(words)
@@ -352,10 +354,7 @@ impl<'a> Parser<'a> {
         let share = text.parse::<Share>().map_err(|_| {
             self.error(at.clone(), format!("`{text}` is not a share"), "write for example `tolerating 5 % of windows`")
         })?;
-        // What follows may come after a comma.
-        let windows =
-            [&["of", "windows"][..], &["of", "windows,"], &["of", "the", "windows"], &["of", "the", "windows,"]];
-        if !windows.iter().any(|words| self.take(words)) {
+        if !(self.take(&["of", "windows"]) || self.take(&["of", "the", "windows"])) {
             let what = format!("`of windows` belongs here, not {}", self.shown());
             return Err(self.error(self.here(), what, "write for example `tolerating 5 % of windows`"));
         }
@@ -381,15 +380,20 @@ impl<'a> Parser<'a> {
 
     /// `, stop at 50 %`.
     fn rail(&mut self, metric: Metric) -> Result<Option<f64>, NotASentence> {
+        let start = self.here().start;
         if !self.take(&["stop", "at"]) {
             return Ok(None);
+        }
+        if metric == Metric::AlarmState {
+            let help = "to stop when it fires, write `alarm NAME fires` under `stop_when`";
+            return Err(self.error(start..self.text.trim_end().len(), "an alarm has no value to stop at", help));
         }
         let unit = Unit::of(metric);
         let (kind, example) = unit.describe();
         let (at, text) = self.quantity();
         match unit.read(&text) {
-            Some(limit) if metric != Metric::AlarmState => Ok(Some(limit)),
-            _ => {
+            Some(limit) => Ok(Some(limit)),
+            None => {
                 Err(self.error(at, format!("`{text}` is not {kind}"), format!("write for example `stop at {example}`")))
             }
         }
@@ -423,7 +427,7 @@ impl<'a> Parser<'a> {
         self.quantity_before(&[])
     }
 
-    /// The same, up to one of these words too. A comma after it is not part of it.
+    /// The same, up to one of these words too.
     fn quantity_before(&mut self, stops: &[&str]) -> (Range<usize>, String) {
         let start = self.here().start;
         let ends = |word: &Word<'_>| {
@@ -438,7 +442,7 @@ impl<'a> Parser<'a> {
         self.next += words.len();
         let end = words.last().map_or(start, |word| word.at.end);
         let text = words.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
-        (start..end, text.trim_end_matches(',').trim_end().to_owned())
+        (start..end, text)
     }
 
     fn end(&self) -> Result<(), NotASentence> {

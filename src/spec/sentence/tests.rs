@@ -6,12 +6,13 @@ use proptest::prelude::*;
 fn shown(text: &str) -> String {
     match sentence(text) {
         Ok(read) => format!(
-            "{}\n    {:?} of {}{} {:?}{}{}",
+            "{}\n    {:?} of {}{} {:?}{}{}{}",
             text.trim_end(),
             read.metric,
             read.subject.kind.map_or(String::new(), |kind| format!("{} ", kind.word())),
             read.subject.name,
             read.bound,
+            read.control.map_or(String::new(), |control| format!(" of {}", control.name)),
             read.tolerating.map_or(String::new(), |share| format!(", tolerating {share}")),
             read.stop_at.map_or(String::new(), |value| format!(", stop at {value}")),
         ),
@@ -196,6 +197,12 @@ fn sentences_say_what_is_tolerated_compared_and_spent() {
         "failed share of ShopApi is at most 1 %, stop at 50 %",
         "failed share of ShopApi at most 1.5 x baseline",
         "duration of worker is no more than 2 times the baseline, stop at 30s",
+        "failed share of order is at most 2 x that of function catalogue, stop at 50 %",
+        "failed share of order no more than 1.5 times that of catalogue",
+        "failed share of order at most many x that of catalogue",
+        "failed share of order at least 2 x that of catalogue",
+        "failed share of order at most 2 x that of",
+        "duration of order at most 2 x that of catalogue",
         "failed share of ShopApi spends at most 2 % of the budget of 99.9 % over 30d",
         "requests of ShopApi keep coming",
         "requests of ShopApi keep coming tolerating 10 % of windows",
@@ -227,6 +234,18 @@ fn sentences_say_what_is_tolerated_compared_and_spent() {
         FailedShare of ShopApi TimesBaseline(1.5)
     duration of worker is no more than 2 times the baseline, stop at 30s
         Duration of worker TimesBaseline(2.0), stop at 30
+    failed share of order is at most 2 x that of function catalogue, stop at 50 %
+        FailedShare of order TimesControl(2.0) of catalogue, stop at 0.5
+    failed share of order no more than 1.5 times that of catalogue
+        FailedShare of order TimesControl(1.5) of catalogue
+    failed share of order at most many x that of catalogue
+        "many x" `many x` does not say how many times; write for example `at most 2 x that of NAME`
+    failed share of order at least 2 x that of catalogue
+        "2 x" only an upper bound can be relative to a control; write for example `at most 2 x that of NAME`
+    failed share of order at most 2 x that of
+        "" a name belongs here, not the end; write the name of a target or of a resource
+    duration of order at most 2 x that of catalogue
+        "that of catalogue" only a share of requests can be compared with a control; write `failed share of NAME at most 2 x that of OTHER`, or compare with the baseline
     failed share of ShopApi spends at most 2 % of the budget of 99.9 % over 30d
         FailedShare of ShopApi Spends { part: Share(0.02), objective: Objective { good: 0.9990000000000001, over: Span(2592000000000) } }
     requests of ShopApi keep coming
@@ -246,7 +265,7 @@ fn sentences_say_what_is_tolerated_compared_and_spent() {
     alarm X stays quiet tolerating 5 % of windows
         "tolerating 5 % of windows" an alarm is quiet or it is not: nothing can be tolerated of it; leave `tolerating` away, or tolerate a smaller share of the windows of a level
     alarm X stays quiet, stop at 1
-        "stays" what the alarm does belongs here, not `stays`; write `stays quiet`, `fires within 4m`, or in a guard `fires`
+        "stop at 1" an alarm has no value to stop at; to stop when it fires, write `alarm NAME fires` under `stop_when`
     failed share of ShopApi at least 1.5 x baseline
         "1.5 x baseline" only an upper bound can be relative to the baseline; write `at most 1.5 x baseline`
     failed share of ShopApi at most many x baseline
@@ -295,7 +314,7 @@ proptest! {
             Just("depth"), Just("of"), Just("share"), Just("slower"), Just("than"), Just("5m"), Just("at"), Just("most"),
             Just("stays"), Just("0"), Just("1 %"), Just(">"), Just("alarm"), Just("fires"), Just("within"), Just("é"),
             Just("'"), Just("queue"), Just("x"), Just("is"), Just("age"), Just("the"), Just("oldest"), Just("message"),
-            Just("tolerating"), Just("windows,"), Just("stop"), Just("x baseline"), Just("spends"), Just("budget"), Just("over"),
+            Just("tolerating"), Just("windows,"), Just(","), Just(",,"), Just("stop"), Just("x baseline"), Just("x,"), Just("that"), Just("spends"), Just("budget"), Just("over"),
         ], 0..10)) {
         let text = words.join(" ");
         match sentence(&text) {
