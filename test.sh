@@ -9,7 +9,7 @@ unset SQUALL_LOG SQUALL_WHO NO_COLOR
 logs=target/test-logs
 rm -rf "$logs" && mkdir -p "$logs"
 began=$SECONDS passed=0 failed=0 ignored=0
-broken=() not_run=()
+broken=() not_run=() localemu=
 
 # step NAME COMMAND...: runs it with its output in a log, and counts the tests in there.
 step() {
@@ -28,6 +28,14 @@ step() {
     tail -25 "$log"
   fi
   grep -E '^NOTE: ' "$log" | sed 's/^NOTE: /        /'
+}
+
+# ended PROCESS LOG: waits for a process in the background, and shows what it said.
+ended() {
+  wait "$1"
+  local status=$?
+  cat "$2"
+  return $status
 }
 
 # skip NAME WHY
@@ -76,19 +84,22 @@ for file in tests/*.rs tests/*/main.rs; do
     emulators)
       # Its tests mostly wait, so there are more of them at a time than cores.
       run=(cargo test --locked --profile checked --test "$name" -- --nocapture --test-threads=8)
+      if tests/emulators/setup.sh localemu >"$logs/localemu-setup.log" 2>&1 </dev/null; then
+        # These wait for metrics, for minutes: they go on beside the others.
+        "${run[@]}" localemu:: >"$logs/localemu.log" 2>&1 </dev/null &
+        localemu=$!
+      else
+        skip "tests/$name on LocalEmu" "$(tail -1 "$logs/localemu-setup.log")"
+      fi
       if tests/emulators/setup.sh >"$logs/emulators-setup.log" 2>&1 </dev/null; then
         step "tests/$name on MiniStack and moto" "${run[@]}" --skip localemu::
       else
         skip "tests/$name on MiniStack and moto" "$(tail -1 "$logs/emulators-setup.log")"
-      fi
-      if tests/emulators/setup.sh localemu >"$logs/localemu-setup.log" 2>&1 </dev/null; then
-        step "tests/$name on LocalEmu" "${run[@]}" localemu::
-      else
-        skip "tests/$name on LocalEmu" "$(tail -1 "$logs/localemu-setup.log")"
       fi ;;
     *) step "tests/$name" cargo test --locked --profile checked --test "$name" -- --nocapture ;;
   esac
 done
+[ -z "$localemu" ] || step "tests/emulators on LocalEmu" ended "$localemu" "$logs/localemu.log"
 step "benches compile" cargo bench --locked --profile checked --no-run
 
 if command -v cargo-deny >/dev/null; then

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::ask::Reading;
 use super::judgement::Judgement;
+use super::recovery::STEADY;
 use crate::run::verdict::Finding;
 use crate::units::{Span, Time};
 
@@ -48,7 +49,7 @@ pub enum Quiet {
     InTime { after: Span },
     /// It rang after it should have been quiet.
     RangOn,
-    /// The fault is not gone yet, its time is not over, or nothing was read after it.
+    /// The fault is not gone yet; or it was not quiet for long enough to end the run, and nothing was read after its time.
     CannotTell,
 }
 
@@ -81,11 +82,13 @@ pub fn quiet_again(readings: &[Reading], expected: &Expected) -> Quiet {
     if after_the_limit().any(|reading| rings(&reading)) {
         return Quiet::RangOn;
     }
-    if !after_the_limit().any(|reading| reading.value.is_some()) {
-        return Quiet::CannotTell;
-    }
     let last = readings.iter().filter(|reading| reading.to > gone).rfind(rings).map_or(gone, |last| last.to);
-    Quiet::InTime { after: last.since(gone) }
+    // A run that is steady before the limit ends there.
+    let quiet = readings.iter().filter(|reading| reading.from >= last && reading.value.is_some()).count();
+    match quiet >= STEADY || after_the_limit().any(|reading| reading.value.is_some()) {
+        true => Quiet::InTime { after: last.since(gone) },
+        false => Quiet::CannotTell,
+    }
 }
 
 impl Judgement {
@@ -222,6 +225,15 @@ mod tests {
             ("......!!!!!!?.", Quiet::InTime { after: Span::from_mins(2) }),
         ] {
             assert_eq!(quiet_again(&readings(states), &EXPECTED), want, "{states}");
+        }
+        let patient = Expected { quiet_within: Span::from_mins(30), ..EXPECTED };
+        for (states, want) in [
+            ("......!!!!!!.....", Quiet::InTime { after: Span::from_mins(2) }),
+            ("......!!!!!!..?...", Quiet::InTime { after: Span::from_mins(2) }),
+            ("......!!!!!!....", Quiet::CannotTell),
+            ("......!!!!.......!....", Quiet::CannotTell),
+        ] {
+            assert_eq!(quiet_again(&readings(states), &patient), want, "{states}");
         }
         let there = Expected { gone: None, ..EXPECTED };
         assert_eq!(quiet_again(&readings("............."), &there), Quiet::CannotTell);

@@ -24,5 +24,6 @@ mod deployed;
 mod emulator;
 mod localemu;
 mod picture;
+mod reached;
 mod shop;
 mod squall;

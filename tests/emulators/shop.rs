@@ -201,7 +201,7 @@ impl<'a> Shop<'a> {
 }
 
 /// A folder of code as Lambda takes it.
-fn zipped(code: &Path) -> Vec<u8> {
+pub fn zipped(code: &Path) -> Vec<u8> {
     static ONE_AT_A_TIME: OnceLock<std::sync::Mutex<()>> = OnceLock::new();
     let _alone = ONE_AT_A_TIME.get_or_init(Default::default).lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let to = folder().join(format!("code-{}.zip", std::process::id()));

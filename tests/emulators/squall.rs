@@ -13,7 +13,8 @@ use crate::account::{Account, REGION};
 /// A folder with squall.yaml, experiments, hypotheses and a store.
 pub struct Project {
     pub folder: TempDir,
-    id: String,
+    /// Who runs squall: an access key with its secret. At first the account's root.
+    pub keys: (String, String),
 }
 
 impl Project {
@@ -29,7 +30,7 @@ impl Project {
         for name in ["experiments", "hypotheses"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
-        Project { folder, id: account.id.clone() }
+        Project { folder, keys: (account.id.clone(), "test".into()) }
     }
 
     /// Puts a file into the project, such as `experiments/x.yaml`; gives back its name.
@@ -38,12 +39,19 @@ impl Project {
         file.to_owned()
     }
 
+    /// Changes `squall.yaml`.
+    pub fn configure(&self, change: impl FnOnce(String) -> String) {
+        let file = self.folder.path().join("squall.yaml");
+        let yaml = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(file, change(yaml)).unwrap();
+    }
+
     /// The command, with nothing of this machine's AWS configuration.
     pub fn squall(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_squall"));
         command.args(arguments).current_dir(self.folder.path()).env_clear();
         command.env("HOME", self.folder.path()).env("SQUALL_WHO", "ana@laptop");
-        command.env("AWS_ACCESS_KEY_ID", &self.id).env("AWS_SECRET_ACCESS_KEY", "test");
+        command.env("AWS_ACCESS_KEY_ID", &self.keys.0).env("AWS_SECRET_ACCESS_KEY", &self.keys.1);
         command.env("AWS_EC2_METADATA_DISABLED", "true").stdin(Stdio::null());
         command
     }

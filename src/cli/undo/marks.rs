@@ -98,6 +98,6 @@ fn unlisted(name: &AccountName, why: &str) -> Failure {
     Failure {
         exit: Exit::Left,
         what: format!("the marks in {name} cannot be listed: {why}"),
-        next: Some("check that squall may call ssm:GetParametersByPath there".into()),
+        next: Some(format!("squall doctor --account {name}")),
     }
 }

@@ -1,11 +1,23 @@
 //! What only LocalEmu shows: true metrics of AWS/Lambda and AWS/SQS, alarms that fire and return, layers at `/opt`.
 //!
-//! `./test.sh` runs these apart from the others, for they need Python 3.12 and root.
+//! `./test.sh` leaves these out where there is no Python 3.12 or no root, and says so. The runs take minutes, because
+//! AWS's metrics have periods of a minute and come two minutes late; they take them side by side.
 
+mod broken;
+mod traffic;
+mod wrapped;
+
+use crate::account::Account;
 use crate::contract;
 use crate::emulator::localemu;
+use crate::shop::Shop;
 
 #[test]
 fn the_contract_holds() {
     contract::check(localemu(), contract::LOCALEMU);
+}
+
+/// The stack of `stack.yaml`, under the name that a project knows.
+fn deploy(account: &Account) -> Shop<'_> {
+    Shop::deploy_template::<&str>(account, "shop", &include_str!("stack.yaml").replace("{here}", &account.url), &[])
 }

@@ -1,10 +1,11 @@
-"""What LocalEmu's CloudWatch lacks, as AWS documents it: metrics of AWS/Lambda, periods on the clock, statistics.
+"""What LocalEmu's CloudWatch lacks, as AWS documents it: metrics of AWS/Lambda, periods on the clock, statistics, math.
 
 LocalEmu counts Invocations and Errors itself. This adds Throttles, Duration and ConcurrentExecutions
 (https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html), each published as the thing happens.
 """
 
 import contextlib
+import functools
 import re
 import sqlite3
 import threading
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 
 from localemu.aws.api.lambda_ import TooManyRequestsException
 from localemu.services.cloudwatch.cloudwatch_database_helper import CloudwatchDatabase
+from localemu.services.cloudwatch.provider_v2 import CloudwatchProvider
 from localemu.services.lambda_.invocation.counting_service import CountingService
 from localemu.utils.cloudwatch.cloudwatch_util import publish_lambda_metric
 
@@ -21,6 +23,7 @@ def install():
     """Patches LocalEmu."""
     count_invocations()
     align_periods()
+    answer_expressions()
 
 
 def count_invocations():
@@ -101,3 +104,42 @@ def quantile(values, share):
     below = int(place)
     above = min(below + 1, len(values) - 1)
     return values[below] + (values[above] - values[below]) * (place - below)
+
+
+def answer_expressions():
+    """Metric math of GetMetricData: arithmetic and FILL, in each period by itself."""
+    metrics_of = CloudwatchProvider.get_metric_data
+
+    @functools.wraps(metrics_of)
+    def with_expressions(self, context, metric_data_queries, start_time, end_time, *rest, **more):
+        plain = [query for query in metric_data_queries if query.get("MetricStat")]
+        answer = metrics_of(self, context, plain, start_time, end_time, *rest, **more)
+        series = {found["Id"]: dict(zip(found["Timestamps"], found["Values"])) for found in answer["MetricDataResults"]}
+        for query in metric_data_queries:
+            if expression := query.get("Expression"):
+                series[query["Id"]] = evaluate(expression, series)
+        answer["MetricDataResults"] = [
+            {
+                "Id": query["Id"],
+                "Label": query.get("Label") or query["Id"],
+                "StatusCode": "Complete",
+                "Timestamps": list(series[query["Id"]].keys()),
+                "Values": list(series[query["Id"]].values()),
+            }
+            for query in metric_data_queries
+            if query.get("ReturnData", True)
+        ]
+        return answer
+
+    CloudwatchProvider.get_metric_data = with_expressions
+
+
+def evaluate(expression, series):
+    values = {}
+    for at in sorted({at for of in series.values() for at in of}, reverse=True):
+        names = {name: of.get(at) for name, of in series.items()}
+        fill = {"FILL": lambda value, instead: instead if value is None else value, "__builtins__": {}}
+        # Where a metric has no value there is none, and none either where somebody divides by 0.
+        with contextlib.suppress(TypeError, ZeroDivisionError):
+            values[at] = float(eval(expression, fill, names))
+    return values

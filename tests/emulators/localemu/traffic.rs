@@ -1,0 +1,58 @@
+//! Requests to the stack, counted by the minute, to compare with what CloudWatch says of the same minutes.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use squall::env::{Env as _, RealEnv};
+use squall::units::{Span, Time};
+
+use crate::shop::Shop;
+
+/// A minute by its beginning.
+pub fn minute(time: Time) -> Time {
+    time.window_start(Span::from_mins(1))
+}
+
+/// What the application saw in one minute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Minute {
+    /// Invocations of the front that were answered.
+    pub served: u32,
+    /// Invocations of the front that got 429.
+    pub refused: u32,
+    /// Orders put into the queue.
+    pub ordered: u32,
+}
+
+/// Makes requests from `from` on until `stop`: one invocation of the front and one order a second, but none around the
+/// beginning of a minute, so that everybody counts a request into the same one. `each` is told of every order.
+pub fn drive(
+    stack: &Shop<'_>,
+    from: Time,
+    stop: &AtomicBool,
+    mut each: impl FnMut(u32, Time),
+) -> BTreeMap<Time, Minute> {
+    let mut minutes: BTreeMap<Time, Minute> = BTreeMap::new();
+    let mut order = 0;
+    while !stop.load(Ordering::SeqCst) {
+        let now = RealEnv.now();
+        let within = now.since(minute(now));
+        if now >= from && (Span::from_secs(5)..Span::from_secs(50)).contains(&within) {
+            let counts = minutes.entry(minute(now)).or_default();
+            let answer = stack.invoke("Front", &serde_json::json!({}));
+            match answer.http {
+                200 => counts.served += 1,
+                429 => counts.refused += 1,
+                _ => panic!("{answer:?}"),
+            }
+            let account = stack.account;
+            let send = account.sqs.send_message().queue_url(stack.physical("Orders")).message_body(order.to_string());
+            account.wait(send.send()).unwrap();
+            counts.ordered += 1;
+            each(order, now);
+            order += 1;
+        }
+        RealEnv.sleep(Span::from_secs(1));
+    }
+    minutes
+}
