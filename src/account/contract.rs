@@ -24,6 +24,8 @@ pub struct Fixture {
     pub tag: Option<(String, String)>,
     /// The stack of which the function is; `None` where there are no stacks.
     pub stack: Option<String>,
+    /// Whether the variables of a function can be changed.
+    pub variables: bool,
     /// The function's role. It has at least one inline policy, and room for another.
     pub role: Resource,
     /// A parameter that holds `{}`.
@@ -53,6 +55,7 @@ pub const TESTS: &[Test] = &[
     ("a mark is created once", a_mark_is_created_once),
     ("two marks at once: one wins", two_marks_at_once_one_wins),
     ("a fault flag is one key and the bytes stay", a_fault_flag_is_one_key_and_the_bytes_stay),
+    ("variables come and go beside the others", variables_come_and_go_beside_the_others),
     ("an inline policy comes and goes beside the others", an_inline_policy_comes_and_goes),
     ("a policy that is none is refused", a_policy_that_is_none_is_refused),
     ("a message is received with its marker, hidden, released and deleted", a_message_travels),
@@ -318,6 +321,30 @@ fn a_fault_flag_is_one_key_and_the_bytes_stay(f: &mut Fixture) {
     f.comes_to(&latency, &Value::Unset);
     assert_eq!(f.read(&latency).whole, Some(odd), "the bytes are those that were written");
     assert_eq!(f.write(&other, Value::Unset, Some("{}".into())), Ok(Reply::Done));
+}
+
+fn variables_come_and_go_beside_the_others(f: &mut Fixture) {
+    if !f.variables {
+        return;
+    }
+    let setting = |prefix: &str| Setting::Variables { function: f.function.clone(), prefix: prefix.into() };
+    let (others, ours, text) = (setting("KEEP_"), setting("CHAOS_"), |text: &str| Value::Text(text.into()));
+    let steps = [
+        (&others, text(r#"{"KEEP_ME":"as I am"}"#), Value::Unset),
+        (&ours, text(r#"{"CHAOS_A":"1","CHAOS_B":"2"}"#), text(r#"{"KEEP_ME":"as I am"}"#)),
+        (&ours, text(r#"{"CHAOS_B":"3"}"#), text(r#"{"KEEP_ME":"as I am"}"#)),
+        (&ours, Value::Unset, text(r#"{"KEEP_ME":"as I am"}"#)),
+        (&others, Value::Unset, Value::Unset),
+    ];
+    for (setting, value, kept) in steps {
+        assert_eq!(f.write(setting, value.clone(), None), Ok(Reply::Done));
+        f.comes_to(setting, &value);
+        let other = if *setting == others { &ours } else { &others };
+        assert!(f.read(other).value.same_as(&kept), "after {setting} became {value}");
+    }
+    let foreign = f.write(&ours, text(r#"{"PATH":"/tmp"}"#), None);
+    assert!(matches!(foreign, Err(CallError::Refused { by: RefusedBy::Invalid, .. })), "{foreign:?}");
+    assert_eq!(f.read(&ours).value, Value::Unset);
 }
 
 fn an_inline_policy_comes_and_goes(f: &mut Fixture) {

@@ -164,6 +164,7 @@ fn fixture(url: &str, id: &str, name: &str) -> Fixture {
         function: resource(ResourceKind::Function, format!("{name}-function")),
         tag: Some(("contract".into(), name.into())),
         stack: Some(name.into()),
+        variables: true,
         role: resource(ResourceKind::Role, format!("{name}-role")),
         parameter: resource(ResourceKind::Parameter, format!("/{name}/faults")),
         queue: resource(ResourceKind::Queue, format!("{name}-queue")),

@@ -224,6 +224,7 @@ mod tests {
             function: resource(ResourceKind::Function, "payment-worker"),
             tag: Some(("chaos".into(), "yes".into())),
             stack: Some("shop-like".into()),
+            variables: false,
             role: resource(ResourceKind::Role, "payment-worker-role"),
             parameter: resource(ResourceKind::Parameter, "/shop/faults"),
             queue: resource(ResourceKind::Queue, "orders"),
