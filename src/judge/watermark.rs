@@ -63,7 +63,7 @@ impl Watermark {
         self.next + self.every + self.patience
     }
 
-    /// How many samples came after their window had closed. They count for nothing, and a report says so.
+    /// How many samples came after their window had closed. They count for nothing.
     pub fn too_late(&self) -> u32 {
         self.too_late
     }

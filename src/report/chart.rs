@@ -329,8 +329,8 @@ fn run_marks(summary: &Summary) -> Vec<Mark> {
 
 fn signal_marks(summary: &Summary, signal: &SignalStory) -> Vec<Mark> {
     let mut marks = run_marks(summary);
-    if let Some(window) = signal.broken {
-        marks.push(Mark { at: window.to, word: "broken", class: "broken" });
+    if let Some(at) = signal.judgement.broken_at.or(signal.broken.map(|window| window.to)) {
+        marks.push(Mark { at, word: "broken", class: "broken" });
     }
     if let (Bound::FiresWithin(span), Some(effect)) = (signal.bound, summary.times.first_effect) {
         marks.push(Mark { at: effect + span, word: "latest", class: "latest" });

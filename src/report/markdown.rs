@@ -7,8 +7,10 @@ use super::summary::Summary;
 use super::summary::faults::Effect;
 use super::summary::headline::Ending;
 use super::summary::ledger::LedgerEntry;
-use super::summary::signals::SignalStory;
+use super::summary::signals::{Point, SignalStory};
 use super::words;
+use crate::judge::judgement::thousands;
+use crate::plan::Bound;
 use crate::run::event::Phase;
 use crate::run::verdict::Finding;
 use crate::units::Time;
@@ -114,6 +116,7 @@ fn signals(summary: &Summary) -> String {
         vec![
             text(&signal.title),
             code(&spark(signal)),
+            evidence(signal),
             in_phase(signal, Phase::Baseline),
             in_phase(signal, Phase::Fault),
             in_phase(signal, Phase::Recovery),
@@ -121,7 +124,7 @@ fn signals(summary: &Summary) -> String {
             finding(signal.finding).to_owned(),
         ]
     });
-    let head = ["Signal", "Over the run", "In baseline", "In fault", "In recovery", "Seen", "Result"];
+    let head = ["Signal", "Over the run", "Evidence", "In baseline", "In fault", "In recovery", "Seen", "Result"];
     let found = summary.signals.iter().filter(|signal| !signal.why.is_empty());
     let found =
         found.map(|signal| format!("\n- **{}** {}", text(&signal.title), prose(&words::full_stop(&signal.why))));
@@ -136,6 +139,21 @@ fn alarms(summary: &Summary) -> String {
     let rows = summary.alarms.rows();
     let lines = rows.iter().map(|(what, names)| format!("\n- {what}: {}", text(&words::list(names))));
     if rows.is_empty() { String::new() } else { format!("### Alarms\n{}", lines.collect::<String>()) }
+}
+
+/// The evidence against the bound as a line, and how far it came: on a logarithmic scale, up to where it decides.
+fn evidence(signal: &SignalStory) -> String {
+    let Some(odds) = signal.judgement.odds else { return "–".into() };
+    let height = |point: &Point| Some(Point { value: Some(point.odds?.clamp(1.0, 1e9).ln()), ..*point });
+    let points: Vec<Point> = signal.windows.iter().filter_map(height).collect();
+    let line = match points.is_empty() {
+        true => String::new(),
+        false => code(&sparkline(&points, Bound::AtMost(odds.decides_at.ln()), SPARK)) + " ",
+    };
+    match odds.against < 2.0 {
+        true => format!("{line}none; broken at 1 in {}", thousands(odds.decides_at)),
+        false => format!("{line}1 in {}; broken at 1 in {}", thousands(odds.against), thousands(odds.decides_at)),
+    }
 }
 
 /// The run as a line, its phases parted by a bar.

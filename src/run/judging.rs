@@ -155,9 +155,7 @@ impl<'a> Case<'a> {
         match planned.bound {
             Bound::FiresWithin(_) | Bound::StaysQuiet => never,
             Bound::Spends { part, objective } => {
-                let (readings, baseline) = (self.baseline(), self.baseline_traffic());
-                let usual_traffic = if readings.is_empty() { 0.0 } else { baseline };
-                Criterion::Budget { objective, allowed: part.get(), usual_traffic }
+                Criterion::Budget { objective, allowed: part.get(), usual_traffic: self.baseline_traffic() }
             }
             Bound::Watched => Criterion::Nothing,
             Bound::TimesControl(ratio) => tolerance(Ask::TimesControl { ratio }, alpha),

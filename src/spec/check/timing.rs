@@ -2,7 +2,7 @@
 
 use crate::account::{AccountName, Selector};
 use crate::faults::FaultSpec;
-use crate::judge::power::{Beside, Stakes, Volume};
+use crate::judge::power::{Beside, Power, Stakes, Volume};
 use crate::judge::recovery::{STEADY, watched_after};
 use crate::judge::weighing::Alpha;
 use crate::plan::{Bound, DuringFault};
@@ -163,6 +163,19 @@ fn too_short(experiment: &Loaded<Experiment>, judged: &[Judged], findings: &mut 
             value.baseline, slowest.every, slowest.signal
         );
         short("baseline", what, format!("write `baseline: {enough}` or more"));
+    }
+    let blind = |judged: &&Judged| {
+        let windows = judged.is_weighed() && !judged.signal.metric.is_share();
+        let tolerated = judged.signal.tolerates().get();
+        let sees = || Power::of_steady(tolerated, STEADY as u64).is_enough(judged.must_catch.get());
+        judged.during_fault == DuringFault::MayBreak && windows && tolerated > 0.0 && !sees()
+    };
+    if let Some(judged) = judged.iter().find(blind) {
+        let what = format!(
+            "{STEADY} steady windows cannot rule out a breach in {} of `{}`, so it can never be judged held",
+            judged.must_catch, judged.signal
+        );
+        short("recovers_within", what, "write a larger `must_catch`, or leave it away".to_owned());
     }
     let first = value.faults.iter().map(|inject| inject.at).min().unwrap_or_default();
     let there = value.faults_end() - first;
