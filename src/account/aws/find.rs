@@ -35,10 +35,12 @@ async fn by_name(session: &Session, kind: ResourceKind, text: &str) -> Result<Op
             Some((of, found)) if of == kind && here => names = found,
             _ => return Ok(None),
         }
-    } else if let Some(stack) = &session.config.stack
-        && let Some(name) = logical(session, kind, stack, text).await?
-    {
-        names = vec![name];
+    } else if let Some((of, physical)) = logical(session, text).await? {
+        // What the stack calls so is meant, and no namesake of another kind outside of it.
+        if !types(kind).contains(&of.as_str()) {
+            return Ok(None);
+        }
+        names = vec![name_of(kind, &physical)];
     } else if kind == ResourceKind::Function
         && let Some((function, _qualifier)) = text.split_once(':')
     {
@@ -103,22 +105,17 @@ fn names_nothing(failure: &Failure) -> bool {
     failure.is_gone() || failure.message.contains("does not exist")
 }
 
-/// The name of a stack's resource, by its logical id.
-async fn logical(session: &Session, kind: ResourceKind, stack: &str, id: &str) -> Result<Option<String>, CallError> {
-    let operation = stack_operation("cloudformation:DescribeStackResource", stack);
+/// The type and the physical id of a resource of the account's stack, by its logical id.
+async fn logical(session: &Session, id: &str) -> Result<Option<(String, String)>, CallError> {
     let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if !is_id {
-        return Ok(None);
-    }
+    let Some(stack) = session.config.stack.as_ref().filter(|_| is_id) else { return Ok(None) };
+    let operation = stack_operation("cloudformation:DescribeStackResource", stack);
     let call = || session.cloudformation().describe_stack_resource().stack_name(stack).logical_resource_id(id).send();
-    let found = match session.caller.read(&operation, call).await {
-        Ok(found) => found.stack_resource_detail,
-        Err(failure) if names_nothing(&failure) => None,
-        Err(failure) => return Err(session.refuse(&operation)(failure)),
-    };
-    Ok(found
-        .filter(|found| found.resource_type().is_some_and(|of| types(kind).contains(&of)))
-        .and_then(|found| found.physical_resource_id().map(|physical| name_of(kind, physical))))
+    match session.caller.read(&operation, call).await {
+        Ok(found) => Ok(found.stack_resource_detail.and_then(|it| it.resource_type.zip(it.physical_resource_id))),
+        Err(failure) if names_nothing(&failure) => Ok(None),
+        Err(failure) => Err(session.refuse(&operation)(failure)),
+    }
 }
 
 /// The names of everything of a kind in a stack, and in the stacks that it nests.

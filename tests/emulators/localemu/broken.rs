@@ -1,13 +1,12 @@
 //! A throttle that a hypothesis over AWS/Lambda metrics does not survive, and metrics that say what the application saw.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::Signal;
 use squall::env::{Env as _, RealEnv};
 use squall::units::{Span, Time};
 
-use super::traffic::{Minute, drive, minute};
+use super::traffic::{Minute, beside, minute};
 use crate::account::Account;
 use crate::emulator::localemu;
 use crate::picture::picture;
@@ -62,22 +61,24 @@ fn a_throttle_breaks_what_lambda_counts() {
     project.configure(|yaml| yaml + &PROBE.replace("FRONT", &stack.name("Front")));
     let file = project.write("experiments/front-throttled.yaml", &experiment());
     let before = picture(&account);
-    let stop = AtomicBool::new(false);
     // The baseline is a whole minute, and its traffic too.
     let first = minute(RealEnv.now()) + Span::from_mins(1);
-    let (told, minutes) = std::thread::scope(|scope| {
-        let traffic = scope.spawn(|| drive(&stack, first, &stop, |_, _| {}));
-        let mut run = project.run(&file);
-        run.until("signal_broken");
-        run.until("fault_gone");
-        // Twice: nobody wants to see the recovery.
-        run.signal(Signal::INT);
-        run.signal(Signal::INT);
-        let (status, err) = run.rest();
-        stop.store(true, Ordering::SeqCst);
-        assert_eq!(status.code(), Some(4), "{}\n{err}", run.story());
-        (run.told.clone(), traffic.join().unwrap())
-    });
+    let (told, minutes) = beside(
+        &stack,
+        first,
+        |_, _| {},
+        || {
+            let mut run = project.run(&file);
+            run.until("signal_broken");
+            run.until("fault_gone");
+            // Twice: nobody wants to see the recovery.
+            run.signal(Signal::INT);
+            run.signal(Signal::INT);
+            let (status, err) = run.rest();
+            assert_eq!(status.code(), Some(4), "{}\n{err}", run.story());
+            run.told.clone()
+        },
+    );
     agree(&told, &minutes);
     let verdict = &told.last().unwrap().what["verdict"];
     assert_eq!(verdict["finding"], "broken", "{verdict}");

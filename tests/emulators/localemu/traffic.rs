@@ -24,14 +24,35 @@ pub struct Minute {
     pub ordered: u32,
 }
 
-/// Makes requests from `from` on until `stop`: one invocation of the front and one order a second, but none around the
-/// beginning of a minute, so that everybody counts a request into the same one. `each` is told of every order.
-pub fn drive(
+/// Does something while requests come, from `from` on. `each` is told of every order.
+pub fn beside<T>(
     stack: &Shop<'_>,
     from: Time,
-    stop: &AtomicBool,
-    mut each: impl FnMut(u32, Time),
-) -> BTreeMap<Time, Minute> {
+    each: impl FnMut(u32, Time) + Send,
+    work: impl FnOnce() -> T,
+) -> (T, BTreeMap<Time, Minute>) {
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let traffic = scope.spawn(|| drive(stack, from, &stop, each));
+        // However the work ends, the traffic ends too.
+        let stopping = Stopping(&stop);
+        let done = work();
+        drop(stopping);
+        (done, traffic.join().unwrap())
+    })
+}
+
+struct Stopping<'a>(&'a AtomicBool);
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// One invocation of the front and one order a second, but none around the beginning of a minute, so that everybody counts
+/// a request into the same one.
+fn drive(stack: &Shop<'_>, from: Time, stop: &AtomicBool, mut each: impl FnMut(u32, Time)) -> BTreeMap<Time, Minute> {
     let mut minutes: BTreeMap<Time, Minute> = BTreeMap::new();
     let mut order = 0;
     while !stop.load(Ordering::SeqCst) {
