@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::{AccountName, Query, Resource, Setting, Value};
 use crate::faults::{FaultName, LATENESS};
 use crate::judge::budget::Objective;
+use crate::judge::judgement::{percent, tidy};
 use crate::judge::weighing::Alpha;
 use crate::run::RunId;
 use crate::units::{Rate, Share, Span, Time};
@@ -407,6 +408,16 @@ impl Plan {
     /// Everything that feels a fault.
     pub fn hits(&self) -> BTreeSet<Resource> {
         self.steps.iter().flat_map(|step| step.hits.iter().cloned()).collect()
+    }
+
+    /// The value at which a guard was met, as it reads: `21 %` of a share.
+    pub fn met_at(&self, guard: &str, value: f64) -> String {
+        let stops = self.stops.iter().map(|stop| (&stop.title, &stop.query));
+        let rails = self.signals.iter().map(|signal| (&signal.title, &signal.query));
+        match stops.chain(rails).find(|(title, _)| *title == guard) {
+            Some((_, query)) if query.metric.is_share() => percent(value),
+            _ => tidy(value).to_string(),
+        }
     }
 
     /// The setting's changes that do not end by themselves: they stay if the machine that runs squall dies.

@@ -175,7 +175,8 @@ pub(super) fn why_broken(found: &Judgement, ask: &Ask, judged: &[Reading]) -> St
     let seen = match ask {
         Ask::TimesControl { ratio } => {
             let (seen, control) = (percent(pool.badness()), percent(Pool::of_control(&spell).badness()));
-            format!("since {since} it was {seen}, and its control's {control}, where {ratio} times that is tolerated")
+            let tolerated = if *ratio == 1.0 { "as much".to_owned() } else { format!("{ratio} times as much") };
+            format!("since {since} it was {seen}, and its control's {control}, where {tolerated} is tolerated")
         }
         _ if ask.is_share() => {
             let (seen, tolerated) = (shown_share(ask, pool.badness()), shown_share(ask, ask.tolerated()));
@@ -189,12 +190,12 @@ pub(super) fn why_broken(found: &Judgement, ask: &Ask, judged: &[Reading]) -> St
     let named = found.weightiest.iter().map(|weighty| weighty.from.to_string()).collect::<Vec<_>>();
     let named = match named.as_slice() {
         [] => String::new(),
-        [one] => format!(" The window that weighs most is {one}."),
-        several => format!(" The windows that weigh most are {}.", several.join(", ")),
+        [one] => format!(". The window that weighs most is {one}"),
+        several => format!(". The windows that weigh most are {}", several.join(", ")),
     };
     format!(
         "broke at {at}: {seen}. If the bound were kept, fewer than 1 run in {} would look as bad as this; it is called \
-         broken at 1 in {}.{named}{}",
+         broken at 1 in {}{named}{}",
         thousands(odds.against),
         thousands(odds.decides_at),
         found.effect.map_or(String::new(), |effect| against_baseline(ask, &effect)),
@@ -368,11 +369,11 @@ fn against_baseline(ask: &Ask, effect: &Effect) -> String {
         (Some(from), Some(to)) => format!(" (95 % sure: {} to {})", unit(from), unit(to)),
         _ => " (too few windows for an interval)".to_owned(),
     };
-    format!(" Against the baseline it moved by {}{points}{range}.", unit(effect.shift))
+    format!(". Against the baseline it moved by {}{points}{range}", unit(effect.shift))
 }
 
 /// Three digits that count.
-fn tidy(value: f64) -> f64 {
+pub fn tidy(value: f64) -> f64 {
     if value == 0.0 || !value.is_finite() {
         return 0.0;
     }
@@ -440,7 +441,7 @@ mod tests {
         fault.extend([(0.234, 300); 5]);
         let found = judge(Ask::ShareAtMost(0.01), 4, &[(0.0, 300), (0.003, 300), (0.001, 300), (0.0, 300)], &fault, 8);
         assert_eq!(found.finding, Finding::Broken);
-        insta::assert_snapshot!(found.why, @"broke at 2026-03-02T09:11:00.000Z: since 2026-03-02T09:07:00.000Z it was 23.4 %, where 1 % is tolerated. If the bound were kept, fewer than 1 run in 3,281 would look as bad as this; it is called broken at 1 in 400. The windows that weigh most are 2026-03-02T09:08:00.000Z, 2026-03-02T09:09:00.000Z, 2026-03-02T09:10:00.000Z. Against the baseline it moved by 23.1 points (95 % sure: 0.1 to 23.4).");
+        insta::assert_snapshot!(found.why, @"broke at 2026-03-02T09:11:00.000Z: since 2026-03-02T09:07:00.000Z it was 23.4 %, where 1 % is tolerated. If the bound were kept, fewer than 1 run in 3,281 would look as bad as this; it is called broken at 1 in 400. The windows that weigh most are 2026-03-02T09:08:00.000Z, 2026-03-02T09:09:00.000Z, 2026-03-02T09:10:00.000Z. Against the baseline it moved by 23.1 points (95 % sure: 0.1 to 23.4)");
     }
 
     #[test]
@@ -449,7 +450,7 @@ mod tests {
         let found =
             judge(ask, 1, &[(3.0, 1); 5], &[(4000.0, 1), (5200.0, 1), (6100.0, 1), (7300.0, 1), (7300.0, 1)], 5);
         assert_eq!(found.finding, Finding::Broken);
-        insta::assert_snapshot!(found.why, @"broke at 2026-03-02T09:09:00.000Z: 3 of 3 windows since 2026-03-02T09:06:00.000Z were outside of it, where 5 % may be. If the bound were kept, fewer than 1 run in 190 would look as bad as this; it is called broken at 1 in 100. The windows that weigh most are 2026-03-02T09:06:00.000Z, 2026-03-02T09:07:00.000Z, 2026-03-02T09:08:00.000Z. Against the baseline it moved by 5647 (95 % sure: 3997 to 7297).");
+        insta::assert_snapshot!(found.why, @"broke at 2026-03-02T09:09:00.000Z: 3 of 3 windows since 2026-03-02T09:06:00.000Z were outside of it, where 5 % may be. If the bound were kept, fewer than 1 run in 190 would look as bad as this; it is called broken at 1 in 100. The windows that weigh most are 2026-03-02T09:06:00.000Z, 2026-03-02T09:07:00.000Z, 2026-03-02T09:08:00.000Z. Against the baseline it moved by 5647 (95 % sure: 3997 to 7297)");
     }
 
     #[test]

@@ -216,7 +216,7 @@ impl Narrator {
             | Event::Settled { .. } => changed(plan, &recorded.event),
             Event::Sending { .. } | Event::Sent { .. } | Event::Accounted { .. } => messages(state, &recorded.event),
             Event::Loaded { .. } | Event::Sweeping { .. } | Event::Swept { .. } => None,
-            Event::Stopping { why } => Some((Label::Stop, Tone::Warning, stop_sentence(plan, why))),
+            Event::Stopping { why } => Some((Label::Stop, Tone::Warning, words::stop(plan, why))),
             Event::FaultGone => Some((
                 Label::Recovery,
                 Tone::Strong,
@@ -443,13 +443,6 @@ pub fn marks_sentence(marks: &[&LedgerEntry]) -> String {
             format!("{} of squall's own set; {left} not removed.", words::plural(made, "mark", "marks"))
         }
     }
-}
-
-/// Why a run stops, with the names of what it is about.
-pub fn stop_sentence(plan: &Plan, why: &crate::run::event::Stop) -> String {
-    let signal = |number: usize| plan.signals.get(number).map_or_else(|| "a signal".into(), |s| s.title.clone());
-    let change = |id: ChangeId| plan.changes.get(&id).map_or_else(|| "a setting".into(), |c| c.setting.describe());
-    words::stop(why, signal, change)
 }
 
 fn closed(state: &State, verdict: &Verdict, left: &[Left]) -> (Label, Tone, String) {

@@ -1,7 +1,7 @@
 //! What a terminal shows while a run goes on, below the lines that scroll by: how far it is, each signal with its
 //! newest windows, and what is in the account now. A pure picture of the [`State`], which is folded from the events.
 
-use super::line::{Tone, may_break_now, stop_sentence};
+use super::line::{Tone, may_break_now};
 use super::sparkline;
 use super::summary::signals::Point;
 use super::words;
@@ -50,7 +50,7 @@ pub fn rows(state: &State, width: usize) -> Vec<Row> {
     rows.extend(signals(state, width));
     rows.extend(in_the_account(state));
     if let Some((_, why)) = &state.stopping {
-        rows.push(Row::new(Tone::Warning, format!("stopping: {}", stop_sentence(&state.plan, why))));
+        rows.push(Row::new(Tone::Warning, format!("stopping: {}", words::stop(&state.plan, why))));
     }
     rows.into_iter().map(|row| row.cut(width)).collect()
 }

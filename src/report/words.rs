@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use crate::account::{Metric, Sample, Value};
-use crate::plan::{Bound, DuringFault, SignalPlan};
+use crate::plan::{Bound, ChangeId, DuringFault, Plan, SignalPlan};
 use crate::run::event::{Phase, Settled, Stop};
 use crate::run::state::State;
 use crate::units::{Span, Time};
@@ -179,13 +179,15 @@ pub fn settled(how: &Settled) -> String {
     }
 }
 
-/// Why a run stopped early, as a sentence without its full stop. `signal` and `step` give names to their numbers.
-pub fn stop(why: &Stop, signal: impl Fn(usize) -> String, change: impl Fn(crate::plan::ChangeId) -> String) -> String {
+/// Why a run stopped early, as a sentence without its full stop.
+pub fn stop(plan: &Plan, why: &Stop) -> String {
+    let signal = |number: usize| plan.signals.get(number).map_or_else(|| "a signal".into(), |s| s.title.clone());
+    let change = |id: ChangeId| plan.changes.get(&id).map_or_else(|| "a setting".into(), |c| c.setting.describe());
     match why {
         Stop::Broken { signal: number } => format!("a hypothesis broke: {}", signal(*number)),
         Stop::Baseline { why } => format!("the baseline was not accepted: {}", one_line(why)),
         Stop::Guard { title, value } => {
-            format!("the guard `{}` was met, at {}", one_line(title), decimal(*value, 2))
+            format!("the guard `{}` was met, at {}", one_line(title), plan.met_at(title, *value))
         }
         Stop::TooLong => "the run grew older than `longest` allows".into(),
         Stop::Signal { name } => format!("interrupted by {}", one_line(name)),

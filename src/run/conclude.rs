@@ -24,7 +24,10 @@ fn because_of_stop(state: &State, why: &Stop) -> Verdict {
     match why {
         Stop::Broken { .. } => Verdict::held(),
         Stop::Baseline { why } => Verdict::unknown(why.clone()),
-        Stop::Guard { title, value } => Verdict::unknown(format!("stopped by the guard `{title}` at {value}")),
+        Stop::Guard { title, value } => {
+            let at = state.plan.met_at(title, *value);
+            Verdict::unknown(format!("stopped by the guard `{title}` at {at}"))
+        }
         Stop::TooLong => Verdict::unknown(format!("stopped after {}, the longest it may take", state.plan.longest)),
         Stop::Signal { name } => Verdict::unknown(format!("stopped by {name}")),
         Stop::Asked { by } => Verdict::unknown(format!("stopped by {by}")),

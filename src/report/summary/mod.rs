@@ -10,7 +10,7 @@ pub mod signals;
 
 use serde::Serialize;
 
-use super::line::{Line, Narrator, stop_sentence};
+use super::line::{Line, Narrator};
 use super::words;
 use crate::account::AccountName;
 use crate::judge::detection::Alarms;
@@ -174,7 +174,7 @@ impl Summary {
         }
         let ledger = ledger::of(state, &extras.changes);
         let recovery = signals::recovery(state);
-        let stopped = state.stopping.as_ref().map(|(at, why)| Stopped { at: *at, why: stop_sentence(plan, why) });
+        let stopped = state.stopping.as_ref().map(|(at, why)| Stopped { at: *at, why: words::stop(plan, why) });
         let signals = signals::of(state);
         let undo = Undo::of(&ledger, state);
         let messages = faults::messages(state, &extras.faults);
