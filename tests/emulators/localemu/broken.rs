@@ -96,14 +96,17 @@ fn agree(told: &[Event], minutes: &BTreeMap<Time, Minute>) {
         if let (Some(seen), Some(value)) = (minutes.get(&from), event.what["sample"]["value"].as_f64()) {
             let (name, of) = SIGNALS[signal];
             let expected = of(*seen);
-            // The first orders wait until the worker has started, so that they are done a minute later.
             assert!(name == DONE || value == expected, "{name} at {from} is {value}: {seen:?}");
             compared[signal].0 += value;
             compared[signal].1 += expected;
         }
     }
     for ((name, _), (value, expected)) in SIGNALS.iter().zip(compared) {
-        assert_eq!(value, expected, "{name} over all minutes: {minutes:?}");
+        // Orders may be done a minute after they came.
+        assert!(
+            value == expected || (*name == DONE && 0.0 < value && value <= expected),
+            "{name}: {value}, {minutes:?}"
+        );
         assert!(value > 0.0 || name.contains("share"), "{name}: {minutes:?}");
     }
 }

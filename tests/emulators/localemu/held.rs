@@ -1,0 +1,84 @@
+//! A throttle that a queue bears: orders wait, come again and again, and are all done afterwards. The fault's evidence is
+//! AWS/Lambda Throttles, and an alarm on them fires and returns.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use squall::units::{Span, Time};
+
+use super::traffic::beside;
+use crate::account::{Account, until};
+use crate::emulator::localemu;
+use crate::picture::picture;
+use crate::shop::Shop;
+use crate::squall::Project;
+
+const EXPERIMENT: &str = "\
+version: 1
+title: No order is lost while the worker is throttled
+because: The queue holds them.
+targets: { worker: { function: Worker } }
+hypotheses:
+  - { signal: depth of DeadLetters stays at 0, every: 10s }
+  - { signal: alarm Throttled fires within 3m, every: 10s }
+baseline: 50s
+faults: [ { inject: { lambda.throttle: { target: worker, concurrency: 0 } }, at: 0m, for: 250s } ]
+recovers_within: 2m
+guards: { longest: 30m }
+";
+
+#[test]
+fn a_throttle_that_a_queue_bears_is_held() {
+    let account = Account::new(localemu());
+    let stack = super::deploy(&account);
+    let project = Project::new(&account);
+    let file = project.write("experiments/worker-throttled.yaml", EXPERIMENT);
+    let before = picture(&account);
+    let mut sent: BTreeMap<u64, Time> = BTreeMap::new();
+    let note = |order: u32, at| {
+        sent.insert(order.into(), at);
+    };
+    let (told, _) = beside(&stack, Time::EPOCH, note, || {
+        let mut run = project.run(&file);
+        let (status, err) = run.rest();
+        assert_eq!(status.code(), Some(0), "{}\n{err}", run.story());
+        run.told.clone()
+    });
+    let evidence = told.iter().find(|event| event.name == "effective").unwrap();
+    assert!(evidence.what["seen"].as_str().unwrap().starts_with("throttles of"), "{evidence:?}");
+    let receives = until("every order is done", Duration::from_secs(60), || done(&stack, sent.len()));
+    let time_of = |event: &str| -> Time {
+        let found = told.iter().find(|told| told.name == event).unwrap();
+        found.line["at"].as_str().unwrap().parse().unwrap()
+    };
+    let (begun, over) = (time_of("changed"), time_of("restoring"));
+    // Every order that was handled before came once. The pollers go on under the throttle, as AWS's do: orders that they
+    // cannot hand on come again and again.
+    let of = |counts: &dyn Fn(Time) -> bool| -> Vec<u64> {
+        sent.iter().filter(|(_, at)| counts(**at)).map(|(order, _)| receives[order]).collect()
+    };
+    let (early, throttled) = (of(&|at| at < begun - Span::from_secs(30)), of(&|at| at > begun && at < over));
+    assert!(early.len() > 10 && early.iter().all(|receives| *receives == 1), "{early:?}");
+    assert!(throttled.iter().filter(|receives| **receives > 1).count() > 10, "{throttled:?}");
+    assert_eq!(picture(&account), before);
+}
+
+/// How often each order was received, once so many of them are done.
+fn done(stack: &Shop<'_>, orders: usize) -> Option<BTreeMap<u64, u64>> {
+    let mut receives = BTreeMap::new();
+    let account = stack.account;
+    while receives.len() < orders {
+        let receive = account.sqs.receive_message().queue_url(stack.physical("Done")).max_number_of_messages(10);
+        let page = account.wait(receive.visibility_timeout(5).wait_time_seconds(1).send()).unwrap();
+        if page.messages().is_empty() {
+            return None;
+        }
+        for message in page.messages() {
+            let done: Json = serde_json::from_str(message.body().unwrap()).unwrap();
+            let order = done["order"].as_str().unwrap().parse().unwrap();
+            receives.insert(order, done["receives"].as_u64().unwrap());
+        }
+    }
+    Some(receives)
+}
