@@ -119,7 +119,7 @@ pub enum CallError {
 pub enum RefusedBy {
     /// A permission is missing.
     Permission,
-    /// Another run's mark stands on the resource.
+    /// Another run's mark stands on the resource; the message is its text.
     MarkExists,
     /// The value is not acceptable to the service.
     Invalid,

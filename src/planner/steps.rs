@@ -32,12 +32,30 @@ impl Draft<'_, '_> {
                     planned.extend(plans.iter().flat_map(|plan| plan.changes.clone()));
                     asked.push(Asked { index, plans });
                 }
-                Err(refusal) => self.object(format!("faults/{index}/inject"), refusal),
+                Err(refusal) => {
+                    self.object(format!("faults/{index}/inject"), refusal);
+                    self.name_the_holder(index);
+                }
             }
         }
         for Asked { index, plans } in asked {
             for plan in plans {
                 self.add_step(index, plan);
+            }
+        }
+    }
+
+    /// What a fault aims at may be so because another run made it so: then its mark is there, and says who.
+    fn name_the_holder(&mut self, index: usize) {
+        let Some(inject) = self.experiment().faults.get(index) else { return };
+        let targets = self.taken(inject.fault.fault().target());
+        let parameter = |target: &Resource| self.survey.seen.function(target)?.fault_parameter().cloned();
+        let parameters: Vec<Resource> = targets.iter().filter_map(parameter).collect();
+        for resource in targets.into_iter().chain(parameters) {
+            if let Ok(Observed { value: Value::Text(text), .. }) =
+                self.survey.read(&Setting::Mark { resource: resource.clone() })
+            {
+                self.object("faults", super::marked(&resource, &text));
             }
         }
     }
@@ -147,6 +165,7 @@ impl Draft<'_, '_> {
                         "ask for another value, or see who set it",
                     );
                     self.object(&path, refusal);
+                    self.name_the_holder(index);
                 }
                 Ok(before) => {
                     self.mark(planned.setting.resource());

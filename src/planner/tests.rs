@@ -179,6 +179,14 @@ fn a_resource_that_another_run_has_is_left_to_it() {
     let words =
         ["belongs to run-20260302-3f9k2m of ana@laptop", "squall undo run-20260302-3f9k2m", "--account sandbox"];
     refused_in(&mut world, &file(THROTTLE), "faults", &words);
+    // Also when that run has changed it already, so that nothing would change any more.
+    let throttle = &plan.changes[&ChangeId(2)];
+    let write = Write { setting: throttle.setting.clone(), value: throttle.after.clone(), whole: None };
+    ask(&mut world, Call::Write(write)).unwrap();
+    let objections = plan_in(&mut world, &file(THROTTLE), 7).expect_err("it is planned");
+    assert!(objections.iter().any(|objection| objection.to_string().contains(words[0])), "{objections:?}");
+    let write = Write { setting: throttle.setting.clone(), value: throttle.before.clone(), whole: None };
+    ask(&mut world, Call::Write(write)).unwrap();
     let strange = Write { setting: mark.setting.clone(), value: Value::Unset, whole: None };
     ask(&mut world, Call::Write(strange)).unwrap();
     let strange = Write { setting: mark.setting.clone(), value: Value::Text("hands off".into()), whole: None };

@@ -295,7 +295,8 @@ impl Machine {
         !self.only_undo && !self.journal_failed && self.state.stopping.is_none() && !self.state.undoing()
     }
 
-    /// Whether the recovery is worth watching: not when somebody wants the run to end, or its end was lost sight of.
+    /// Whether the recovery is worth watching: not when no fault ever went in, when somebody wants the run to end, or when
+    /// its end was lost sight of.
     pub(super) fn watches_recovery(&self) -> bool {
         let cut_short = matches!(
             self.state.stopping,
@@ -309,7 +310,8 @@ impl Machine {
                     | Stop::Baseline { .. }
             ))
         );
-        !self.only_undo && !self.hurried && !cut_short && self.state.t0().is_some()
+        let began = self.state.steps.iter().any(|step| step.began.is_some());
+        !self.only_undo && !self.hurried && !cut_short && began
     }
 
     /// Resources on which a call of the do or the undo is in flight; one at a time on each.

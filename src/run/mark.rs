@@ -99,6 +99,14 @@ impl Mark {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    /// Who has a resource, as the mark on it says: `run-1 of ana@laptop`.
+    pub fn holder(resource: &Resource, text: &str) -> String {
+        match Mark::parse(resource, text) {
+            Ok(mark) => format!("{} of {}", mark.run, mark.by),
+            Err(_) => format!("another run: {text}"),
+        }
+    }
+
     /// Reads what an account holds.
     ///
     /// # Errors

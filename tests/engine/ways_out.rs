@@ -10,7 +10,7 @@ use squall::account::{Account, Call, CallId, Outcome, Setting, Value, Write};
 use squall::env::{Env, FixedEnv, Interrupt, Interrupts};
 use squall::plan::Plan;
 use squall::run::driver::{Driver, Ending, NotBegun, Surroundings};
-use squall::run::event::{Event, Recorded, Stop};
+use squall::run::event::{Event, Phase, Recorded, Stop};
 use squall::run::state::State;
 use squall::run::supervise::supervise;
 use squall::run::verdict::Finding;
@@ -206,6 +206,8 @@ fn a_marked_resource_is_refused_and_its_run_named() {
     let ran = run(family::throttle(), account);
     assert!(matches!(ran.stop(), Some(Stop::Failed { why, .. }) if why.contains("run-other")), "{:?}", ran.stop());
     assert_eq!(ran.picture, before, "the other run's mark stays, and nothing stacks");
+    let recovers = |event: &Recorded| matches!(event.event, Event::Entered { phase: Phase::Recovery });
+    assert!(!ran.events.iter().any(recovers), "no fault went in, so there is nothing to recover from");
 }
 
 #[test]

@@ -45,11 +45,22 @@ pub async fn read_flag(session: &Session, parameter: &Resource, key: &str) -> Re
     Observed::key_in(&document, key).or_else(|why| super::invalid(format!("{parameter}: {why}")))
 }
 
-/// Writes a document's bytes as they are. The parameter's type and tier stay: it exists, and is overwritten.
+/// Reads a whole document.
+pub async fn read_document(session: &Session, parameter: &Resource) -> Result<Observed, CallError> {
+    let found = get(session, &parameter.name, parameter.to_string()).await?;
+    Ok(Observed::plain(Value::Text(found.value.unwrap_or_default())))
+}
+
+/// Writes the document that a flag is in.
 pub async fn write_flags(session: &Session, parameter: &Resource, whole: Option<String>) -> Result<(), CallError> {
-    let Some(document) = whole else {
-        return super::invalid("a flag is written with its whole document");
-    };
+    match whole {
+        Some(document) => write_document(session, parameter, &document).await,
+        None => super::invalid("a flag is written with its whole document"),
+    }
+}
+
+/// Writes a document's bytes as they are. The parameter's type and tier stay: it exists, and is overwritten.
+pub async fn write_document(session: &Session, parameter: &Resource, document: &str) -> Result<(), CallError> {
     // PutParameter would create what is not there; a flag's parameter must exist, or nobody reads it.
     get(session, &parameter.name, parameter.to_string()).await?;
     let operation = operation(session, Family::SsmWrite, "ssm:PutParameter", &parameter.name, parameter.to_string());
@@ -87,7 +98,12 @@ pub async fn write_mark(session: &Session, resource: &Resource, value: Value) ->
             let call = call.r#type(ParameterType::String).description("squall: a run is changing this resource");
             match session.caller.write(&operation, call.send()).await {
                 Err(failure) if failure.code.contains("ParameterAlreadyExists") => {
-                    let message = format!("{} is there already", operation.about);
+                    // Whose it is stands in it, unless it is gone again by now.
+                    let there = read_mark(session, resource).await.map(|mark| mark.value);
+                    let message = match there {
+                        Ok(Value::Text(text)) => text,
+                        _ => format!("{} is there already", operation.about),
+                    };
                     Err(CallError::Refused { by: RefusedBy::MarkExists, message })
                 }
                 Err(failure) => Err(session.refuse(&operation)(failure)),

@@ -2,6 +2,7 @@
 
 use super::super::event::{Event, Stop, WriteOutcome};
 use super::super::machine::{Asked, Machine, Need};
+use super::super::mark::Mark;
 use super::backoff;
 use crate::account::setting::with_key;
 use crate::account::{Call, CallError, Observed, Outcome, RefusedBy, Reply, Setting, Value, Write};
@@ -104,14 +105,21 @@ impl Machine {
                 }
             }
             Ok(Reply::Observed(observed)) if change.setting.is_mark() => {
-                let why = format!("{} is held by another run: {}", change.setting.resource(), observed.value);
-                self.stop(Stop::Failed { change: id, why });
+                self.taken(id, &observed.value.to_string());
             }
             Ok(Reply::Observed(observed)) => self.stop(Stop::Drifted { change: id, found: observed.value }),
             Ok(_) => self.stop(Stop::Failed { change: id, why: "the account gave a wrong kind of answer".into() }),
             Err(error @ (CallError::Throttled | CallError::Unknown(_))) => self.try_again(id, &error),
             Err(error) => self.stop(Stop::Failed { change: id, why: error.to_string() }),
         }
+    }
+
+    /// The resource that was to be marked bears another run's mark, of which this is the text.
+    fn taken(&mut self, id: ChangeId, mark: &str) {
+        let Some(change) = self.state.plan.changes.get(&id) else { return };
+        let resource = change.setting.resource();
+        let why = format!("{resource} belongs to {}", Mark::holder(resource, mark));
+        self.stop(Stop::Failed { change: id, why });
     }
 
     fn try_again(&mut self, id: ChangeId, error: &CallError) {
@@ -132,10 +140,10 @@ impl Machine {
             }
             Err(error) => {
                 self.record(Event::Changed { change: id, outcome: WriteOutcome::Refused(error.clone()) });
-                if passes(&error) {
-                    self.try_again(id, &error);
-                } else {
-                    self.stop(Stop::Failed { change: id, why: error.to_string() });
+                match error {
+                    CallError::Refused { by: RefusedBy::MarkExists, message } => self.taken(id, &message),
+                    error if passes(&error) => self.try_again(id, &error),
+                    error => self.stop(Stop::Failed { change: id, why: error.to_string() }),
                 }
             }
         }
@@ -153,7 +161,7 @@ impl Machine {
             }
             if !observed.value.same_as(&change.before) {
                 return match change.setting.is_mark() {
-                    true => self.stop(Stop::Failed { change: id, why: "another run marked the resource".into() }),
+                    true => self.taken(id, &observed.value.to_string()),
                     false => self.stop(Stop::Drifted { change: id, found: observed.value }),
                 };
             }

@@ -6,7 +6,9 @@ use super::*;
 fn a_mark_that_is_there_is_told_from_one_that_cannot_be_made() {
     let tape = calm();
     tape.on("PutParameter", [error("PutParameter", 400, "ParameterAlreadyExists", "it is")]);
-    assert_eq!(refused(tape.account().ask(write(mark(), text("run 2")))).0, RefusedBy::MarkExists);
+    tape.on("GetParameter", [fine(json!({ "Parameter": { "Value": "run 1" } }))]);
+    let (by, message) = refused(tape.account().ask(write(mark(), text("run 2"))));
+    assert_eq!((by, message.as_str()), (RefusedBy::MarkExists, "run 1"));
     tape.on("PutParameter", [fine(json!({ "Version": 1 }))]);
     let account = tape.account();
     assert_eq!(account.ask(write(mark(), text(&"x".repeat(5000)))), Ok(Reply::Done));
