@@ -79,8 +79,8 @@ pub struct FunctionDescription {
 pub enum Delivery {
     /// Nothing that squall knows wraps it.
     None,
-    /// failure-lambda 1.x reads flags from an SSM parameter (`FAILURE_INJECTION_PARAM`), and keeps what it read for a while
-    /// (`FAILURE_CACHE_TTL`, 60 s unless set).
+    /// failure-lambda reads flags from an SSM parameter (`FAILURE_INJECTION_PARAM`). 1.x keeps what it read for a while
+    /// (`FAILURE_CACHE_TTL`, 60 s unless set); 0.x reads it at every invocation. The parameter's text says which it is.
     Parameter { parameter: Resource, cache: Span },
     /// failure-lambda 1.x reads flags from AppConfig (`FAILURE_APPCONFIG_CONFIGURATION`): application, environment and
     /// profile in one text.

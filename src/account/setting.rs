@@ -21,6 +21,8 @@ pub enum Setting {
     ReservedConcurrency { function: Resource },
     /// One flag, by its key, in the JSON document of an SSM parameter that a fault wrapper reads.
     FaultFlag { parameter: Resource, key: String },
+    /// The whole JSON document of an SSM parameter that a fault wrapper reads which knows one fault at a time.
+    FaultDocument { parameter: Resource },
     /// An inline policy of a role, by its name.
     RolePolicy { role: Resource, policy: String },
     /// The variables of a function whose names begin with a prefix, as one JSON object of texts; unset when there are none.
@@ -64,7 +66,7 @@ impl Setting {
         match self {
             Setting::Mark { resource } => resource,
             Setting::ReservedConcurrency { function } => function,
-            Setting::FaultFlag { parameter, .. } => parameter,
+            Setting::FaultFlag { parameter, .. } | Setting::FaultDocument { parameter } => parameter,
             Setting::RolePolicy { role, .. } => role,
             Setting::Variables { function, .. } => function,
         }
@@ -92,6 +94,7 @@ impl Setting {
             Setting::Mark { .. }
             | Setting::ReservedConcurrency { .. }
             | Setting::FaultFlag { .. }
+            | Setting::FaultDocument { .. }
             | Setting::Variables { .. } => Span::from_secs(60),
             // IAM is eventually consistent without a bound; most reports say under a minute.
             Setting::RolePolicy { .. } => Span::from_secs(120),
@@ -104,6 +107,7 @@ impl Setting {
             Setting::Mark { resource } => format!("mark on {resource}"),
             Setting::ReservedConcurrency { function } => format!("reserved concurrency of {function}"),
             Setting::FaultFlag { parameter, key } => format!("fault flag `{key}` in {parameter}"),
+            Setting::FaultDocument { parameter } => format!("fault in {parameter}"),
             Setting::RolePolicy { role, policy } => format!("inline policy {policy} of {role}"),
             Setting::Variables { function, prefix } => format!("variables {prefix}* of {function}"),
         }
@@ -125,7 +129,7 @@ impl Setting {
     /// The IAM actions that reading the setting takes.
     pub fn read_actions(&self) -> &'static [&'static str] {
         match self {
-            Setting::Mark { .. } | Setting::FaultFlag { .. } => &["ssm:GetParameter"],
+            Setting::Mark { .. } | Setting::FaultFlag { .. } | Setting::FaultDocument { .. } => &["ssm:GetParameter"],
             // It answers the reserved concurrency too, and has a limit of its own, far above the control plane's.
             Setting::ReservedConcurrency { .. } | Setting::Variables { .. } => &["lambda:GetFunction"],
             // The list tells a role without the policy from a role that is gone.
@@ -138,7 +142,7 @@ impl Setting {
         match (self, value) {
             (Setting::Mark { .. }, Value::Unset) => "ssm:DeleteParameter",
             // A flag is taken out by writing the document without it; its parameter is never deleted.
-            (Setting::Mark { .. } | Setting::FaultFlag { .. }, _) => "ssm:PutParameter",
+            (Setting::Mark { .. } | Setting::FaultFlag { .. } | Setting::FaultDocument { .. }, _) => "ssm:PutParameter",
             (Setting::ReservedConcurrency { .. }, Value::Unset) => "lambda:DeleteFunctionConcurrency",
             (Setting::ReservedConcurrency { .. }, _) => "lambda:PutFunctionConcurrency",
             (Setting::RolePolicy { .. }, Value::Unset) => "iam:DeleteRolePolicy",
@@ -167,12 +171,9 @@ impl Setting {
             ),
             (Setting::FaultFlag { parameter, key }, value) => {
                 let document = whole.map_or_else(|| with_key("{}", key, value).unwrap_or_default(), str::to_owned);
-                format!(
-                    "aws ssm put-parameter --name {} --type String --overwrite --value {}",
-                    quote(&parameter.name),
-                    quote(&document)
-                )
+                overwrite_command(&parameter.name, &document)
             }
+            (Setting::FaultDocument { parameter }, value) => overwrite_command(&parameter.name, &value.to_string()),
             (Setting::RolePolicy { role, policy }, Value::Unset) => {
                 format!("aws iam delete-role-policy --role-name {} --policy-name {}", quote(&role.name), quote(policy))
             }
@@ -185,6 +186,10 @@ impl Setting {
             (Setting::Variables { function, prefix }, value) => variables_command(&function.name, prefix, value),
         }
     }
+}
+
+fn overwrite_command(parameter: &str, document: &str) -> String {
+    format!("aws ssm put-parameter --name {} --type String --overwrite --value {}", quote(parameter), quote(document))
 }
 
 /// Lambda takes all variables of a function at once, so the command reads the others first. It needs `jq`.

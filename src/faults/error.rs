@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::wrapper::{self, Wrapped};
+use super::wrapper::{self, Flag, Wrapped};
 use super::{Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene, Seen};
 use crate::account::{Metric, Query, Resource, ResourceKind};
 use crate::plan::{Evidence, Probe, ProbeTest};
@@ -28,14 +28,14 @@ impl LambdaError {
         name: "lambda.error",
         summary: "makes a share of a function's invocations fail",
         kinds: &[ResourceKind::Function],
-        does: "Sets the flag `exception` of failure-lambda 1.x in the SSM parameter that the function's wrapper reads; the \
-               wrapper then raises instead of calling the handler. It is what a bad deploy or a dependency that is down \
+        does: "Sets the flag `exception` of failure-lambda in the SSM parameter that the function's wrapper reads (of 0.x, \
+               which knows one fault at a time, the whole document); the wrapper then raises instead of calling the handler. It is what a bad deploy or a dependency that is down \
                does. A synchronous caller sees a 5xx; asynchronous events are retried twice; an SQS message comes back \
                after its visibility timeout, and goes to the dead-letter queue when it was received too often.",
         evidence: "The failed share of the function's invocations rises by at least half of the share asked for.",
         undo: "Puts the flag back as it was: the parameter's original bytes when nobody else wrote to it, else this one \
                key. The parameter is never deleted. The undo counts after the wrapper's cache time (FAILURE_CACHE_TTL, \
-               60 s unless set).",
+               60 s unless set; 0.x keeps nothing).",
         alone: "The errors go on until somebody restores the flag.",
         actions_do: &["ssm:GetParameter", "ssm:PutParameter"],
         actions_undo: &["ssm:GetParameter", "ssm:PutParameter"],
@@ -43,7 +43,7 @@ impl LambdaError {
             "The function has no fault wrapper, or runs on an OS-only runtime, where Lambda ignores wrappers.",
             "The parameter does not exist (the command that creates it is printed), is a SecureString, or holds something \
              else than a JSON object of flags.",
-            "The flag is on already.",
+            "The flag, or the fault of 0.x, is on already.",
             "The share is not a whole percentage from 1 % to 100 %.",
         ],
         example: "\
@@ -80,7 +80,11 @@ impl Fault for LambdaError {
 
     fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Refusal> {
         let percentage = wrapper::percentage(self.share);
-        let flag = json!({ "enabled": true, "percentage": percentage, "exception_msg": self.message });
+        let fault = Flag {
+            key: "exception",
+            flag: json!({ "enabled": true, "percentage": percentage, "exception_msg": self.message }),
+            one_fault: json!({ "failureMode": "exception", "rate": self.share.get(), "exceptionMsg": self.message }),
+        };
         let mut plans = Vec::new();
         for target in scene.targets {
             let wrapped = Wrapped::find(target, scene)?;
@@ -90,7 +94,7 @@ impl Fault for LambdaError {
             plans.push(FaultPlan {
                 summary: format!("{} of the invocations of {} fail", self.share, target.name),
                 hits: wrapped.hits(target),
-                changes: vec![wrapped.flag("exception", &flag)?],
+                changes: vec![wrapped.change(&fault)?],
                 emission: None,
                 evidence: Evidence {
                     expect: format!("the failed share of {} rises", target.name),

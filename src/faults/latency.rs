@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::wrapper::{self, Wrapped};
+use super::wrapper::{self, Flag, Wrapped};
 use super::{Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene, Seen, extension};
 use crate::account::description::Delivery;
 use crate::account::{Metric, Query, Resource, ResourceKind};
@@ -82,15 +82,16 @@ impl Latency {
         name: "lambda.latency",
         summary: "delays a share of a function's invocations",
         kinds: &[ResourceKind::Function],
-        does: "Sets the flag `latency` of failure-lambda 1.x in the SSM parameter that the function's wrapper reads; the \
-               wrapper then waits before the handler. A function that chaos-lambda-extension wraps is delayed through its \
+        does: "Sets the flag `latency` of failure-lambda in the SSM parameter that the function's wrapper reads (of 0.x, \
+               which knows one fault at a time, the whole document); the wrapper then waits before the handler. A function that chaos-lambda-extension wraps is delayed through its \
                variables instead, by whole seconds. It is what a slow dependency or a cold start does to the function's \
                callers. The delay counts towards the function's timeout and its bill.",
         evidence: "The share of invocations slower than the shortest delay rises by at least half of the share asked for; \
                    or, where the delay reaches the function's timeout, its errors do.",
         undo: "Puts the flag back as it was: the parameter's original bytes when nobody else wrote to it, else this one \
                key. The parameter is never deleted, because the layer form of the wrapper would go on with the last flags \
-               that it read. The undo counts after the wrapper's cache time (FAILURE_CACHE_TTL, 60 s unless set). Variables are put back as \
+               that it read. The undo counts after the wrapper's cache time (FAILURE_CACHE_TTL, 60 s unless set; 0.x \
+               keeps nothing). Variables are put back as \
                they were, all others untouched; Lambda takes an update only of the configuration that was read.",
         alone: "The delay stays until somebody restores the flag.",
         actions_do: &[
@@ -109,7 +110,7 @@ impl Latency {
             "The function has no fault wrapper, or runs on an OS-only runtime, where Lambda ignores wrappers.",
             "The parameter does not exist (the command that creates it is printed), is a SecureString, or holds something \
              else than a JSON object of flags.",
-            "The flag, or the variable, is on already.",
+            "The flag, the fault of 0.x, or the variable, is on already.",
             "The function is wrapped by chaos-lambda-extension and the delay is not a fixed number of whole seconds.",
             "The wrapper reads its flags from AppConfig.",
             "The share is not a whole percentage from 1 % to 100 %.",
@@ -187,7 +188,7 @@ impl Latency {
             }
             _ => {
                 let wrapped = Wrapped::find(target, scene)?;
-                (wrapped.flag("latency", &self.flag())?, wrapped.hits(target), wrapped.warnings(target))
+                (wrapped.change(&self.flag())?, wrapped.hits(target), wrapped.warnings(target))
             }
         };
         let ((_, to), timeout) = (self.delay.bounds(), function.timeout);
@@ -207,14 +208,23 @@ impl Latency {
     }
 
     /// The flag as failure-lambda reads it.
-    fn flag(&self) -> serde_json::Value {
+    fn flag(&self) -> Flag {
         let (from, to) = self.delay.bounds();
-        json!({
-            "enabled": true,
-            "percentage": wrapper::percentage(self.share),
-            "min_latency": from.millis(),
-            "max_latency": to.millis(),
-        })
+        Flag {
+            key: "latency",
+            flag: json!({
+                "enabled": true,
+                "percentage": wrapper::percentage(self.share),
+                "min_latency": from.millis(),
+                "max_latency": to.millis(),
+            }),
+            one_fault: json!({
+                "failureMode": "latency",
+                "rate": self.share.get(),
+                "minLatency": from.millis(),
+                "maxLatency": to.millis(),
+            }),
+        }
     }
 }
 

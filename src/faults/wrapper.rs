@@ -1,9 +1,10 @@
-//! What the faults share that work through a function's fault wrapper: failure-lambda 1.x, which reads its flags from an
-//! SSM parameter (github.com/gunnargrosch/failure-lambda, MIT).
+//! What the faults share that work through a function's fault wrapper: failure-lambda, which reads its flags from an SSM
+//! parameter (github.com/gunnargrosch/failure-lambda, MIT).
 //!
 //! Facts that shape this: the flags' document must be there and stay there, because the layer form of the wrapper keeps
-//! the last flags that it could read; a flag's `enabled` must be a JSON boolean and `percentage` a whole number from 0 to
-//! 100; a document in the 0.x form injects nothing.
+//! the last flags that it could read. 1.x knows several flags, by key; a flag's `enabled` must be a JSON boolean and
+//! `percentage` a whole number from 0 to 100. 0.x knows one fault at a time, and the document is that fault: `isEnabled`,
+//! `failureMode`, `rate` from 0 to 1. Neither reads the other's document, so the one that is there says which it is.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +22,27 @@ pub struct Wrapped<'a> {
     pub parameter: &'a Resource,
     /// How long the wrapper keeps the flags that it read.
     pub cache: Span,
+    format: Format,
     flags: &'a ParameterDescription,
+}
+
+/// What a wrapper reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    /// failure-lambda 1.x: flags by key.
+    Flags,
+    /// failure-lambda 0.x: one fault, and nothing is kept from one invocation to the next.
+    OneFault,
+}
+
+/// A fault in the words of both formats.
+pub struct Flag {
+    /// The key of the flag in 1.x.
+    pub key: &'static str,
+    /// Its value.
+    pub flag: Json,
+    /// In 0.x the fault: what it sets beside `isEnabled`.
+    pub one_fault: Json,
 }
 
 /// SSM's limits on a parameter's value, in bytes: standard and advanced.
@@ -95,39 +116,77 @@ impl<'a> Wrapped<'a> {
                 ),
             )
         })?;
-        let wrapped = Wrapped { function, parameter, cache, flags };
-        wrapped.usable()?;
-        Ok(wrapped)
+        let format = format(parameter, flags)?;
+        let cache = if format == Format::OneFault { Span::ZERO } else { cache };
+        Ok(Wrapped { function, parameter, cache, format, flags })
     }
 
-    fn usable(&self) -> Result<(), Refusal> {
+    /// The change that sets a fault. One that is on already belongs to somebody else.
+    pub fn change(&self, fault: &Flag) -> Result<PlannedChange, Refusal> {
+        match self.format {
+            Format::Flags => self.flag(fault.key, &fault.flag),
+            Format::OneFault => self.one_fault(&fault.one_fault),
+        }
+    }
+
+    /// The whole document of 0.x, with what is in it beside the fault.
+    fn one_fault(&self, fault: &Json) -> Result<PlannedChange, Refusal> {
         let parameter = self.parameter;
-        if self.flags.secure {
+        let mut document: Map<String, Json> = serde_json::from_str(&self.flags.text).unwrap_or_default();
+        if document.get("isEnabled") == Some(&json!(true)) {
             return Err(Refusal::new(
-                format!("{parameter} is a SecureString, which squall does not touch"),
-                "keep the flags in a parameter of type String; they are no secret",
+                format!("a fault is on in {parameter} already: somebody else injects it"),
+                "see who does, and switch it off there; `squall status` lists squall's own runs",
             ));
         }
-        let document: Map<String, Json> = serde_json::from_str(&self.flags.text).map_err(|error| {
-            Refusal::new(
-                format!("{parameter} does not hold a JSON object: {error}"),
-                format!(
-                    "write an empty one: aws ssm put-parameter --name {} --type String --overwrite --value '{{}}'",
-                    quote(&parameter.name)
-                ),
-            )
-        })?;
-        if document.contains_key("failureMode") || document.contains_key("isEnabled") {
-            return Err(Refusal::new(
-                format!("{parameter} holds flags of failure-lambda 0.x, which 1.x ignores"),
-                "move the function to failure-lambda 1.x and set the parameter to `{}`",
-            ));
-        }
-        Ok(())
+        document.insert("isEnabled".into(), json!(true));
+        document.extend(fault.as_object().cloned().unwrap_or_default());
+        let text = Json::Object(document).to_string();
+        self.fits(&text, "the fault")?;
+        Ok(self.planned(Setting::FaultDocument { parameter: parameter.clone() }, Value::Text(text)))
     }
 
-    /// The change that sets one flag. One that is on already belongs to somebody else.
-    pub fn flag(&self, key: &str, flag: &Json) -> Result<PlannedChange, Refusal> {
+    fn planned(&self, setting: Setting, after: Value) -> PlannedChange {
+        PlannedChange { setting, after, expires: None, takes_effect_within: self.cache }
+    }
+
+    /// A standard parameter stays one, and no document is longer than SSM takes.
+    fn fits(&self, document: &str, with: &str) -> Result<(), Refusal> {
+        let limit = if self.flags.text.len() > STANDARD { ADVANCED } else { STANDARD };
+        if document.len() <= limit {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            format!("with {with} {} would hold {} bytes; SSM takes {limit}", self.parameter, document.len()),
+            "shorten the message, or take other flags out of the parameter",
+        ))
+    }
+}
+
+/// What the wrapper reads, as far as its parameter says; refused when squall cannot write that.
+fn format(parameter: &Resource, flags: &ParameterDescription) -> Result<Format, Refusal> {
+    if flags.secure {
+        return Err(Refusal::new(
+            format!("{parameter} is a SecureString, which squall does not touch"),
+            "keep the flags in a parameter of type String; they are no secret",
+        ));
+    }
+    let document: Map<String, Json> = serde_json::from_str(&flags.text).map_err(|error| {
+        Refusal::new(
+            format!("{parameter} does not hold a JSON object: {error}"),
+            format!(
+                "write an empty one: aws ssm put-parameter --name {} --type String --overwrite --value '{{}}'",
+                quote(&parameter.name)
+            ),
+        )
+    })?;
+    let one_fault = document.contains_key("failureMode") || document.contains_key("isEnabled");
+    Ok(if one_fault { Format::OneFault } else { Format::Flags })
+}
+
+impl Wrapped<'_> {
+    /// One flag of 1.x.
+    fn flag(&self, key: &str, flag: &Json) -> Result<PlannedChange, Refusal> {
         let parameter = self.parameter;
         let before: Map<String, Json> = serde_json::from_str(&self.flags.text).unwrap_or_default();
         if before.get(key).and_then(|f| f.get("enabled")) == Some(&json!(true)) {
@@ -139,19 +198,8 @@ impl<'a> Wrapped<'a> {
         let after = Value::Text(flag.to_string());
         let document = with_key(&self.flags.text, key, &after)
             .map_err(|error| Refusal::new(format!("{parameter}: {error}"), "set the parameter to `{}`"))?;
-        let limit = if self.flags.text.len() > STANDARD { ADVANCED } else { STANDARD };
-        if document.len() > limit {
-            return Err(Refusal::new(
-                format!("with the flag `{key}` {parameter} would hold {} bytes; SSM takes {limit}", document.len()),
-                "shorten the message, or take other flags out of the parameter",
-            ));
-        }
-        Ok(PlannedChange {
-            setting: Setting::FaultFlag { parameter: parameter.clone(), key: key.to_owned() },
-            after,
-            expires: None,
-            takes_effect_within: self.cache,
-        })
+        self.fits(&document, &format!("the flag `{key}`"))?;
+        Ok(self.planned(Setting::FaultFlag { parameter: parameter.clone(), key: key.to_owned() }, after))
     }
 
     /// Every function that reads the parameter.
@@ -213,8 +261,10 @@ pub fn once_each(plans: Vec<FaultPlan>) -> Vec<FaultPlan> {
 
 #[cfg(test)]
 mod tests {
+    use crate::account::Setting;
     use crate::account::description::Delivery;
     use crate::faults::stage::{Stage, function, parameter};
+    use crate::units::Span;
 
     const SLOW: &str = "lambda.latency: { target: worker, delay: 1s }";
     const FAIL: &str = "lambda.error: { target: worker }";
@@ -259,8 +309,34 @@ mod tests {
             shop.parameter().text = text.into();
             shop.refused(SLOW, &["does not hold a JSON object"]);
         }
-        shop.parameter().text = r#"{"isEnabled": false, "failureMode": "latency"}"#.into();
-        shop.refused(SLOW, &["0.x"]);
+    }
+
+    #[test]
+    fn in_the_format_of_0x_the_document_is_the_fault() {
+        let mut shop = shop();
+        shop.parameter().text =
+            r#"{"isEnabled": false, "failureMode": "denylist", "denylist": ["s3.*"], "rate": 0}"#.into();
+        let change = |yaml: &str| {
+            let plan = shop.planned(yaml);
+            let [change] = &plan.changes[..] else { panic!("{:?}", plan.changes) };
+            assert_eq!(change.setting, Setting::FaultDocument { parameter: parameter() });
+            assert_eq!(change.takes_effect_within, Span::ZERO, "it reads them at every invocation");
+            change.after.to_string()
+        };
+        // What else is in it stays: the fault is off again when the bytes are back.
+        assert_eq!(
+            change("lambda.latency: { target: worker, delay: { from: 100ms, to: 400ms }, share: 25 % }"),
+            r#"{"isEnabled":true,"failureMode":"latency","denylist":["s3.*"],"rate":0.25,"minLatency":100,"maxLatency":400}"#
+        );
+        assert_eq!(
+            change("lambda.error: { target: worker, message: no tax today }"),
+            r#"{"isEnabled":true,"failureMode":"exception","denylist":["s3.*"],"rate":1.0,"exceptionMsg":"no tax today"}"#
+        );
+        shop.parameter().text = r#"{"isEnabled": true, "failureMode": "latency"}"#.into();
+        shop.refused(SLOW, &["on in", "already"]);
+        shop.refused(FAIL, &["on in", "already"]);
+        shop.parameter().text = format!(r#"{{"isEnabled": false, "note": "{}"}}"#, "x".repeat(4_000));
+        shop.refused(SLOW, &["SSM takes 4096"]);
     }
 
     #[test]

@@ -83,9 +83,8 @@ impl Control {
         };
         let bucket = match (call, setting) {
             (_, Some(Setting::ReservedConcurrency { .. })) => &mut self.lambda,
-            (_, Some(Setting::Mark { .. } | Setting::FaultFlag { .. })) | (Call::ListMarks { .. }, _) => {
-                &mut self.parameters
-            }
+            (_, Some(Setting::Mark { .. } | Setting::FaultFlag { .. } | Setting::FaultDocument { .. }))
+            | (Call::ListMarks { .. }, _) => &mut self.parameters,
             (Call::Describe { resource }, _) if resource.kind == ResourceKind::Function => &mut self.lambda,
             (Call::Describe { resource }, _) if resource.kind == ResourceKind::Parameter => &mut self.parameters,
             (Call::Measure { query, .. }, _) if query.resource.kind == ResourceKind::Alarm => &mut self.alarms,

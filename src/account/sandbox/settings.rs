@@ -85,6 +85,9 @@ impl World {
                     .or_else(|why| refused(RefusedBy::Invalid, format!("{parameter}: {why}"))),
                 Err(gone) => Err(gone),
             },
+            Setting::FaultDocument { parameter } => self
+                .index_of(parameter)
+                .map(|_| Observed::plain(Value::Text(self.settings.parameters[&parameter.name].to_string()))),
             Setting::RolePolicy { role, policy } => {
                 let document = self.iam.roles[self.index_of(role)?].written.get(policy);
                 Ok(Observed::plain(document.map_or(Value::Unset, |text| Value::Text(text.to_string()))))
@@ -105,7 +108,8 @@ impl World {
         match &write.setting {
             Setting::Mark { resource } => self.set_mark(resource, &write.value),
             Setting::ReservedConcurrency { function } => self.set_reserved(function, write),
-            Setting::FaultFlag { parameter, .. } => self.set_parameter(parameter, write),
+            Setting::FaultFlag { parameter, .. } => self.set_parameter(parameter, write.whole.as_deref()),
+            Setting::FaultDocument { parameter } => self.set_parameter(parameter, Some(&write.value.to_string())),
             Setting::RolePolicy { role, policy } => self.set_policy(role, policy, &write.value),
             Setting::Variables { .. } => {
                 refused(RefusedBy::Unsupported, "the sandbox's functions are wrapped by nothing that reads variables")
@@ -147,6 +151,7 @@ impl World {
             // Read where it is used, through the wrapper's cache; policies have a propagation of their own.
             Setting::Mark { .. }
             | Setting::FaultFlag { .. }
+            | Setting::FaultDocument { .. }
             | Setting::RolePolicy { .. }
             | Setting::Variables { .. } => {}
         }
@@ -202,9 +207,9 @@ impl World {
         Ok(())
     }
 
-    fn set_parameter(&mut self, parameter: &Resource, write: &Write) -> Result<(), CallError> {
+    fn set_parameter(&mut self, parameter: &Resource, document: Option<&str>) -> Result<(), CallError> {
         self.index_of(parameter)?;
-        match &write.whole {
+        match document {
             None => refused(RefusedBy::Invalid, "a key in a document is written with the whole document"),
             Some(whole) if whole.len() > PARAMETER_LIMIT => {
                 refused(RefusedBy::Limit, format!("a parameter holds {PARAMETER_LIMIT} bytes at the most"))

@@ -1,4 +1,5 @@
-//! The fault wrapper in a function's code: failure-lambda 1.x, which reads its flags from an SSM parameter.
+//! The fault wrapper in a function's code: failure-lambda, which reads its flags from an SSM parameter. Which version of it,
+//! the parameter's text says: 1.x knows flags, and 0.x one fault at a time, which it reads at every invocation.
 //!
 //! Flags are evaluated in its order: latency, timeout, (diskspace, denylist), statuscode, exception, (corruption). Those
 //! in brackets act inside of the handler, which is not modelled, and do nothing here. What cannot be read is no fault:
@@ -51,6 +52,8 @@ pub(super) struct Flags {
     timeout: Option<Flag<Span>>,
     statuscode: Option<Flag<u16>>,
     exception: Option<Flag<()>>,
+    /// Nobody keeps them: 0.x.
+    read_each_time: bool,
 }
 
 /// What the wrapper does to one invocation.
@@ -71,6 +74,9 @@ impl Flags {
     /// Reads the document of a parameter. What is not a flag of this format is no flag.
     pub fn read(document: &str) -> Flags {
         let Ok(document) = serde_json::from_str::<Map<String, Json>>(document) else { return Flags::default() };
+        if document.contains_key("isEnabled") || document.contains_key("failureMode") {
+            return Flags::read_0x(&document);
+        }
         let flag = |name: &str| {
             let flag = document.get(name)?.as_object()?;
             if flag.get("enabled")? != &Json::Bool(true) {
@@ -95,6 +101,29 @@ impl Flags {
                 Flag { share, with: code }
             }),
             exception: flag("exception").map(|(share, _)| Flag { share, with: () }),
+            read_each_time: false,
+        }
+    }
+
+    /// Reads the document of failure-lambda 0.x.
+    fn read_0x(document: &Map<String, Json>) -> Flags {
+        let none = Flags { read_each_time: true, ..Flags::default() };
+        let enabled = document.get("isEnabled") == Some(&Json::Bool(true));
+        let share = document.get("rate").and_then(Json::as_f64).map(|rate| Share::new(rate.clamp(0.0, 1.0)));
+        let (true, Some(Some(share))) = (enabled, share) else { return none };
+        let number = |key: &str| document.get(key).and_then(Json::as_i64);
+        match document.get("failureMode").and_then(Json::as_str) {
+            Some("latency") => {
+                let from = Span::from_millis(number("minLatency").unwrap_or(0));
+                let to = Span::from_millis(number("maxLatency").unwrap_or(0)).max(from);
+                Flags { latency: Some(Flag { share, with: (from, to) }), ..none }
+            }
+            Some("statuscode") => {
+                let code = number("statusCode").and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
+                Flags { statuscode: Some(Flag { share, with: code }), ..none }
+            }
+            Some("exception") => Flags { exception: Some(Flag { share, with: () }), ..none },
+            _ => none,
         }
     }
 
@@ -131,7 +160,8 @@ impl World {
         let of = &model.functions[function];
         let Some(wrapper) = &of.wrapper else { return Injected::default() };
         let mut fetched = Span::ZERO;
-        let fresh = |(read, _): &&(Time, Arc<Flags>)| self.now.since(*read) < wrapper.cache;
+        let fresh =
+            |(read, flags): &&(Time, Arc<Flags>)| !flags.read_each_time && self.now.since(*read) < wrapper.cache;
         let kept = instance.flags.as_ref().filter(fresh).map(|(_, flags)| flags.clone());
         let flags = match kept {
             Some(flags) => flags,
@@ -175,6 +205,20 @@ mod tests {
             "timeout": {"enabled": true, "timeout_buffer_ms": 500}}"#;
         let injected = act(document);
         assert_eq!(injected, Injected { delay: Span::from_millis(9_500), instead: Some(Instead::Status(503)) });
+    }
+
+    #[test]
+    fn the_document_of_0x_holds_one_fault() {
+        let with =
+            |document: &str| act(&document.replacen('{', r#"{"rate": 1, "minLatency": 300, "maxLatency": 300, "#, 1));
+        let latency = Injected { delay: Span::from_millis(300), instead: None };
+        assert_eq!(with(r#"{"isEnabled": true, "failureMode": "latency"}"#), latency);
+        assert_eq!(with(r#"{"isEnabled": false, "failureMode": "latency"}"#), Injected::default());
+        let failed = Injected { delay: Span::ZERO, instead: Some(Instead::Exception) };
+        assert_eq!(with(r#"{"isEnabled": true, "failureMode": "exception"}"#), failed);
+        assert!(Flags::read(r#"{"isEnabled": false}"#).read_each_time);
+        // 1.x flags beside it are none of 0.x.
+        assert_eq!(act(r#"{"isEnabled": false, "exception": {"enabled": true}}"#), Injected::default());
     }
 
     #[test]
