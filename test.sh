@@ -83,7 +83,7 @@ for file in tests/*.rs tests/*/main.rs; do
       fi ;;
     emulators)
       # Its tests mostly wait, so there are more of them at a time than cores.
-      run=(cargo test --locked --profile checked --test "$name" -- --nocapture --test-threads=8)
+      run=(cargo test --locked --profile checked --test "$name" -- --nocapture --test-threads=40)
       if tests/emulators/setup.sh localemu >"$logs/localemu-setup.log" 2>&1 </dev/null; then
         # These wait for metrics, for minutes: they go on beside the others.
         "${run[@]}" localemu:: >"$logs/localemu.log" 2>&1 </dev/null &

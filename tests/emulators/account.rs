@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_smithy_types::retry::RetryConfig;
 use tokio::runtime::Runtime;
 
 use crate::emulator::Emulator;
@@ -42,8 +41,6 @@ impl Account {
                 .region(Region::new(REGION))
                 .endpoint_url(&emulator.url)
                 .credentials_provider(Credentials::new(&id, "test", None, None, "test"))
-                // A test sees what is answered, the first time.
-                .retry_config(RetryConfig::disabled())
                 .load(),
         );
         Account {
@@ -58,6 +55,12 @@ impl Account {
             id,
             runtime,
         }
+    }
+
+    /// The name of the shop's stack here. Names are the account's own: when MiniStack updates a function's configuration,
+    /// it ends the processes of functions with the same name in all accounts.
+    pub fn stack(&self) -> String {
+        format!("shop-{}", &self.id[9..])
     }
 
     /// Waits for an answer.
@@ -77,4 +80,10 @@ pub fn until<T>(what: &str, within: Duration, mut look: impl FnMut() -> Option<T
         assert!(began.elapsed() < within, "not within {within:?}: {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// Lets time pass between two looks, or two shoppers.
+#[expect(clippy::disallowed_methods, reason = "emulators live in real time")]
+pub fn pause(time: Duration) {
+    std::thread::sleep(time);
 }

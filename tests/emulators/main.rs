@@ -13,17 +13,27 @@
 //!   `shop.order()` is a shopper; `shop.name("OrdersQueue")` is a resource's physical name.
 //! - [`squall::Project::new`]: a project of its own (folder, squall.yaml, store) for an account, in which
 //!   `project.squall(&["plan", ...])` runs the real binary and `project.begin(...)` follows a run event by event.
+//! - [`day::Day::with`]: shoppers who order one after the other and remember what they saw, and alarms that ring.
+//! - [`short::shipped_in`]: a shipped experiment with short times, in a project.
 //! - [`picture::picture`]: all in an account that a run could have changed.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
-#![expect(dead_code, reason = "what proofs stand on is here before them")]
 
 mod account;
 mod contract;
+mod day;
+mod denied;
 mod deployed;
 mod emulator;
+mod killed;
 mod localemu;
 mod picture;
+mod poisoned;
 mod reached;
 mod shop;
+mod short;
+mod side_by_side;
 mod squall;
+mod third_party;
+mod throttled;
+mod wrapped;

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_sqs::types::QueueAttributeName;
+
 use crate::account::Account;
 
 /// Reserved concurrency and variables of each function, inline policies of each role, parameters byte for byte (squall's
-/// marks are parameters), and the messages of runs in each queue.
+/// marks are parameters), and how many messages are in each queue, in whichever state.
 pub fn picture(account: &Account) -> BTreeMap<String, String> {
     let mut picture = BTreeMap::new();
     functions(account, &mut picture);
     roles(account, &mut picture);
     parameters(account, &mut picture);
+    queues(account, &mut picture);
     picture
 }
 
@@ -54,4 +57,24 @@ fn parameters(account: &Account, picture: &mut BTreeMap<String, String>) {
             return;
         }
     }
+}
+
+fn queues(account: &Account, picture: &mut BTreeMap<String, String>) {
+    let listed = account.wait(account.sqs.list_queues().send()).unwrap();
+    for url in listed.queue_urls() {
+        let messages: u64 = counts(account, url).iter().sum();
+        picture.insert(format!("queue {} messages", url.rsplit('/').next().unwrap()), messages.to_string());
+    }
+}
+
+/// Visible, in flight and delayed messages of a queue.
+pub fn counts(account: &Account, url: &str) -> [u64; 3] {
+    let names = [
+        QueueAttributeName::ApproximateNumberOfMessages,
+        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+    ];
+    let ask = account.sqs.get_queue_attributes().queue_url(url).set_attribute_names(Some(names.to_vec()));
+    let found = account.wait(ask.send()).unwrap();
+    names.map(|name| found.attributes().unwrap()[&name].parse().unwrap())
 }

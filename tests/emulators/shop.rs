@@ -1,18 +1,22 @@
 //! The shipped shop, deployed from its template with its real functions.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_cloudformation::types::{Capability, StackStatus};
 use aws_sdk_cloudwatch::types::{Dimension, MetricDatum};
 use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::Environment;
+use aws_sdk_sqs::types::QueueAttributeName;
+use aws_smithy_types::retry::RetryConfig;
 use serde_json::{Value as Json, json};
 
 use crate::account::{Account, until};
 use crate::emulator::folder;
+use crate::picture::counts;
 
 /// A stack of the shop, in an account.
 pub struct Shop<'a> {
@@ -39,7 +43,7 @@ const FUNCTIONS: [(&str, &str); 3] =
     [("OrderFunction", "order"), ("PaymentWorker", "payment"), ("NotifyFunction", "notify")];
 
 impl<'a> Shop<'a> {
-    /// Deploys it as stack `shop`: the template by CloudFormation, and then the code of its functions, which the template
+    /// Deploys it: the template by CloudFormation, and then the code of its functions, which the template
     /// names by folder.
     pub fn deploy(account: &'a Account) -> Shop<'a> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("sandbox/shop");
@@ -51,7 +55,7 @@ impl<'a> Shop<'a> {
         }
         let shop = Shop::deploy_template(
             account,
-            "shop",
+            &account.stack(),
             &template,
             &FUNCTIONS.map(|(id, code)| (id, root.join("functions").join(code))),
         );
@@ -87,11 +91,7 @@ impl<'a> Shop<'a> {
         });
         let shop = Shop { account, ids: ids.collect() };
         for (id, folder) in code {
-            let name = shop.name(id);
-            let update =
-                account.lambda.update_function_code().function_name(&name).zip_file(Blob::new(zipped(folder.as_ref())));
-            account.wait(update.send()).unwrap();
-            shop.settled(id);
+            shop.set_code(id, folder.as_ref());
         }
         shop
     }
@@ -103,6 +103,13 @@ impl<'a> Shop<'a> {
         let count = MetricDatum::builder().metric_name("Count").dimensions(api).value(1.0).build();
         let put = self.account.cloudwatch.put_metric_data().namespace("AWS/ApiGateway").metric_data(count);
         self.account.wait(put.send()).unwrap();
+    }
+
+    /// Gives a function its code.
+    pub fn set_code(&self, function: &str, folder: &Path) {
+        let update = self.account.lambda.update_function_code().function_name(self.name(function));
+        self.account.wait(update.zip_file(Blob::new(zipped(folder))).send()).unwrap();
+        self.settled(function);
     }
 
     /// Waits until a function has no update in progress.
@@ -139,7 +146,10 @@ impl<'a> Shop<'a> {
     pub fn invoke(&self, function: &str, event: &Json) -> Ordered {
         let began = std::time::Instant::now();
         let call = self.account.lambda.invoke().function_name(self.name(function));
-        let reply = self.account.wait(call.payload(Blob::new(event.to_string())).send());
+        // A shopper sees what is answered the first time.
+        let once = aws_sdk_lambda::config::Builder::new().retry_config(RetryConfig::disabled());
+        let call = call.payload(Blob::new(event.to_string())).customize().config_override(once);
+        let reply = self.account.wait(call.send());
         let took = began.elapsed();
         match reply {
             Ok(reply) => {
@@ -165,16 +175,32 @@ impl<'a> Shop<'a> {
 
     /// Visible, in flight and delayed messages of a queue.
     pub fn counts(&self, queue: &str) -> [u64; 3] {
-        use aws_sdk_sqs::types::QueueAttributeName as Name;
-        let names = [
-            Name::ApproximateNumberOfMessages,
-            Name::ApproximateNumberOfMessagesNotVisible,
-            Name::ApproximateNumberOfMessagesDelayed,
-        ];
-        let ask = self.account.sqs.get_queue_attributes().queue_url(self.physical(queue));
-        let ask = ask.set_attribute_names(Some(names.to_vec()));
-        let found = self.account.wait(ask.send()).unwrap();
-        names.map(|name| found.attributes().unwrap()[&name].parse().unwrap())
+        counts(self.account, self.physical(queue))
+    }
+
+    /// Makes messages come back sooner than in the template, where it is minutes.
+    pub fn come_back_after(&self, queue: &str, seconds: u32) {
+        let set = self.account.sqs.set_queue_attributes().queue_url(self.physical(queue));
+        let set = set.attributes(QueueAttributeName::VisibilityTimeout, seconds.to_string());
+        self.account.wait(set.send()).unwrap();
+    }
+
+    /// Changes variables of a function, and leaves its others as they are.
+    pub fn set_variables(&self, function: &str, variables: &[(&str, &str)]) {
+        let (lambda, name) = (&self.account.lambda, self.name(function));
+        let found = self.account.wait(lambda.get_function_configuration().function_name(&name).send()).unwrap();
+        let mut all = found.environment().and_then(|all| all.variables()).cloned().unwrap_or_default();
+        all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let environment = Environment::builder().set_variables(Some(all)).build();
+        let update = lambda.update_function_configuration().function_name(&name).environment(environment);
+        self.account.wait(update.send()).unwrap();
+        self.settled(function);
+    }
+
+    /// Switches the mapping that feeds a function off or on.
+    pub fn feed(&self, mapping: &str, on: bool) {
+        let update = self.account.lambda.update_event_source_mapping().uuid(self.physical(mapping)).enabled(on);
+        self.account.wait(update.send()).unwrap();
     }
 
     /// Every line that a function wrote to its log.
@@ -200,17 +226,20 @@ impl<'a> Shop<'a> {
     }
 }
 
-/// A folder of code as Lambda takes it.
+/// A folder of code as Lambda takes it; made once.
 pub fn zipped(code: &Path) -> Vec<u8> {
-    static ONE_AT_A_TIME: OnceLock<std::sync::Mutex<()>> = OnceLock::new();
-    let _alone = ONE_AT_A_TIME.get_or_init(Default::default).lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let to = folder().join(format!("code-{}.zip", std::process::id()));
-    let mut files: Vec<_> = std::fs::read_dir(code).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    let python = folder().join("ministack/bin/python");
-    let status = Command::new(python).args(["-m", "zipfile", "-c"]).arg(&to).args(&files).status().unwrap();
-    assert!(status.success());
-    let bytes = std::fs::read(&to).unwrap();
-    std::fs::remove_file(&to).unwrap();
-    bytes
+    static MADE: Mutex<BTreeMap<PathBuf, Vec<u8>>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let bytes = made.entry(code.to_owned()).or_insert_with(|| {
+        let to = folder().join(format!("code-{}.zip", std::process::id()));
+        let mut files: Vec<_> = std::fs::read_dir(code).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        let python = folder().join("ministack/bin/python");
+        let status = Command::new(python).args(["-m", "zipfile", "-c"]).arg(&to).args(&files).status().unwrap();
+        assert!(status.success());
+        let bytes = std::fs::read(&to).unwrap();
+        std::fs::remove_file(&to).unwrap();
+        bytes
+    });
+    bytes.clone()
 }

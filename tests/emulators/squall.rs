@@ -18,13 +18,15 @@ pub struct Project {
 }
 
 impl Project {
-    /// A project with one account, `emulated`, whose stack is `shop`. What is written there may go without a dead man.
+    /// A project with one account, `emulated`, whose stack is the shop. What is written there may go without a dead man.
     pub fn new(account: &Account) -> Project {
         let folder = TempDir::new().unwrap();
         let yaml = format!(
             "version: 1\ndefault_account: emulated\naccounts:\n  emulated:\n    aws:\n      id: \"{}\"\n      region: {REGION}\n      \
-             endpoint_url: {}\n      stack: shop\n      writing: allowed\n      dead_man: none\n",
-            account.id, account.url
+             endpoint_url: {}\n      stack: {}\n      writing: allowed\n      dead_man: none\n",
+            account.id,
+            account.url,
+            account.stack()
         );
         std::fs::write(folder.path().join("squall.yaml"), yaml).unwrap();
         for name in ["experiments", "hypotheses"] {
@@ -66,7 +68,7 @@ impl Project {
         let arguments = [arguments, &["--json"]].concat();
         let mut child = self.squall(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
-        Running { child, lines, told: Vec::new() }
+        Running { child, lines, told: Vec::new(), peak: 0 }
     }
 
     /// Begins a run of an experiment to which nobody has to say yes.
@@ -129,6 +131,8 @@ pub struct Running {
     lines: BufReader<ChildStdout>,
     /// All that was read so far.
     pub told: Vec<Event>,
+    /// The most memory that it had so far, in KiB.
+    pub peak: u64,
 }
 
 impl Running {
@@ -140,6 +144,7 @@ impl Running {
             return None;
         }
         let event = Event::read(&line);
+        self.peak = self.peak.max(peak(self.child.id()));
         self.told.push(event.clone());
         Some(event)
     }
@@ -153,14 +158,34 @@ impl Running {
     /// Reads until an event of this name of which something is true.
     #[track_caller]
     pub fn until_one(&mut self, name: &str, which: impl Fn(&Json) -> bool) -> Event {
+        self.until_event(name, |event| event.name == name && which(&event.what))
+    }
+
+    /// Reads until an event of which something is true; `name` says what it is.
+    #[track_caller]
+    pub fn until_event(&mut self, name: &str, which: impl Fn(&Event) -> bool) -> Event {
         while let Some(event) = self.next() {
-            if event.name == name && which(&event.what) {
+            if which(&event) {
                 return event;
             }
         }
         let mut err = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
         panic!("it ended before an event `{name}`\n{}\n{err}", self.story());
+    }
+
+    /// How the run was closed: its verdict and what is left.
+    #[track_caller]
+    pub fn closed(&self) -> &Json {
+        let last = self.told.last().unwrap();
+        assert_eq!(last.name, "closed", "{}", self.story());
+        &last.what
+    }
+
+    /// The verdict's reasons, in one text.
+    #[track_caller]
+    pub fn reasons(&self) -> String {
+        self.closed()["verdict"]["reasons"].to_string()
     }
 
     /// The events so far, one a line.
@@ -171,6 +196,12 @@ impl Running {
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
+    }
+
+    /// Sends it on its way home: what is in is out, and nobody waits for the end of the recovery.
+    pub fn interrupt(&mut self) -> (ExitStatus, String) {
+        self.signal(Signal::TERM);
+        self.rest()
     }
 
     /// Kills it, and waits until it is gone.
@@ -194,6 +225,13 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A process's peak of resident memory in KiB, as Linux counts it; 0 when it is gone.
+fn peak(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(0)
 }
 
 /// A file that is shipped with squall.

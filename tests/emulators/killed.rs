@@ -1,0 +1,84 @@
+//! Thirty SIGKILLs in mid-run, and an undo from a fresh process after each; for ten of them the store is gone too, and the
+//! marks in the account are all that is left.
+
+use std::time::Duration;
+
+use rand::{RngExt as _, SeedableRng as _};
+use rand_pcg::Pcg64;
+
+use crate::account::{Account, pause};
+use crate::day::Day;
+use crate::emulator::ministack;
+use crate::picture::picture;
+use crate::shop::Shop;
+use crate::short::shipped_in;
+use crate::squall::Project;
+
+const KILLS: usize = 30;
+/// So many of them must meet an account that is changed.
+const OUTSTANDING: usize = 20;
+/// After so many of them the store is deleted.
+const WITHOUT_STORE: usize = 10;
+
+/// Experiments of different kinds: a setting, a key in a document, a policy, messages; how long it stays, and how many
+/// events come between the first mark and the end of the undo.
+const EXPERIMENTS: [(&str, &str, usize); 4] = [
+    ("payment-worker-throttled", "10s", 12),
+    ("order-function-slow", "10s", 12),
+    ("payment-worker-loses-permission", "10s", 12),
+    ("orders-poisoned", "60s", 40),
+];
+
+/// One kill: what it was, and whether it met something outstanding.
+fn kill(number: usize, seed: u64) -> (String, bool) {
+    let mut chance = Pcg64::seed_from_u64(seed + number as u64);
+    let (experiment, stays, events) = EXPERIMENTS[number % EXPERIMENTS.len()];
+    let account = Account::new(ministack());
+    let shop = Shop::deploy(&account);
+    shop.come_back_after("OrdersQueue", 2);
+    Day::off(&shop);
+    let project = Project::new(&account);
+    let file = shipped_in(&project, experiment, stays);
+    let before = picture(&account);
+
+    let mut run = project.run(&file);
+    run.until("changing");
+    let after = chance.random_range(0..events);
+    for _ in 0..after {
+        run.next();
+    }
+    // Half of them between two events.
+    if chance.random() {
+        pause(Duration::from_millis(chance.random_range(0..500)));
+    }
+    run.kill();
+    let outstanding = picture(&account) != before;
+
+    let what = format!("kill {number} of {experiment}, {after} events after the first change, seed {seed}");
+    let undone = if number.is_multiple_of(3) && number / 3 < WITHOUT_STORE {
+        std::fs::remove_dir_all(project.store()).unwrap();
+        project.ended(&["undo", "--account", "emulated", "--take-over"])
+    } else {
+        project.ended(&["undo"])
+    };
+    assert_eq!(undone.code, 0, "{what}\n{}\n{}\n{}", run.story(), undone.out, undone.err);
+    assert_eq!(picture(&account), before, "{what}\n{}\n{}\n{}", run.story(), undone.out, undone.err);
+    (what, outstanding)
+}
+
+#[test]
+fn thirty_kills_and_an_undo_after_each() {
+    let seed = 20_261_122;
+    let kills: Vec<(String, bool)> = std::thread::scope(|scope| {
+        let kills: Vec<_> = (0..KILLS).map(|number| scope.spawn(move || kill(number, seed))).collect();
+        kills.into_iter().map(|kill| kill.join().unwrap()).collect()
+    });
+    for (what, outstanding) in &kills {
+        println!("{what}{}", if *outstanding { ", met something outstanding" } else { "" });
+    }
+    let outstanding = kills.iter().filter(|(_, outstanding)| *outstanding).count();
+    println!(
+        "NOTE: {KILLS} SIGKILLs against MiniStack, {outstanding} with something outstanding, {WITHOUT_STORE} stores deleted"
+    );
+    assert!(outstanding >= OUTSTANDING, "only {outstanding} of {KILLS} kills met something outstanding");
+}

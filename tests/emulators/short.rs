@@ -1,0 +1,47 @@
+//! The shipped experiments in seconds instead of minutes.
+
+use regex::Regex;
+
+use crate::day::SHOPPERS_ALARM;
+use crate::squall::{Project, shipped};
+
+/// Writes a shipped experiment into a project, with short times and otherwise the same, and the hypotheses beside it; gives
+/// back its file's name. Its fault stays in for so long; the baseline is followed by two minutes for late metrics anyhow.
+pub fn shipped_in(project: &Project, name: &str, stays: &str) -> String {
+    let file = format!("experiments/{name}.yaml");
+    let original = shipped(&file);
+    let mut text = original.clone();
+    for (key, time) in [("baseline: ", "10s"), ("  for: ", stays), ("recovers_within: ", "20s")] {
+        let at = text.find(key).unwrap_or_else(|| panic!("{file} has no `{key}`")) + key.len();
+        let end = at + text[at..].find(|c: char| !c.is_ascii_alphanumeric()).unwrap();
+        text.replace_range(at..end, time);
+    }
+    let span = Regex::new(r"(?-u:\b)[0-9]+(ms|s|m|h)(?-u:\b)").unwrap();
+    assert_eq!(span.replace_all(&text, "TIME"), span.replace_all(&original, "TIME"), "only times may differ");
+    for (name, text) in hypotheses() {
+        project.write(&format!("hypotheses/{name}.yaml"), &text);
+    }
+    project.write(&file, &text)
+}
+
+/// The shipped hypotheses, as far as MiniStack can measure them: counts of queues and states of alarms. It has no metrics
+/// of apis and queues, and those of functions are wrong.
+fn hypotheses() -> [(&'static str, String); 4] {
+    let one = |title: &str, signals: &str, rest: &str| {
+        format!(
+            "version: 1\ntitle: {title}\nbecause: It is what can be seen here.\nsignals:\n{signals}every: 10s\n{rest}"
+        )
+    };
+    let shoppers = format!("  - alarm {SHOPPERS_ALARM} stays quiet\n");
+    let lost = "  - depth of OrdersDeadLetters stays at 0\n";
+    let told = "  - depth of NotificationDeadLetters stays at 0\n";
+    [
+        ("shoppers-can-order", one("Shoppers can order", &shoppers, "")),
+        ("no-order-is-lost", one("No order is lost", lost, "")),
+        ("customers-are-told", one("Customers are told", told, "")),
+        (
+            "payments-are-taken",
+            one("Payments are taken in time", "  - depth of OrdersQueue is at most 5\n", "during_fault: may_break\n"),
+        ),
+    ]
+}

@@ -1,0 +1,150 @@
+//! `lambda.latency` and `lambda.error`: what a wrapped Node function really does.
+
+use std::time::Duration;
+
+use crate::account::{Account, pause};
+use crate::day::Day;
+use crate::emulator::ministack;
+use crate::picture::picture;
+use crate::shop::{Ordered, Shop};
+use crate::short::shipped_in;
+use crate::squall::Project;
+
+/// The fastest of some orders. A busy machine makes any of them slower, and none of them faster.
+fn fastest(orders: &[Ordered]) -> Duration {
+    orders.iter().map(|order| order.took).min().unwrap()
+}
+
+/// How often the wrapper says that it injected something.
+fn injections(shop: &Shop<'_>) -> usize {
+    let injected = |line: &&String| line.contains("\"action\":\"inject\"") || line.contains("Injecting");
+    shop.log("OrderFunction").iter().filter(injected).count()
+}
+
+#[test]
+fn shoppers_wait_longer_for_the_shops_own_wrapper() {
+    let account = Account::new(ministack());
+    let shop = Shop::deploy(&account);
+    shop.set_variables("OrderFunction", &[("FAILURE_CACHE_TTL", "1")]);
+    let project = Project::new(&account);
+    let file = shipped_in(&project, "order-function-slow", "20s");
+    let before = picture(&account);
+    Day::with(&shop, |day| {
+        let mut run = project.run(&file);
+        run.until("step_begins");
+        assert_eq!(injections(&shop), 0);
+        run.until("changed");
+        // The flags from a second ago still count.
+        pause(Duration::from_millis(1_500));
+        let from = day.now();
+        run.until("restoring");
+        let slow = day.since(from);
+        assert!(slow.len() >= 3 && fastest(&slow) >= Duration::from_millis(300), "{slow:?}");
+        run.until("settled");
+        day.wait_for(3);
+        let before = injections(&shop);
+        day.wait_for(5);
+        assert_eq!(injections(&shop), before, "no order waits any more");
+        let (status, err) = run.interrupt();
+        assert_eq!(status.code(), Some(5), "{}\n{err}", run.story());
+    });
+    assert_eq!(picture(&account), before);
+}
+
+#[test]
+fn a_fifth_of_the_shoppers_gets_an_error() {
+    let account = Account::new(ministack());
+    let shop = Shop::deploy(&account);
+    shop.set_variables("OrderFunction", &[("FAILURE_CACHE_TTL", "1")]);
+    let project = Project::new(&account);
+    let file = shipped_in(&project, "order-function-fails", "40s");
+    let before = picture(&account);
+    Day::with(&shop, |day| {
+        let mut run = project.run(&file);
+        run.until("step_begins");
+        run.until("changed");
+        let from = day.now();
+        run.until("settled");
+        let orders = day.since(from);
+        let failed = |order: &&Ordered| order.error.as_deref() == Some("the tax service is down");
+        // Of 40 with a share of 0.2, none is one in 7,500.
+        let some = orders.iter().filter(failed).count();
+        assert!(some > 0 && some < orders.len(), "{some} of {}", orders.len());
+        day.wait_for(3);
+        let orders = day.wait_for(5);
+        assert!(orders.iter().all(|order| order.status == Some(202)), "{orders:?}");
+        let (status, err) = run.interrupt();
+        assert_eq!(status.code(), Some(5), "{}\n{err}", run.story());
+        day.everybody_is_told();
+    });
+    assert_eq!(picture(&account), before);
+}
+
+/// Somebody's document of failure-lambda 0.x, with white space of their own and more in it than squall sets.
+const THEIRS: &str =
+    "{ \"isEnabled\" : false, \"failureMode\" : \"denylist\",\n  \"denylist\" : [\"s3.*\"], \"rate\" : 0.5 }";
+
+/// A shop whose order function is wrapped by the npm package `failure-lambda`, version 0.4.4.
+fn wrapped_by_0x(account: &Account) -> Shop<'_> {
+    let shop = Shop::deploy(account);
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    shop.set_code("OrderFunction", &root.join("tests/emulators/functions/order-0x"));
+    let put = account.ssm.put_parameter().name(shop.name("OrderFunctionFaults")).overwrite(true).value(THEIRS);
+    account.wait(put.send()).unwrap();
+    shop
+}
+
+#[test]
+fn shoppers_wait_longer_for_failure_lambda_0x() {
+    let account = Account::new(ministack());
+    let shop = wrapped_by_0x(&account);
+    let project = Project::new(&account);
+    let file = shipped_in(&project, "order-function-slow", "20s");
+    let before = picture(&account);
+    Day::with(&shop, |day| {
+        let mut run = project.run(&file);
+        run.until("step_begins");
+        assert_eq!(injections(&shop), 0);
+        run.until("changed");
+        let from = day.now();
+        run.until("restoring");
+        let slow = day.since(from);
+        assert!(slow.len() >= 3 && fastest(&slow) >= Duration::from_millis(300), "{slow:?}");
+        run.until("settled");
+        day.wait_for(1);
+        let before = injections(&shop);
+        assert!(before >= slow.len(), "the package says so itself");
+        let orders = day.wait_for(5);
+        assert!(orders.iter().all(|order| order.status == Some(202)), "{orders:?}");
+        assert_eq!(injections(&shop), before, "no order waits any more");
+        let (status, err) = run.interrupt();
+        assert_eq!(status.code(), Some(5), "{}\n{err}", run.story());
+    });
+    assert_eq!(picture(&account), before, "the very bytes");
+}
+
+#[test]
+fn shoppers_get_errors_from_failure_lambda_0x() {
+    let account = Account::new(ministack());
+    let shop = wrapped_by_0x(&account);
+    let project = Project::new(&account);
+    let file = shipped_in(&project, "order-function-fails", "40s");
+    let before = picture(&account);
+    Day::with(&shop, |day| {
+        let mut run = project.run(&file);
+        run.until("step_begins");
+        run.until("changed");
+        let from = day.now();
+        run.until("settled");
+        let orders = day.since(from);
+        let failed = |order: &&Ordered| order.error.as_deref() == Some("the tax service is down");
+        let some = orders.iter().filter(failed).count();
+        assert!(some > 0 && some < orders.len(), "{some} of {}", orders.len());
+        day.wait_for(1);
+        let orders = day.wait_for(5);
+        assert!(orders.iter().all(|order| order.status == Some(202)), "{orders:?}");
+        let (status, err) = run.interrupt();
+        assert_eq!(status.code(), Some(5), "{}\n{err}", run.story());
+    });
+    assert_eq!(picture(&account), before, "the very bytes");
+}
