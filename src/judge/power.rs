@@ -15,9 +15,13 @@ use super::special::{binomial_at_most, share_lower};
 /// The probability with which a rise must be caught.
 pub const SURE: f64 = 0.95;
 
-/// Simulated runs for each rise. The share of them that is caught must be above [`SURE`] by more than the simulation's own
-/// error, at 99 %.
+/// Simulated runs for each rise, and the fewest of them, for runs of months. The share that is caught must be above [`SURE`]
+/// by more than the simulation's own error, at 99 %.
 const RUNS: u32 = 1000;
+const FEWEST_RUNS: u32 = 200;
+
+/// Simulated windows for each rise, where that leaves runs enough.
+const WINDOWS: usize = 5_000_000;
 
 /// A window's share hardly varies by chance beyond so many requests, and larger tables would take time.
 const MOST_REQUESTS: u64 = 2000;
@@ -97,12 +101,13 @@ impl Power {
 impl Stakes {
     /// Whether a rise to this badness in the windows with the fault would be caught with a probability of [`SURE`].
     pub fn catches(&self, rise: f64, volumes: &[Volume]) -> bool {
-        let caught = self.caught(rise, volumes);
-        share_lower(f64::from(caught), f64::from(RUNS), 0.01) >= SURE
+        let runs = u32::try_from(WINDOWS / volumes.len().max(1)).unwrap_or(RUNS).clamp(FEWEST_RUNS, RUNS);
+        let caught = self.caught(rise, volumes, runs);
+        share_lower(f64::from(caught), f64::from(runs), 0.01) >= SURE
     }
 
-    /// In how many of [`RUNS`] runs such a rise is caught.
-    fn caught(&self, rise: f64, volumes: &[Volume]) -> u32 {
+    /// In how many of so many runs such a rise is caught.
+    fn caught(&self, rise: f64, volumes: &[Volume], runs: u32) -> u32 {
         let size = |of: u64| of.min(MOST_REQUESTS) as u32;
         let mut tables: BTreeMap<(u32, Arm), Counts> = BTreeMap::new();
         let sizes: Vec<Option<[(u32, Arm); 2]>> = volumes
@@ -136,7 +141,7 @@ impl Stakes {
                 wager.observe(badness) * self.alpha >= 1.0
             })
         };
-        (0..RUNS).filter(|_| catches(&mut stream)).count() as u32
+        (0..runs).filter(|_| catches(&mut stream)).count() as u32
     }
 }
 

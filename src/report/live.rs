@@ -164,6 +164,7 @@ fn signals(state: &State, width: usize) -> Vec<Row> {
 
 fn mood(plan: &SignalPlan, seen: &SignalState) -> (Tone, &'static str) {
     match (seen.broken, seen.windows.last()) {
+        _ if !plan.is_judged() => (Tone::Quiet, "watched"),
         (Some(_), _) => (Tone::Bad, "broken"),
         (None, None) => (Tone::Quiet, "not yet"),
         (None, Some(last)) if words::finite(last.sample.value).is_none() => (Tone::Warning, "no data"),
