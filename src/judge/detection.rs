@@ -145,6 +145,8 @@ pub struct Alarms {
     pub silent: Vec<String>,
     /// Not expected, and fired all the same.
     pub others: Vec<String>,
+    /// Not expected, and did not fire.
+    pub quiet: Vec<String>,
     /// Of which it cannot be said.
     pub unknown: Vec<String>,
 }
@@ -157,6 +159,7 @@ impl Alarms {
             ("expected, and did not fire in time", &self.silent),
             ("expected, and nobody can tell", &self.unknown),
             ("fired, and nobody expected it", &self.others),
+            ("watched, and stayed quiet", &self.quiet),
         ];
         rows.into_iter().filter(|(_, names)| !names.is_empty()).collect()
     }

@@ -34,7 +34,7 @@ pub fn alarms(state: &State) -> Alarms {
                 }
             }
             _ if case.rang() => alarms.others.push(name),
-            _ => {}
+            _ => alarms.quiet.push(name),
         }
     }
     alarms

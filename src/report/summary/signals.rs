@@ -350,11 +350,11 @@ impl SignalStory {
             (Bound::Spends { .. }, _) => format!("counted, in {alone}"),
             (_, None) => format!("exactly, in {alone}"),
             (_, Some(odds)) if self.metric.is_share() => {
-                format!("on the whole, in {alone}; broken at {} to 1", thousands(odds.decides_at))
+                format!("on the whole, in {alone}; broken at 1 in {}", thousands(odds.decides_at))
             }
             (_, Some(odds)) => {
                 format!(
-                    "in all but {} of {alone}; broken at {} to 1",
+                    "in all but {} of {alone}; broken at 1 in {}",
                     percent(self.tolerating.get()),
                     thousands(odds.decides_at)
                 )
