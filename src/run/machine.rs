@@ -5,12 +5,13 @@
 //!
 //! Invariant: a call that changes the account follows the event that announces it, in the same list of effects.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::advance::doing::Doing;
 use super::advance::emission::Sweep;
 use super::advance::undo::Undoing;
 use super::advance::watch::Watch;
+use super::asked::{Asked, InFlight};
 use super::event::{Event, Phase, Stop};
 use super::state::State;
 use crate::account::{Call, CallId, Outcome, Resource};
@@ -57,34 +58,12 @@ pub enum Need {
     Tried,
 }
 
-/// What a call in flight is for.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Asked {
-    ReadBeforeDo(ChangeId),
-    Do(ChangeId),
-    ReadAfterDo(ChangeId),
-    ReadInHold(ChangeId),
-    ReadForUndo(ChangeId),
-    Undo(ChangeId),
-    Signal(usize),
-    Probe { step: usize, probe: usize },
-    ProbeBaseline { step: usize, probe: usize },
-    Guard(usize),
-    Send { step: usize, first: u32, last: u32 },
-    Inspect(usize),
-    Receive(usize),
-    DeleteMessage { step: usize, number: u32 },
-    ReleaseMessage(usize),
-    SourceCount(usize),
-    Load { load: usize, requests: u32 },
-}
-
 /// One run, live.
 #[derive(Clone, Debug)]
 pub struct Machine {
     pub(super) state: State,
     pub(super) now: Time,
-    pub(super) asked: BTreeMap<CallId, Asked>,
+    pub(super) asked: InFlight,
     pub(super) wake: Time,
     pub(super) doing: BTreeMap<ChangeId, Doing>,
     pub(super) undoing: BTreeMap<ChangeId, Undoing>,
@@ -128,7 +107,7 @@ impl Machine {
             watch: Watch::over(&state),
             state,
             now,
-            asked: BTreeMap::new(),
+            asked: InFlight::default(),
             wake: Time::NEVER,
             doing: BTreeMap::new(),
             undoing: BTreeMap::new(),
@@ -177,7 +156,7 @@ impl Machine {
         match input {
             Input::Tick => {}
             Input::Reply(id, outcome) => {
-                if let Some(asked) = self.asked.remove(&id) {
+                if let Some(asked) = self.asked.remove(id) {
                     self.reply(asked, outcome);
                 }
             }
@@ -197,13 +176,13 @@ impl Machine {
                 self.stop(Stop::Journal { why });
             }
             Input::NotSent(id) => {
-                if let Some(asked) = self.asked.remove(&id) {
+                if let Some(asked) = self.asked.remove(id) {
                     self.not_sent(asked);
                 }
             }
         }
         for (id, outcome) in std::mem::take(&mut self.kept) {
-            if let Some(asked) = self.asked.remove(&id) {
+            if let Some(asked) = self.asked.remove(id) {
                 self.reply(asked, outcome);
             }
         }
@@ -314,22 +293,22 @@ impl Machine {
         !self.only_undo && !self.hurried && !cut_short && began
     }
 
-    /// Resources on which a call of the do or the undo is in flight; one at a time on each.
-    pub(super) fn busy(&self) -> BTreeSet<Resource> {
-        let changes = self.asked.values().filter_map(|asked| match asked {
+    /// Changes for which a call of the do or the undo is in flight; there is one at a time on a resource, marks apart.
+    pub(super) fn in_flight(&self) -> impl Iterator<Item = ChangeId> + '_ {
+        self.asked.values().filter_map(|asked| match asked {
             Asked::ReadBeforeDo(id)
             | Asked::Do(id)
             | Asked::ReadAfterDo(id)
             | Asked::ReadForUndo(id)
-            | Asked::Undo(id) => self.state.plan.changes.get(id),
+            | Asked::Undo(id) => Some(*id),
             _ => None,
-        });
-        changes.filter(|change| !change.setting.is_mark()).map(|change| change.setting.resource().clone()).collect()
+        })
     }
 
-    /// Whether a write of this change is in flight.
-    pub(super) fn writing(&self, id: ChangeId) -> bool {
-        self.asked.values().any(|asked| matches!(asked, Asked::Do(other) | Asked::Undo(other) if *other == id))
+    /// Whether one is in flight on a resource.
+    pub(super) fn is_busy(&self, resource: &Resource) -> bool {
+        let changes = self.in_flight().filter_map(|id| self.state.plan.changes.get(&id));
+        changes.filter(|change| !change.setting.is_mark()).any(|change| change.setting.resource() == resource)
     }
 
     fn keep_to_the_longest(&mut self) {

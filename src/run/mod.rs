@@ -1,6 +1,7 @@
 //! A run: one execution of a plan, written down event by event.
 
 mod advance;
+mod asked;
 pub mod conclude;
 pub mod driver;
 pub mod event;

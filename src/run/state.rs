@@ -317,6 +317,11 @@ impl Life {
         self.intended.is_some() && self.settled.is_none() && !matches!(self.outcome, Some(WriteOutcome::Refused(_)))
     }
 
+    /// Whether it was given up, with the setting as it is.
+    pub fn is_left(&self) -> bool {
+        matches!(self.settled, Some((_, Settled::Left { .. })))
+    }
+
     /// Whether the do is known to have worked and no undo has begun.
     pub fn holds(&self) -> bool {
         matches!(self.outcome, Some(WriteOutcome::Applied)) && self.restoring.is_none() && self.settled.is_none()

@@ -1,7 +1,8 @@
 //! Putting a change in: re-read, announce, write, and be sure of the outcome; then look at it while it holds.
 
+use super::super::asked::Asked;
 use super::super::event::{Event, Stop, WriteOutcome};
-use super::super::machine::{Asked, Machine, Need};
+use super::super::machine::{Machine, Need};
 use super::super::mark::Mark;
 use super::backoff;
 use crate::account::setting::with_key;
@@ -63,7 +64,7 @@ impl Machine {
             return false;
         }
         let Some(change) = self.state.plan.changes.get(&id) else { return true };
-        if self.busy().contains(change.setting.resource()) {
+        if self.is_busy(change.setting.resource()) {
             return false;
         }
         let call = Call::Read { setting: change.setting.clone() };
@@ -79,9 +80,8 @@ impl Machine {
     }
 
     fn flying(&self, id: ChangeId) -> bool {
-        self.asked.values().any(|asked| {
-            matches!(asked, Asked::ReadBeforeDo(other) | Asked::Do(other) | Asked::ReadAfterDo(other) | Asked::ReadInHold(other) if *other == id)
-        })
+        let of = [Asked::ReadBeforeDo(id), Asked::Do(id), Asked::ReadAfterDo(id), Asked::ReadInHold(id)];
+        of.iter().any(|asked| self.asked.contains(asked))
     }
 
     pub(in crate::run) fn read_before_do(&mut self, id: ChangeId, outcome: Outcome) {

@@ -4,8 +4,9 @@
 
 use std::collections::BTreeSet;
 
+use super::super::asked::Asked;
 use super::super::event::{Event, MessageAccount};
-use super::super::machine::{Asked, Machine, Need};
+use super::super::machine::{Machine, Need};
 use super::super::state::{Sends, State};
 use crate::account::description::QueueDescription;
 use crate::account::{

@@ -1,9 +1,10 @@
 //! The end: everything settled, the fault gone, the recovery watched, and the run closed.
 
+use super::super::asked::Asked;
 use super::super::conclude;
 use super::super::event::{Event, Phase, Settled, WriteOutcome};
 use super::super::judging::Case;
-use super::super::machine::{Asked, Machine};
+use super::super::machine::Machine;
 use crate::judge::recovery::Recovered;
 use crate::units::Time;
 
@@ -49,11 +50,9 @@ impl Machine {
 
     /// A mark stays where something else on its resource was left: it says who was here, and how to undo it.
     fn leave_marks(&mut self) {
-        for id in self.state.outstanding().collect::<Vec<_>>() {
-            if self.stays_marked(id) {
-                let why = "the resource still holds something of this run".to_owned();
-                self.record(Event::Settled { change: id, how: Settled::Left { why } });
-            }
+        for id in self.marks_that_stay() {
+            let why = "the resource still holds something of this run".to_owned();
+            self.record(Event::Settled { change: id, how: Settled::Left { why } });
         }
     }
 

@@ -1,7 +1,8 @@
 //! squall's own requests: a bounded, marked stream through every phase until the run ends.
 
+use super::super::asked::Asked;
 use super::super::event::{Event, Phase};
-use super::super::machine::{Asked, Machine, Need};
+use super::super::machine::{Machine, Need};
 use crate::account::{Call, Outcome, Reply, RunMarker};
 use crate::plan::LoadPlan;
 use crate::units::{Span, Time};

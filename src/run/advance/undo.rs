@@ -3,8 +3,12 @@
 //! On one resource the newest change goes first; resources go side by side. A mark goes last, when everything on its
 //! resource is accounted for.
 
+use std::collections::BTreeSet;
+
+use super::super::asked::Asked;
 use super::super::event::{Event, Settled, WriteOutcome};
-use super::super::machine::{Asked, Machine, Need};
+use super::super::machine::{Machine, Need};
+use super::super::state::Life;
 use super::doing::{passes, write_over};
 use super::{backoff, emission};
 use crate::account::{Call, CallError, Observed, Outcome, RefusedBy, Reply, Resource, Value};
@@ -44,10 +48,12 @@ impl Machine {
         if due.is_empty() {
             return;
         }
-        let mut busy = self.busy();
-        let issuing = due.iter().any(|id| !self.undoing.get(id).is_some_and(|u| u.issued || u.tries > 0));
-        let mut blocked: Vec<Resource> = Vec::new();
         let plan = self.state.plan.clone();
+        let busy = self.in_flight().filter_map(|id| plan.changes.get(&id)).filter(|change| !change.setting.is_mark());
+        let mut busy: BTreeSet<&Resource> = busy.map(|change| change.setting.resource()).collect();
+        let issuing = due.iter().any(|id| !self.undoing.get(id).is_some_and(|u| u.issued || u.tries > 0));
+        let mut blocked: BTreeSet<&Resource> = BTreeSet::new();
+        let in_flight: BTreeSet<ChangeId> = self.in_flight().collect();
         for id in due {
             let Some(change) = plan.changes.get(&id) else { continue };
             let resource = change.setting.resource();
@@ -62,77 +68,67 @@ impl Machine {
             // Newest first on one resource: an older change waits until the newer one's inverse is out.
             let waits_for_newer = blocked.contains(resource);
             if !undoing.issued {
-                blocked.push(resource.clone());
+                blocked.insert(resource);
             }
             // Verification waits until every inverse was tried once.
             let waits_for_others = undoing.issued && issuing;
             let due_at = undoing.not_before;
-            if waits_for_newer || waits_for_others || busy.contains(resource) || self.writing(id) {
-                continue;
-            }
-            if self.asked.values().any(|a| matches!(a, Asked::ReadForUndo(other) if *other == id)) {
+            if waits_for_newer || waits_for_others || busy.contains(resource) || in_flight.contains(&id) {
                 continue;
             }
             if now < due_at {
                 self.wake_by(due_at);
                 continue;
             }
-            busy.insert(resource.clone());
+            busy.insert(resource);
             self.call(Asked::ReadForUndo(id), Call::Read { setting: change.setting.clone() }, Need::Nothing);
         }
     }
 
-    /// Changes that are to be undone now, newest first; a mark when nothing else of its resource is open.
+    /// Changes that are to be undone now, newest first; a mark when nothing else of its resource is open, or must stay
+    /// marked. One look at everything, for there may be hundreds.
     fn due_for_undo(&self) -> Vec<ChangeId> {
-        let plan = &self.state.plan;
-        let over = |id: &ChangeId| {
-            self.state.undoing()
-                || plan
-                    .steps
-                    .iter()
-                    .enumerate()
-                    .any(|(index, step)| step.changes.contains(id) && self.step_is_over(index))
-        };
-        let outstanding: Vec<ChangeId> = self.state.outstanding().collect();
-        let mut due = Vec::new();
-        for id in outstanding.iter().rev() {
-            let Some(change) = plan.changes.get(id) else { continue };
-            let ready = match change.setting.is_mark() {
-                true => self.state.undoing() && !self.owes(*id, change.setting.resource(), &outstanding),
-                false => over(id),
-            };
-            if ready && !self.asked.values().any(|asked| matches!(asked, Asked::Do(other) if other == id)) {
-                due.push(*id);
+        let (plan, undoing) = (&self.state.plan, self.state.undoing());
+        let over = plan.steps.iter().enumerate().filter(|(index, _)| self.step_is_over(*index));
+        let over: BTreeSet<ChangeId> = over.flat_map(|(_, step)| step.changes.iter().copied()).collect();
+        let doing = self.asked.values().filter_map(|asked| match asked {
+            Asked::Do(id) => Some(*id),
+            _ => None,
+        });
+        let doing: BTreeSet<ChangeId> = doing.collect();
+        let open = self.resources_of(|life| life.outstanding() || life.is_left());
+        let ready = |id: &ChangeId| {
+            let Some(change) = plan.changes.get(id) else { return false };
+            let resource = change.setting.resource();
+            match change.setting.is_mark() {
+                true => undoing && !open.contains(resource) && !emission::owes(&self.state, resource),
+                false => undoing || over.contains(id),
             }
-        }
-        due
-    }
-
-    /// Whether something else than its mark is still open on a resource, or must stay marked.
-    fn owes(&self, mark: ChangeId, resource: &Resource, outstanding: &[ChangeId]) -> bool {
-        let plan = &self.state.plan;
-        let here = |id: &ChangeId| plan.changes.get(id).is_some_and(|c| c.setting.resource() == resource);
-        let open = outstanding.iter().any(|id| *id != mark && here(id));
-        let left = self
-            .state
-            .lives
-            .iter()
-            .any(|(id, life)| *id != mark && here(id) && matches!(life.settled, Some((_, Settled::Left { .. }))));
-        open || left || emission::owes(&self.state, resource)
+        };
+        let outstanding: BTreeSet<ChangeId> = self.state.outstanding().collect();
+        outstanding.into_iter().rev().filter(|id| ready(id) && !doing.contains(id)).collect()
     }
 
     /// Marks that stay because something on their resource was left: nobody waits for them.
-    pub(in crate::run) fn stays_marked(&self, id: ChangeId) -> bool {
-        let Some(change) = self.state.plan.changes.get(&id) else { return false };
-        let outstanding: Vec<ChangeId> = self.state.outstanding().collect();
-        let others_open = outstanding.iter().any(|other| {
-            *other != id
-                && self.state.plan.changes.get(other).is_some_and(|c| c.setting.resource() == change.setting.resource())
-        });
-        change.setting.is_mark()
-            && !others_open
-            && self.state.unaccounted().next().is_none()
-            && self.owes(id, change.setting.resource(), &outstanding)
+    pub(in crate::run) fn marks_that_stay(&self) -> Vec<ChangeId> {
+        if self.state.unaccounted().next().is_some() {
+            return Vec::new();
+        }
+        let (open, left) = (self.resources_of(Life::outstanding), self.resources_of(Life::is_left));
+        let stays = |id: &ChangeId| {
+            self.state.plan.changes.get(id).filter(|change| change.setting.is_mark()).is_some_and(|mark| {
+                let resource = mark.setting.resource();
+                !open.contains(resource) && (left.contains(resource) || emission::owes(&self.state, resource))
+            })
+        };
+        self.state.outstanding().filter(stays).collect()
+    }
+
+    /// The resources of the changes, marks apart, of which something is true.
+    fn resources_of(&self, which: impl Fn(&Life) -> bool) -> BTreeSet<&Resource> {
+        let lives = self.state.lives.iter().filter(|(_, life)| which(life));
+        let changes = lives.filter_map(|(id, _)| self.state.plan.changes.get(id));
+        changes.filter(|change| !change.setting.is_mark()).map(|change| change.setting.resource()).collect()
     }
 
     pub(in crate::run) fn read_for_undo(&mut self, id: ChangeId, outcome: Outcome) {

@@ -3,9 +3,10 @@
 //! A window is measured once it is over and published, and closes at its watermark; one without a value is no data, never
 //! zero.
 
+use super::super::asked::Asked;
 use super::super::event::{Event, Phase, Stop};
 use super::super::judging::Case;
-use super::super::machine::{Asked, Machine, Need};
+use super::super::machine::{Machine, Need};
 use super::super::state::{Seen, State};
 use crate::account::{Call, CallError, Outcome, Query, Reply, Sample, Window};
 use crate::judge::ask::Reading;
@@ -92,7 +93,7 @@ impl Machine {
     }
 
     fn look_at_signal(&mut self, signal: usize) {
-        if self.asked.values().any(|asked| *asked == Asked::Signal(signal)) {
+        if self.asked.contains(&Asked::Signal(signal)) {
             return;
         }
         let first = self.state.baseline_from();
@@ -213,7 +214,7 @@ impl Machine {
     }
 
     fn look_at_guard(&mut self, guard: usize) {
-        if self.asked.values().any(|asked| *asked == Asked::Guard(guard)) {
+        if self.asked.contains(&Asked::Guard(guard)) {
             return;
         }
         let (Some(planned), Some(looking)) = (self.state.plan.stops.get(guard), self.watch.guards.get_mut(guard))
@@ -257,7 +258,8 @@ impl Machine {
         for (probe, asked) in planned.evidence.any.iter().enumerate() {
             self.look_at_probe(step, probe, asked, began);
         }
-        let waits = self.asked.values().any(|a| matches!(a, Asked::Probe { step: s, .. } if *s == step));
+        let mut probes = (0..planned.evidence.any.len()).map(|probe| Asked::Probe { step, probe });
+        let waits = probes.any(|asked| self.asked.contains(&asked));
         if self.now >= limit && !waits {
             self.record(Event::NotEffective { step });
             self.stop(Stop::NotEffective { step });
@@ -268,7 +270,7 @@ impl Machine {
 
     fn look_at_probe(&mut self, step: usize, probe: usize, asked: &Probe, began: Time) {
         let this = Asked::Probe { step, probe };
-        if self.asked.values().any(|other| *other == this) {
+        if self.asked.contains(&this) {
             return;
         }
         let length = period(&asked.query);
@@ -322,7 +324,7 @@ impl Machine {
     /// A probe that compares needs to know what is usual: asked for at the end of the baseline.
     fn look_at_probe_baseline(&mut self, step: usize, probe: usize) {
         let this = Asked::ProbeBaseline { step, probe };
-        if self.state.t0().is_some() || self.asked.values().any(|other| *other == this) {
+        if self.state.t0().is_some() || self.asked.contains(&this) {
             return;
         }
         let until = self.state.baseline_until();
