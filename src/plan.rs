@@ -211,6 +211,18 @@ pub struct StopPlan {
     pub every: Span,
 }
 
+impl StopPlan {
+    /// How long after it holds the run stops at the latest, if the account answers at once: what is published late counts
+    /// for a whole closed minute.
+    pub fn reacts_within(&self) -> Span {
+        const PERIOD: Span = Span::from_secs(60);
+        match self.query.metric.delay() {
+            Span::ZERO => self.every,
+            delay => PERIOD + delay + self.every,
+        }
+    }
+}
+
 impl Bound {
     /// Whether a signal with this bound, of which so much may be outside, is judged by evidence, and so has a part of a
     /// run's alpha.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::survey::Survey;
 use crate::account::target::SelectBy;
-use crate::account::{AccountName, Metric, Query, Resource, ResourceKind, Selector, Setting};
+use crate::account::{AccountName, Identity, Metric, Query, Resource, ResourceKind, Selector, Setting};
 use crate::guard::Rules;
 use crate::plan::{Change, Cleanup, Emission, Permission, Plan, Purpose};
 use crate::spec::probe::ProbeSpec;
@@ -12,12 +12,12 @@ use crate::spec::project::AccountSpec;
 
 /// Every permission that the plan needs, by purpose.
 pub fn of(plan: &Plan, survey: &Survey<'_>, rules: &Rules) -> Vec<Permission> {
-    let mut needs = Needs { survey, all: BTreeSet::new() };
+    let mut needs = Needs { survey, rules, all: BTreeSet::new() };
     for account in &plan.accounts {
         needs.look(account);
     }
     for (account, selector) in &survey.resolved {
-        needs.resolve(account, selector, rules);
+        needs.resolve(account, selector);
     }
     for change in plan.changes.values() {
         needs.change(change);
@@ -29,7 +29,7 @@ pub fn of(plan: &Plan, survey: &Survey<'_>, rules: &Rules) -> Vec<Permission> {
     let signals = plan.signals.iter().map(|signal| &signal.query);
     let stops = plan.stops.iter().map(|stop| &stop.query);
     for query in probes.chain(signals).chain(stops) {
-        needs.measure(query, rules);
+        needs.measure(query);
     }
     for load in &plan.load {
         match load.target.kind {
@@ -44,6 +44,7 @@ pub fn of(plan: &Plan, survey: &Survey<'_>, rules: &Rules) -> Vec<Permission> {
 
 struct Needs<'a, 'b> {
     survey: &'a Survey<'b>,
+    rules: &'a Rules,
     all: BTreeSet<Permission>,
 }
 
@@ -57,10 +58,11 @@ impl Needs<'_, '_> {
         self.insert(purpose, action, arn);
     }
 
-    /// Finding and describing: what was seen, and what the service lists only as a whole.
+    /// Finding and describing: what was seen, and what the service lists only as a whole. Asking who one is needs nothing
+    /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>).
     fn look(&mut self, account: &AccountName) {
-        self.insert(Purpose::Look, "sts:GetCallerIdentity", "*".into());
         self.insert(Purpose::Look, "ssm:GetParametersByPath", self.marks(account, ""));
+        self.ask_what_is_permitted(account);
         let seen: Vec<Resource> = self.survey.seen.0.keys().filter(|r| r.account == *account).cloned().collect();
         for resource in seen {
             let actions: &[&str] = match resource.kind {
@@ -97,9 +99,27 @@ impl Needs<'_, '_> {
         }
     }
 
+    /// A simulation needs to know whose policies count. Whom the account's root user plans for, nobody knows yet.
+    fn ask_what_is_permitted(&mut self, account: &AccountName) {
+        let Some(Identity { account_id, arn, .. }) = self.survey.identities.get(account) else { return };
+        let (head, resource) = arn.rsplit_once(':').unwrap_or(("", arn));
+        let partition = head.split(':').nth(1).unwrap_or("aws");
+        let simulate = "iam:SimulatePrincipalPolicy";
+        match resource.split('/').collect::<Vec<_>>().as_slice() {
+            ["assumed-role", role, ..] => {
+                // Its path is not in the session's ARN; the role itself tells it.
+                let role = format!("arn:{partition}:iam::{account_id}:role/*{role}");
+                self.insert(Purpose::Look, simulate, role.clone());
+                self.insert(Purpose::Look, "iam:GetRole", role);
+            }
+            ["root"] => self.insert(Purpose::Look, simulate, format!("arn:{partition}:iam::{account_id}:*")),
+            _ => self.insert(Purpose::Look, simulate, arn.clone()),
+        }
+    }
+
     /// Finding resources by name, tag and stack: services list these only as a whole.
-    fn resolve(&mut self, account: &AccountName, selector: &Selector, rules: &Rules) {
-        let stack = match rules.accounts.get(account) {
+    fn resolve(&mut self, account: &AccountName, selector: &Selector) {
+        let stack = match self.rules.accounts.get(account) {
             Some(AccountSpec::Aws(account)) => account.stack.is_some(),
             _ => false,
         };
@@ -145,25 +165,26 @@ impl Needs<'_, '_> {
         }
     }
 
-    fn measure(&mut self, query: &Query, rules: &Rules) {
+    fn measure(&mut self, query: &Query) {
         match query.metric {
             Metric::Depth | Metric::InFlight | Metric::Delayed => {
                 self.add(Purpose::Measure, "sqs:GetQueueAttributes", &query.resource);
             }
             Metric::AlarmState => self.add(Purpose::Measure, "cloudwatch:DescribeAlarms", &query.resource),
-            Metric::Value { .. } => self.probe(query, rules),
+            Metric::Value { .. } => self.probe(query),
             // CloudWatch knows no resources for this one.
             _ => self.insert(Purpose::Measure, "cloudwatch:GetMetricData", "*".into()),
         }
     }
 
     /// What a probe asks of AWS, if it does.
-    fn probe(&mut self, query: &Query, rules: &Rules) {
-        let Some(AccountSpec::Aws(account)) = rules.accounts.get(&query.resource.account) else { return };
+    fn probe(&mut self, query: &Query) {
+        let name = &query.resource.account;
+        let Some(AccountSpec::Aws(account)) = self.rules.accounts.get(name) else { return };
         match account.probes.get(&query.resource.name) {
             Some(ProbeSpec::Logs(logs)) => {
                 for group in &logs.groups {
-                    let arn = format!("arn:aws:logs:{}:{}:log-group:{group}:*", account.region, account.id.0);
+                    let arn = self.arn_in(name, "logs", &format!("log-group:{group}:*"));
                     self.insert(Purpose::Measure, "logs:StartQuery", arn);
                 }
                 // These name a query, not a log group.
@@ -177,8 +198,19 @@ impl Needs<'_, '_> {
 
     /// The ARN of a mark, or of all of them.
     fn marks(&self, account: &AccountName, parameter: &str) -> String {
-        let id = self.survey.identities.get(account).map_or("*", |identity| identity.account_id.as_str());
         let name = if parameter.is_empty() { "/squall/marks*" } else { parameter };
-        format!("arn:aws:ssm:*:{id}:parameter{name}")
+        self.arn_in(account, "ssm", &format!("parameter{name}"))
+    }
+
+    /// Of something in an account and its region.
+    fn arn_in(&self, account: &AccountName, service: &str, resource: &str) -> String {
+        let identity = self.survey.identities.get(account);
+        let partition = identity.and_then(|identity| identity.arn.split(':').nth(1)).unwrap_or("aws");
+        let region = match self.rules.accounts.get(account) {
+            Some(AccountSpec::Aws(account)) => account.region.as_str(),
+            _ => "*",
+        };
+        let id = identity.map_or("*", |identity| identity.account_id.as_str());
+        format!("arn:{partition}:{service}:{region}:{id}:{resource}")
     }
 }

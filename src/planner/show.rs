@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
 
-use crate::account::{Resource, Setting, Value};
-use crate::plan::{Bound, Change, ChangeId, Cleanup, Plan, Purpose, Step};
+use crate::account::{Metric, Resource, Setting, Value};
+use crate::plan::{Bound, Change, ChangeId, Cleanup, Plan, Purpose, Step, StopPlan};
 use crate::units::Span;
 
 /// One change as it is shown: `before -> after`.
@@ -237,7 +237,7 @@ fn parts(plan: &Plan) -> Vec<Part> {
         ("When", timeline(plan).into_iter().map(at).collect()),
         ("What must hold", signals(true).map(|s| format!("{} ({})", s.title, s.hypothesis)).collect()),
         ("What is only watched", signals(false).map(|s| format!("{} ({})", s.title, s.hypothesis)).collect()),
-        ("What stops it", plan.stops.iter().map(|stop| stop.title.clone()).collect()),
+        ("What stops it", plan.stops.iter().map(stop_line).collect()),
         ("Marked meanwhile", plan.changed_resources().iter().map(ToString::to_string).collect()),
     ]
 }
@@ -254,6 +254,19 @@ fn laid_out(plan: &Plan, parts: Vec<Part>) -> Vec<String> {
         lines.extend(body.into_iter().map(|line| format!("  {line}")));
     }
     lines
+}
+
+/// A condition, and how long it may hold before the run knows.
+fn stop_line(stop: &StopPlan) -> String {
+    let within = stop.reacts_within();
+    let how = match stop.query.metric {
+        Metric::OldestMessage => {
+            "by closed minutes, published late; messages that were received three times do not count"
+        }
+        metric if metric.delay() == Span::ZERO => "read directly",
+        _ => "by closed minutes, published late",
+    };
+    format!("{} (acts within {within}: {how})", stop.title)
 }
 
 fn diff_line(diff: &Diff) -> String {

@@ -29,6 +29,7 @@ mod killed;
 mod localemu;
 mod picture;
 mod poisoned;
+mod policy;
 mod reached;
 mod shop;
 mod short;

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -28,23 +29,33 @@ pub struct Caller {
     pub env: Arc<dyn Env>,
     pub limits: Limits,
     pub awake: Arc<Awake>,
-    /// Time passes by itself. Otherwise, with recorded replies, whoever waits moves the environment's clock.
-    pub live: bool,
+    pub sleeper: Arc<dyn Sleeper>,
+}
+
+/// How time passes: by itself, or, with recorded replies, because somebody waits.
+pub trait Sleeper: Send + Sync {
+    /// Waits.
+    fn sleep(&self, span: Span) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+}
+
+/// Time as it passes for everybody.
+pub struct RealTime;
+
+impl Sleeper for RealTime {
+    fn sleep(&self, span: Span) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(tokio::time::sleep(span.to_std()))
+    }
 }
 
 impl Caller {
-    /// Waits.
+    /// Waits; whether the process slept meanwhile is looked at all along.
     pub async fn sleep(&self, span: Span) {
-        if self.live {
-            return tokio::time::sleep(span.to_std()).await;
-        }
         let mut left = span;
         while left > Span::ZERO {
             let step = left.min(BEAT);
-            self.env.sleep(step);
+            self.sleeper.sleep(step).await;
             self.awake.sleeps();
             left = left - step;
-            tokio::task::yield_now().await;
         }
     }
 

@@ -6,6 +6,7 @@ use aws_sdk_fis::types::SafetyLeverStatus;
 
 use super::AccountConfig;
 use super::awake::Awake;
+use super::call::RealTime;
 use super::failure::Operation;
 use super::limit::Family;
 use super::session::{Connection, Session};
@@ -42,7 +43,7 @@ const LASTS: Span = Span::from_mins(75);
 /// Looks at an account. Blocks for as long as the account takes to answer; each call has its time-outs.
 pub fn examine(config: &AccountConfig, env: Arc<dyn Env>) -> Vec<Check> {
     let awake = Arc::new(Awake::new(env.clone()));
-    let connection = Connection::new(config.clone(), env, awake, None);
+    let connection = Connection::new(config.clone(), env, awake, Arc::new(RealTime), None);
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(checks(config, &connection)),
         Err(error) => vec![check("reachability", Finding::CannotTell, format!("no thread to ask from: {error}"))],

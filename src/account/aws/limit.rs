@@ -55,6 +55,14 @@ impl Family {
     }
 }
 
+#[cfg(test)]
+impl Family {
+    /// How many calls a second its limit allows.
+    pub fn per_second(self) -> f64 {
+        self.pace().0
+    }
+}
+
 /// How long nothing of a family goes out after the service asked to slow down.
 const PAUSE: Span = Span::from_secs(1);
 

@@ -203,7 +203,7 @@ pub async fn seen(session: &Session, resource: &Resource) -> Result<(), CallErro
     let operation = |family, action| Operation { family, action, arn: "*".into(), about: resource.to_string() };
     let tags = operation(Family::Tagging, "tag:GetResources");
     let tagged = session.caller.read(&tags, || session.tagging().get_resources().resource_arn_list(&arn).send()).await;
-    if tagged.is_ok_and(|page| !page.resource_tag_mapping_list().is_empty()) {
+    if tagged.as_ref().is_ok_and(|page| !page.resource_tag_mapping_list().is_empty()) {
         return Ok(());
     }
     let list = operation(Family::Metrics, "cloudwatch:ListMetrics");
@@ -215,5 +215,7 @@ pub async fn seen(session: &Session, resource: &Resource) -> Result<(), CallErro
             return Ok(());
         }
     }
+    // Without leave to look at tags nobody knows.
+    tagged.map_err(session.refuse(&tags))?;
     Err(CallError::Gone(resource.to_string()))
 }

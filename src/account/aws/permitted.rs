@@ -136,7 +136,8 @@ async fn proof(session: &Session, action: &str, resource: &str, prove: bool) -> 
     let named = Resource::new(account, kind, names.first()?);
     let outcome = match action {
         "iam:DeleteRolePolicy" => roles::write_policy(session, &named, PROBE, Value::Unset).await,
-        "ssm:DeleteParameter" => {
+        // A policy may name the mark, and then another one tells nothing; the mark itself may be somebody's by now.
+        "ssm:DeleteParameter" if resource.ends_with("/squall/marks*") => {
             let nothing = Resource::new(account, ResourceKind::Parameter, PROBE);
             ssm::write_mark(session, &nothing, Value::Unset).await
         }

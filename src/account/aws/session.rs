@@ -24,7 +24,7 @@ use tokio::sync::OnceCell;
 use super::AccountConfig;
 use super::awake::Awake;
 use super::batch::Batches;
-use super::call::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, Caller};
+use super::call::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, Caller, Sleeper};
 use super::failure::{Failure, Operation};
 use super::limit::{Family, Limits};
 use crate::account::{CallError, Identity, Lasts, RefusedBy};
@@ -74,9 +74,10 @@ impl Connection {
         config: AccountConfig,
         env: Arc<dyn Env>,
         awake: Arc<Awake>,
+        sleeper: Arc<dyn Sleeper>,
         http: Option<SharedHttpClient>,
     ) -> Connection {
-        let caller = Caller { limits: Limits::new(env.clone()), env, awake, live: http.is_none() };
+        let caller = Caller { limits: Limits::new(env.clone()), env, awake, sleeper };
         Connection { config, caller: Arc::new(caller), http, session: OnceCell::new() }
     }
 

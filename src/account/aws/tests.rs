@@ -8,8 +8,11 @@ mod find;
 mod iam;
 mod identity;
 mod lambda;
+mod moments;
 mod permitted;
 mod probes;
+mod runs;
+mod service;
 mod sqs;
 mod ssm;
 mod tape;
@@ -119,6 +122,7 @@ fn calm() -> Tape {
         .on("GetRole", [xml(role)])
         .on("ListRolePolicies", [no_policies()])
         .on("GetResources", [fine(json!({ "ResourceTagMappingList": [] }))])
+        .on("ListMetrics", [cbor(&json!({ "Metrics": [] }))])
         .on("StartQuery", [fine(json!({ "queryId": "q-1" }))]);
     tape
 }

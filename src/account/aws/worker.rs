@@ -9,6 +9,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::awake::{Awake, BEAT};
+use super::call::RealTime;
 use super::session::{Connection, Session};
 use super::{
     AccountConfig, alarms, find, invalid, lambda, load, metrics, names, permitted, probes, queues, roles, ssm,
@@ -88,7 +89,8 @@ async fn serve(
         }
     });
     let connect = |config: AccountConfig| {
-        (config.name.clone(), Arc::new(Connection::new(config, env.clone(), awake.clone(), http.clone())))
+        let sleeper = Arc::new(RealTime);
+        (config.name.clone(), Arc::new(Connection::new(config, env.clone(), awake.clone(), sleeper, http.clone())))
     };
     let connections: BTreeMap<AccountName, Arc<Connection>> = accounts.into_iter().map(connect).collect();
     while let Some((id, call)) = inbox.recv().await {
@@ -104,7 +106,7 @@ async fn serve(
 }
 
 /// The account that a call is about.
-fn account(call: &Call) -> &AccountName {
+pub fn account(call: &Call) -> &AccountName {
     match call {
         Call::Identify { account }
         | Call::Permitted { account, .. }

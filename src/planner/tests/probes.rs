@@ -101,3 +101,21 @@ fn the_sandbox_has_no_probes() {
     let text = file(THROTTLE).replace("depth of orders is at most 100", "value of checkout is at least 1");
     refused(&text, "hypotheses/0", &["`checkout` is neither a target nor a resource of account sandbox"]);
 }
+
+#[test]
+fn a_condition_says_how_long_it_may_hold_before_the_run_stops() {
+    let (project, _) = Loaded::<Project>::read(&Source::new("squall.yaml", PROJECT));
+    let rules = Rules::of(&project.unwrap().value);
+    let stops =
+        "  stop_when: [age of orders > 15m, depth of orders > 500, value of errors > 9, value of checkout < 1]\n";
+    let text = file(THROTTLE) + stops;
+    let plan = plan_under(&mut WithProbes(world(&shop_like()), Vec::new()), &text, 7, &rules).unwrap();
+    let lines = show::lines(&plan);
+    let from = lines.iter().position(|line| line == "What stops it").unwrap();
+    insta::assert_snapshot!(lines[from + 1..from + 5].iter().map(|line| line.trim()).collect::<Vec<_>>().join("\n"), @"
+    age of orders > 15m (acts within 4m: by closed minutes, published late; messages that were received three times do not count)
+    depth of orders > 500 (acts within 10s: read directly)
+    value of errors > 9 (acts within 2m30s: by closed minutes, published late)
+    value of checkout < 1 (acts within 10s: read directly)
+    ");
+}

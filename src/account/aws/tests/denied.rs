@@ -64,6 +64,7 @@ fn denials() -> Vec<(Call, &'static str, &'static str)> {
         (measure(Metric::AlarmState, ResourceKind::Alarm), "DescribeAlarms", "cloudwatch:DescribeAlarms"),
         (measure(Metric::Depth, ResourceKind::Queue), "GetQueueAttributes", "sqs:GetQueueAttributes"),
         (describe(ResourceKind::Table, "orders"), "ListMetrics", "cloudwatch:ListMetrics"),
+        (describe(ResourceKind::Table, "orders"), "GetResources", "tag:GetResources"),
         (tagged(ResourceKind::Function), "GetResources", "tag:GetResources"),
         (tagged(ResourceKind::Role), "ListRoles", "iam:ListRoles"),
         (stack, "ListStackResources", "cloudformation:ListStackResources"),

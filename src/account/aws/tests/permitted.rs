@@ -67,10 +67,9 @@ fn without_a_simulation_what_changes_nothing_is_tried() {
     tape.on("SimulatePrincipalPolicy", [denied("SimulatePrincipalPolicy")]);
     tape.on("DeleteRolePolicy", [error("DeleteRolePolicy", 404, "NoSuchEntity", "no such policy")]);
     tape.on("DeleteParameter", [denied("DeleteParameter")]).on(PUT, [fine(json!({}))]);
-    let mark = "arn:aws:ssm:*:111122223333:parameter/squall/marks/lambda/pay";
     let needed = [
         ("iam:DeleteRolePolicy", ROLE),
-        ("ssm:DeleteParameter", mark),
+        ("ssm:DeleteParameter", "arn:aws:ssm:eu-west-1:111122223333:parameter/squall/marks*"),
         ("lambda:PutFunctionConcurrency", PAY),
         ("lambda:DeleteFunctionConcurrency", PAY),
     ];
@@ -82,6 +81,10 @@ fn without_a_simulation_what_changes_nothing_is_tried() {
     assert!(!tape.asked().contains(&PUT.to_owned()), "nothing is written that was not asked for");
     assert!(tape.body("DeleteRolePolicy").contains("squall-permission-probe"));
     assert!(tape.body("DeleteParameter").contains("squall-permission-probe"));
+
+    // What may be true of one mark alone is not found out on another.
+    let own = [("ssm:DeleteParameter", "arn:aws:ssm:eu-west-1:111122223333:parameter/squall/marks/function/pay")];
+    assert!(matches!(answers(account.ask(asked(&own, true)))[0], Permitted::CannotTell(_)));
 
     // With leave to prove it, the value that is there is written: 5, so that deleting stays untold.
     let found = answers(account.ask(asked(&needed, true)));

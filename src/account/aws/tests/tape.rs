@@ -1,6 +1,7 @@
 //! Recorded replies of the services, played back below the SDK: everything above the socket is what ships.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -14,6 +15,7 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::{Value as Json, json};
 
 use crate::account::aws::awake::Awake;
+use crate::account::aws::call::Sleeper;
 use crate::account::aws::session::Connection;
 use crate::account::aws::{AccountConfig, worker};
 use crate::account::{Call, Outcome};
@@ -50,6 +52,14 @@ impl Env for Clock {
     }
     fn who(&self) -> String {
         "tester@here".into()
+    }
+}
+
+/// Whoever waits moves the clock.
+impl Sleeper for Arc<Clock> {
+    fn sleep(&self, span: Span) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Env::sleep(&**self, span);
+        Box::pin(tokio::task::yield_now())
     }
 }
 
@@ -219,7 +229,8 @@ impl Tape {
         use aws_smithy_runtime_api::shared::IntoShared as _;
         let clock = Arc::new(Clock::default());
         let awake = Arc::new(Awake::new(clock.clone()));
-        let connection = Connection::new(config, clock.clone(), awake, Some(self.clone().into_shared()));
+        let connection =
+            Connection::new(config, clock.clone(), awake, Arc::new(clock.clone()), Some(self.clone().into_shared()));
         Recorded { connection, clock }
     }
 }
@@ -285,7 +296,7 @@ impl HttpConnector for Tape {
 }
 
 /// The operation of a request, in whichever protocol.
-fn operation(request: &HttpRequest, body: &str) -> String {
+pub fn operation(request: &HttpRequest, body: &str) -> String {
     if let Some(target) = request.headers().get("x-amz-target") {
         return target.rsplit('.').next().unwrap().to_owned();
     }

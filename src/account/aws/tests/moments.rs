@@ -1,0 +1,170 @@
+//! Virtual time for whole runs over recorded services: it passes when everything waits, and then to the next moment that
+//! somebody waits for. A call takes the time that its service takes.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+
+use crate::account::aws::awake::Awake;
+use crate::account::aws::call::Sleeper;
+use crate::account::aws::session::Connection;
+use crate::account::aws::{AccountConfig, worker};
+use crate::account::{Account, AccountName, Call, CallId, Outcome};
+use crate::env::Env;
+use crate::units::{Span, Time};
+
+/// The clock, and who waits for which moment of it.
+#[derive(Debug, Default)]
+pub struct Moments {
+    micros: AtomicI64,
+    waiting: Mutex<BTreeMap<i64, Vec<Waker>>>,
+}
+
+impl Moments {
+    fn micros(&self) -> i64 {
+        self.micros.load(Ordering::SeqCst)
+    }
+
+    /// Waits for a time to pass.
+    pub async fn pass(self: Arc<Self>, span: Span) {
+        let until = self.micros() + span.micros();
+        std::future::poll_fn(|context| {
+            if self.micros() >= until {
+                return Poll::Ready(());
+            }
+            self.waiting.lock().unwrap().entry(until).or_default().push(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Goes on to the next moment, but not past one; wakes who waits for it.
+    fn go_on(&self, until: i64) {
+        let mut waiting = self.waiting.lock().unwrap();
+        let next = waiting.keys().next().copied().unwrap_or(i64::MAX).min(until);
+        self.micros.fetch_max(next, Ordering::SeqCst);
+        while let Some(entry) = waiting.first_entry().filter(|entry| *entry.key() <= next) {
+            entry.remove().into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
+const START: &str = "2026-03-02T09:00:00Z";
+
+impl Env for Moments {
+    fn now(&self) -> Time {
+        START.parse::<Time>().unwrap() + self.monotonic()
+    }
+    fn monotonic(&self) -> Span {
+        Span::from_micros(self.micros())
+    }
+    fn sleep(&self, span: Span) {
+        self.go_on(self.micros() + span.micros());
+    }
+    fn entropy(&self) -> u64 {
+        0
+    }
+    fn var(&self, _: &str) -> Option<String> {
+        None
+    }
+    fn who(&self) -> String {
+        "tester@here".into()
+    }
+}
+
+impl Sleeper for Arc<Moments> {
+    fn sleep(&self, span: Span) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(self.clone().pass(span))
+    }
+}
+
+/// A call that is under way.
+struct Task {
+    id: CallId,
+    work: Pin<Box<dyn Future<Output = Outcome>>>,
+    woken: Arc<Woken>,
+}
+
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Accounts over a service, in virtual time.
+pub struct InMoments {
+    pub clock: Arc<Moments>,
+    connections: BTreeMap<AccountName, Arc<Connection>>,
+    tasks: Vec<Task>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl InMoments {
+    /// Accounts that hear a service.
+    pub fn new(
+        accounts: impl IntoIterator<Item = AccountConfig>,
+        clock: Arc<Moments>,
+        service: &(impl aws_smithy_runtime_api::client::http::HttpClient + Clone + 'static),
+    ) -> InMoments {
+        use aws_smithy_runtime_api::shared::IntoShared as _;
+        let awake = Arc::new(Awake::new(clock.clone()));
+        let connect = |config: AccountConfig| {
+            let http = Some(service.clone().into_shared());
+            let sleeper = Arc::new(clock.clone());
+            let name = config.name.clone();
+            (name, Arc::new(Connection::new(config, clock.clone(), awake.clone(), sleeper, http)))
+        };
+        let connections = accounts.into_iter().map(connect).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        InMoments { clock, connections, tasks: Vec::new(), runtime }
+    }
+
+    /// Lets everybody go on who can. The first answer, if there is one.
+    fn go_round(&mut self) -> Option<(CallId, Outcome)> {
+        // The SDK's own timers never come, for no time passes for them.
+        let _inside = self.runtime.enter();
+        for (index, task) in self.tasks.iter_mut().enumerate() {
+            while task.woken.0.swap(false, Ordering::SeqCst) {
+                let waker = Waker::from(task.woken.clone());
+                if let Poll::Ready(outcome) = task.work.as_mut().poll(&mut Context::from_waker(&waker)) {
+                    let task = self.tasks.remove(index);
+                    return Some((task.id, outcome));
+                }
+            }
+        }
+        None
+    }
+}
+
+impl Account for InMoments {
+    fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    fn submit(&mut self, id: CallId, call: Call) {
+        let connection = self.connections[worker::account(&call)].clone();
+        let work = Box::pin(async move { worker::answer(&connection, call).await });
+        self.tasks.push(Task { id, work, woken: Arc::new(Woken(AtomicBool::new(true))) });
+    }
+
+    fn next(&mut self, until: Time) -> Option<(CallId, Outcome)> {
+        let until = (until.micros() - START.parse::<Time>().unwrap().micros()).max(self.clock.micros());
+        loop {
+            if let Some(answer) = self.go_round() {
+                return Some(answer);
+            }
+            // One that was passed over may have been woken by one that came later.
+            if self.tasks.iter().any(|task| task.woken.0.load(Ordering::SeqCst)) {
+                continue;
+            }
+            if self.clock.micros() >= until {
+                return None;
+            }
+            self.clock.go_on(until);
+        }
+    }
+}
