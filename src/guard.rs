@@ -139,9 +139,16 @@ fn not_permitted(permitted: &[(Permission, Permitted)], rules: &Rules) -> Vec<Re
 }
 
 /// The credentials must outlive the worst case of the undo.
-fn too_short_lived(name: &AccountName, plan: &Plan, facts: &Facts<'_>) -> Option<Refusal> {
+fn too_short_lived(name: &AccountName, plan: &Plan, rules: &Rules, facts: &Facts<'_>) -> Option<Refusal> {
     let needed = plan.made_at + plan.longest + OUTLIVES;
     match facts.identities.get(name)?.lasts {
+        Lasts::CannotTell if !rules.undo_untested => Some(Refusal::new(
+            format!(
+                "nobody can tell how long the credentials for {name} last, and the undo may need them until {needed}"
+            ),
+            "use a profile or a role, whose credentials renew themselves, or set AWS_CREDENTIAL_EXPIRATION; or say \
+             --undo-untested",
+        )),
         Lasts::Until(end) if end < needed => Some(Refusal::new(
             format!("the credentials for {name} end at {end}, and the undo may need them until {needed}"),
             "get fresh credentials, ones that renew themselves, or write a shorter `longest` under `guards`",
@@ -219,7 +226,7 @@ fn check_aws(name: &AccountName, account: &AwsAccount, plan: &Plan, rules: &Rule
         ));
     }
     refusals.extend(without_dead_man(name, account, plan, rules));
-    refusals.extend(too_short_lived(name, plan, facts));
+    refusals.extend(too_short_lived(name, plan, rules, facts));
     refusals
 }
 
@@ -329,6 +336,61 @@ mod tests {
         let mut rules = rules(ALLOWED);
         rules.halted = Some("ana@laptop".into());
         refused(THROTTLE, &rules, &["halted by ana@laptop", "squall halt --lift"]);
+    }
+
+    /// What stands against a throttle, given how long the credentials last and what is permitted.
+    fn refusals(lasts: Lasts, permitted: Vec<(Permission, Permitted)>, rules: &Rules) -> Vec<String> {
+        let plan = plan_under(&mut world(&shop_like()), &file(THROTTLE), 7, rules).unwrap();
+        let identity = Identity {
+            account_id: "000000000000".into(),
+            arn: "arn:aws:iam::000000000000:user/ana".into(),
+            roles: Vec::new(),
+            lasts,
+        };
+        let identities = BTreeMap::from([(AccountName::sandbox(), identity)]);
+        let facts = Facts { identities: &identities, picked: Vec::new(), opted_out: Vec::new(), permitted };
+        check(&plan, &Guards::default(), rules, &facts).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn credentials_outlive_the_undo_or_are_renewed() {
+        let mut rules = rules(ALLOWED);
+        let plan = plan_under(&mut world(&shop_like()), &file(THROTTLE), 7, &rules).unwrap();
+        let enough = plan.made_at + plan.longest + Span::from_mins(15);
+        assert_eq!(refusals(Lasts::On, Vec::new(), &rules), Vec::<String>::new());
+        assert_eq!(refusals(Lasts::Until(enough), Vec::new(), &rules), Vec::<String>::new());
+        let [early] = &refusals(Lasts::Until(enough - Span::from_secs(1)), Vec::new(), &rules)[..] else { panic!() };
+        assert!(early.contains("get fresh credentials"), "{early}");
+        let [untold] = &refusals(Lasts::CannotTell, Vec::new(), &rules)[..] else { panic!() };
+        assert!(untold.contains("AWS_CREDENTIAL_EXPIRATION"), "{untold}");
+        rules.undo_untested = true;
+        assert_eq!(refusals(Lasts::CannotTell, Vec::new(), &rules), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_undo_must_be_permitted_before_the_do() {
+        let mut rules = rules(ALLOWED);
+        let of = |purpose, permitted| {
+            let action = "lambda:DeleteFunctionConcurrency".to_owned();
+            vec![(Permission { purpose, action, resource: "arn:x".into() }, permitted)]
+        };
+        let (no, untold) = (Permitted::No("no policy allows it".into()), Permitted::CannotTell("no simulation".into()));
+        assert_eq!(refusals(Lasts::On, of(Purpose::Undo, Permitted::Yes), &rules), Vec::<String>::new());
+        let [refused] = &refusals(Lasts::On, of(Purpose::Undo, no.clone()), &rules)[..] else { panic!() };
+        assert!(
+            refused.contains("DeleteFunctionConcurrency on arn:x") && refused.contains("squall policy"),
+            "{refused}"
+        );
+        assert_eq!(
+            refusals(Lasts::On, of(Purpose::Do, untold.clone()), &rules),
+            Vec::<String>::new(),
+            "it is only tried"
+        );
+        let [refused] = &refusals(Lasts::On, of(Purpose::Undo, untold.clone()), &rules)[..] else { panic!() };
+        assert!(refused.contains("--undo-untested"), "{refused}");
+        rules.undo_untested = true;
+        assert_eq!(refusals(Lasts::On, of(Purpose::Undo, untold), &rules), Vec::<String>::new());
+        assert_eq!(refusals(Lasts::On, of(Purpose::Undo, no), &rules).len(), 1, "no is no");
     }
 
     #[test]

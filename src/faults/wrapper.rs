@@ -276,6 +276,9 @@ mod tests {
     #[test]
     fn a_function_without_a_wrapper_is_refused_with_how_to_get_one() {
         let mut shop = shop();
+        let profile = "shop/live/flags".into();
+        shop.function("Worker").delivery = Delivery::AppConfig { profile };
+        shop.refused(SLOW, &["AppConfig (shop/live/flags)", "set FAILURE_INJECTION_PARAM"]);
         shop.function("Worker").delivery = Delivery::None;
         for fault in [SLOW, FAIL] {
             shop.refused(

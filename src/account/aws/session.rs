@@ -175,7 +175,8 @@ impl Connection {
             loader = loader.endpoint_url(url);
         }
         if let Some(http) = &self.http {
-            let recorded = Credentials::new("recorded", "recorded", None, None, "recorded");
+            let token = self.caller.env.var("AWS_SESSION_TOKEN");
+            let recorded = Credentials::new("recorded", "recorded", token, None, "recorded");
             loader = loader.http_client(http.clone()).credentials_provider(recorded);
         }
         loader.load().await

@@ -4,7 +4,12 @@ use super::*;
 use crate::account::aws::doctor::{Check, Finding, checks};
 
 fn looked_at(tape: &Tape) -> Vec<Check> {
-    let account = tape.account();
+    looked_at_with(tape, &[])
+}
+
+fn looked_at_with(tape: &Tape, variables: &[(&'static str, &'static str)]) -> Vec<Check> {
+    let clock = tape::Clock { variables: variables.iter().copied().collect(), ..tape::Clock::default() };
+    let account = tape.account_in(AccountConfig::new("prod", ACCOUNT, "eu-west-1"), clock);
     let config = AccountConfig::new("prod", ACCOUNT, "eu-west-1");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(checks(&config, &account.connection))
@@ -75,4 +80,19 @@ fn what_cannot_be_reached_is_told_from_what_refuses() {
     tape.on("GetCallerIdentity", [identity("999999999999")]);
     let (_, detail) = found(&looked_at(&tape), "identity");
     assert!(detail.contains("999999999999") && detail.contains(ACCOUNT), "{detail}");
+}
+
+#[test]
+fn credentials_that_end_soon_are_told() {
+    let tape = Tape::new();
+    tape.on(LEVER, [lever("disengaged")]);
+    for (end, finding, word) in [
+        ("2026-03-02T09:30:00Z", Finding::NotWell, "get fresh ones"),
+        ("2026-03-02T12:00:00Z", Finding::Well, "in 3h"),
+        ("whenever", Finding::CannotTell, "15 minutes"),
+    ] {
+        let variables = [("AWS_SESSION_TOKEN", "t"), ("AWS_CREDENTIAL_EXPIRATION", end)];
+        let (is, detail) = found(&looked_at_with(&tape, &variables), "credentials");
+        assert!(is == finding && detail.contains(word), "{end}: {is:?} {detail}");
+    }
 }

@@ -56,3 +56,21 @@ fn credentials_that_are_not_accepted_are_told_from_permissions() {
         assert!(message.contains("fresh credentials") && !message.contains("Effect"), "{message}");
     }
 }
+
+#[test]
+fn how_long_credentials_last_is_known_or_not() {
+    use crate::account::Lasts;
+    let lasts = |variables: &[(&'static str, &'static str)]| {
+        let clock = tape::Clock { variables: variables.iter().copied().collect(), ..tape::Clock::default() };
+        let account = Tape::new().account_in(AccountConfig::new("prod", ACCOUNT, "eu-west-1"), clock);
+        match account.ask(Call::Identify { account: AccountName("prod".into()) }) {
+            Ok(Reply::Identity(who)) => who.lasts,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(lasts(&[]), Lasts::On);
+    assert_eq!(lasts(&[("AWS_SESSION_TOKEN", "t")]), Lasts::CannotTell);
+    let end = ("AWS_CREDENTIAL_EXPIRATION", "2026-03-02T10:00:00Z");
+    assert_eq!(lasts(&[("AWS_SESSION_TOKEN", "t"), end]), Lasts::Until(end.1.parse().unwrap()));
+    assert_eq!(lasts(&[("AWS_SESSION_TOKEN", "t"), ("AWS_CREDENTIAL_EXPIRATION", "soon")]), Lasts::CannotTell);
+}

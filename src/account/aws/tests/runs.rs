@@ -228,3 +228,36 @@ fn throttling_and_failures_after_the_write_leave_nothing_behind() {
         assert!(state.seen.iter().any(|seen| seen.operation == PUT), "{misfortune}");
     }
 }
+
+/// Somebody reserved what the throttle let go: the restore finds no head-room for two minutes.
+#[test]
+fn a_restore_without_head_room_is_tried_until_there_is_some() {
+    let clock = Arc::new(Moments::default());
+    let service = Service::new(&clock, ["pay".to_owned()]);
+    service.state.lock().unwrap().functions.insert("pay".into(), Some(50));
+    let refused_since = Mutex::new(None);
+    let clock_too = clock.clone();
+    let puts = Mutex::new(0);
+    service.state.lock().unwrap().mishap = Some(Box::new(move |_, operation| {
+        if operation != PUT {
+            return None;
+        }
+        *puts.lock().unwrap() += 1;
+        // The first one is the throttle itself.
+        let now = clock_too.now();
+        let since = *refused_since.lock().unwrap().get_or_insert(now);
+        let message = "decreases account's UnreservedConcurrentExecution below its minimum value of [100]";
+        let refused = *puts.lock().unwrap() > 1 && now.since(since) < Span::from_mins(9);
+        refused.then(|| (false, error(PUT, 400, "InvalidParameterValueException", message)))
+    }));
+    let text = experiment(
+        "  worker: { function: pay }",
+        "  - inject: { lambda.throttle: { target: worker, concurrency: 0 } }\n    for: 6m",
+        "",
+    );
+    let run = run(&project(&[("prod", "eu-west-1")], ""), &service, &clock, &text);
+    run.nothing_is_left();
+    assert_eq!(service.state.lock().unwrap().functions["pay"], Some(50));
+    let puts = service.seen().iter().filter(|seen| seen.operation == PUT).count();
+    assert!(puts > 3, "{puts}");
+}

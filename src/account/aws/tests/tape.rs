@@ -28,9 +28,10 @@ pub const ACCOUNT: &str = "111122223333";
 /// A clock that only those move who wait.
 #[derive(Debug, Default)]
 pub struct Clock {
-    micros: AtomicI64,
+    pub micros: AtomicI64,
     /// So much more passes at the next wait.
     pub jump: AtomicI64,
+    pub variables: BTreeMap<&'static str, &'static str>,
 }
 
 impl Env for Clock {
@@ -47,8 +48,8 @@ impl Env for Clock {
     fn entropy(&self) -> u64 {
         0
     }
-    fn var(&self, _: &str) -> Option<String> {
-        None
+    fn var(&self, name: &str) -> Option<String> {
+        self.variables.get(name).map(|value| (*value).to_owned())
     }
     fn who(&self) -> String {
         "tester@here".into()
@@ -226,8 +227,13 @@ impl Tape {
 
     /// The same, configured otherwise.
     pub fn account_of(&self, config: AccountConfig) -> Recorded {
+        self.account_in(config, Clock::default())
+    }
+
+    /// The same, in another environment.
+    pub fn account_in(&self, config: AccountConfig, clock: Clock) -> Recorded {
         use aws_smithy_runtime_api::shared::IntoShared as _;
-        let clock = Arc::new(Clock::default());
+        let clock = Arc::new(clock);
         let awake = Arc::new(Awake::new(clock.clone()));
         let connection =
             Connection::new(config, clock.clone(), awake, Arc::new(clock.clone()), Some(self.clone().into_shared()));
