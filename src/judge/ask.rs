@@ -33,8 +33,6 @@ pub enum Ask {
     ShareAtMost(f64),
     /// At least this share of all requests.
     ShareAtLeast(f64),
-    /// A quantity that is at most `limit` on the average; values above `cap` count as `cap`.
-    MeanAtMost { limit: f64, cap: f64 },
     /// The share of the requests that fail is at most so many times that of a control, window by window.
     TimesControl { ratio: f64 },
     /// A level, a count or a rate on one side of a limit in all windows but a tolerated share of them.
@@ -51,7 +49,6 @@ impl Ask {
             Ask::TimesControl { ratio } => return reading.arms()?.badness(*ratio),
             Ask::ShareAtMost(_) => value?,
             Ask::ShareAtLeast(_) => 1.0 - value?,
-            Ask::MeanAtMost { cap, .. } => value? / cap,
             Ask::Level { bound, .. } => f64::from(u8::from(!bound.holds(value?))),
             Ask::Fresh { .. } => f64::from(u8::from(value.is_none())),
         };
@@ -63,7 +60,6 @@ impl Ask {
         match self {
             Ask::ShareAtMost(share) => *share,
             Ask::ShareAtLeast(share) => 1.0 - share,
-            Ask::MeanAtMost { limit, cap } => limit / cap,
             Ask::TimesControl { ratio } => ratio / (1.0 + ratio),
             Ask::Level { tolerated, .. } | Ask::Fresh { tolerated } => *tolerated,
         }
@@ -129,8 +125,6 @@ mod tests {
             (Ask::ShareAtMost(0.01), Some(0.2), Some(0.2), 0.01),
             (Ask::ShareAtMost(0.01), None, None, 0.01),
             (Ask::ShareAtLeast(0.99), Some(0.8), Some(0.2), 0.01),
-            (Ask::MeanAtMost { limit: 2.0, cap: 10.0 }, Some(1.0), Some(0.1), 0.2),
-            (Ask::MeanAtMost { limit: 2.0, cap: 10.0 }, Some(99.0), Some(1.0), 0.2),
             (level, Some(4999.0), Some(0.0), 0.05),
             (level, Some(5000.0), Some(1.0), 0.05),
             (level, None, None, 0.05),
@@ -155,7 +149,6 @@ mod tests {
                 Ask::ShareAtMost(limit),
                 Ask::ShareAtLeast(limit),
                 Ask::TimesControl { ratio: 10.0 * limit },
-                Ask::MeanAtMost { limit, cap: 1.0 },
                 Ask::Level { bound: Bound::Above(limit), tolerated: limit },
                 Ask::Fresh { tolerated: limit },
             ] {

@@ -6,7 +6,7 @@
 //! Reading order: [`ask`] turns each kind of bound into how bad a window was; [`betting`] turns that into evidence;
 //! [`weighing`] decides, and [`judgement`] says what was decided and how sure that is. Beside it stand the bounds that
 //! need no chance ([`invariant`], [`detection`], [`budget`], [`guard`]), those that compare ([`baseline`], [`control`]),
-//! and what a verdict says of itself ([`power`], [`effect`], [`interval`]).
+//! and what a verdict says of itself ([`power`], [`effect`]).
 
 pub mod ask;
 pub mod baseline;
@@ -17,7 +17,6 @@ pub mod criterion;
 pub mod detection;
 pub mod effect;
 pub mod guard;
-pub mod interval;
 pub mod invariant;
 pub mod judgement;
 pub mod power;

@@ -19,22 +19,20 @@ pub struct Watermark {
     /// Start of the next window to close.
     next: Time,
     waiting: BTreeMap<Time, (Option<f64>, Option<u64>)>,
-    too_late: u32,
 }
 
 impl Watermark {
     /// Windows of length `every` from `first` on, each closed so long after its end at the latest.
     pub fn from(first: Time, every: Span, patience: Span) -> Watermark {
         let every = every.max(Span::from_micros(1));
-        Watermark { every, patience, next: first, waiting: BTreeMap::new(), too_late: 0 }
+        Watermark { every, patience, next: first, waiting: BTreeMap::new() }
     }
 
     /// Takes in what was measured of the window that starts at `from`, `None` where it is sure that there is nothing. Of
-    /// two samples of one window the first counts. A sample of no window of this signal is dropped.
+    /// two samples of one window the first counts. A sample of no window of this signal is dropped, and so is one whose
+    /// window has closed.
     pub fn arrives(&mut self, from: Time, value: Option<f64>, of: Option<u64>) {
-        if from < self.next {
-            self.too_late = self.too_late.saturating_add(1);
-        } else if from.since(self.next).micros() % self.every.micros() == 0 {
+        if from >= self.next && from.since(self.next).micros() % self.every.micros() == 0 {
             self.waiting.entry(from).or_insert((value, of));
         }
     }
@@ -61,11 +59,6 @@ impl Watermark {
     /// When the next window closes at the latest.
     pub fn closes_at(&self) -> Time {
         self.next + self.every + self.patience
-    }
-
-    /// How many samples came after their window had closed. They count for nothing.
-    pub fn too_late(&self) -> u32 {
-        self.too_late
     }
 }
 
@@ -94,7 +87,7 @@ mod tests {
         assert_eq!(watermark.close(minute(4) - Span::from_micros(1)), []);
         assert_eq!(values(watermark.close(minute(4))), [None, Some(0.2)]);
         watermark.arrives(minute(0), Some(0.1), None);
-        assert_eq!((watermark.too_late(), watermark.next()), (1, minute(2)));
+        assert_eq!((watermark.close(minute(4)), watermark.next()), (Vec::new(), minute(2)));
         watermark.arrives(minute(2), Some(0.4), None);
         watermark.arrives(minute(3), None, None);
         assert_eq!(values(watermark.close(minute(4))), [Some(0.4), None]);
