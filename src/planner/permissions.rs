@@ -39,6 +39,14 @@ pub fn of(plan: &Plan, survey: &Survey<'_>, rules: &Rules) -> Vec<Permission> {
             _ => {}
         }
     }
+    for (resource, there) in &survey.named {
+        // A stack says what its names mean; without one every kind is asked that a name could be of.
+        let asks_every_kind =
+            !matches!(rules.accounts.get(&resource.account), Some(AccountSpec::Aws(aws)) if aws.stack.is_some());
+        if *there || asks_every_kind {
+            needs.find(resource);
+        }
+    }
     needs.all.into_iter().collect()
 }
 
@@ -54,8 +62,43 @@ impl Needs<'_, '_> {
     }
 
     fn add(&mut self, purpose: Purpose, action: &str, resource: &Resource) {
-        let arn = self.survey.arn(resource).unwrap_or("*").to_owned();
+        let arn = self.arn(resource);
         self.insert(purpose, action, arn);
+    }
+
+    /// The ARN of a resource; of one that was found and not described, the usual one.
+    fn arn(&self, resource: &Resource) -> String {
+        if let Some(arn) = self.survey.arn(resource) {
+            return arn.to_owned();
+        }
+        let (account, name) = (&resource.account, &resource.name);
+        match resource.kind {
+            ResourceKind::Function => self.arn_in(account, "lambda", &format!("function:{name}")),
+            ResourceKind::Queue => self.arn_in(account, "sqs", name),
+            ResourceKind::Alarm => self.arn_in(account, "cloudwatch", &format!("alarm:{name}")),
+            _ => "*".to_owned(),
+        }
+    }
+
+    /// Finding by name what is not described.
+    fn find(&mut self, resource: &Resource) {
+        if self.survey.arn(resource).is_some() {
+            return;
+        }
+        let actions: &[&str] = match resource.kind {
+            ResourceKind::Function => &["lambda:GetFunction"],
+            ResourceKind::Queue => &["sqs:GetQueueUrl"],
+            ResourceKind::Role => &["iam:ListRolePolicies"],
+            ResourceKind::Parameter => &["ssm:GetParameter"],
+            ResourceKind::Table | ResourceKind::Topic | ResourceKind::Api => {
+                &["tag:GetResources", "cloudwatch:ListMetrics"]
+            }
+            ResourceKind::Alarm => &["cloudwatch:DescribeAlarms"],
+            ResourceKind::Probe => &[],
+        };
+        for action in actions {
+            self.add(Purpose::Look, action, resource);
+        }
     }
 
     /// Finding and describing: what was seen, and what the service lists only as a whole. Asking who one is needs nothing

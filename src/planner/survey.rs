@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::account::target::SelectBy;
 use crate::account::{
     Account, AccountName, Action, Call, CallError, Description, Identity, Observed, Outcome, Permitted, Reply,
     Resource, Selector, Setting, ask,
@@ -21,6 +22,8 @@ pub struct Survey<'a> {
     pub identities: BTreeMap<AccountName, Identity>,
     /// How resources were looked up.
     pub resolved: Vec<(AccountName, Selector)>,
+    /// What was looked for by name, and whether it is there.
+    pub named: BTreeMap<Resource, bool>,
     absent: BTreeSet<Resource>,
 }
 
@@ -32,6 +35,7 @@ impl<'a> Survey<'a> {
             seen: Seen::default(),
             identities: BTreeMap::new(),
             resolved: Vec::new(),
+            named: BTreeMap::new(),
             absent: BTreeSet::new(),
         }
     }
@@ -109,7 +113,15 @@ impl<'a> Survey<'a> {
     pub fn resolve(&mut self, account: &AccountName, selector: &Selector) -> Result<Vec<Resource>, Refusal> {
         self.resolved.push((account.clone(), selector.clone()));
         match self.look(&Call::Resolve { account: account.clone(), selector: selector.clone() }) {
-            Ok(Reply::Resources(resources)) => Ok(resources),
+            Ok(Reply::Resources(resources)) => {
+                if let SelectBy::Name(name) = &selector.by {
+                    self.named.extend(resources.iter().map(|found| (found.clone(), true)));
+                    if resources.is_empty() && !name.starts_with("arn:") {
+                        self.named.insert(Resource::new(account, selector.kind, name), false);
+                    }
+                }
+                Ok(resources)
+            }
             other => Err(Refusal::new(
                 format!("{selector} cannot be looked up: {}", said(other)),
                 "check that squall may list it, and that the account's region is right",

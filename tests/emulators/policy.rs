@@ -1,5 +1,6 @@
 //! `squall policy` is enough, and each part of it is needed: somebody who may do nothing else runs the experiment.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use crate::account::{Account, until};
 use crate::emulator::ministack;
 use crate::picture::picture;
 use crate::shop::Shop;
-use crate::squall::Project;
+use crate::squall::{Project, shipped};
 
 /// A user who may do what a policy says, and nothing else.
 struct User<'a> {
@@ -149,6 +150,28 @@ fn the_policy_of_a_lost_permission_is_enough() {
 #[test]
 fn the_policy_of_poison_is_enough() {
     is_enough(POISON, "60s", "swept");
+}
+
+/// The shipped experiments speak of resources that are no targets, and take hypotheses from other files.
+#[test]
+fn the_policies_of_what_is_shipped_are_enough_to_plan_it() {
+    let account = Account::new(ministack());
+    let _shop = Shop::deploy(&account);
+    let project = Project::new(&account);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = |folder: &str| -> Vec<String> {
+        let entries = std::fs::read_dir(root.join(folder)).unwrap();
+        entries.map(|entry| format!("{folder}/{}", entry.unwrap().file_name().display())).collect()
+    };
+    for file in [files("hypotheses"), files("experiments")].concat() {
+        project.write(&file, &shipped(&file));
+    }
+    let user = User::new(&project, &account);
+    for file in files("experiments") {
+        user.may(&policy(&project, &file));
+        let (code, said) = user.ended(&["plan", &file]);
+        assert_eq!(code, 0, "{file}: {said}");
+    }
 }
 
 /// Every action of a policy, with the number of its statement.
