@@ -84,7 +84,8 @@ pub fn localemu() -> &'static Emulator {
                 ("SQS_CLOUDWATCH_METRICS_REPORT_INTERVAL", "5"),
                 ("SKIP_SSL_CERT_DOWNLOAD", "1"),
             ]);
-            command.env("LOCALEMU_VOLUME_DIR", own.join("volume")).env("TMPDIR", own);
+            // Or else it thinks that some machines are its own container, and writes to /var/lib.
+            command.env("OVERRIDE_IN_DOCKER", "0").env("FILESYSTEM_ROOT", own.join("root")).env("TMPDIR", own);
         })
     })
 }

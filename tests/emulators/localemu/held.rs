@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value as Json;
+use squall::env::{Env as _, RealEnv};
 use squall::units::{Span, Time};
 
-use super::traffic::beside;
+use super::traffic::{beside, minute};
 use crate::account::{Account, until};
 use crate::emulator::localemu;
 use crate::picture::picture;
@@ -40,6 +41,7 @@ fn a_throttle_that_a_queue_bears_is_held() {
         sent.insert(order.into(), at);
     };
     let (told, _) = beside(&stack, Time::EPOCH, note, || {
+        wait_for_a_minute_with_data(&stack);
         let mut run = project.run(&file);
         let (status, err) = run.rest();
         assert_eq!(status.code(), Some(0), "{}\n{err}", run.story());
@@ -62,6 +64,20 @@ fn a_throttle_that_a_queue_bears_is_held() {
     assert!(early.len() > 10 && early.iter().all(|receives| *receives == 1), "{early:?}");
     assert!(throttled.iter().filter(|receives| **receives > 1).count() > 10, "{throttled:?}");
     assert_eq!(picture(&account), before);
+}
+
+/// The fault's evidence is compared with the last whole minute before the end of the baseline, so there must be something in
+/// it: an invocation now, and the baseline ends early in the next minute.
+fn wait_for_a_minute_with_data(stack: &Shop<'_>) {
+    let now = RealEnv.now();
+    let within = now.since(minute(now));
+    let (early, late) = (Span::from_secs(10), Span::from_secs(40));
+    if !(early..late).contains(&within) {
+        let next = if within < early { minute(now) } else { minute(now) + Span::from_mins(1) };
+        RealEnv.sleep((next + early).since(now));
+    }
+    let nothing = stack.invoke("Worker", &serde_json::json!({ "Records": [] }));
+    assert_eq!(nothing.http, 200, "{nothing:?}");
 }
 
 /// How often each order was received, once so many of them are done.

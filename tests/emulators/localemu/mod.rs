@@ -18,7 +18,12 @@ fn the_contract_holds() {
     contract::check(localemu(), contract::LOCALEMU);
 }
 
-/// The stack of `stack.yaml`, under the name that a project knows.
+/// The stack of `stack.yaml`, under the name that a project has for its own.
 fn deploy(account: &Account) -> Shop<'_> {
-    Shop::deploy_template::<&str>(account, "shop", &include_str!("stack.yaml").replace("{here}", &account.url), &[])
+    Shop::deploy_template::<&str>(
+        account,
+        &account.stack(),
+        &include_str!("stack.yaml").replace("{here}", &account.url),
+        &[],
+    )
 }
