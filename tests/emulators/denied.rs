@@ -37,9 +37,9 @@ fn decoded(document: &str) -> String {
 fn the_worker_is_denied_and_may_again_afterwards() {
     let account = Account::new(ministack());
     let shop = Shop::deploy(&account);
-    shop.come_back_after("OrdersQueue", 8);
+    shop.come_back_after("OrdersQueue", 15);
     let project = Project::new(&account);
-    let file = shipped_in(&project, "payment-worker-loses-permission", "20s");
+    let file = shipped_in(&project, "payment-worker-loses-permission", "40s");
     let before = picture(&account);
     Day::with(&shop, |day| {
         let mut run = project.run(&file);
@@ -66,9 +66,9 @@ fn the_worker_is_denied_and_may_again_afterwards() {
 fn the_permission_comes_back_by_itself_when_squall_is_dead() {
     let account = Account::new(ministack());
     let shop = Shop::deploy(&account);
-    shop.come_back_after("OrdersQueue", 8);
+    shop.come_back_after("OrdersQueue", 15);
     let project = Project::new(&account);
-    let file = shipped_in(&project, "payment-worker-loses-permission", "20s");
+    let file = shipped_in(&project, "payment-worker-loses-permission", "40s");
     let before = picture(&account);
     Day::off(&shop);
     let mut run = project.run(&file);

@@ -51,7 +51,7 @@ fn the_concurrency() {
         let put = shop.account.lambda.put_function_concurrency().function_name(shop.name("PaymentWorker"));
         shop.account.wait(put.reserved_concurrent_executions(7).send()).unwrap();
     };
-    somebody_else_changes("payment-worker-throttled", "10s", reserve, "PaymentWorker");
+    somebody_else_changes("payment-worker-throttled", "20s", reserve, "PaymentWorker");
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn the_policy() {
         let put = iam.put_role_policy().role_name(&role).policy_name(policy).policy_document(document);
         shop.account.wait(put.send()).unwrap();
     };
-    somebody_else_changes("payment-worker-loses-permission", "10s", rewrite, "policy squall-");
+    somebody_else_changes("payment-worker-loses-permission", "20s", rewrite, "policy squall-");
 }
 
 #[test]
@@ -75,5 +75,5 @@ fn the_parameter() {
         let flags = r#"{"latency": {"enabled": true, "percentage": 1, "min_latency": 5, "max_latency": 6}}"#;
         shop.account.wait(put.overwrite(true).value(flags).send()).unwrap();
     };
-    somebody_else_changes("order-function-slow", "10s", write, "order-function/faults");
+    somebody_else_changes("order-function-slow", "20s", write, "order-function/faults");
 }

@@ -3,6 +3,9 @@
 //! MiniStack's count of throttles is wrong, and Lambda's real one comes two minutes late: these runs are over before
 //! anything could show the effect, and none of them may pass.
 
+use squall::env::{Env as _, RealEnv};
+use squall::units::Time;
+
 use crate::account::Account;
 use crate::day::Day;
 use crate::emulator::ministack;
@@ -16,7 +19,7 @@ fn shoppers_get_429_while_the_order_function_is_throttled() {
     let account = Account::new(ministack());
     let shop = Shop::deploy(&account);
     let project = Project::new(&account);
-    let file = shipped_in(&project, "order-function-throttled", "20s");
+    let file = shipped_in(&project, "order-function-throttled", "30s");
     let before = picture(&account);
     Day::with(&shop, |day| {
         let from = day.now();
@@ -25,7 +28,11 @@ fn shoppers_get_429_while_the_order_function_is_throttled() {
         let ordinary = day.since(from);
         assert!(ordinary.iter().all(|order| order.status == Some(202)), "{ordinary:?}");
         run.until("changed");
-        for order in day.wait_for(5) {
+        let from = day.now();
+        run.until("restoring");
+        let refused = day.since(from);
+        assert!(refused.len() >= 5, "{refused:?}");
+        for order in refused {
             assert_eq!((order.http, order.error.as_deref()), (429, Some("TooManyRequestsException")), "{order:?}");
         }
         run.until("settled");
@@ -43,7 +50,7 @@ fn orders_wait_while_the_payment_worker_is_throttled_and_are_paid_afterwards() {
     let account = Account::new(ministack());
     let shop = Shop::deploy(&account);
     let project = Project::new(&account);
-    let file = shipped_in(&project, "payment-worker-throttled", "20s");
+    let file = shipped_in(&project, "payment-worker-throttled", "40s");
     let before = picture(&account);
     Day::with(&shop, |day| {
         let mut run = project.run(&file);
@@ -57,6 +64,9 @@ fn orders_wait_while_the_payment_worker_is_throttled_and_are_paid_afterwards() {
         let paid = |order: &&crate::shop::Ordered| order.order.as_ref().is_some_and(|order| told.contains(order));
         assert_eq!(waiting.iter().filter(paid).count(), 0, "nothing is paid");
         assert!(shop.counts("OrdersQueue").iter().sum::<u64>() >= 8, "the queue holds them");
+        let looked = RealEnv.now();
+        let restored: Time = run.until("restoring").line["at"].as_str().unwrap().parse().unwrap();
+        assert!(looked < restored, "this machine is too slow to look while the fault is in");
         run.until("settled");
         day.everybody_is_told();
         let (status, err) = run.interrupt();

@@ -27,7 +27,7 @@ fn shoppers_wait_longer_for_the_shops_own_wrapper() {
     let shop = Shop::deploy(&account);
     shop.set_variables("OrderFunction", &[("FAILURE_CACHE_TTL", "1")]);
     let project = Project::new(&account);
-    let file = shipped_in(&project, "order-function-slow", "20s");
+    let file = shipped_in(&project, "order-function-slow", "30s");
     let before = picture(&account);
     Day::with(&shop, |day| {
         let mut run = project.run(&file);
@@ -99,7 +99,7 @@ fn shoppers_wait_longer_for_failure_lambda_0x() {
     let account = Account::new(ministack());
     let shop = wrapped_by_0x(&account);
     let project = Project::new(&account);
-    let file = shipped_in(&project, "order-function-slow", "20s");
+    let file = shipped_in(&project, "order-function-slow", "30s");
     let before = picture(&account);
     Day::with(&shop, |day| {
         let mut run = project.run(&file);

@@ -156,3 +156,14 @@ pub fn throttle() -> Plan {
     write_marks(&mut plan, "tester@here");
     plan
 }
+
+/// Up to three messages that nobody can read, and nothing else.
+pub fn poisoning() -> Plan {
+    let mut plan = plan(0, start());
+    let (orders, dead) = (resource(ResourceKind::Queue, "orders"), resource(ResourceKind::Queue, "orders-dlq"));
+    let marks = [&orders, &dead].map(|queue| Setting::Mark { resource: queue.clone() });
+    plan.changes = (1..).map(ChangeId).zip(marks.map(|mark| change(mark, Value::Unset, Value::Unset))).collect();
+    plan.steps = vec![poison(&orders, &dead, &mut Pcg64::seed_from_u64(0))];
+    write_marks(&mut plan, "tester@here");
+    plan
+}

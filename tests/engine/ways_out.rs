@@ -6,9 +6,12 @@ use std::rc::Rc;
 
 use squall::account::sandbox::weather::{ThirdParty, Weather, When};
 use squall::account::sandbox::{World, shop_like};
-use squall::account::{Account, Call, CallId, Outcome, Setting, Value, Write};
+use squall::account::{
+    Account, AccountName, Call, CallId, Message, Outcome, Resource, ResourceKind, RunMarker, Setting, Value, Write,
+};
 use squall::env::{Env, FixedEnv, Interrupt, Interrupts};
 use squall::plan::Plan;
+use squall::run::RunId;
 use squall::run::driver::{Driver, Ending, NotBegun, Surroundings};
 use squall::run::event::{Event, Phase, Recorded, Stop};
 use squall::run::state::State;
@@ -208,6 +211,27 @@ fn a_marked_resource_is_refused_and_its_run_named() {
     assert_eq!(ran.picture, before, "the other run's mark stays, and nothing stacks");
     let recovers = |event: &Recorded| matches!(event.event, Event::Entered { phase: Phase::Recovery });
     assert!(!ran.events.iter().any(recovers), "no fault went in, so there is nothing to recover from");
+}
+
+/// A receive shows ten messages at the most, and may show the same ten again and again.
+#[test]
+fn dead_letters_behind_those_of_others_are_swept_too() {
+    let mut account = world();
+    let queue = Resource::new(&AccountName::sandbox(), ResourceKind::Queue, "orders-dlq");
+    for number in 1..=15 {
+        let marker = RunMarker { run: RunId("run-other".into()), number };
+        let messages = vec![Message { marker, body: "theirs".into(), group: None }];
+        squall::account::ask(&mut account, Call::Send { queue: queue.clone(), messages }).expect("sent");
+    }
+    let ran = run(family::poisoning(), account);
+    let accounted = ran.events.iter().find_map(|recorded| match &recorded.event {
+        Event::Accounted { account, .. } => Some(account.clone()),
+        _ => None,
+    });
+    let accounted = accounted.expect("accounted for");
+    assert!(accounted.accepted > 0);
+    assert_eq!((accounted.swept, &accounted.consumed, accounted.foreign), (accounted.accepted, &Vec::new(), 15));
+    assert_eq!(ran.left(), Vec::<String>::new());
 }
 
 #[test]

@@ -60,7 +60,7 @@ impl Poison {
                    responses shows no errors, so let the fault last until its messages can have been given up.",
         undo: "A message cannot be unsent. squall never receives from the source queue; it waits until each message must \
                have reached the dead-letter queue (maxReceiveCount x visibility timeout, and two minutes), then sweeps \
-               that one: what carries this run's id is deleted, everything else is made visible again at once, and after \
+               that one: what carries this run's id is deleted, everything else is made visible again when all was seen, and after \
                100 messages of others it stops. The report says how many were swept, left, and not found.",
         alone: "The messages that were sent go to the dead-letter queue as any other that fails, and stay there.",
         actions_do: &["sqs:SendMessage"],

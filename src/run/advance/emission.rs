@@ -31,7 +31,14 @@ pub(in crate::run) struct Sweep {
     /// Received, and not yet deleted or released.
     pending: Vec<Received>,
     foreign: BTreeSet<String>,
-    /// Looks in a row that found nothing.
+    /// A look goes on: it ends when nothing visible is left. A look that stopped at the first messages would find the same
+    /// ones again, and never what lies behind them.
+    looking: bool,
+    /// Whether this look found a message of ours.
+    found: bool,
+    /// Others' messages, hidden until this look is over.
+    held: Vec<Handle>,
+    /// Looks in a row that found nothing of ours.
     empty: u32,
     /// Until then a look without an answer may still land and hide messages.
     doubt: Time,
@@ -131,6 +138,11 @@ impl Machine {
         if let Some(received) = sweep.pending.pop() {
             return self.decide_about(step, dead_letter, received);
         }
+        if !sweep.looking
+            && let Some(handle) = sweep.held.pop()
+        {
+            return self.release(step, dead_letter.clone(), handle);
+        }
         let due = sweep.not_before;
         if now < due {
             return self.wake_by(due);
@@ -138,11 +150,17 @@ impl Machine {
         if !sweep.inspected {
             return self.call(Asked::Inspect(step), Call::Describe { resource: dead_letter.clone() }, Need::Nothing);
         }
-        if let Some((whole, why)) = self.sweep_ends(step, emission) {
-            return self.account_for(step, whole, &why);
+        let ends = self.sweep_ends(step, emission);
+        let Some(sweep) = self.sweeps.get_mut(step) else { return };
+        match ends {
+            Some(_) if !sweep.held.is_empty() => {
+                sweep.looking = false;
+                return self.advance_sweep(step);
+            }
+            Some((whole, why)) => return self.account_for(step, whole, &why),
+            None => {}
         }
-        let Some(sweep) = self.sweeps.get(step) else { return };
-        let counting = now >= sweep.doubt && (sweep.empty >= 1 || !sweep.counts.is_empty());
+        let counting = !sweep.looking && now >= sweep.doubt && (sweep.empty >= 1 || !sweep.counts.is_empty());
         match elsewhere(emission, dead_letter, sweep.counts.len()) {
             Some(query) if counting && self.late(step, emission) => {
                 let window = Window { from: now - Span::from_secs(1), to: now };
@@ -155,7 +173,7 @@ impl Machine {
         }
     }
 
-    /// A message of this run is deleted; anybody else's is made visible again at once.
+    /// A message of this run is deleted; anybody else's is kept aside, to be made visible again when the look is over.
     fn decide_about(&mut self, step: usize, dead_letter: &Resource, received: Received) {
         let queue = dead_letter.clone();
         match received.marker {
@@ -168,8 +186,9 @@ impl Machine {
             _ => {
                 if let Some(sweep) = self.sweeps.get_mut(step) {
                     sweep.foreign.insert(received.id);
+                    sweep.held.push(received.handle);
                 }
-                self.release(step, queue, received.handle);
+                self.advance_sweep(step);
             }
         }
     }
@@ -247,19 +266,19 @@ impl Machine {
         let Some(sweep) = self.sweeps.get_mut(step) else { return };
         match outcome {
             Ok(Reply::Received(messages)) if messages.is_empty() => {
-                sweep.empty += 1;
+                sweep.empty = if sweep.found { 0 } else { sweep.empty + 1 };
+                (sweep.looking, sweep.found) = (false, false);
                 sweep.not_before = (now + LOOK_AGAIN).max(sweep.doubt);
             }
             Ok(Reply::Received(messages)) => {
-                let ours = messages.iter().any(|m| m.marker.as_ref().is_some_and(|k| k.run == self.state.plan.run));
-                sweep.empty = if ours { 0 } else { sweep.empty + 1 };
-                if ours {
+                sweep.looking = true;
+                if messages.iter().any(|m| m.marker.as_ref().is_some_and(|k| k.run == self.state.plan.run)) {
+                    sweep.found = true;
                     sweep.counts.clear();
                 }
                 sweep.pending = messages;
                 sweep.pending.reverse();
-                // Others' messages come back at once; looking again at once would only find them again.
-                sweep.not_before = if ours { now } else { now + LOOK_AGAIN };
+                sweep.not_before = now;
             }
             Err(CallError::Throttled | CallError::Refused { .. }) => sweep.not_before = now + Span::from_secs(5),
             // Without an answer it may have hidden messages from the next looks: what was counted says nothing any more.
