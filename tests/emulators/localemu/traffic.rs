@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use squall::env::{Env as _, RealEnv};
 use squall::units::{Span, Time};
 
-use crate::shop::Shop;
+use crate::shop::{Ordered, Shop};
 
 /// A minute by its beginning.
 pub fn minute(time: Time) -> Time {
@@ -60,7 +60,7 @@ fn drive(stack: &Shop<'_>, from: Time, stop: &AtomicBool, mut each: impl FnMut(u
         let within = now.since(minute(now));
         if now >= from && (Span::from_secs(5)..Span::from_secs(50)).contains(&within) {
             let counts = minutes.entry(minute(now)).or_default();
-            let answer = stack.invoke("Front", &serde_json::json!({}));
+            let answer = ask(stack);
             match answer.http {
                 200 => counts.served += 1,
                 429 => counts.refused += 1,
@@ -76,4 +76,11 @@ fn drive(stack: &Shop<'_>, from: Time, stop: &AtomicBool, mut each: impl FnMut(u
         RealEnv.sleep(Span::from_secs(1));
     }
     minutes
+}
+
+/// Invokes the front; once more when the connection was too old to be used again.
+fn ask(stack: &Shop<'_>) -> Ordered {
+    let ask = || stack.invoke("Front", &serde_json::json!({}));
+    let first = ask();
+    if first.http == 0 { ask() } else { first }
 }
