@@ -6,6 +6,7 @@ use crate::account::{Description, Metric, Query, Resource, ResourceKind};
 use crate::faults::Refusal;
 use crate::plan::{Bound, LoadPlan, SignalPlan, StopPlan};
 use crate::spec::experiment::{Judged, Load};
+use crate::spec::project::AccountSpec;
 use crate::spec::sentence::{Sentence, Subject};
 use crate::units::{Rate, Span};
 
@@ -218,8 +219,15 @@ impl Draft<'_, '_> {
                 load.to, load.at_most
             ));
         }
-        let messages = self.targets.get(&load.to).and_then(|picked| picked.taken.first());
-        if messages.is_some_and(|target| target.kind == ResourceKind::Queue) {
+        let target = self.targets.get(&load.to).and_then(|picked| picked.taken.first());
+        let rules = target.and_then(|target| self.request.rules.accounts.get(&target.account));
+        if target.is_some_and(|target| target.kind == ResourceKind::Api) && matches!(rules, Some(AccountSpec::Aws(_))) {
+            doubts.push(format!(
+                "the load on {} asks for `GET /` of the api: without such a route it is answered 404 and reaches nothing",
+                load.to
+            ));
+        }
+        if target.is_some_and(|target| target.kind == ResourceKind::Queue) {
             doubts.push(format!(
                 "the load's messages to {} are the application's to handle: nothing sweeps them",
                 load.to

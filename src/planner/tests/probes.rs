@@ -119,3 +119,18 @@ fn a_condition_says_how_long_it_may_hold_before_the_run_stops() {
     value of checkout < 1 (acts within 10s: read directly)
     ");
 }
+
+#[test]
+fn load_on_an_api_of_aws_says_what_it_asks_for() {
+    let load = "load:\n  - { to: shop, rate: 1/s, at_most: 10000 }\n";
+    let text = file(THROTTLE).replace("targets:\n", "targets:\n  shop: { api: ShopApi }\n") + load;
+    let text = text.replace("payment-worker", "PaymentWorker").replace("queue: orders", "queue: OrdersQueue");
+    let text = text.replace("table: payments", "table: PaymentsTable");
+    let (project, _) = Loaded::<Project>::read(&Source::new("squall.yaml", PROJECT));
+    let says = |rules: &Rules| {
+        let plan = plan_under(&mut world(&shop()), &text, 7, rules).unwrap();
+        plan.warnings.iter().any(|warning| warning.contains("`GET /`"))
+    };
+    assert!(says(&Rules::of(&project.unwrap().value)));
+    assert!(!says(&Rules::of(&Project::default())));
+}
