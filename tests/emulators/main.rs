@@ -30,6 +30,7 @@ mod localemu;
 mod picture;
 mod poisoned;
 mod policy;
+mod probes;
 mod reached;
 mod shop;
 mod short;
