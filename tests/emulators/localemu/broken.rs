@@ -6,10 +6,10 @@ use rustix::process::Signal;
 use squall::env::{Env as _, RealEnv};
 use squall::units::{Span, Time};
 
+use super::settings;
 use super::traffic::{Minute, beside, minute};
 use crate::account::Account;
 use crate::emulator::localemu;
-use crate::picture::picture;
 use crate::squall::{Event, Project};
 
 /// What a signal must be for what the application saw.
@@ -60,7 +60,7 @@ fn a_throttle_breaks_what_lambda_counts() {
     let project = Project::new(&account);
     project.configure(|yaml| yaml + &PROBE.replace("FRONT", &stack.name("Front")));
     let file = project.write("experiments/front-throttled.yaml", &experiment());
-    let before = picture(&account);
+    let before = settings(&account);
     // The baseline is a whole minute, and its traffic too.
     let first = minute(RealEnv.now()) + Span::from_mins(1);
     let (told, minutes) = beside(
@@ -83,7 +83,7 @@ fn a_throttle_breaks_what_lambda_counts() {
     let verdict = &told.last().unwrap().what["verdict"];
     assert_eq!(verdict["finding"], "broken", "{verdict}");
     assert!(verdict["reasons"].to_string().contains("throttles of front stay at 0"), "{verdict}");
-    assert_eq!(picture(&account), before);
+    assert_eq!(settings(&account), before);
     assert_eq!(stack.invoke("Front", &serde_json::json!({})).http, 200, "it is served again");
 }
 

@@ -8,10 +8,10 @@ use serde_json::Value as Json;
 use squall::env::{Env as _, RealEnv};
 use squall::units::{Span, Time};
 
+use super::settings;
 use super::traffic::{beside, minute};
 use crate::account::{Account, until};
 use crate::emulator::localemu;
-use crate::picture::picture;
 use crate::shop::Shop;
 use crate::squall::Project;
 
@@ -35,7 +35,7 @@ fn a_throttle_that_a_queue_bears_is_held() {
     let stack = super::deploy(&account);
     let project = Project::new(&account);
     let file = project.write("experiments/worker-throttled.yaml", EXPERIMENT);
-    let before = picture(&account);
+    let before = settings(&account);
     let mut sent: BTreeMap<u64, Time> = BTreeMap::new();
     let note = |order: u32, at| {
         sent.insert(order.into(), at);
@@ -63,7 +63,7 @@ fn a_throttle_that_a_queue_bears_is_held() {
     let (early, throttled) = (of(&|at| at < begun - Span::from_secs(30)), of(&|at| at > begun && at < over));
     assert!(early.len() > 10 && early.iter().all(|receives| *receives == 1), "{early:?}");
     assert!(throttled.iter().filter(|receives| **receives > 1).count() > 10, "{throttled:?}");
-    assert_eq!(picture(&account), before);
+    assert_eq!(settings(&account), before);
 }
 
 /// The fault's evidence is compared with the last whole minute before the end of the baseline, so there must be something in
