@@ -328,13 +328,13 @@ fn not_broken(ask: &Ask, power: Power, must_catch: f64, evidence: &Evidence<'_>)
     let (windows, with_data) = (pairs().count(), sizes.len());
     if with_data == 0 {
         let beside = if matches!(ask, Ask::TimesControl { .. }) { ", or its control has none" } else { "" };
-        return (Finding::Unknown, format!("has no data in the {windows} windows with the faults in{beside}"));
+        return (Finding::Unknown, format!("has no data in the {windows} windows with the faults at work{beside}"));
     }
     let usual = sizes.iter().sum::<u64>() / with_data as u64;
     let count = |number: usize| format!("{number} {}", if number == 1 { "window" } else { "windows" });
     let seen = match ask.is_share() {
-        true => format!("{} with the faults in, of {} requests each", count(with_data), thousands(usual as f64)),
-        false => format!("{} with the faults in", count(with_data)),
+        true => format!("{} with the faults at work, of {} requests each", count(with_data), thousands(usual as f64)),
+        false => format!("{} with the faults at work", count(with_data)),
     };
     let worse = |to: f64| match ask {
         Ask::ShareAtLeast(_) => format!("a fall to {}", shown_share(ask, to)),
@@ -457,22 +457,22 @@ mod tests {
     fn held_says_what_would_have_been_caught() {
         let found = judge(Ask::ShareAtMost(0.01), 4, &[(0.0, 300); 5], &[(0.002, 300); 18], 10);
         assert_eq!(found.finding, Finding::Held);
-        insta::assert_snapshot!(found.why, @"held: a rise to 3 % would have been caught 95 times in 100 (10 windows with the faults in, of 300 requests each)");
+        insta::assert_snapshot!(found.why, @"held: a rise to 3 % would have been caught 95 times in 100 (10 windows with the faults at work, of 300 requests each)");
         let level = Ask::Level { bound: Bound::AtLeast(150.0), tolerated: 0.05 };
-        insta::assert_snapshot!(judge(level, 4, &[(300.0, 1); 5], &[(290.0, 1); 18], 10).why, @"held: a breach in 80 % of the windows would have been caught 95 times in 100 (10 windows with the faults in)");
-        insta::assert_snapshot!(judge(Ask::ShareAtLeast(0.99), 1, &[(1.0, 300); 5], &[(1.0, 300); 18], 10).why, @"held: a fall to 97 % would have been caught 95 times in 100 (10 windows with the faults in, of 300 requests each)");
+        insta::assert_snapshot!(judge(level, 4, &[(300.0, 1); 5], &[(290.0, 1); 18], 10).why, @"held: a breach in 80 % of the windows would have been caught 95 times in 100 (10 windows with the faults at work)");
+        insta::assert_snapshot!(judge(Ask::ShareAtLeast(0.99), 1, &[(1.0, 300); 5], &[(1.0, 300); 18], 10).why, @"held: a fall to 97 % would have been caught 95 times in 100 (10 windows with the faults at work, of 300 requests each)");
     }
 
     #[test]
     fn too_little_is_unknown_and_says_why() {
         let quiet = judge(Ask::ShareAtMost(0.01), 4, &[(0.0, 3); 5], &[(0.0, 3); 18], 5);
         assert_eq!(quiet.finding, Finding::Unknown);
-        insta::assert_snapshot!(quiet.why, @"was not seen to break, but too little was seen to call it held: in 5 windows with the faults in, of 3 requests each, only a rise to 50 % or worse would have been caught 95 times in 100, and a rise to 20 % has to be. More traffic or a longer fault would show more");
+        insta::assert_snapshot!(quiet.why, @"was not seen to break, but too little was seen to call it held: in 5 windows with the faults at work, of 3 requests each, only a rise to 50 % or worse would have been caught 95 times in 100, and a rise to 20 % has to be. More traffic or a longer fault would show more");
         let blind = judge(Ask::ShareAtMost(0.01), 4, &[(0.0, 3); 5], &[(f64::NAN, 0); 6], 5);
         assert_eq!(blind.finding, Finding::Unknown);
-        insta::assert_snapshot!(blind.why, @"has no data in the 5 windows with the faults in");
+        insta::assert_snapshot!(blind.why, @"has no data in the 5 windows with the faults at work");
         let short = judge(Ask::ShareAtMost(0.01), 4, &[(0.0, 300); 5], &[(0.0, 300); 2], 2);
-        insta::assert_snapshot!(short.why, @"was not seen to break, but too little was seen to call it held: in 2 windows with the faults in, of 300 requests each, only a rise to 60 % or worse would have been caught 95 times in 100, and a rise to 20 % has to be. More traffic or a longer fault would show more");
+        insta::assert_snapshot!(short.why, @"was not seen to break, but too little was seen to call it held: in 2 windows with the faults at work, of 300 requests each, only a rise to 60 % or worse would have been caught 95 times in 100, and a rise to 20 % has to be. More traffic or a longer fault would show more");
     }
 
     #[test]

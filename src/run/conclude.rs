@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(at(&[Some(1.0); 5], &[0.0; 5]), Verdict::held());
         let (some, none) = (Some(1.0), None);
         for (fault, recovery, why) in [
-            ([none; 5], 5, "has no data in the 5 windows with the faults in"),
+            ([none; 5], 5, "has no data in the 5 windows with the faults at work"),
             ([some, some, none, none, none], 5, "too little was seen to call it held"),
             ([some; 5], 2, "was not seen steady after the faults were gone"),
         ] {
