@@ -82,6 +82,20 @@ fn another_account_is_refused_before_anything_is_asked_of_it() {
     drop(shop);
 }
 
+/// Without its time-outs a call would wait for ever, and so would this test.
+#[test]
+fn a_server_that_stays_silent_is_given_up() {
+    let account = Account::new(ministack());
+    let project = project(&account);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    project.configure(|yaml| yaml.replace(&account.url, &url));
+    let doctor = project.ended(&["doctor", "--json"]).expect(3);
+    let rows = rows(&doctor);
+    let (finding, detail) = row(&rows, "reachability");
+    assert!(finding == "not_well" && detail.contains("timeout"), "{rows:?}");
+}
+
 /// Listens in front of an emulator, passes everything on, and notes the service that each signed request is for.
 fn listening_before(emulator: &str) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
