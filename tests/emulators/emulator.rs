@@ -66,7 +66,7 @@ pub fn moto() -> &'static Emulator {
     })
 }
 
-/// LocalEmu: functions that run, layers, true metrics, alarms on a timer; IAM is enforced. Needs root and Python 3.12.
+/// LocalEmu: functions that run, layers, true metrics, alarms on a timer; IAM is enforced. Needs root and Python 3.13.
 pub fn localemu() -> &'static Emulator {
     static LOCALEMU: OnceLock<Emulator> = OnceLock::new();
     LOCALEMU.get_or_init(|| {

@@ -18,9 +18,9 @@ environment() {
 
 # LocalEmu needs a newer Python than many machines have by default.
 new_python() {
-  for python in python3 python3.{12..15} "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.*/bin/python3; do
+  for python in python3 python3.{13..16} "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.*/bin/python3; do
     command -v "$python" >/dev/null || continue
-    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo "$python" && return
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 13))' 2>/dev/null && echo "$python" && return
   done
 }
 
@@ -29,7 +29,7 @@ if [ "${1:-}" = localemu ]; then
   [ "$(uname)" = Linux ] || no "it needs Linux: functions run in mount namespaces"
   unshare --mount true 2>/dev/null || no "it needs root: functions run in mount namespaces"
   python=$(new_python)
-  [ -n "$python" ] || no "it needs Python 3.12 or newer, and there is none"
+  [ -n "$python" ] || no "it needs Python 3.13 or newer, and there is none"
   environment localemu "$python"
   echo "ready"
   exit

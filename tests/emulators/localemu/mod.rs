@@ -1,6 +1,6 @@
 //! What only LocalEmu shows: true metrics of AWS/Lambda and AWS/SQS, alarms that fire and return, layers at `/opt`.
 //!
-//! `./test.sh` leaves these out where there is no Python 3.12 or no root, and says so. The runs take minutes, because
+//! `./test.sh` leaves these out where there is no Python 3.13 or no root, and says so. The runs take minutes, because
 //! AWS's metrics have periods of a minute and come two minutes late; they take them side by side.
 
 mod broken;

@@ -2,7 +2,7 @@
 
     GATEWAY_LISTEN=127.0.0.1:PORT python launch.py
 
-Needs Python 3.12 or newer, Linux, and root: a function has a mount namespace of its own.
+Needs Python 3.13 or newer (its CloudWatch asks for `warnings.deprecated`), Linux, and root: a function has a mount namespace of its own.
 """
 
 from twisted.internet import endpoints
