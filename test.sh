@@ -13,7 +13,7 @@ broken=() not_run=() localemu=
 
 # step NAME COMMAND...: runs it with its output in a log, and counts the tests in there.
 step() {
-  local name=$1 log="$logs/${1//[^a-z0-9]/-}.log" start=$SECONDS p f i
+  local name=$1 log="$logs/${1//[^a-zA-Z0-9]/-}.log" start=$SECONDS p f i
   shift
   "$@" >"$log" 2>&1 </dev/null
   local status=$?

@@ -6,22 +6,28 @@ use crate::day::SHOPPERS_ALARM;
 use crate::squall::{Project, shipped};
 
 /// Writes a shipped experiment into a project, with short times and otherwise the same, and the hypotheses beside it; gives
-/// back its file's name. Its fault stays in for so long; the baseline is followed by two minutes for late metrics anyhow.
+/// back its file's name. Each fault stays in for so long; the baseline is followed by two minutes for late metrics anyhow.
 pub fn shipped_in(project: &Project, name: &str, stays: &str) -> String {
     let file = format!("experiments/{name}.yaml");
     let original = shipped(&file);
     let mut text = original.clone();
     for (key, time) in [("baseline: ", "10s"), ("  for: ", stays), ("recovers_within: ", "20s")] {
-        let at = text.find(key).unwrap_or_else(|| panic!("{file} has no `{key}`")) + key.len();
-        let end = at + text[at..].find(|c: char| !c.is_ascii_alphanumeric()).unwrap();
-        text.replace_range(at..end, time);
+        assert!(text.contains(key), "{file} has no `{key}`");
+        text = timed(key).replace_all(&text, format!("${{1}}{time}")).into_owned();
     }
+    // A second fault comes while the first is in.
+    text = Regex::new("(  at: )[1-9][0-9]*[a-z]+").unwrap().replace_all(&text, "${1}10s").into_owned();
     let span = Regex::new(r"(?-u:\b)[0-9]+(ms|s|m|h)(?-u:\b)").unwrap();
     assert_eq!(span.replace_all(&text, "TIME"), span.replace_all(&original, "TIME"), "only times may differ");
     for (name, text) in hypotheses() {
         project.write(&format!("hypotheses/{name}.yaml"), &text);
     }
     project.write(&file, &text)
+}
+
+/// What a key says of a time.
+fn timed(key: &str) -> Regex {
+    Regex::new(&format!("({})[0-9a-z]+", regex::escape(key))).unwrap()
 }
 
 /// The shipped hypotheses, as far as MiniStack can measure them: counts of queues and states of alarms. It has no metrics

@@ -51,6 +51,33 @@ fn shoppers_wait_longer_for_the_shops_own_wrapper() {
     assert_eq!(picture(&account), before);
 }
 
+/// Two faults at a time: half of the shoppers wait, the payment worker has one place, and nobody loses an order.
+#[test]
+fn a_slow_day_costs_nobody_an_order() {
+    let account = Account::new(ministack());
+    let shop = Shop::deploy(&account);
+    shop.set_variables("OrderFunction", &[("FAILURE_CACHE_TTL", "1")]);
+    let project = Project::new(&account);
+    let file = shipped_in(&project, "a-slow-day", "40s");
+    let before = picture(&account);
+    Day::with(&shop, |day| {
+        let mut run = project.run(&file);
+        for _ in 0..2 {
+            run.until("step_begins");
+            run.until("changed");
+        }
+        let from = day.now();
+        run.until("restoring");
+        let slow = day.since(from);
+        assert!(slow.len() >= 3 && slow.iter().all(|order| order.status == Some(202)), "{slow:?}");
+        assert!(injections(&shop) > 0, "some of them waited");
+        day.everybody_is_told();
+        let (status, err) = run.interrupt();
+        assert_eq!(status.code(), Some(5), "{}\n{err}", run.story());
+    });
+    assert_eq!(picture(&account), before);
+}
+
 #[test]
 fn a_fifth_of_the_shoppers_gets_an_error() {
     let account = Account::new(ministack());
