@@ -2,8 +2,10 @@
 
 use regex::Regex;
 
-use crate::day::SHOPPERS_ALARM;
-use crate::squall::{Project, shipped};
+use crate::day::{Day, SHOPPERS_ALARM};
+use crate::picture::picture;
+use crate::shop::Shop;
+use crate::squall::{Project, Running, shipped};
 
 /// Writes a shipped experiment into a project, with short times and otherwise the same, and the hypotheses beside it; gives
 /// back its file's name. Each fault stays in for so long; the baseline is followed by two minutes for late metrics anyhow.
@@ -23,6 +25,21 @@ pub fn shipped_in(project: &Project, name: &str, stays: &str) -> String {
         project.write(&format!("hypotheses/{name}.yaml"), &text);
     }
     project.write(&file, &text)
+}
+
+/// An ordinary day in the shop with a run of a shipped experiment in it, until `seen` has seen enough of it and the run is
+/// interrupted. That early nothing can be known, so it ends unknown; and the account is as it was, to the byte.
+pub fn in_a_run_of(name: &str, stays: &str, shop: &Shop<'_>, seen: impl FnOnce(&Day<'_>, &mut Running)) {
+    let project = Project::new(shop.account);
+    let file = shipped_in(&project, name, stays);
+    let before = picture(shop.account);
+    Day::with(shop, |day| {
+        let mut run = project.run(&file);
+        seen(day, &mut run);
+        let (status, err) = run.interrupt();
+        assert_eq!(status.code(), Some(5), "{}\n{err}", run.story());
+    });
+    assert_eq!(picture(shop.account), before);
 }
 
 /// What a key says of a time.

@@ -3,12 +3,9 @@
 use std::time::Duration;
 
 use crate::account::{Account, pause};
-use crate::day::Day;
 use crate::emulator::ministack;
-use crate::picture::picture;
 use crate::shop::{Ordered, Shop};
-use crate::short::shipped_in;
-use crate::squall::Project;
+use crate::short::in_a_run_of;
 
 /// The fastest of some orders. A busy machine makes any of them slower, and none of them faster.
 fn fastest(orders: &[Ordered]) -> Duration {
@@ -26,11 +23,7 @@ fn shoppers_wait_longer_for_the_shops_own_wrapper() {
     let account = Account::new(ministack());
     let shop = Shop::deploy(&account);
     shop.set_variables("OrderFunction", &[("FAILURE_CACHE_TTL", "1")]);
-    let project = Project::new(&account);
-    let file = shipped_in(&project, "order-function-slow", "30s");
-    let before = picture(&account);
-    Day::with(&shop, |day| {
-        let mut run = project.run(&file);
+    in_a_run_of("order-function-slow", "30s", &shop, |day, run| {
         run.until("step_begins");
         assert_eq!(injections(&shop), 0);
         run.until("changed");
@@ -45,10 +38,7 @@ fn shoppers_wait_longer_for_the_shops_own_wrapper() {
         let before = injections(&shop);
         day.wait_for(5);
         assert_eq!(injections(&shop), before, "no order waits any more");
-        let (status, err) = run.interrupt();
-        assert_eq!(status.code(), Some(5), "{}\n{err}", run.story());
     });
-    assert_eq!(picture(&account), before);
 }
 
 /// Two faults at a time: half of the shoppers wait, the payment worker has one place, and nobody loses an order.
@@ -57,11 +47,7 @@ fn a_slow_day_costs_nobody_an_order() {
     let account = Account::new(ministack());
     let shop = Shop::deploy(&account);
     shop.set_variables("OrderFunction", &[("FAILURE_CACHE_TTL", "1")]);
-    let project = Project::new(&account);
-    let file = shipped_in(&project, "a-slow-day", "40s");
-    let before = picture(&account);
-    Day::with(&shop, |day| {
-        let mut run = project.run(&file);
+    in_a_run_of("a-slow-day", "40s", &shop, |day, run| {
         for _ in 0..2 {
             run.until("step_begins");
             run.until("changed");
@@ -72,10 +58,7 @@ fn a_slow_day_costs_nobody_an_order() {
         assert!(slow.len() >= 3 && slow.iter().all(|order| order.status == Some(202)), "{slow:?}");
         assert!(injections(&shop) > 0, "some of them waited");
         day.everybody_is_told();
-        let (status, err) = run.interrupt();
-        assert_eq!(status.code(), Some(5), "{}\n{err}", run.story());
     });
-    assert_eq!(picture(&account), before);
 }
 
 #[test]
@@ -83,11 +66,7 @@ fn a_fifth_of_the_shoppers_gets_an_error() {
     let account = Account::new(ministack());
     let shop = Shop::deploy(&account);
     shop.set_variables("OrderFunction", &[("FAILURE_CACHE_TTL", "1")]);
-    let project = Project::new(&account);
-    let file = shipped_in(&project, "order-function-fails", "40s");
-    let before = picture(&account);
-    Day::with(&shop, |day| {
-        let mut run = project.run(&file);
+    in_a_run_of("order-function-fails", "40s", &shop, |day, run| {
         run.until("step_begins");
         run.until("changed");
         let from = day.now();
@@ -100,11 +79,8 @@ fn a_fifth_of_the_shoppers_gets_an_error() {
         day.wait_for(3);
         let orders = day.wait_for(5);
         assert!(orders.iter().all(|order| order.status == Some(202)), "{orders:?}");
-        let (status, err) = run.interrupt();
-        assert_eq!(status.code(), Some(5), "{}\n{err}", run.story());
         day.everybody_is_told();
     });
-    assert_eq!(picture(&account), before);
 }
 
 /// Somebody's document of failure-lambda 0.x, with white space of their own and more in it than squall sets.
@@ -125,11 +101,7 @@ fn wrapped_by_0x(account: &Account) -> Shop<'_> {
 fn shoppers_wait_longer_for_failure_lambda_0x() {
     let account = Account::new(ministack());
     let shop = wrapped_by_0x(&account);
-    let project = Project::new(&account);
-    let file = shipped_in(&project, "order-function-slow", "30s");
-    let before = picture(&account);
-    Day::with(&shop, |day| {
-        let mut run = project.run(&file);
+    in_a_run_of("order-function-slow", "30s", &shop, |day, run| {
         run.until("step_begins");
         assert_eq!(injections(&shop), 0);
         run.until("changed");
@@ -144,21 +116,14 @@ fn shoppers_wait_longer_for_failure_lambda_0x() {
         let orders = day.wait_for(5);
         assert!(orders.iter().all(|order| order.status == Some(202)), "{orders:?}");
         assert_eq!(injections(&shop), before, "no order waits any more");
-        let (status, err) = run.interrupt();
-        assert_eq!(status.code(), Some(5), "{}\n{err}", run.story());
     });
-    assert_eq!(picture(&account), before, "the very bytes");
 }
 
 #[test]
 fn shoppers_get_errors_from_failure_lambda_0x() {
     let account = Account::new(ministack());
     let shop = wrapped_by_0x(&account);
-    let project = Project::new(&account);
-    let file = shipped_in(&project, "order-function-fails", "40s");
-    let before = picture(&account);
-    Day::with(&shop, |day| {
-        let mut run = project.run(&file);
+    in_a_run_of("order-function-fails", "40s", &shop, |day, run| {
         run.until("step_begins");
         run.until("changed");
         let from = day.now();
@@ -170,8 +135,5 @@ fn shoppers_get_errors_from_failure_lambda_0x() {
         day.wait_for(1);
         let orders = day.wait_for(5);
         assert!(orders.iter().all(|order| order.status == Some(202)), "{orders:?}");
-        let (status, err) = run.interrupt();
-        assert_eq!(status.code(), Some(5), "{}\n{err}", run.story());
     });
-    assert_eq!(picture(&account), before, "the very bytes");
 }
