@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::account::{AccountName, Query, Resource, Setting, Value};
+use crate::account::{AccountName, Metric, Query, Resource, Setting, Value};
 use crate::faults::{FaultName, LATENESS};
 use crate::judge::budget::Objective;
 use crate::judge::judgement::{percent, tidy};
+use crate::judge::recovery::watched_after;
 use crate::judge::weighing::Alpha;
 use crate::run::RunId;
 use crate::units::{Rate, Share, Span, Time};
@@ -72,7 +73,8 @@ pub struct Evidence {
     /// In words, for the plan: `throttles counted, or concurrency falls to 0`.
     pub expect: String,
     pub any: Vec<Probe>,
-    /// Counted from the step's first write.
+    /// By when it is usually seen, counted from the step's first write. It is looked for until the last window of the
+    /// step is final.
     pub within: Span,
 }
 
@@ -81,18 +83,38 @@ pub struct Evidence {
 pub struct Probe {
     pub query: Query,
     pub test: ProbeTest,
+    /// How long after a window's end its value is final.
+    pub settles: Span,
 }
 
-/// When a probe's value counts as evidence.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+impl Probe {
+    /// A probe whose values are final when they are published.
+    pub fn of(metric: Metric, resource: &Resource, test: ProbeTest) -> Probe {
+        Probe { query: Query { metric, resource: resource.clone() }, test, settles: metric.delay() }
+    }
+}
+
+/// When a probe shows a fault at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProbeTest {
-    /// Above a fixed value.
-    Above(f64),
-    /// At most a fixed value, where the baseline's mean was above it.
-    FallsTo(f64),
-    /// At least so much above the baseline's mean.
-    RisesBy(f64),
+    /// Counted in a window, and in none of the baseline.
+    Appears,
+    /// A share of calls that is higher than the baseline's noise and trend explain ([`rise`](crate::judge::effectiveness)).
+    Rises,
+    /// The queue that the step's messages went to was seen empty twice after the last of them was sent: visible, in
+    /// flight and delayed. The query is its depth.
+    Emptied,
+    /// A message of the step lies in the dead-letter queue, as the sweep finds. The query is that queue's depth, which
+    /// tells since when.
+    Arrives,
+}
+
+impl ProbeTest {
+    /// Whether it looks at every window of the run, the baseline's too.
+    pub fn is_windowed(self) -> bool {
+        matches!(self, ProbeTest::Appears | ProbeTest::Rises)
+    }
 }
 
 /// One fault on the timeline.
@@ -125,6 +147,8 @@ pub struct SignalPlan {
     pub bound: Bound,
     /// Length of a window.
     pub every: Span,
+    /// How long after a window's end its value is final; see [`Metric::delay`] for when it is there at all.
+    pub settles: Span,
     /// The share that may be outside of the bound: of the requests where the bound is itself a share of them, else of the
     /// windows. Zero: not a single one, and it is judged exactly, without a part of alpha.
     pub tolerating: Share,
@@ -144,6 +168,7 @@ impl SignalPlan {
         SignalPlan {
             hypothesis: why.to_owned(),
             title,
+            settles: query.metric.delay(),
             query,
             bound: Bound::Watched,
             every,
@@ -304,6 +329,8 @@ pub struct Plan {
     pub made_at: Time,
     pub seed: u64,
     pub baseline: Span,
+    /// How long the baseline may last when its end does not hold: it goes on until it does.
+    pub baseline_at_most: Span,
     /// After the last fault is seen gone.
     pub recovers_within: Span,
     /// The probability that is allowed to a false alarm, shared by the signals that are judged by evidence.
@@ -355,6 +382,11 @@ impl Step {
 }
 
 impl Plan {
+    /// By how much the baseline may last longer than planned.
+    pub fn longer_baseline(&self) -> Span {
+        self.baseline_at_most.max(self.baseline) - self.baseline
+    }
+
     /// From the end of the baseline to the begin of the last undo.
     pub fn timeline(&self) -> Span {
         self.steps.iter().map(Step::ends).max().unwrap_or(Span::ZERO)
@@ -377,16 +409,17 @@ impl Plan {
     pub fn baseline_within(&self) -> Span {
         let signals = || self.signals.iter();
         let align = signals().map(|signal| signal.every).max().unwrap_or(Span::ZERO);
-        let publish = signals().map(|signal| signal.query.metric.delay()).max().unwrap_or(Span::ZERO);
+        let publish = signals().map(|signal| signal.settles).max().unwrap_or(Span::ZERO);
         align + self.baseline + publish
     }
 
     /// The longest that the run can take when nothing goes wrong: from its start to the last value of the recovery, or
     /// the last message accounted for.
     pub fn fits_into(&self) -> Span {
-        let publish = self.signals.iter().map(|signal| signal.query.metric.delay()).max().unwrap_or(Span::ZERO);
+        let publish = self.signals.iter().map(|signal| signal.settles).max().unwrap_or(Span::ZERO);
         let changes = self.changes.values().map(Change::undone_within).max().unwrap_or(Span::ZERO);
-        let recovered = self.timeline() + changes + self.recovers_within + publish;
+        let every = self.signals.iter().map(|signal| signal.every).max().unwrap_or(Span::ZERO);
+        let recovered = self.timeline() + changes + self.recovers_within + watched_after(every) + publish;
         let accounted =
             self.steps.iter().filter_map(|step| Some(step.ends() + step.emission.as_ref()?.accounted_within()));
         self.baseline_within() + accounted.max().unwrap_or(Span::ZERO).max(recovered)

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::pattern::{actions_overlap, overlap};
-use super::{Fault, FaultPlan, Flaw, LATENESS, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene, Seen, listed};
+use super::{Fault, FaultPlan, Flaw, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene, Seen, listed};
 use crate::account::description::RoleDescription;
-use crate::account::{Description, Metric, Query, Resource, ResourceKind, Setting, Value};
+use crate::account::{Description, Metric, Resource, ResourceKind, Setting, Value};
 use crate::plan::{Evidence, Probe, ProbeTest};
 use crate::spec::shape::Leaf;
 use crate::spec::yaml::Node;
@@ -89,9 +89,10 @@ impl Deny {
         does: "Adds an inline policy to the role that denies the actions on the resources, named after the run. Nothing \
                that is there is changed or detached. It is what a wrong policy deploy, an expired grant or a service \
                control policy does: calls fail with AccessDenied at once. Every function that runs as the role feels it.",
-        evidence: "The errors of the functions that run as the role rise; or no message of a queue is done any more that one \
-                   of them consumes, for a partial batch response hides its failures from the function's errors. A function \
-                   that catches the failure shows neither: expect the verdict unknown.",
+        evidence: "The failed share of the functions that run as the role rises beyond the noise and the trend of the baseline; \
+                   or the share of the messages left undone in a queue that one of them consumes, for a partial batch \
+                   response hides its failures from the function's errors. A function that catches the failure shows \
+                   neither, and a permission that is not used shows nothing: then the verdict is unknown.",
         undo: "Deletes the policy, also after it has expired. It counts 60 s later, because IAM is eventually consistent.",
         alone: "The deny ends by itself: it carries `DateLessThan aws:CurrentTime`, ten minutes after the fault's planned \
                 end. The policy stays in the role without effect until somebody deletes it.",
@@ -198,7 +199,7 @@ faults:
     fn for_role(&self, role: &Resource, scene: &Scene<'_>, arns: &[String]) -> Result<FaultPlan, Refusal> {
         let seen = scene.seen.role(role).ok_or_else(|| Refusal::absent(role))?;
         self.check_role(role, seen, scene, arns)?;
-        let expires = whole_second(scene.until + LATENESS);
+        let expires = whole_second(scene.until + scene.late);
         let document = self.document(arns, expires);
         check_size(role, seen, scene, &document)?;
         let hits = match seen.used_by.is_empty() {
@@ -213,23 +214,18 @@ faults:
             warnings
                 .push(format!("{role} is shared: {} lose the actions", listed(seen.used_by.iter().map(|f| &f.name))));
         }
-        let errors = seen.used_by.iter().map(|function| Probe {
-            query: Query { metric: Metric::Errors, resource: function.clone() },
-            test: ProbeTest::RisesBy(1.0),
-        });
+        let errors = seen.used_by.iter().map(|function| Probe::of(Metric::FailedShare, function, ProbeTest::Rises));
         let consumed: BTreeSet<&Resource> = seen
             .used_by
             .iter()
             .filter_map(|function| scene.seen.function(function))
             .flat_map(|f| &f.consumes)
             .collect();
-        let stalled = consumed.iter().map(|queue| Probe {
-            query: Query { metric: Metric::MessagesDone, resource: (*queue).clone() },
-            test: ProbeTest::FallsTo(0.0),
-        });
-        let mut expect = format!("errors of {} rise", listed(hits.iter().map(|hit| &hit.name)));
+        let stalled = consumed.iter().map(|queue| Probe::of(Metric::UndoneShare, queue, ProbeTest::Rises));
+        let mut expect = format!("more calls of {} fail", listed(hits.iter().map(|hit| &hit.name)));
         if !consumed.is_empty() {
-            expect += &format!(", or no message of {} is done", listed(consumed.iter().map(|queue| &queue.name)));
+            expect +=
+                &format!(", or more messages of {} are left undone", listed(consumed.iter().map(|queue| &queue.name)));
         }
         Ok(FaultPlan {
             summary: format!("{} may not {}", role.name, listed(&self.actions)),
@@ -427,7 +423,7 @@ mod tests {
     #[test]
     fn it_ends_by_itself_after_its_planned_end() {
         let plan = shop().planned(PUT);
-        let expires = start() + Span::from_mins(10) + LATENESS;
+        let expires = start() + Span::from_mins(10) + crate::faults::LATENESS;
         assert_eq!(plan.changes[0].expires, Some(expires));
         assert_eq!(
             document(&plan)["Statement"][0]["Condition"],
@@ -449,15 +445,18 @@ mod tests {
         );
         assert_eq!(plan.hits, [function("Worker"), function("Other")]);
         let probed: Vec<_> = plan.evidence.any.iter().map(|probe| probe.query.to_string()).collect();
-        assert_eq!(probed, ["errors of Worker", "errors of Other", "messages done of Orders"]);
+        assert_eq!(
+            probed,
+            ["failed share of Worker", "failed share of Other", "share of messages of Orders left undone"]
+        );
     }
 
     #[test]
     fn a_worker_that_hides_its_failures_shows_them_in_its_queue() {
         let plan = shop().planned(PUT);
         let probed: Vec<_> = plan.evidence.any.iter().map(|probe| probe.query.to_string()).collect();
-        assert_eq!(probed, ["errors of Worker", "messages done of Orders"]);
-        assert_eq!(plan.evidence.expect, "errors of Worker rise, or no message of Orders is done");
+        assert_eq!(probed, ["failed share of Worker", "share of messages of Orders left undone"]);
+        assert_eq!(plan.evidence.expect, "more calls of Worker fail, or more messages of Orders are left undone");
     }
 
     #[test]

@@ -168,6 +168,7 @@ impl Stage {
             number: 1,
             from: start(),
             until: start() + self.lasts,
+            late: super::LATENESS,
             targets: &self.targets,
             mentioned: &self.mentioned,
             seen: &self.seen,

@@ -2,7 +2,7 @@
 
 use super::{Fault, FaultPlan, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene, Seen};
 use crate::account::description::FunctionDescription;
-use crate::account::{Metric, Query, Resource, ResourceKind, Setting, Value};
+use crate::account::{Metric, Resource, ResourceKind, Setting, Value};
 use crate::plan::{Evidence, Probe, ProbeTest};
 use crate::record;
 use crate::spec::TargetName;
@@ -28,7 +28,8 @@ impl Throttle {
                a time. It is what another function's burst, a wrong deploy or a used-up account limit does to it. A \
                synchronous caller gets 429; asynchronous events wait and are retried for up to six hours (with 0 they \
                go to the function's failure destination at once, or are lost). Invocations that are running go on.",
-        evidence: "Throttles are counted where the baseline had none, or the concurrency falls to n.",
+        evidence: "Throttles, or asynchronous events given up, are counted where the baseline has none; or the failed share \
+                   of the function's calls, throttled ones among them, rises beyond the noise and the trend of the baseline.",
         undo: "Puts the value from before back. A function without reserved concurrency is restored by deleting the \
                setting, not by writing a number.",
         alone: "The function stays throttled until somebody restores it.",
@@ -51,7 +52,6 @@ faults:
 
     fn for_function(&self, function: &Resource, seen: &FunctionDescription, scene: &Scene<'_>) -> FaultPlan {
         let n = u64::from(self.concurrency);
-        let probe = |metric, test| Probe { query: Query { metric, resource: function.clone() }, test };
         let mut warnings = over_pull(seen, scene);
         if let Some(before) = seen.reserved
             && before > n
@@ -73,11 +73,13 @@ faults:
             }],
             emission: None,
             evidence: Evidence {
-                expect: format!("throttles are counted, or concurrency falls to {n}"),
+                expect: "throttles or dropped events are counted where the baseline has none, or more calls fail"
+                    .into(),
                 any: vec![
-                    // Above nothing, or, where the baseline was throttled now and then, above that.
-                    probe(Metric::Throttles, ProbeTest::RisesBy(1.0)),
-                    probe(Metric::Concurrency, ProbeTest::FallsTo(n as f64)),
+                    Probe::of(Metric::Throttles, function, ProbeTest::Appears),
+                    Probe::of(Metric::Dropped, function, ProbeTest::Appears),
+                    // Where the baseline was throttled now and then.
+                    Probe::of(Metric::FailedShare, function, ProbeTest::Rises),
                 ],
                 within: TAKES_EFFECT_WITHIN + SHOWN_WITHIN,
             },
@@ -210,10 +212,8 @@ mod tests {
     fn throttles_or_a_fall_of_concurrency_show_it() {
         let evidence = shop().planned(TEN).evidence;
         let metrics: Vec<_> = evidence.any.iter().map(|probe| (probe.query.metric, probe.test)).collect();
-        assert_eq!(
-            metrics,
-            [(Metric::Throttles, ProbeTest::RisesBy(1.0)), (Metric::Concurrency, ProbeTest::FallsTo(10.0))]
-        );
+        let (appears, rises) = (ProbeTest::Appears, ProbeTest::Rises);
+        assert_eq!(metrics, [(Metric::Throttles, appears), (Metric::Dropped, appears), (Metric::FailedShare, rises)]);
     }
 
     #[test]

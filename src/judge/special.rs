@@ -21,6 +21,14 @@ pub fn ln_beta(a: f64, b: f64) -> f64 {
     ln_gamma(a) + ln_gamma(b) - ln_gamma(a + b)
 }
 
+/// ln of the number of ways to take `some` of `all`, 0 <= some <= all; nothing is possible outside of that.
+pub fn ln_choose(all: f64, some: f64) -> f64 {
+    if some < 0.0 || some > all {
+        return f64::NEG_INFINITY;
+    }
+    ln_gamma(all + 1.0) - ln_gamma(some + 1.0) - ln_gamma(all - some + 1.0)
+}
+
 /// ln(1 - e^x) for x < 0.
 fn ln_one_minus_exp(x: f64) -> f64 {
     if x > -std::f64::consts::LN_2 { (-x.exp_m1()).ln() } else { (-x.exp()).ln_1p() }

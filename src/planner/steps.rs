@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Draft;
 use crate::account::{AccountName, Observed, Resource, Setting, Value};
-use crate::faults::{Fault, FaultName, FaultPlan, Need, PlannedChange, Refusal, Scene, listed};
+use crate::faults::{Fault, FaultName, FaultPlan, LATENESS, Need, PlannedChange, Refusal, Scene, listed};
 use crate::plan::{Change, ChangeId, Cleanup, Emission, Step};
 use crate::spec::TargetName;
 use crate::units::Span;
@@ -103,6 +103,7 @@ impl Draft<'_, '_> {
                 number: index + 1,
                 from,
                 until: from + inject.lasts,
+                late: LATENESS + self.plan.longer_baseline(),
                 targets: &here,
                 mentioned: &mentioned,
                 seen: &self.survey.seen,

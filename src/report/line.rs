@@ -194,6 +194,14 @@ impl Narrator {
                 };
                 Some((Label::Broken, Tone::Bad, format!("{} {how}", about.title)))
             }
+            Event::Extended { until, why } => {
+                let until = words::offset(state.started, *until);
+                let text = format!(
+                    "{}; the baseline goes on until its last windows hold, at most to {until}",
+                    words::reason(state, why)
+                );
+                Some((Label::Baseline, Tone::Warning, text))
+            }
             Event::StepBegins { step } => {
                 let about = plan.steps.get(*step)?;
                 Some((Label::Fault, Tone::Strong, format!("{}: {}", about.fault, about.summary)))

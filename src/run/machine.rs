@@ -197,8 +197,8 @@ impl Machine {
             Asked::ReadForUndo(id) => self.read_for_undo(id, outcome),
             Asked::Undo(id) => self.undone(id, outcome),
             Asked::Signal(signal) => self.measured(signal, outcome),
+            Asked::Provisional(signal) => self.seen_ahead(signal, outcome),
             Asked::Probe { step, probe } => self.probed(step, probe, outcome),
-            Asked::ProbeBaseline { step, probe } => self.probed_baseline(step, probe, outcome),
             Asked::Guard(guard) => self.guard_measured(guard, outcome),
             Asked::Send { step, first, last } => self.sent(step, first, last, outcome),
             Asked::Inspect(step) => self.inspected(step, outcome),
@@ -287,6 +287,7 @@ impl Machine {
                     | Stop::Died
                     | Stop::Journal { .. }
                     | Stop::Baseline { .. }
+                    | Stop::BeganBefore { .. }
             ))
         );
         let began = self.state.steps.iter().any(|step| step.began.is_some());

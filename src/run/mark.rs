@@ -209,6 +209,7 @@ fn empty_plan(mark: &Mark) -> Plan {
         made_at: mark.made_at,
         seed: 0,
         baseline: Span::ZERO,
+        baseline_at_most: Span::ZERO,
         recovers_within: Span::ZERO,
         alpha: Alpha::USUAL,
         longest: mark.latest_end.since(mark.made_at),

@@ -25,6 +25,8 @@ pub struct State {
     /// Requests made by each load.
     pub loaded: Vec<u32>,
     pub stopping: Option<(Time, Stop)>,
+    /// How long the baseline may go on, where its planned end did not hold.
+    pub extended: Option<Time>,
     pub gone: Option<Time>,
     pub closed: Option<Verdict>,
     /// Of the last event.
@@ -37,6 +39,8 @@ pub struct Life {
     /// When the do was announced.
     pub intended: Option<Time>,
     pub outcome: Option<WriteOutcome>,
+    /// When the undo was first announced.
+    pub ends: Option<Time>,
     /// When the undo was last announced.
     pub restoring: Option<Time>,
     /// What came of that one; nothing yet while it is in flight, or when its process died.
@@ -104,6 +108,7 @@ impl State {
             signals: vec![SignalState::default(); plan.signals.len()],
             loaded: vec![0; plan.load.len()],
             stopping: None,
+            extended: None,
             gone: None,
             closed: None,
             last: at,
@@ -127,6 +132,7 @@ impl State {
         self.last = self.last.max(at);
         match event {
             Event::Started { .. } | Event::Unmeasured { .. } => {}
+            Event::Extended { until, .. } => self.extended = Some(*until),
             Event::TakenOver { .. } => self.reopen(),
             Event::Entered { phase } => {
                 self.entered.insert(*phase, at);
@@ -214,6 +220,7 @@ impl State {
             Event::Restoring { .. } => {
                 life.doubted = life.doubted.max(life.pending);
                 life.pending = Some(at);
+                life.ends.get_or_insert(at);
                 life.restoring = Some(at);
                 life.restored = None;
             }
@@ -247,6 +254,23 @@ impl State {
     /// Whether the undo of everything has begun.
     pub fn undoing(&self) -> bool {
         self.entered.contains_key(&Phase::Undo)
+    }
+
+    /// Whether a step was seen to work throughout a window: from its effect on, and until its rollback began.
+    pub fn works_throughout(&self, step: usize, window: Window) -> bool {
+        let effective = self.steps.get(step).and_then(|known| known.effective);
+        let ends = self.step_ends(step).unwrap_or(Time::NEVER);
+        effective.is_some_and(|effective| window.from >= effective && window.to <= ends)
+    }
+
+    /// When the rollback of a step began, or, for messages, when no more of them were sent. Nothing before that.
+    pub fn step_ends(&self, step: usize) -> Option<Time> {
+        let undo = self.entered.get(&Phase::Undo).copied();
+        let own = self.plan.steps.get(step).and_then(|planned| match planned.changes.is_empty() {
+            true => self.t0().map(|t0| t0 + planned.ends()),
+            false => planned.changes.iter().filter_map(|id| self.lives.get(id)?.ends).min(),
+        });
+        own.into_iter().chain(undo).min()
     }
 
     /// When the first fault was seen to work.

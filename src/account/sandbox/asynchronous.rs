@@ -33,6 +33,8 @@ pub(super) type Asynchronous = Slab<Waiting>;
 impl World {
     /// Accepts an event for a function. Lambda accepts it whatever happens to it later.
     pub(super) fn invoke_asynchronously(&mut self, function: usize) {
+        let now = self.now;
+        self.lambda.functions[function].minutes.at(now).events += 1;
         let event = Waiting { function, since: self.now, errors: 0, backs_off: THROTTLED_FIRST };
         let key = self.asynchronous.insert(event);
         self.try_asynchronous(key);
@@ -73,9 +75,13 @@ impl World {
         }
     }
 
-    /// Hands an event to the function's on-failure destination, as its role may, or drops it.
+    /// Hands an event to the function's on-failure destination, as its role may, or drops it. Both count as dropped: events
+    /// are sent to a destination before they are dropped
+    /// (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html>, AsyncEventsDropped).
     fn give_up(&mut self, key: Key) {
         let Some(event) = self.asynchronous.remove(key) else { return };
+        let now = self.now;
+        self.lambda.functions[event.function].minutes.at(now).dropped += 1;
         let model = self.model.clone();
         let of = &model.functions[event.function];
         let Some(destination) = &of.on_failure else { return };

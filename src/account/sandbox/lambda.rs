@@ -93,6 +93,9 @@ pub(super) struct FunctionMinute {
     pub errors: u32,
     pub throttles: u32,
     pub concurrency: u32,
+    /// Asynchronous events that came, and those given up.
+    pub events: u32,
+    pub dropped: u32,
     durations: Vec<u32>,
 }
 
@@ -102,6 +105,8 @@ impl Minute for FunctionMinute {
             "Invocations" => (self.invocations, self.invocations > 0),
             "Errors" => (self.errors, self.invocations > 0),
             "Throttles" => (self.throttles, self.invocations + self.throttles > 0),
+            "AsyncEventsReceived" => (self.events, self.events > 0),
+            "AsyncEventsDropped" => (self.dropped, self.events + self.dropped > 0),
             "ConcurrentExecutions" => (self.concurrency, self.concurrency > 0),
             "Duration" => return millis(&self.durations),
             _ => return None,
@@ -427,7 +432,7 @@ mod tests {
         assert_eq!(value(Metric::Duration), Some(1.0));
         assert_eq!(value(Metric::SlowShare { limit: Span::from_millis(999) }), Some(1.0));
         assert_eq!(value(Metric::SlowShare { limit: Span::from_secs(1) }), Some(0.0));
-        assert_eq!(value(Metric::FailedShare), Some(0.0));
+        assert_eq!(value(Metric::FailedShare), Some(0.6), "what is throttled failed for its caller");
     }
 
     #[test]

@@ -2,8 +2,11 @@
 
 pub(super) mod doing;
 pub(super) mod emission;
+pub(super) mod evidence;
 pub(super) mod finish;
+pub(super) mod guards;
 pub(super) mod load;
+pub(super) mod provisional;
 pub(super) mod timeline;
 pub(super) mod undo;
 pub(super) mod watch;
