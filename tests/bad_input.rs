@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;
-use squall::account::AccountName;
 use squall::account::sandbox::template::{self, Deployment};
 use squall::spec::hypothesis::Hypothesis;
 use squall::spec::load::ExperimentFiles;
+use squall::spec::project::AccountName;
 use squall::spec::project::Project;
 use squall::spec::{Code, Findings, FromNode, HypothesisName, Loaded, Severity, Source, Style, check, yaml};
 

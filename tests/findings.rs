@@ -9,10 +9,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use squall::account::ResourceKind;
 use squall::account::sandbox::template::{self, Deployment};
-use squall::account::{AccountName, ResourceKind};
 use squall::spec::check::Known;
 use squall::spec::load::{self, ExperimentFiles, ProjectFiles};
+use squall::spec::project::AccountName;
 use squall::spec::project::Project;
 use squall::spec::{Code, Findings, Loaded, Source, Style, check};
 

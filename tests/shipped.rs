@@ -62,7 +62,7 @@ struct Run {
 fn run(files: &ExperimentFiles, project: &ProjectFiles, seed: u64) -> Run {
     let mut world = World::new(&shop(), seed, start()).expect("a world");
     let before = world.picture();
-    let rules = Rules::of(&project.project);
+    let rules = Rules::in_model(&project.project);
     let run = RunId("run-20260302-shippd".into());
     let request = Request { files, run: run.clone(), seed, by: "tester@here", rules: &rules };
     let planned = plan(&request, &mut world).unwrap_or_else(|objections| panic!("{objections:?}"));

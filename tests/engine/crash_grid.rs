@@ -9,7 +9,7 @@ use crate::shipped;
 use crate::tap::{AccountTap, Point, StoreTap, scene};
 use squall::account::sandbox::weather::Weather;
 use squall::account::sandbox::{World, shop_like};
-use squall::account::{Account, AccountName, Call, Reply, Resource, ask};
+use squall::account::{Account, Call, Location, Reply, Resource, ask};
 use squall::env::{FixedEnv, Interrupts};
 use squall::plan::Plan;
 use squall::run::RunId;
@@ -89,9 +89,9 @@ fn check(before: &BTreeMap<String, String>, outcome: &mut Outcome, what: &str) {
 /// Undoes what the marks tell of, once every write in doubt has landed.
 fn undo_from_marks(mut world: World) -> Option<Outcome> {
     world.run_until(world.now() + Span::from_secs(60));
-    let account = AccountName::sandbox();
+    let location = Location::sandbox();
     let reply =
-        std::iter::repeat_with(|| ask(&mut world, Call::ListMarks { account: account.clone() })).find(Result::is_ok);
+        std::iter::repeat_with(|| ask(&mut world, Call::ListMarks { location: location.clone() })).find(Result::is_ok);
     let Some(Ok(Reply::Marks(found))) = reply else { panic!("no marks: {reply:?}") };
     let marks: BTreeMap<Resource, Mark> =
         found.iter().map(|(resource, text)| (resource.clone(), Mark::parse(resource, text).expect("a mark"))).collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
-use squall::account::{AccountName, Metric, Query, Resource, ResourceKind, Setting, Value};
+use squall::account::{Location, Metric, Query, Resource, ResourceKind, Setting, Value};
 use squall::faults::FaultName;
 use squall::judge::weighing::Alpha;
 use squall::plan::{Change, ChangeId, Cleanup, Emission, Evidence, Plan, Probe, ProbeTest, Step};
@@ -13,7 +13,7 @@ use squall::run::mark::write_marks;
 use squall::units::{Span, Time};
 
 fn resource(kind: ResourceKind, name: &str) -> Resource {
-    Resource::new(&AccountName::sandbox(), kind, name)
+    Resource::new(&Location::sandbox(), kind, name)
 }
 
 fn change(setting: Setting, before: Value, after: Value) -> Change {
@@ -79,7 +79,7 @@ fn empty(seed: u64, now: Time) -> Plan {
         because: "the crash grid".into(),
         file: "generated".into(),
         file_hash: String::new(),
-        accounts: vec![AccountName::sandbox()],
+        accounts: vec![Location::sandbox()],
         made_at: now,
         seed,
         baseline: Span::from_secs(1),

@@ -37,7 +37,7 @@ pub fn plans(seed: u64) -> Vec<Plan> {
             run: RunId(format!("run-{name}")),
             seed,
             by: "tester@here",
-            rules: &Rules::of(&project.project),
+            rules: &Rules::in_model(&project.project),
         };
         let mut world = World::new(&shop(), seed, start()).expect("a world");
         match plan(&request, &mut world) {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use squall::account::sandbox::weather::{ThirdParty, Weather, When};
 use squall::account::sandbox::{World, shop_like};
 use squall::account::{
-    Account, AccountName, Call, CallId, Message, Outcome, Resource, ResourceKind, RunMarker, Setting, Value, Write,
+    Account, Call, CallId, Location, Message, Outcome, Resource, ResourceKind, RunMarker, Setting, Value, Write,
 };
 use squall::env::{Env, FixedEnv, Interrupt, Interrupts};
 use squall::plan::Plan;
@@ -217,7 +217,7 @@ fn a_marked_resource_is_refused_and_its_run_named() {
 #[test]
 fn dead_letters_behind_those_of_others_are_swept_too() {
     let mut account = world();
-    let queue = Resource::new(&AccountName::sandbox(), ResourceKind::Queue, "orders-dlq");
+    let queue = Resource::new(&Location::sandbox(), ResourceKind::Queue, "orders-dlq");
     for number in 1..=15 {
         let marker = RunMarker { run: RunId("run-other".into()), number };
         let messages = vec![Message { marker, body: "theirs".into(), group: None }];

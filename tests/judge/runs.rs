@@ -65,7 +65,7 @@ fn planned(text: &str) -> Result<squall::plan::Plan, Vec<Objection>> {
     let project = project();
     let files = files(text, &project);
     let mut world = World::new(&shop(), 1, start()).unwrap();
-    let rules = Rules::of(&project.project);
+    let rules = Rules::in_model(&project.project);
     let request = Request { files: &files, run: RunId("run-judged".into()), seed: 1, by: "tester@here", rules: &rules };
     plan(&request, &mut world).map(|planned| planned.plan)
 }

@@ -78,7 +78,7 @@ impl Bench {
     /// Everything in the sandbox that a run could have changed.
     pub fn picture(&self) -> BTreeMap<String, String> {
         let start: Time = "2026-03-02T09:00:00Z".parse().unwrap();
-        let opening = Opening { seed: 7, start, pace: Pace::Max, weather: Weather::calm() };
+        let opening = Opening { seed: 7, start, identity: 7, pace: Pace::Max, weather: Weather::calm() };
         std::fs::create_dir_all(self.state()).unwrap();
         Sandbox::open(&self.state().join("sandbox.db"), &shop(), opening, Arc::new(RealEnv)).unwrap().picture()
     }
