@@ -489,7 +489,7 @@ fn write(world: &mut World, change: &Change, expected: &Value, value: &Value) {
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200 * crate::effort::effort()))]
 
     #[test]
     fn a_plan_and_its_inverse_leave_the_picture_from_before(

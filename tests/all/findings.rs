@@ -1,5 +1,5 @@
-//! Every finding has a pair of files in `tests/findings/`: what somebody wrote, and what squall says. `UPDATE=1` writes
-//! the second ones.
+//! Every finding has a pair of files in `tests/findings/`: what somebody wrote, and what squall says. `./test.sh --update`
+//! writes the second ones.
 //!
 //! `NAME.yaml` is an experiment, `NAME.hypothesis.yaml`, `NAME.project.yaml` and `NAME.template.yaml` are what they say.
 //! Experiments belong to the project in `tests/findings/project`.
@@ -104,7 +104,7 @@ fn every_file_gives_the_findings_beside_it() {
             wrong.push(format!("--- {name}\n{text}"));
         }
     }
-    assert!(wrong.is_empty(), "not as written down (UPDATE=1 writes them):\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "not as written down (./test.sh --update writes them):\n{}", wrong.join("\n"));
 }
 
 #[test]

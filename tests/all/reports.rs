@@ -1,16 +1,9 @@
 //! Real runs in every format: what was told while they ran is what their journals tell.
 #![expect(clippy::expect_used, clippy::panic, reason = "tests")]
 
-#[path = "engine/family.rs"]
-#[expect(dead_code, reason = "the plans of the crash grid are not run here")]
-mod family;
-#[path = "engine/shipped.rs"]
-#[expect(dead_code, reason = "the shop is full here")]
-mod shipped;
-
 use std::path::Path;
 
-use family::start;
+use crate::engine::{family::start, shipped};
 use squall::account::sandbox::{World, shop};
 use squall::env::{FixedEnv, Interrupts};
 use squall::plan::Plan;

@@ -21,7 +21,7 @@ use squall::store::Store;
 use squall::store::memory::MemoryStore;
 use squall::units::{Span, Time};
 
-use crate::family::{self, start};
+use super::family::{self, start};
 
 fn world() -> World {
     World::new(&shop_like(), 7, start()).expect("a world")

@@ -1,4 +1,4 @@
-//! Generated files are up to date: the reference pages and the JSON Schemas. `UPDATE=1` writes them.
+//! Generated files are up to date: the reference pages and the JSON Schemas. `./test.sh --update` writes them.
 
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "these are tests")]
 
@@ -18,10 +18,7 @@ fn fresh(file: &str, generated: &str) {
         std::fs::write(&path, generated).unwrap();
     }
     let there = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        there == generated,
-        "{file} is not what the tables say; write it with UPDATE=1 cargo test --test reference"
-    );
+    assert!(there == generated, "{file} is not what the tables say; write it with ./test.sh --update");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use crate::bench::{Bench, text};
+use super::bench::{Bench, text};
 
 /// How often the account was written, by whomever.
 fn generation(bench: &Bench) -> i64 {
@@ -14,8 +14,7 @@ fn generation(bench: &Bench) -> i64 {
 fn a_run_that_was_taken_over_while_it_was_stopped_writes_nothing_any_more() {
     let bench = Bench::new();
     let before = bench.picture();
-    let mut running = bench.begin("payment-worker-throttled.yaml", "300x");
-    running.until_the_fault_is_in();
+    let mut running = bench.begin_held("payment-worker-throttled.yaml");
     running.signal(Signal::STOP);
     assert_ne!(bench.picture(), before);
 
@@ -36,8 +35,7 @@ fn a_run_that_was_taken_over_while_it_was_stopped_writes_nothing_any_more() {
 fn a_live_run_is_asked_to_stop_and_waited_for() {
     let bench = Bench::new();
     let before = bench.picture();
-    let mut running = bench.begin("order-function-slow.yaml", "300x");
-    running.until_the_fault_is_in();
+    let mut running = bench.begin_held("order-function-slow.yaml");
     let undone = bench.ended(&["undo", "--json"]);
     assert!(undone.status.success(), "{}", text(&undone.stderr));
     assert!(text(&undone.stderr).contains("run-1 is live"), "{}", text(&undone.stderr));
@@ -51,7 +49,7 @@ fn a_live_run_is_asked_to_stop_and_waited_for() {
 fn a_halt_stops_a_live_run_and_lets_none_start() {
     let bench = Bench::new();
     let before = bench.picture();
-    let mut running = bench.begin("payment-worker-throttled.yaml", "300x");
+    let mut running = bench.begin(&bench.held("payment-worker-throttled.yaml"), "300x");
     running.until("step_begins");
     assert!(bench.ended(&["halt"]).status.success());
     let (rest, status) = running.rest();

@@ -1,6 +1,6 @@
 //! Rules that other tools judge by, to stand beside squall's in one table.
 
-use crate::grid::{Cell, Rule, TOLERATED};
+use super::grid::{Cell, Rule, TOLERATED};
 
 /// Alarms at so many breached windows, in a row or in all. One in all is a plain threshold; four in all is Argo
 /// Rollouts with `failureLimit: 3`.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::bench::{Bench, text};
+use super::bench::{Bench, text};
 
 /// A small disk, for as long as this value lives.
 struct SmallDisk<'a>(&'a Path);
@@ -44,8 +44,7 @@ fn a_full_disk_for_the_journal_ends_in_the_undo() {
     };
     sandbox_elsewhere(&bench);
     let before = bench.picture();
-    let mut running = bench.begin("payment-worker-throttled.yaml", "300x");
-    running.until_the_fault_is_in();
+    let mut running = bench.begin_held("payment-worker-throttled.yaml");
     // The rest of the disk is taken.
     let ballast = state.join("ballast");
     let full = std::io::copy(&mut std::io::repeat(b'x'), &mut std::fs::File::create(&ballast).unwrap());
@@ -66,8 +65,7 @@ fn a_full_disk_for_the_journal_ends_in_the_undo() {
 fn a_locked_journal_ends_in_the_undo() {
     let bench = Bench::new();
     let before = bench.picture();
-    let mut running = bench.begin("payment-worker-throttled.yaml", "60x");
-    running.until_the_fault_is_in();
+    let mut running = bench.begin_held("payment-worker-throttled.yaml");
     let mut other = rusqlite::Connection::open(bench.state().join("journal.db")).unwrap();
     let lock = other.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
     let mut said = String::new();
@@ -94,8 +92,7 @@ fn without_any_journal_nothing_is_begun() {
 fn a_journal_that_died_with_its_machine_is_not_needed() {
     let bench = Bench::new();
     let before = bench.picture();
-    let mut running = bench.begin("payment-worker-loses-permission.yaml", "300x");
-    running.until_the_fault_is_in();
+    let mut running = bench.begin_held("payment-worker-loses-permission.yaml");
     running.kill();
     for file in ["journal.db", "journal.db-wal", "journal.db-shm"] {
         let _ = std::fs::remove_file(bench.state().join(file));

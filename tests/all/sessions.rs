@@ -212,9 +212,9 @@ fn the_same_seed_start_and_name_give_the_same_journal() {
 #[test]
 fn a_weakness_is_found_and_the_exit_code_says_so() {
     let session = Session::in_a_project();
-    let hypothesis = include_str!("../hypotheses/customers-are-told.yaml");
+    let hypothesis = include_str!("../../hypotheses/customers-are-told.yaml");
     std::fs::write(session.path().join("hypotheses/customers-are-told.yaml"), hypothesis).unwrap();
-    let weakness = include_str!("../experiments/notifications-poisoned.yaml");
+    let weakness = include_str!("../../experiments/notifications-poisoned.yaml");
     std::fs::write(session.path().join("experiments/weakness.yaml"), weakness).unwrap();
     let run = session.run(&format!("run experiments/weakness.yaml {PINNED}"));
     assert_eq!(run.status.code(), Some(4), "{}", String::from_utf8_lossy(&run.stderr));
@@ -225,7 +225,7 @@ fn a_weakness_is_found_and_the_exit_code_says_so() {
 fn a_folder_without_a_project_has_the_shop() {
     let session = Session::new();
     let experiment = session.path().join("x.yaml");
-    let shipped = include_str!("../experiments/payment-worker-throttled.yaml");
+    let shipped = include_str!("../../experiments/payment-worker-throttled.yaml");
     let hypotheses = shipped.find("hypotheses:").unwrap()..shipped.find("baseline:").unwrap();
     let mut text = shipped.to_owned();
     text.replace_range(hypotheses, "hypotheses:\n  - signal: failed share of ShopApi is at most 1 %\n\n");

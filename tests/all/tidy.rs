@@ -1,6 +1,6 @@
 //! The rules of the house that a compiler does not know. Clippy holds the others (`Cargo.toml`, `clippy.toml`).
 
-#![expect(clippy::unwrap_used, reason = "these are tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -95,14 +95,29 @@ fn only_the_driver_writes_to_an_account() {
     assert_none("only src/run/driver.rs submits calls", &naming(&writing, &allowed));
 }
 
+/// The number that stands behind some words in a file, such as the limits in the guide.
+fn number(file: &str, words: &str) -> usize {
+    let text = fs::read_to_string(root().join(file)).unwrap();
+    let (_, rest) = text.split_once(words).unwrap_or_else(|| panic!("{file} does not say `{words}`"));
+    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    rest[..end].parse().unwrap()
+}
+
+/// The guide is the one place that says how long; Clippy holds the length of functions.
 #[test]
-fn files_are_short() {
-    let mut lengths: Vec<(usize, String)> =
-        files("src", ".rs").into_iter().map(|(path, text)| (text.lines().count(), path)).collect();
+fn files_and_functions_are_as_short_as_the_guide_says() {
+    let most = number("CONTRIBUTING.md", "Files under ");
+    let mut lengths: Vec<(usize, String)> = ["src", "tests", "benches"]
+        .iter()
+        .flat_map(|folder| files(folder, ".rs"))
+        .map(|(path, text)| (text.lines().count(), path))
+        .collect();
     lengths.sort();
     let long: Vec<_> =
-        lengths.iter().filter(|(lines, _)| *lines > 800).map(|(lines, path)| format!("{path}: {lines}")).collect();
-    assert_none("no file over 800 lines", &long);
+        lengths.iter().filter(|(lines, _)| *lines >= most).map(|(lines, path)| format!("{path}: {lines}")).collect();
+    assert_none(&format!("every file has under {most} lines"), &long);
+    let functions = number("CONTRIBUTING.md", "functions under ");
+    assert_eq!(functions, number("clippy.toml", "too-many-lines-threshold = "), "the guide and clippy.toml differ");
     let (median, _) = lengths[lengths.len() / 2];
     assert!(median < 250, "the median file has {median} lines");
 }
@@ -249,6 +264,31 @@ fn the_test_command_is_executable() {
         use std::os::unix::fs::PermissionsExt as _;
         let mode = fs::metadata(root().join(PathBuf::from(file))).unwrap().permissions().mode();
         assert!(mode & 0o111 != 0, "{file}");
+    }
+}
+
+/// A test program that `test.sh` does not name would be skipped without a word.
+#[test]
+fn the_test_command_runs_every_test_program() {
+    let script = fs::read_to_string(root().join("test.sh")).unwrap();
+    let mut programs = 0;
+    for entry in fs::read_dir(root().join("tests")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if path.is_file() || path.join("main.rs").exists() {
+            programs += 1;
+            assert!(path.is_dir(), "{name}: tests are modules of tests/all, so that few programs are linked");
+            assert!(script.contains(&format!("--test {name}")), "test.sh does not run {name}");
+        }
+    }
+    assert!(programs >= 2);
+    // A module without a line in main.rs is never compiled.
+    let main = fs::read_to_string(root().join("tests/all/main.rs")).unwrap();
+    for entry in fs::read_dir(root().join("tests/all")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let module = path.extension().is_some_and(|ending| ending == "rs") || path.join("mod.rs").exists();
+        assert!(!module || name == "main" || main.contains(&format!("mod {name};")), "tests/all/main.rs lacks {name}");
     }
 }
 

@@ -90,7 +90,7 @@ impl Account for AccountTap {
     fn next(&mut self, until: Time) -> Option<(CallId, Outcome)> {
         let mut scene = self.0.borrow_mut();
         let now = scene.world.now();
-        let limit = crate::family::start() + NEVER_ENDS;
+        let limit = super::family::start() + NEVER_ENDS;
         assert!(now < limit, "the run never ends; it waits for {until}");
         scene.world.next(until.min(limit))
     }

@@ -63,6 +63,28 @@ impl Bench {
         self.squall(arguments).output().unwrap()
     }
 
+    /// Writes a shipped experiment with another name, whose first fault stays in for 20 hours of its time; gives back its
+    /// file's name. However slow the machine is, only the test ends such a fault.
+    pub fn held(&self, experiment: &str) -> String {
+        let folder = self.folder.path().join("experiments");
+        let mut text = std::fs::read_to_string(folder.join(experiment)).unwrap();
+        for (key, time) in [("    for: ", "20h"), ("  longest: ", "30h")] {
+            let (before, rest) = text.split_once(key).unwrap();
+            let (_, after) = rest.split_once('\n').unwrap();
+            text = format!("{before}{key}{time}\n{after}");
+        }
+        let held = format!("held-{experiment}");
+        std::fs::write(folder.join(&held), text).unwrap();
+        held
+    }
+
+    /// Begins a pinned run whose fault stays in until the test ends it, and waits until it is in.
+    pub fn begin_held(&self, experiment: &str) -> Running {
+        let mut running = self.begin(&self.held(experiment), "300x");
+        running.until_the_fault_is_in();
+        running
+    }
+
     /// The command line of a pinned run.
     pub fn run_arguments<'a>(experiment: &'a str, pace: &'a str) -> Vec<&'a str> {
         [&["run", experiment, "--json", "--pace", pace], PINNED.as_slice()].concat()
@@ -185,6 +207,18 @@ impl Running {
         let events = std::iter::from_fn(|| self.next()).collect();
         (events, self.child.wait().unwrap())
     }
+}
+
+/// Looks again and again until something is so. It fails only after ten minutes, which is far longer than anything here takes
+/// on a slow machine.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..6_000 {
+        if is_so() {
+            return;
+        }
+        pause(std::time::Duration::from_millis(100));
+    }
+    panic!("not within ten minutes: {what}");
 }
 
 #[expect(clippy::disallowed_methods, reason = "the processes that are ended live in real time")]

@@ -4,9 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::family::{self, start};
-use crate::shipped;
-use crate::tap::{AccountTap, Point, StoreTap, scene};
+use crate::effort::effort;
+
+use super::family::{self, start};
+use super::shipped;
+use super::tap::{AccountTap, Point, StoreTap, scene};
 use squall::account::sandbox::weather::Weather;
 use squall::account::sandbox::{World, shop_like};
 use squall::account::{Account, Call, Location, Reply, Resource, ask};
@@ -166,7 +168,7 @@ fn a_crash_in_a_busy_shop_leaves_nothing_behind() {
 #[test]
 fn a_crash_anywhere_leaves_nothing_behind() {
     let (mut points, mut left) = (0, 0);
-    for seed in 0..32 {
+    for seed in 0..32 * u64::from(effort()) {
         let plan = family::plan(seed, start());
         for weather in [Weather::calm(), Weather::rough(Share::new(0.05).expect("a share"))] {
             let calm = weather == Weather::calm();

@@ -1,6 +1,6 @@
 //! The betting rule once more, with its mistakes to choose from: what the grid is there to catch.
 
-use crate::grid::{ALPHA, Cell, Rule, TOLERATED};
+use super::grid::{ALPHA, Cell, Rule, TOLERATED};
 
 /// What is wrong with a mutant.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -10,7 +10,7 @@ use squall::run::RunId;
 use squall::spec::check::Known;
 use squall::spec::load::{ExperimentFiles, ProjectFiles};
 
-use crate::family::start;
+use super::family::start;
 
 /// The shop, with nobody in it.
 pub fn empty_shop() -> App {

@@ -1,10 +1,7 @@
 //! The judge keeps what it promises about false alarms, and these tests would see it if it did not.
 
-#[path = "judge/grid.rs"]
 mod grid;
-#[path = "judge/mutants.rs"]
 mod mutants;
-#[path = "judge/runs.rs"]
 mod runs;
 
 use grid::{Betting, Cell, Fault, TOLERATED, cells, delay, limit};

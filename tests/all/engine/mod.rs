@@ -2,7 +2,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod crash_grid;
-mod family;
-mod shipped;
+pub mod family;
+pub mod shipped;
 mod tap;
 mod ways_out;
