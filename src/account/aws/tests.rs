@@ -8,6 +8,7 @@ mod find;
 mod iam;
 mod identity;
 mod lambda;
+mod located;
 mod moments;
 mod permitted;
 mod probes;

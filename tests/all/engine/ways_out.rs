@@ -202,8 +202,10 @@ fn a_change_between_plan_and_run_stops_before_anything_is_written_there() {
 #[test]
 fn a_marked_resource_is_refused_and_its_run_named() {
     let mut account = world();
-    let mark = family::throttle().changes.values().find(|c| c.setting.is_mark()).expect("a mark").setting.clone();
-    let other = Write { setting: mark, value: Value::Text("{\"run\":\"run-other\"}".into()), whole: None };
+    let planned = family::throttle();
+    let mark = planned.changes.values().find(|c| c.setting.is_mark()).expect("a mark");
+    let theirs = mark.after.to_string().replace(&planned.run.0, "run-other");
+    let other = Write { setting: mark.setting.clone(), value: Value::Text(theirs), whole: None };
     squall::account::ask(&mut account, Call::Write(other)).expect("marked");
     let before = account.picture();
     let ran = run(family::throttle(), account);
