@@ -10,10 +10,11 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;
 use squall::account::AccountName;
 use squall::account::sandbox::template::{self, Deployment};
+use squall::project::Project;
+use squall::spec::check;
 use squall::spec::hypothesis::Hypothesis;
 use squall::spec::load::ExperimentFiles;
-use squall::spec::project::Project;
-use squall::spec::{Code, Findings, FromNode, HypothesisName, Loaded, Severity, Source, Style, check, yaml};
+use squall::yaml::{Code, Findings, FromNode, HypothesisName, Loaded, Severity, Source, Style, tree};
 
 const EXPERIMENTS: usize = 8_000;
 const HYPOTHESES: usize = 2_000;

@@ -11,10 +11,10 @@ use std::path::Path;
 
 use squall::account::sandbox::template::{self, Deployment};
 use squall::account::{AccountName, ResourceKind};
-use squall::spec::check::Known;
+use squall::project::Project;
+use squall::spec::check::{self, Known};
 use squall::spec::load::{self, ExperimentFiles, ProjectFiles};
-use squall::spec::project::Project;
-use squall::spec::{Code, Findings, Loaded, Source, Style, check};
+use squall::yaml::{Code, Findings, Loaded, Source, Style};
 
 const FOLDER: &str = "tests/findings";
 

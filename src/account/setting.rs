@@ -8,7 +8,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::target::{AccountName, Resource};
+use super::target::Resource;
+use crate::account::AccountName;
 use crate::units::Span;
 
 /// One thing on one resource that can be read and written. Adding a variant makes the compiler ask for its arms.
@@ -295,7 +296,7 @@ pub fn quote(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::target::ResourceKind;
+    use crate::account::ResourceKind;
 
     fn function(name: &str) -> Resource {
         Resource::new(&AccountName::sandbox(), ResourceKind::Function, name)

@@ -4,69 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// An account of `squall.yaml`, or `sandbox`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct AccountName(pub String);
-
-impl AccountName {
-    /// The embedded account that is always there.
-    pub fn sandbox() -> AccountName {
-        AccountName("sandbox".into())
-    }
-}
-
-impl fmt::Display for AccountName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// The kinds of resources that squall knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ResourceKind {
-    Function,
-    Queue,
-    Role,
-    Parameter,
-    Table,
-    Topic,
-    Api,
-    Alarm,
-    /// A number from elsewhere, as `squall.yaml` has it for the account.
-    Probe,
-}
-
-impl ResourceKind {
-    /// Every kind, in the order of the documentation.
-    pub const ALL: [ResourceKind; 9] = [
-        ResourceKind::Function,
-        ResourceKind::Queue,
-        ResourceKind::Role,
-        ResourceKind::Parameter,
-        ResourceKind::Table,
-        ResourceKind::Topic,
-        ResourceKind::Api,
-        ResourceKind::Alarm,
-        ResourceKind::Probe,
-    ];
-
-    /// As it is written in an experiment: `function`.
-    pub const fn word(self) -> &'static str {
-        match self {
-            ResourceKind::Function => "function",
-            ResourceKind::Queue => "queue",
-            ResourceKind::Role => "role",
-            ResourceKind::Parameter => "parameter",
-            ResourceKind::Table => "table",
-            ResourceKind::Topic => "topic",
-            ResourceKind::Api => "api",
-            ResourceKind::Alarm => "alarm",
-            ResourceKind::Probe => "probe",
-        }
-    }
-}
+pub use crate::ids::{AccountName, ResourceKind};
 
 /// One thing in one account. `name` is the service's own name for it (a function's name, a queue's name, a role's
 /// name, a parameter's full path), in the sandbox the template's logical id or its explicit name.

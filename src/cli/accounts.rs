@@ -14,10 +14,10 @@ use crate::account::sandbox::shop::shop_sources;
 use crate::account::sandbox::traffic::read_app;
 pub use crate::account::sandbox::{Opening, Pace};
 use crate::account::{AccountName, ResourceKind};
+use crate::project::{AccountSpec, SandboxAccount};
 use crate::spec::check::Known;
 use crate::spec::load::ProjectFiles;
-use crate::spec::project::{AccountSpec, SandboxAccount};
-use crate::spec::{Findings, Source};
+use crate::yaml::{Findings, Source};
 pub use examine::{Row, Seen, examine};
 pub use open::{Opened, SANDBOX, open, opening, pace};
 

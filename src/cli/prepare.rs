@@ -9,14 +9,14 @@ use super::accounts::{self, Opened, Opening, Pace};
 use super::{Context, Exit, Failure, check};
 use crate::account::AccountName;
 use crate::env::Env as _;
-use crate::guard::Rules;
+use crate::guard::{Objection, Rules};
+use crate::ids::RunId;
 use crate::plan::Plan;
-use crate::planner::{self, Objection, Planned};
-use crate::run::RunId;
-use crate::spec::Findings;
+use crate::planner::{self, Planned};
 use crate::spec::load::{ExperimentFiles, ProjectFiles};
 use crate::store::Store;
 use crate::units::Time;
+use crate::yaml::Findings;
 
 /// What every command that plans an experiment takes beside its file.
 #[derive(Debug, clap::Args)]

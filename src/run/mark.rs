@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::RunId;
 use super::event::{Event, Recorded};
 use crate::account::{Resource, Setting, Value};
-use crate::faults::FaultName;
+use crate::ids::{FaultName, RunId};
 use crate::judge::weighing::Alpha;
 use crate::plan::{Change, ChangeId, Cleanup, Emission, Evidence, Plan, Step};
 use crate::units::{Span, Time};

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use squall::account::{AccountName, Metric, Query, Resource, ResourceKind, Setting, Value};
-use squall::faults::FaultName;
+use squall::ids::{FaultName, RunId};
 use squall::judge::weighing::Alpha;
 use squall::plan::{Change, ChangeId, Cleanup, Emission, Evidence, Plan, Probe, ProbeTest, Step};
-use squall::run::RunId;
 use squall::run::mark::write_marks;
 use squall::units::{Span, Time};
 

@@ -8,8 +8,8 @@ use crate::account::{Account, AccountName};
 use crate::cli::project::Project;
 use crate::cli::{Exit, Failure};
 use crate::env::{Env, RealEnv};
+use crate::project::{AccountSpec, AwsAccount, SandboxAccount};
 use crate::spec::load::ProjectFiles;
-use crate::spec::project::{AccountSpec, AwsAccount, SandboxAccount};
 
 /// The sandbox's file in a project's folder.
 pub const SANDBOX: &str = "sandbox.db";

@@ -6,7 +6,7 @@ use super::Task;
 use crate::account::{Account, AccountName, Call, CallError, Reply, Resource, ask};
 use crate::cli::accounts::Pace;
 use crate::cli::{Context, Exit, Failure};
-use crate::run::RunId;
+use crate::ids::RunId;
 use crate::run::mark::{Mark, journal_of};
 use crate::store::{Store, StoreError};
 use crate::units::Span;

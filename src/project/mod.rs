@@ -1,16 +1,16 @@
 //! The format of a project: `squall.yaml`, its accounts and folders.
 
+pub mod probe;
+
 use std::collections::BTreeMap;
 
-use super::finding::Code;
-use super::leaf::Version;
-use super::probe::ProbeSpec;
-use super::read::FromNode;
-use super::reader::Reader;
-use super::shape::{Leaf, Shape};
-use super::yaml::Node;
-use crate::account::AccountName;
+use probe::ProbeSpec;
+
+use crate::ids::AccountName;
 use crate::units::Span;
+use crate::yaml::shape::Leaf;
+use crate::yaml::tree::Node;
+use crate::yaml::{Code, FromNode, Reader, Shape, Version};
 use crate::{choice, record, words};
 
 record! {

@@ -9,8 +9,8 @@ use super::finding::Code;
 use super::read::{FromKey, FromNode, ReferenceKind};
 use super::reader::Reader;
 use super::shape::{Leaf, Shape};
-use super::yaml::{Kind, Node};
-use crate::account::{AccountName, ResourceKind};
+use super::tree::{Kind, Node};
+use crate::ids::{AccountName, ResourceKind};
 use crate::units::{NotAQuantity, Rate, Share, Span};
 
 /// A length of time.
