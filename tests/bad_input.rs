@@ -221,7 +221,7 @@ fn a_very_large_experiment_is_checked() {
 #[test]
 fn every_finding_of_a_tree_is_an_error_or_a_warning() {
     assert!(Code::ALL.iter().any(|code| code.severity() == Severity::Warning));
-    let (tree, findings) = yaml::parse(&Source::new("x.yaml", "a: [1, {b: c}]"));
+    let (tree, findings) = tree::parse(&Source::new("x.yaml", "a: [1, {b: c}]"));
     assert!(tree.is_some() && findings.is_empty());
     assert!(Source::open(Path::new("/no/such/file")).is_err());
 }
