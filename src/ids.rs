@@ -51,7 +51,8 @@ impl fmt::Display for FaultName {
     }
 }
 
-/// An account of `squall.yaml`, or `sandbox`.
+/// The nickname of an account: a key under `accounts` in `squall.yaml`, or `sandbox`. It is read from files and from the
+/// command line, and printed; whatever outlives a process has the account's [`Location`](crate::location::Location) instead.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AccountName(pub String);
@@ -98,6 +99,11 @@ impl ResourceKind {
         ResourceKind::Alarm,
         ResourceKind::Probe,
     ];
+
+    /// Whether resources of the kind belong to the whole account and to no region of it: all that IAM has.
+    pub const fn is_global(self) -> bool {
+        matches!(self, ResourceKind::Role)
+    }
 
     /// As it is written in an experiment: `function`.
     pub const fn word(self) -> &'static str {

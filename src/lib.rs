@@ -5,11 +5,15 @@
 pub mod account;
 pub mod cli;
 pub mod driver;
+#[cfg(test)]
+#[path = "../tests/all/effort.rs"]
+mod effort;
 pub mod env;
 pub mod faults;
 pub mod guard;
 pub mod ids;
 pub mod judge;
+pub mod location;
 pub mod numbers;
 pub mod plan;
 pub mod planner;

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::account::{AccountName, Query, Resource, Setting, Value};
-use crate::ids::{FaultName, RunId};
+use crate::account::{Location, Query, Resource, Setting, Value};
+use crate::ids::FaultName;
+use crate::ids::RunId;
 use crate::judge::bound::Bound;
 use crate::judge::weighing::Alpha;
 use crate::numbers::{percent, tidy};
@@ -241,7 +242,8 @@ pub struct Plan {
     pub file: String,
     /// SHA-256 of the experiment's text, in hex.
     pub file_hash: String,
-    pub accounts: Vec<AccountName>,
+    /// The accounts of its targets, each in its region.
+    pub accounts: Vec<Location>,
     /// When the plan was made, by the account's clock.
     pub made_at: Time,
     pub seed: u64,

@@ -7,10 +7,9 @@ use owo_colors::Style;
 
 use super::accounts::{self, Opened, Opening, Pace};
 use super::{Context, Exit, Failure, check};
-use crate::account::AccountName;
 use crate::env::Env as _;
 use crate::guard::{Objection, Rules};
-use crate::ids::RunId;
+use crate::ids::{AccountName, RunId};
 use crate::plan::Plan;
 use crate::planner::{self, Planned};
 use crate::spec::load::{ExperimentFiles, ProjectFiles};
@@ -78,7 +77,7 @@ pub fn prepare(file: &Path, args: &Asked, pace: Pace, context: &mut Context) -> 
             without_dead_man: args.without_dead_man,
             undo_untested: args.undo_untested,
             halted,
-            ..Rules::of(&files.project)
+            ..Rules::of(&files.project, &account.locations)
         },
     };
     match planner::plan(&request, account.account.as_mut()) {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use probe::ProbeSpec;
 
 use crate::ids::AccountName;
+use crate::location::{AccountId, Location, Region};
 use crate::units::Span;
 use crate::yaml::shape::Leaf;
 use crate::yaml::tree::Node;
@@ -60,7 +61,7 @@ record! {
         /// The account's number; squall reads and writes nothing in any other.
         pub id: AccountId,
         /// The region, such as `eu-west-1`.
-        pub region: String,
+        pub region: Region,
         /// The profile in `~/.aws/config`. Left away, credentials come from the environment.
         pub profile: Option<String>,
         /// A role to assume: its ARN.
@@ -83,6 +84,36 @@ record! {
         pub probes: BTreeMap<String, ProbeSpec> = BTreeMap::new(),
         /// The longest that any run may take here.
         pub longest: Span = Span::from_mins(60),
+    }
+}
+
+impl AwsAccount {
+    /// Where the account is; nothing is asked for that.
+    pub fn location(&self) -> Location {
+        Location::of_aws(self.id.clone(), self.region.clone(), self.endpoint_url.as_deref())
+    }
+}
+
+impl FromNode for Region {
+    fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let text = reader.text(node, &Self::shape())?;
+        if let Ok(region) = text.parse::<Region>()
+            && !region.as_str().is_empty()
+        {
+            return Some(region);
+        }
+        let what = format!("`{text}` is not the name of a region");
+        reader.report(Code::BadValue, node.at, what, "write it as AWS does, such as `eu-west-1`");
+        None
+    }
+
+    fn shape() -> Shape {
+        Shape::Leaf(Leaf {
+            name: "the name of a region",
+            json_type: "string",
+            pattern: "^[a-z0-9-]+$",
+            examples: &["eu-west-1"],
+        })
     }
 }
 
@@ -120,15 +151,11 @@ words! {
     }
 }
 
-/// The number of an AWS account: twelve digits.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct AccountId(pub String);
-
 impl FromNode for AccountId {
     fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         let text = reader.text(node, &Self::shape())?;
-        if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Some(AccountId(text.into_owned()));
+        if let Ok(id) = text.parse() {
+            return Some(id);
         }
         let what = format!("`{text}` is not the number of an account");
         reader.report(Code::BadValue, node.at, what, "write its twelve digits, such as `111122223333`");

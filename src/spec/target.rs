@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::account::target::{SelectBy, Selector};
-use crate::account::{AccountName, ResourceKind};
+use crate::account::target::{ResourceKind, SelectBy, Selector};
+use crate::ids::AccountName;
 use crate::record;
 use crate::units::Share;
 use crate::yaml::finding::Code;

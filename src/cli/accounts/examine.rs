@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::account::AccountName;
+use crate::ids::AccountName;
 use crate::project::AccountSpec;
 #[cfg(feature = "aws")]
 use crate::project::AwsAccount;

@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::{Known, meant};
+use crate::account::ResourceKind;
 use crate::account::target::SelectBy;
-use crate::account::{AccountName, ResourceKind};
 use crate::faults::FaultSpec;
+use crate::ids::AccountName;
 use crate::project::{AccountSpec, Project};
 use crate::spec::load::ExperimentFiles;
+use crate::yaml::Code;
+use crate::yaml::Findings;
 use crate::yaml::FromNode;
-use crate::yaml::finding::{Code, Findings};
-use crate::yaml::leaf::TargetName;
+use crate::yaml::TargetName;
 use crate::yaml::read::{Loaded, Reference, ReferenceKind, closest};
 use crate::yaml::shape::one_of;
 use crate::yaml::source::Place;

@@ -1,7 +1,8 @@
 //! Times: do they fit, and is there enough to see?
 
-use crate::account::{AccountName, Selector};
+use crate::account::Selector;
 use crate::faults::FaultSpec;
+use crate::ids::AccountName;
 use crate::judge::bound::Bound;
 use crate::judge::power::{Beside, Power, Stakes, Volume};
 use crate::judge::recovery::{STEADY, watched_after};
