@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::pattern::{actions_overlap, overlap};
-use super::{Fault, FaultPlan, Flaw, LATENESS, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene, Seen, listed};
+use super::{Fault, FaultPlan, Flaw, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene, Seen, listed};
 use crate::account::description::RoleDescription;
 use crate::account::{Description, Metric, Query, Resource, ResourceKind, Setting, Value};
-use crate::plan::{Evidence, Probe, ProbeTest};
-use crate::spec::shape::Leaf;
-use crate::spec::yaml::Node;
-use crate::spec::{FromNode, Reader, Shape, TargetName};
+use crate::plan::{Evidence, LATENESS, Probe, ProbeTest};
 use crate::units::{Span, Time};
+use crate::yaml::shape::Leaf;
+use crate::yaml::tree::Node;
+use crate::yaml::{FromNode, Reader, Shape, TargetName};
 use crate::{record, words};
 
 record! {

@@ -6,7 +6,7 @@ use super::limit::Family;
 use super::names;
 use super::session::Session;
 use crate::account::{CallError, Metric, Query, Resource, ResourceKind, Sample, Window};
-use crate::spec::probe::MetricMathProbe;
+use crate::project::probe::MetricMathProbe;
 use crate::units::Span;
 
 /// Services publish by the minute.

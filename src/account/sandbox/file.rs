@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, TransactionBehavio
 use super::event::MessageId;
 use super::stored::{Stored, StoredMessage};
 use crate::account::RunMarker;
-use crate::run::RunId;
+use crate::ids::RunId;
 use crate::units::Time;
 
 /// The tables. A file of another version is refused.

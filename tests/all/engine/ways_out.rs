@@ -9,14 +9,14 @@ use squall::account::sandbox::{World, shop_like};
 use squall::account::{
     Account, Call, CallId, Location, Message, Outcome, Resource, ResourceKind, RunMarker, Setting, Value, Write,
 };
+use squall::driver::supervise::supervise;
+use squall::driver::{Driver, Ending, NotBegun, Surroundings};
 use squall::env::{Env, FixedEnv, Interrupt, Interrupts};
+use squall::ids::RunId;
+use squall::judge::verdict::Finding;
 use squall::plan::Plan;
-use squall::run::RunId;
-use squall::run::driver::{Driver, Ending, NotBegun, Surroundings};
 use squall::run::event::{Event, Phase, Recorded, Stop};
 use squall::run::state::State;
-use squall::run::supervise::supervise;
-use squall::run::verdict::Finding;
 use squall::store::Store;
 use squall::store::memory::MemoryStore;
 use squall::units::{Span, Time};
