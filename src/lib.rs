@@ -4,6 +4,9 @@
 
 pub mod account;
 pub mod cli;
+#[cfg(test)]
+#[path = "../tests/all/effort.rs"]
+mod effort;
 pub mod env;
 pub mod faults;
 pub mod guard;

@@ -109,10 +109,20 @@ fn statistics(resource: &Resource, metric: &'static str, statistic: &str) -> Vec
     let one = |namespace, dimension| Statistic {
         namespace,
         metric,
-        dimensions: vec![(dimension, resource.name.clone())],
+        dimensions: of_resource(resource, dimension),
         statistic: statistic.to_owned(),
     };
     dimensions(resource.kind).iter().map(|(namespace, dimension)| one(namespace, *dimension)).collect()
+}
+
+/// A function's metrics are published for the whole and, with one dimension more, for each alias and version
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-view.html>).
+fn of_resource(resource: &Resource, dimension: &'static str) -> Vec<(&'static str, String)> {
+    let mut dimensions = vec![(dimension, resource.name.clone())];
+    if resource.qualifier.is_some() {
+        dimensions.push(("Resource", resource.qualified_name()));
+    }
+    dimensions
 }
 
 /// Where a kind's metrics lie. A REST api's carry its name, an HTTP api's its id.

@@ -4,7 +4,7 @@
 //! journal's. Another process may have the same file open: before each call the newest generation counts, and a process
 //! that was overtaken in the middle of a call answers it with "unknown", as a service would that went away.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::file::{File, SandboxError, Written};
 use super::paced::{Pace, Pacer, SLICE};
 use super::weather::Weather;
 use super::world::World;
-use crate::account::{Account, Call, CallError, CallId, Outcome};
+use crate::account::{Account, Call, CallError, CallId, Location, Outcome, RefusedBy};
 use crate::env::Env;
 use crate::units::{Span, Time};
 
@@ -29,6 +29,8 @@ pub struct Opening {
     /// For a file that is new: the seed, and where the clock starts.
     pub seed: u64,
     pub start: Time,
+    /// For a file that has none: what its id is made from.
+    pub identity: u64,
     pub pace: Pace,
     pub weather: Weather,
 }
@@ -49,6 +51,9 @@ pub struct Sandbox {
     opening: Opening,
     env: Arc<dyn Env>,
     file: File,
+    location: Location,
+    /// Other locations that mean this sandbox: nicknames in what squall 0.1.0 wrote.
+    aliases: BTreeSet<Location>,
     world: World,
     generation: i64,
     /// How far the clock was promised.
@@ -66,8 +71,10 @@ impl Sandbox {
     /// # Errors
     /// The file cannot be used, or the application cannot be modelled.
     pub fn open(path: &Path, app: &App, opening: Opening, env: Arc<dyn Env>) -> Result<Sandbox, SandboxError> {
-        let mut file = File::open(path)?;
-        let fresh = World::new(app, opening.seed, opening.start)?.with_weather(opening.weather.clone());
+        let mut file = File::open(path, &fresh_id(opening.identity))?;
+        let location = Location::of_sandbox(file.id()?);
+        let fresh = World::new(app, opening.seed, opening.start)?.at_location(location.clone());
+        let fresh = fresh.with_weather(opening.weather.clone());
         let pacer = Pacer::new(opening.pace, fresh.now(), &*env);
         let is_new = file.read()?.is_none();
         if is_new {
@@ -79,6 +86,8 @@ impl Sandbox {
             opening,
             env,
             file,
+            location,
+            aliases: BTreeSet::new(),
             world: fresh,
             generation: 1,
             pacer,
@@ -93,6 +102,22 @@ impl Sandbox {
         Ok(sandbox)
     }
 
+    /// The id in a sandbox's file; `None` when there is no file, or when it has none, such as one of squall 0.1.0.
+    pub fn id_in(path: &Path) -> Option<String> {
+        File::id_in(path)
+    }
+
+    /// Which sandbox this is.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// What is asked of these locations is asked of this sandbox, too.
+    #[must_use]
+    pub fn with_aliases(self, aliases: BTreeSet<Location>) -> Sandbox {
+        Sandbox { aliases, ..self }
+    }
+
     /// Everything that a run could have changed: [`World::picture`].
     pub fn picture(&self) -> BTreeMap<String, String> {
         self.world.picture()
@@ -105,7 +130,7 @@ impl Sandbox {
         };
         // A new stretch of chance for each generation; the same one would bring the same arrivals again.
         let seed = newest.seed.wrapping_add(newest.number as u64);
-        self.world = World::restored(&self.app, seed, &newest.stored, newest.messages)?
+        self.world = World::restored(&self.app, &self.location, seed, &newest.stored, newest.messages)?
             .with_weather(self.opening.weather.clone());
         self.generation = newest.number;
         let reached = newest.reached.max(now);
@@ -168,12 +193,23 @@ impl Sandbox {
     }
 }
 
+/// Twelve hexadecimal digits.
+fn fresh_id(entropy: u64) -> String {
+    format!("{:012x}", entropy & 0xffff_ffff_ffff)
+}
+
 impl Account for Sandbox {
     fn now(&self) -> Time {
         self.world.now()
     }
 
     fn submit(&mut self, id: CallId, call: Call) {
+        let asked = call.location();
+        if *asked != self.location && !self.aliases.contains(asked) {
+            let message = format!("{} is not this sandbox, which is {}", asked.account, self.location.account);
+            self.answers.push_back((id, Err(CallError::Refused { by: RefusedBy::Invalid, message })));
+            return;
+        }
         if let Err(error) = self.catch_up() {
             self.answers.push_back((id, Err(CallError::Unknown(error.to_string()))));
             return;
@@ -213,7 +249,7 @@ mod tests {
 
     use tempfile::TempDir;
 
-    use super::super::testing::{at, message, resource};
+    use super::super::testing::{at, message};
     use super::super::{Fate, shop_like};
     use super::*;
     use crate::account::contract::{Fixture, check};
@@ -245,12 +281,16 @@ mod tests {
         }
     }
 
+    fn resource(kind: ResourceKind, name: &str) -> Resource {
+        Resource::new(&Location::of_sandbox("000000000001"), kind, name)
+    }
+
     fn env() -> Arc<Sleeper> {
         Arc::default()
     }
 
     fn opening() -> Opening {
-        Opening { seed: 1, start: at(0), pace: Pace::Max, weather: Weather::calm() }
+        Opening { seed: 1, start: at(0), identity: 1, pace: Pace::Max, weather: Weather::calm() }
     }
 
     /// The small shop without its consumer.
