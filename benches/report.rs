@@ -2,10 +2,10 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a bench ends at the first failure")]
 
-#[path = "../tests/engine/family.rs"]
+#[path = "../tests/all/engine/family.rs"]
 #[expect(dead_code, reason = "shared with the tests")]
 mod family;
-#[path = "../tests/engine/shipped.rs"]
+#[path = "../tests/all/engine/shipped.rs"]
 #[expect(dead_code, reason = "shared with the tests")]
 mod shipped;
 
@@ -14,10 +14,10 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use squall::account::sandbox::{World, shop};
 use squall::account::{Sample, Window};
+use squall::driver::{Driver, Surroundings};
 use squall::env::{FixedEnv, Interrupts};
 use squall::report::{Format, jsonl, line, render};
 use squall::run::Recorded;
-use squall::run::driver::{Driver, Surroundings};
 use squall::run::event::{Event, Phase};
 use squall::store::memory::MemoryStore;
 use squall::units::{Span, Time};

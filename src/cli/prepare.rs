@@ -7,16 +7,15 @@ use owo_colors::Style;
 
 use super::accounts::{self, Opened, Opening, Pace};
 use super::{Context, Exit, Failure, check};
-use crate::account::AccountName;
 use crate::env::Env as _;
-use crate::guard::Rules;
+use crate::guard::{Objection, Rules};
+use crate::ids::{AccountName, RunId};
 use crate::plan::Plan;
-use crate::planner::{self, Objection, Planned};
-use crate::run::RunId;
-use crate::spec::Findings;
+use crate::planner::{self, Planned};
 use crate::spec::load::{ExperimentFiles, ProjectFiles};
 use crate::store::Store;
 use crate::units::Time;
+use crate::yaml::Findings;
 
 /// What every command that plans an experiment takes beside its file.
 #[derive(Debug, clap::Args)]
@@ -78,7 +77,7 @@ pub fn prepare(file: &Path, args: &Asked, pace: Pace, context: &mut Context) -> 
             without_dead_man: args.without_dead_man,
             undo_untested: args.undo_untested,
             halted,
-            ..Rules::of(&files.project)
+            ..Rules::of(&files.project, &account.locations)
         },
     };
     match planner::plan(&request, account.account.as_mut()) {

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::project::short;
 use super::{Context, Ended, Exit, Failure, accounts, undo};
-use crate::account::{AccountName, Resource};
-use crate::run::RunId;
+use crate::account::Resource;
+use crate::ids::{AccountName, RunId};
 use crate::run::event::Event;
 use crate::run::mark::Mark;
 use crate::run::state::State;

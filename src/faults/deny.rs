@@ -9,10 +9,10 @@ use super::{Fault, FaultPlan, Flaw, Page, PlannedChange, Refusal, SHOWN_WITHIN, 
 use crate::account::description::RoleDescription;
 use crate::account::{Description, Metric, Resource, ResourceKind, Setting, Value};
 use crate::plan::{Evidence, Probe, ProbeTest};
-use crate::spec::shape::Leaf;
-use crate::spec::yaml::Node;
-use crate::spec::{FromNode, Reader, Shape, TargetName};
 use crate::units::{Span, Time};
+use crate::yaml::shape::Leaf;
+use crate::yaml::tree::Node;
+use crate::yaml::{FromNode, Reader, Shape, TargetName};
 use crate::{record, words};
 
 record! {
@@ -214,6 +214,7 @@ faults:
             warnings
                 .push(format!("{role} is shared: {} lose the actions", listed(seen.used_by.iter().map(|f| &f.name))));
         }
+        warnings.extend(unseen_users(role, seen));
         let errors = seen.used_by.iter().map(|function| Probe::of(Metric::FailedShare, function, ProbeTest::Rises));
         let consumed: BTreeSet<&Resource> = seen
             .used_by
@@ -385,6 +386,22 @@ impl Fault for Deny {
     }
 }
 
+/// Who else may lose the actions: IAM is global, and only functions of the project's regions were looked at.
+fn unseen_users(role: &Resource, seen: &RoleDescription) -> Option<String> {
+    if role.location.is_sandbox() {
+        return None;
+    }
+    let mut warning = format!(
+        "users of {role} were looked for among the functions in {}; functions in other regions and other services that use \
+         it were not looked at, and lose the actions, too",
+        listed(&seen.looked_in)
+    );
+    for (region, why) in &seen.not_looked_in {
+        warning += &format!("; {region} could not be looked at: {why}");
+    }
+    Some(warning)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -423,7 +440,7 @@ mod tests {
     #[test]
     fn it_ends_by_itself_after_its_planned_end() {
         let plan = shop().planned(PUT);
-        let expires = start() + Span::from_mins(10) + crate::faults::LATENESS;
+        let expires = start() + Span::from_mins(10) + crate::plan::LATENESS;
         assert_eq!(plan.changes[0].expires, Some(expires));
         assert_eq!(
             document(&plan)["Statement"][0]["Condition"],

@@ -4,10 +4,11 @@
 use super::ask::{Ask, Reading};
 use super::baseline::Pool;
 use super::control::Arms;
-use super::judgement::{Evidence, percent, shown_share, thousands};
+use super::judgement::{Evidence, shown_share};
 use super::power::{Beside, Power, Stakes, Volume};
+use super::verdict::Finding;
 use super::weighing::Rule;
-use crate::run::verdict::Finding;
+use crate::numbers::{percent, thousands};
 
 /// What is said of a signal that was not found broken.
 pub(super) fn not_broken(rule: &Rule, must_catch: f64, evidence: &Evidence<'_>) -> (Finding, String, Power) {

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value as Json, json};
 
 use crate::account::{Metric, Resource, Setting, Value};
-use crate::plan::{Bound, Change, ChangeId, Cleanup, Plan, Purpose, Step, StopPlan};
+use crate::judge::bound::Bound;
+use crate::plan::{Change, ChangeId, Cleanup, Plan, Purpose, Step, StopPlan};
 use crate::units::Span;
 
 /// One change as it is shown: `before -> after`.
@@ -175,10 +176,9 @@ pub fn stays(plan: &Plan) -> Vec<String> {
         .stays_alone()
         .map(|(_, change)| {
             format!(
-                "if this machine dies, the {} stays {} until `squall undo --account {}` runs elsewhere",
+                "if this machine dies, the {} stays {} until `squall undo --account NAME` runs elsewhere",
                 change.setting,
                 shown(&change.after),
-                change.setting.account()
             )
         })
         .collect();

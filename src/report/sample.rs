@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use crate::account::{
-    AccountName, CallError, Metric, Query, Resource, ResourceKind, Sample, SendOutcome, Setting, Value, Window,
+    CallError, Location, Metric, Query, Resource, ResourceKind, Sample, SendOutcome, Setting, Value, Window,
 };
-use crate::faults::FaultName;
+use crate::ids::{FaultName, RunId};
+use crate::judge::bound::Bound;
+use crate::judge::verdict::Verdict;
 use crate::plan::{
-    Bound, Change, ChangeId, Cleanup, DuringFault, Emission, Evidence, LoadPlan, Plan, SignalPlan, Step, StopPlan,
+    Change, ChangeId, Cleanup, DuringFault, Emission, Evidence, LoadPlan, Plan, SignalPlan, Step, StopPlan,
 };
+use crate::run::Recorded;
 use crate::run::event::{Event, Left, MessageAccount, Phase, Settled, Stop, WriteOutcome};
-use crate::run::verdict::Verdict;
-use crate::run::{Recorded, RunId};
 use crate::units::{Rate, Share, Span, Time};
 
 const MARK_WORKER: ChangeId = ChangeId(1);
@@ -28,7 +29,7 @@ fn at(secs: i64) -> Time {
 }
 
 fn resource(kind: ResourceKind, name: &str) -> Resource {
-    Resource::new(&AccountName::sandbox(), kind, name)
+    Resource::new(&Location::sandbox(), kind, name)
 }
 
 fn change(setting: Setting, after: Value) -> Change {
@@ -81,7 +82,7 @@ pub fn plan() -> Plan {
             .into(),
         file: "experiments/payment-worker-throttled.yaml".into(),
         file_hash: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into(),
-        accounts: vec![AccountName::sandbox()],
+        accounts: vec![Location::sandbox()],
         made_at: start() - Span::from_secs(2),
         seed: 1,
         baseline: Span::from_mins(5),

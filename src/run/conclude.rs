@@ -3,7 +3,7 @@
 use super::event::{Left, MessageAccount, Settled, Stop, WriteOutcome};
 use super::judging::Case;
 use super::state::{Life, State};
-use super::verdict::{Finding, Verdict};
+use crate::judge::verdict::{Finding, Verdict};
 use crate::plan::{Change, ChangeId, Cleanup};
 
 /// The verdict of a run, with every reason for it.
@@ -135,10 +135,11 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::account::{AccountName, Metric, Query, Resource, ResourceKind, Sample, Window};
+    use crate::account::{Location, Metric, Query, Resource, ResourceKind, Sample, Window};
+    use crate::ids::RunId;
+    use crate::judge::bound::Bound;
     use crate::judge::weighing::Alpha;
-    use crate::plan::{Bound, DuringFault, Plan, SignalPlan};
-    use crate::run::RunId;
+    use crate::plan::{DuringFault, Plan, SignalPlan};
     use crate::run::event::Phase;
     use crate::run::state::{Seen, SignalState, StepState};
     use crate::units::{Share, Span, Time};
@@ -150,7 +151,7 @@ mod tests {
     }
 
     fn planned(bound: Bound, during_fault: DuringFault) -> SignalPlan {
-        let resource = Resource::new(&AccountName::sandbox(), ResourceKind::Queue, "orders");
+        let resource = Resource::new(&Location::sandbox(), ResourceKind::Queue, "orders");
         SignalPlan {
             hypothesis: "steady".into(),
             title: "depth of orders".into(),

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::event::{Event, MessageAccount, Phase, Settled, Stop, WriteOutcome};
-use super::verdict::Verdict;
 use crate::account::{CallError, Metric, Sample, SendOutcome, Window};
-use crate::plan::{Bound, ChangeId, Cleanup, Plan, SignalPlan, Step};
+use crate::judge::bound::Bound;
+use crate::judge::verdict::Verdict;
+use crate::plan::{ChangeId, Cleanup, Plan, SignalPlan, Step};
 use crate::units::{Span, Time};
 
 /// More messages than any fault may send: a journal is data from outside, and its ranges are not trusted to be short.
@@ -236,6 +237,12 @@ impl State {
     /// When the windows of the baseline begin: clock-aligned, so that every window is whole.
     pub fn baseline_from(&self) -> Time {
         let every = self.plan.signals.iter().map(|s| s.every).max().unwrap_or(Span::ZERO).max(Span::from_secs(1));
+        self.first_window(every)
+    }
+
+    /// When the first whole window of this length begins. Each length lies on the clock by itself: windows of two and of five
+    /// minutes begin at different times.
+    pub fn first_window(&self, every: Span) -> Time {
         let start = self.entered.get(&Phase::Baseline).copied().unwrap_or(self.started);
         let aligned = start.window_start(every);
         if aligned == start { start } else { aligned + every }

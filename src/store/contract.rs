@@ -1,9 +1,10 @@
 //! The contract tests: one list of what every store must do, run against each kind.
 
 use super::{Epoch, Store, StoreError};
-use crate::account::{AccountName, Resource, ResourceKind};
+use crate::account::{Location, Resource, ResourceKind};
+use crate::ids::RunId;
+use crate::judge::verdict::Verdict;
 use crate::run::event::{Event, Phase, Recorded};
-use crate::run::{RunId, Verdict};
 use crate::units::Time;
 
 /// Two processes on one fresh, empty store.
@@ -46,7 +47,7 @@ fn id(text: &str) -> RunId {
 }
 
 fn queue(name: &str) -> Resource {
-    Resource::new(&AccountName::sandbox(), ResourceKind::Queue, name)
+    Resource::new(&Location::sandbox(), ResourceKind::Queue, name)
 }
 
 fn what_is_appended_is_read_by_another_process(mut first: Box<dyn Store>, second: Box<dyn Store>) {

@@ -8,15 +8,14 @@ use aws_sdk_sqs::types::{
 };
 
 use super::failure::Operation;
-use super::lambda;
 use super::limit::Family;
-use super::names;
 use super::session::Session;
+use super::{lambda, names};
 use crate::account::description::QueueDescription;
 use crate::account::{
     CallError, Handle, Message, Metric, Query, Received, Resource, ResourceKind, RunMarker, Sample, SendOutcome, Window,
 };
-use crate::run::RunId;
+use crate::ids::RunId;
 use crate::units::Span;
 
 /// The message attributes of a run's marker.
@@ -99,7 +98,7 @@ pub async fn describe(session: &Session, queue: &Resource) -> Result<QueueDescri
         visibility: attributes.span(QueueAttributeName::VisibilityTimeout),
         retention: attributes.span(QueueAttributeName::MessageRetentionPeriod),
         delay: attributes.span(QueueAttributeName::DelaySeconds),
-        dead_letter: redrive.as_ref().map(|(name, _)| Resource::new(&queue.account, ResourceKind::Queue, name)),
+        dead_letter: redrive.as_ref().map(|(name, _)| queue.beside(ResourceKind::Queue, name)),
         max_receive_count: redrive.map(|(_, count)| count),
         consumers: lambda::consumers(session, queue).await?,
         move_task_running: move_task_running(session, queue).await?,

@@ -7,7 +7,7 @@ use super::app::{ACCOUNT_ID, arn};
 use super::event::{Event, MessageId, Ticket};
 use super::limit::TokenBucket;
 use super::queue::Place;
-use super::settings::refused;
+use super::settings::{Named, refused};
 use super::weather::{ATTEMPT_TIMEOUT, Fate, Outlook};
 use super::world::World;
 use crate::account::{
@@ -207,7 +207,7 @@ impl World {
         match call {
             Call::Identify { .. } => Ok(Reply::Identity(identity())),
             Call::Permitted { actions, .. } => Ok(Reply::Permitted(vec![Permitted::Yes; actions.len()])),
-            Call::Resolve { selector, account } => Ok(Reply::Resources(self.resolve(&account, &selector))),
+            Call::Resolve { selector, .. } => Ok(Reply::Resources(self.resolve(&selector))),
             Call::Describe { resource } => Ok(Reply::Description(Box::new(self.describe(&resource)?))),
             Call::Read { setting } => {
                 let true_one = self.setting(&setting)?;
@@ -215,7 +215,8 @@ impl World {
             }
             Call::Write(write) => self.set(&write).map(|()| Reply::Done),
             Call::ListMarks { .. } => {
-                let marks = self.settings.marks.iter().map(|(on, text)| (on.clone(), text.to_string()));
+                let on = |(kind, name): &Named| Resource::new(&self.location, *kind, name.as_str());
+                let marks = self.settings.marks.iter().map(|(named, text)| (on(named), text.to_string()));
                 Ok(Reply::Marks(marks.collect()))
             }
             Call::Send { queue, messages } => self.send(&queue, messages),

@@ -1,18 +1,18 @@
-//! The sandbox's file: SQLite, one row for the state and one for each message.
+//! The sandbox's file: SQLite, one row for the state and one for each message that was received or is marked. It grows with
+//! what waits in the queues, never with what went through them.
 //!
 //! Invariants: a generation is written whole or not at all, and only over the one that its writer had read. `reached` is
 //! never before any instant that a process with this file has seen, so that time does not go back when one dies.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, TransactionBehavior, params};
 
 use super::event::MessageId;
 use super::stored::{Stored, StoredMessage};
 use crate::account::RunMarker;
-use crate::run::RunId;
+use crate::ids::RunId;
 use crate::units::Time;
 
 /// The tables. A file of another version is refused.
@@ -37,7 +37,15 @@ const SCHEMA: &str = "
         hidden_until INTEGER
     ) STRICT;
 ";
-const VERSION: i64 = 1;
+/// Since version 2 a sandbox has an identity: a random id, so that a journal says which sandbox it is about.
+const IDENTITY: &str = "
+    CREATE TABLE identity (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        id  TEXT NOT NULL
+    ) STRICT;
+";
+/// Since version 3 what waits in a queue is part of the state; in older files it is messages like the others.
+const VERSION: i64 = 3;
 
 /// How long a call waits for another process that is writing.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -96,17 +104,24 @@ pub(super) struct File {
 }
 
 impl File {
-    /// Opens the file, or makes it.
-    pub fn open(path: &Path) -> Result<File, SandboxError> {
+    /// Opens the file, or makes it; a sandbox without an identity, such as one of squall 0.1.0, becomes `fresh_id`.
+    pub fn open(path: &Path, fresh_id: &str) -> Result<File, SandboxError> {
         let mut db = Connection::open(path)?;
         db.busy_timeout(PATIENCE)?;
         let version = |db: &Connection| db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
-        if version(&db)? == 0 {
+        if (0..VERSION).contains(&version(&db)?) {
             db.pragma_update(None, "journal_mode", "wal")?;
             let making = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            // Another process may have done it meanwhile.
-            if version(&making)? == 0 {
+            // Another process may have done it in the meantime.
+            let found = version(&making)?;
+            if found == 0 {
                 making.execute_batch(SCHEMA)?;
+            }
+            if found < 2 {
+                making.execute_batch(IDENTITY)?;
+                making.execute("INSERT INTO identity VALUES (1, ?)", [fresh_id])?;
+            }
+            if found < VERSION {
                 making.pragma_update(None, "user_version", VERSION)?;
             }
             making.commit()?;
@@ -115,6 +130,18 @@ impl File {
             VERSION => Ok(File { db }),
             found => Err(SandboxError::Version { found }),
         }
+    }
+
+    /// The id in a file, which is only looked at.
+    pub fn id_in(path: &Path) -> Option<String> {
+        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+        db.busy_timeout(PATIENCE).ok()?;
+        db.query_row("SELECT id FROM identity", [], |row| row.get(0)).ok()
+    }
+
+    /// The sandbox's id.
+    pub fn id(&self) -> Result<String, SandboxError> {
+        Ok(self.db.query_row("SELECT id FROM identity", [], |row| row.get(0))?)
     }
 
     /// The newest generation; `None` in a new file.
@@ -160,7 +187,7 @@ impl File {
         over: i64,
         durably: bool,
         stored: &Stored,
-        messages: &BTreeMap<MessageId, Option<StoredMessage>>,
+        messages: impl Iterator<Item = (MessageId, Option<StoredMessage>)>,
     ) -> Result<Written, SandboxError> {
         self.db.pragma_update(None, "synchronous", if durably { "full" } else { "normal" })?;
         let writing = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;

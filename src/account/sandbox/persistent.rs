@@ -9,13 +9,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::app::App;
-use super::event::MessageId;
 use super::file::{File, SandboxError, Written};
 use super::paced::{Pace, Pacer, SLICE};
-use super::stored::StoredMessage;
 use super::weather::Weather;
 use super::world::World;
-use crate::account::{Account, Call, CallError, CallId, Outcome};
+use crate::account::{Account, Call, CallError, CallId, Location, Outcome, RefusedBy};
 use crate::env::Env;
 use crate::units::{Span, Time};
 
@@ -31,6 +29,8 @@ pub struct Opening {
     /// For a file that is new: the seed, and where the clock starts.
     pub seed: u64,
     pub start: Time,
+    /// For a file that has none: what its id is made from.
+    pub identity: u64,
     pub pace: Pace,
     pub weather: Weather,
 }
@@ -51,14 +51,14 @@ pub struct Sandbox {
     opening: Opening,
     env: Arc<dyn Env>,
     file: File,
+    location: Location,
+    /// Other locations that mean this sandbox: nicknames in what squall 0.1.0 wrote.
+    aliases: BTreeSet<Location>,
     world: World,
     generation: i64,
     /// How far the clock was promised.
     promised: Time,
     pacer: Pacer,
-    /// Messages that the file has, and changes of messages that it does not have yet.
-    kept: BTreeSet<MessageId>,
-    unsaved: BTreeMap<MessageId, Option<StoredMessage>>,
     /// Calls of this caller without an answer, and what to keep before it goes out.
     open: BTreeMap<CallId, Keep>,
     /// Answers that do not come from the world.
@@ -71,8 +71,10 @@ impl Sandbox {
     /// # Errors
     /// The file cannot be used, or the application cannot be modelled.
     pub fn open(path: &Path, app: &App, opening: Opening, env: Arc<dyn Env>) -> Result<Sandbox, SandboxError> {
-        let mut file = File::open(path)?;
-        let fresh = World::new(app, opening.seed, opening.start)?.with_weather(opening.weather.clone());
+        let mut file = File::open(path, &fresh_id(opening.identity))?;
+        let location = Location::of_sandbox(file.id()?);
+        let fresh = World::new(app, opening.seed, opening.start)?.at_location(location.clone());
+        let fresh = fresh.with_weather(opening.weather.clone());
         let pacer = Pacer::new(opening.pace, fresh.now(), &*env);
         let is_new = file.read()?.is_none();
         if is_new {
@@ -84,20 +86,36 @@ impl Sandbox {
             opening,
             env,
             file,
+            location,
+            aliases: BTreeSet::new(),
             world: fresh,
             generation: 1,
             pacer,
-            kept: BTreeSet::new(),
-            unsaved: BTreeMap::new(),
             open: BTreeMap::new(),
             answers: VecDeque::new(),
         };
-        sandbox.world.watch_messages();
+        sandbox.world.messages_saved();
         // Somebody else may have begun it just before.
         if !is_new || sandbox.file.newest()?.0 != 1 {
             sandbox.reload(Time::EPOCH)?;
         }
         Ok(sandbox)
+    }
+
+    /// The id in a sandbox's file; `None` when there is no file, or when it has none, such as one of squall 0.1.0.
+    pub fn id_in(path: &Path) -> Option<String> {
+        File::id_in(path)
+    }
+
+    /// Which sandbox this is.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// What is asked of these locations is asked of this sandbox, too.
+    #[must_use]
+    pub fn with_aliases(self, aliases: BTreeSet<Location>) -> Sandbox {
+        Sandbox { aliases, ..self }
     }
 
     /// Everything that a run could have changed: [`World::picture`].
@@ -112,9 +130,7 @@ impl Sandbox {
         };
         // A new stretch of chance for each generation; the same one would bring the same arrivals again.
         let seed = newest.seed.wrapping_add(newest.number as u64);
-        self.kept = newest.messages.iter().map(|message| message.id).collect();
-        self.unsaved.clear();
-        self.world = World::restored(&self.app, seed, &newest.stored, newest.messages)?
+        self.world = World::restored(&self.app, &self.location, seed, &newest.stored, newest.messages)?
             .with_weather(self.opening.weather.clone());
         self.generation = newest.number;
         let reached = newest.reached.max(now);
@@ -138,17 +154,11 @@ impl Sandbox {
 
     /// Writes a generation. `false`: another process was faster, and its world is ours now.
     fn keep(&mut self, durably: bool) -> Result<bool, SandboxError> {
-        self.unsaved.extend(self.world.changed_messages());
-        self.unsaved.retain(|id, message| message.is_some() || self.kept.contains(id));
-        match self.file.write(self.generation, durably, &self.world.stored(), &self.unsaved)? {
+        let changes = self.world.changed_messages();
+        match self.file.write(self.generation, durably, &self.world.stored(), changes)? {
             Written::Yes => {
                 self.generation += 1;
-                for (id, message) in std::mem::take(&mut self.unsaved) {
-                    match message {
-                        Some(_) => self.kept.insert(id),
-                        None => self.kept.remove(&id),
-                    };
-                }
+                self.world.messages_saved();
                 Ok(true)
             }
             Written::Overtaken => {
@@ -183,12 +193,23 @@ impl Sandbox {
     }
 }
 
+/// Twelve hexadecimal digits.
+fn fresh_id(entropy: u64) -> String {
+    format!("{:012x}", entropy & 0xffff_ffff_ffff)
+}
+
 impl Account for Sandbox {
     fn now(&self) -> Time {
         self.world.now()
     }
 
     fn submit(&mut self, id: CallId, call: Call) {
+        let asked = call.location();
+        if *asked != self.location && !self.aliases.contains(asked) {
+            let message = format!("{} is not this sandbox, which is {}", asked.account, self.location.account);
+            self.answers.push_back((id, Err(CallError::Refused { by: RefusedBy::Invalid, message })));
+            return;
+        }
         if let Err(error) = self.catch_up() {
             self.answers.push_back((id, Err(CallError::Unknown(error.to_string()))));
             return;
@@ -228,7 +249,7 @@ mod tests {
 
     use tempfile::TempDir;
 
-    use super::super::testing::{at, message, resource};
+    use super::super::testing::{at, message};
     use super::super::{Fate, shop_like};
     use super::*;
     use crate::account::contract::{Fixture, check};
@@ -260,12 +281,16 @@ mod tests {
         }
     }
 
+    fn resource(kind: ResourceKind, name: &str) -> Resource {
+        Resource::new(&Location::of_sandbox("000000000001"), kind, name)
+    }
+
     fn env() -> Arc<Sleeper> {
         Arc::default()
     }
 
     fn opening() -> Opening {
-        Opening { seed: 1, start: at(0), pace: Pace::Max, weather: Weather::calm() }
+        Opening { seed: 1, start: at(0), identity: 1, pace: Pace::Max, weather: Weather::calm() }
     }
 
     /// The small shop without its consumer.
@@ -378,6 +403,25 @@ mod tests {
         let last = open(&folder, &quiet());
         let left: Vec<String> = last.world.picture().into_keys().collect();
         assert_eq!(left, ["parameter /shop/faults"], "what another one took away stays away");
+    }
+
+    #[test]
+    fn a_backlog_outlives_its_process_in_a_small_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut killed = open(&folder, &quiet());
+        (0..50_000).for_each(|_| killed.world.enqueue(0, false, None, None));
+        assert_eq!(receive(&mut killed, "orders", 300).len(), 10);
+        let picture = format!("{:?}", killed.world.stored());
+        drop(killed);
+        let size = std::fs::metadata(folder.path().join("sandbox.db")).unwrap().len();
+        assert!(size < 100_000, "{size}");
+        let mut next = open(&folder, &quiet());
+        assert_eq!(next.world.queues.queues[0].depth(), 49_990);
+        assert_eq!(next.world.queues.queues[0].in_flight, 10);
+        assert_eq!(picture.matches("Block").count(), 1, "{picture}");
+        assert_eq!(receive(&mut next, "orders", 300).len(), 10);
+        let _ = next.next(at(400));
+        assert_eq!(next.world.queues.queues[0].depth(), 50_000);
     }
 
     #[test]

@@ -12,8 +12,8 @@ use super::watch::{LATENESS, LOOK_AGAIN, METRIC_PERIOD, TRIES, TRY_AGAIN};
 use crate::account::{Call, Metric, Outcome, Query, Reply, Sample, Window};
 use crate::judge::ask::Reading;
 use crate::judge::effectiveness::{ENOUGH, LEVEL, Rise, is_look, looks, rise};
-use crate::judge::judgement::percent;
 use crate::judge::watermark::Watermark;
+use crate::numbers::percent;
 use crate::plan::{Cleanup, Plan, Probe, ProbeTest, Step};
 use crate::units::{Span, Time};
 

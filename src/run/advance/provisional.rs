@@ -34,7 +34,7 @@ impl Machine {
             return;
         }
         let query = planned.query.clone();
-        let first = self.state.baseline_from();
+        let first = self.state.first_window(every);
         let Some(looking) = self.watch.provisional.get_mut(signal) else { return };
         // The first window that ends after the baseline.
         let from =

@@ -13,8 +13,8 @@ use super::guards::Guarding;
 use super::provisional::Provisional;
 use crate::account::{Call, CallError, Outcome, Reply, Sample, Window};
 use crate::judge::ask::Reading;
+use crate::judge::bound::Bound;
 use crate::judge::watermark::Watermark;
-use crate::plan::Bound;
 use crate::units::{Span, Time};
 
 /// How many times a measurement is tried before its window counts as one without data.
@@ -102,7 +102,7 @@ impl Machine {
         if self.asked.contains(&Asked::Signal(signal)) {
             return;
         }
-        let first = self.state.baseline_from();
+        let first = self.state.first_window(self.state.plan.signals.get(signal).map_or(METRIC_PERIOD, |s| s.every));
         let (Some(planned), Some(closing)) = (self.state.plan.signals.get(signal), self.watch.signals.get_mut(signal))
         else {
             return;

@@ -10,16 +10,16 @@ fn denials() -> Vec<(Call, &'static str, &'static str)> {
     let marker = RunMarker { run: RunId("run-1".into()), number: 1 };
     let message = Message { marker, body: "x".into(), group: None };
     // Counts and states are of now, when the clock of a tape starts.
-    let account = AccountName("prod".into());
+    let account = prod().location();
     let minute = Window { from: window().to + Span::from_secs(60), to: window().to + Span::from_secs(120) };
     let measure =
         |metric, kind| Call::Measure { query: Query { metric, resource: resource(kind, "x") }, window: minute };
     let tagged = |kind| Call::Resolve {
-        account: account.clone(),
+        location: account.clone(),
         selector: Selector { kind, by: SelectBy::Tag { key: "team".into(), value: "a".into() } },
     };
     let stack = Call::Resolve {
-        account: account.clone(),
+        location: account.clone(),
         selector: Selector { kind: ResourceKind::Queue, by: SelectBy::Stack("shop".into()) },
     };
     let probe = Call::Measure {
@@ -48,7 +48,7 @@ fn denials() -> Vec<(Call, &'static str, &'static str)> {
         (write(flag(), text("{}")), "PutParameter", "ssm:PutParameter"),
         (write(mark(), text("x")), "PutParameter", "ssm:PutParameter"),
         (write(mark(), Value::Unset), "DeleteParameter", "ssm:DeleteParameter"),
-        (Call::ListMarks { account: account.clone() }, "GetParametersByPath", "ssm:GetParametersByPath"),
+        (Call::ListMarks { location: account.clone() }, "GetParametersByPath", "ssm:GetParametersByPath"),
         (describe(ResourceKind::Queue, "orders"), "GetQueueUrl", "sqs:GetQueueUrl"),
         (describe(ResourceKind::Queue, "orders"), "GetQueueAttributes", "sqs:GetQueueAttributes"),
         (describe(ResourceKind::Queue, "orders"), "ListMessageMoveTasks", "sqs:ListMessageMoveTasks"),
@@ -63,8 +63,10 @@ fn denials() -> Vec<(Call, &'static str, &'static str)> {
         (measure(Metric::Throttles, ResourceKind::Function), "GetMetricData", "cloudwatch:GetMetricData"),
         (measure(Metric::AlarmState, ResourceKind::Alarm), "DescribeAlarms", "cloudwatch:DescribeAlarms"),
         (measure(Metric::Depth, ResourceKind::Queue), "GetQueueAttributes", "sqs:GetQueueAttributes"),
-        (describe(ResourceKind::Table, "orders"), "ListMetrics", "cloudwatch:ListMetrics"),
-        (describe(ResourceKind::Table, "orders"), "GetResources", "tag:GetResources"),
+        (describe(ResourceKind::Table, "orders"), "DescribeTable", "dynamodb:DescribeTable"),
+        (describe(ResourceKind::Topic, "orders"), "GetTopicAttributes", "sns:GetTopicAttributes"),
+        (describe(ResourceKind::Api, "orders"), "ListMetrics", "cloudwatch:ListMetrics"),
+        (describe(ResourceKind::Api, "orders"), "GetResources", "tag:GetResources"),
         (tagged(ResourceKind::Function), "GetResources", "tag:GetResources"),
         (tagged(ResourceKind::Role), "ListRoles", "iam:ListRoles"),
         (stack, "ListStackResources", "cloudformation:ListStackResources"),
@@ -77,7 +79,11 @@ fn denials() -> Vec<(Call, &'static str, &'static str)> {
 fn a_missing_permission_names_its_action_and_the_statement_that_gives_it() {
     for (call, operation, action) in denials() {
         let tape = calm();
-        let code = if matches!(operation, "GetRole" | "ListRoles") { "AccessDenied" } else { "AccessDeniedException" };
+        let code = if matches!(operation, "GetRole" | "ListRoles" | "GetTopicAttributes") {
+            "AccessDenied"
+        } else {
+            "AccessDeniedException"
+        };
         tape.on(operation, [error(operation, 403, code, "User: x is not authorized to perform this")]);
         let (by, message) = refused(tape.account_of(probes::with_probes()).ask(call.clone()));
         assert_eq!(by, RefusedBy::Permission, "{action}: {message}");

@@ -1,0 +1,314 @@
+//! The driver: performs the machine's effects and feeds it what happens. The only place that writes to an account.
+
+pub mod supervise;
+
+use crate::account::{Account, Call, CallId, Resource};
+use crate::env::{Env, Interrupts};
+use crate::ids::RunId;
+use crate::judge::verdict::Verdict;
+use crate::plan::Plan;
+use crate::run::event::{Left, Recorded};
+use crate::run::machine::{Effect, Input, Machine, Need};
+use crate::run::state::State;
+use crate::store::{Conflict, Epoch, Store, StoreError};
+use crate::units::{Span, Time};
+
+/// A process that did not run for longer than this has lost sight of its run (DESIGN rule 7).
+const OVERSLEPT: Span = Span::from_secs(30);
+/// A do that could not go out so soon after its announcement became durable does not go out at all.
+const DO_AT_ONCE: Span = Span::from_secs(5);
+/// How often the store is asked whether somebody wants the run to stop.
+const LOOK_FOR_ASKS: Span = Span::from_millis(100);
+/// So many events are written at once at the latest; fewer when a write, or real time, waits for them.
+const BATCH: usize = 256;
+
+/// How a run ended for this process.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ending {
+    /// The run is closed.
+    Closed {
+        verdict: Verdict,
+        left: Vec<Left>,
+        /// Why the journal lacks events, if it does.
+        journal: Option<String>,
+    },
+    /// Another process took the run over; this one wrote nothing since.
+    TakenOver { by: String },
+}
+
+/// Why a run did not begin. Nothing was touched.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum NotBegun {
+    /// Somebody pulled the halt switch.
+    #[error("halted by {0}; `squall halt --lift` allows runs again")]
+    Halted(String),
+    /// Another run changes or watches the same resources.
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a driver works with.
+pub struct Surroundings<'a> {
+    pub account: &'a mut dyn Account,
+    pub store: &'a mut dyn Store,
+    pub env: &'a dyn Env,
+    pub interrupts: Interrupts,
+    /// Whether time passes for real while the account waits, so that others should see each event at once.
+    pub live: bool,
+}
+
+impl Surroundings<'_> {
+    /// The same surroundings for a shorter time.
+    pub fn again(&mut self) -> Surroundings<'_> {
+        Surroundings {
+            account: self.account,
+            store: self.store,
+            env: self.env,
+            interrupts: self.interrupts.clone(),
+            live: self.live,
+        }
+    }
+}
+
+/// Drives one run.
+pub struct Driver<'a> {
+    around: Surroundings<'a>,
+    machine: Machine,
+    run: RunId,
+    epoch: Epoch,
+    seq: u64,
+    pending: Vec<Recorded>,
+    /// How many of the pending ones were told already.
+    told: usize,
+    journal: Option<String>,
+    told_interrupt: bool,
+    told_ask: bool,
+    last_ask: Option<Span>,
+    awake: Time,
+}
+
+impl<'a> Driver<'a> {
+    /// Begins a run: the store knows it, its resources are claimed, nothing in the account is touched yet.
+    pub fn begin(around: Surroundings<'a>, plan: Plan, by: String) -> Result<Driver<'a>, NotBegun> {
+        if let Some(by) = around.store.halted()? {
+            return Err(NotBegun::Halted(by));
+        }
+        let run = plan.run.clone();
+        let epoch = around.store.create(&run, &by)?;
+        let changes: Vec<Resource> = plan.changes.values().map(|change| change.setting.resource().clone()).collect();
+        around.store.claim(&run, &changes, &plan.watches)??;
+        let machine = Machine::new(plan, by, around.account.now());
+        Ok(Driver::over(around, machine, run, epoch, 0))
+    }
+
+    /// Takes over a run that another process began, to undo it. That process must be dead, or is forced out.
+    pub fn take_over(around: Surroundings<'a>, run: &RunId, by: String) -> Result<Driver<'a>, StoreError> {
+        // An undo goes out even when the journal can be read but not written (DESIGN rule 1): then nobody can be forced
+        // out, and nothing is recorded.
+        let (epoch, unwritable) = match around.store.take_over(run, &by) {
+            Ok(epoch) => (epoch, None),
+            Err(StoreError::Failed(why)) => (Epoch(0), Some(why)),
+            Err(other) => return Err(other),
+        };
+        let events = around.store.events(run)?;
+        let seq = events.last().map_or(0, |last| last.seq);
+        let state = State::replay(events.iter().map(|recorded| (recorded.at, &recorded.event))).ok_or_else(|| {
+            StoreError::Damaged { run: run.clone(), seq: 1, why: "its first event is not the start of a run".into() }
+        })?;
+        let machine = Machine::resume(state, by, epoch.0, around.account.now());
+        let mut driver = Driver::over(around, machine, run.clone(), epoch, seq);
+        driver.journal = unwritable;
+        Ok(driver)
+    }
+
+    /// Undoes a run of which only the marks in the account are left; `events` is [`journal_of`](crate::run::mark::journal_of) them.
+    /// The store gets them as the run's journal, if it can be written.
+    pub fn from_marks(around: Surroundings<'a>, events: Vec<Recorded>, by: String) -> Result<Driver<'a>, StoreError> {
+        let state = State::replay(events.iter().map(|recorded| (recorded.at, &recorded.event)));
+        let state = state.ok_or_else(|| StoreError::Failed("there is no mark to undo from".into()))?;
+        let run = state.plan.run.clone();
+        let (epoch, unwritable) = match around.store.create(&run, &by) {
+            Ok(epoch) => (epoch, None),
+            Err(error) => (Epoch(0), Some(error.to_string())),
+        };
+        let machine = Machine::resume(state, by, epoch.0, around.account.now());
+        let seq = events.last().map_or(0, |last| last.seq);
+        let mut driver = Driver::over(around, machine, run, epoch, seq);
+        driver.journal = unwritable;
+        driver.pending = events;
+        Ok(driver)
+    }
+
+    fn over(around: Surroundings<'a>, machine: Machine, run: RunId, epoch: Epoch, seq: u64) -> Driver<'a> {
+        let awake = around.env.now();
+        Driver {
+            around,
+            machine,
+            run,
+            epoch,
+            seq,
+            pending: Vec::new(),
+            told: 0,
+            journal: None,
+            told_interrupt: false,
+            told_ask: false,
+            last_ask: None,
+            awake,
+        }
+    }
+
+    /// Runs to the end. `tell` hears each event once, in order, after it is durable (or could not be made so).
+    pub fn run(&mut self, tell: &mut dyn FnMut(&Recorded)) -> Result<Ending, StoreError> {
+        let mut input = Input::Tick;
+        loop {
+            if let Err(lost) = self.turn(input, tell) {
+                return match lost {
+                    StoreError::EpochLost { by, .. } => Ok(Ending::TakenOver { by }),
+                    other => Err(other),
+                };
+            }
+            if self.machine.closed() {
+                return Ok(self.ending());
+            }
+            input = self.wait();
+        }
+    }
+
+    fn ending(&mut self) -> Ending {
+        // A claim that stays does no harm: claims of closed runs do not count.
+        let _ = self.around.store.release(&self.run);
+        let state = self.machine.state();
+        Ending::Closed {
+            verdict: crate::run::conclude::verdict(state),
+            left: crate::run::conclude::left_behind(state),
+            journal: self.journal.clone(),
+        }
+    }
+
+    /// Gives the machine one input and performs what it wants. Errs only when the epoch is lost.
+    fn turn(&mut self, input: Input, tell: &mut dyn FnMut(&Recorded)) -> Result<(), StoreError> {
+        let mut inputs = std::collections::VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let now = self.around.account.now();
+            for effect in self.machine.step(now, input) {
+                match effect {
+                    Effect::Record(event) => {
+                        self.seq += 1;
+                        self.pending.push(Recorded { seq: self.seq, at: now, event });
+                    }
+                    Effect::Call { id, call, need } => {
+                        if let Some(more) = self.perform(id, call, need, tell)? {
+                            inputs.extend(more);
+                        }
+                    }
+                }
+            }
+            let must = self.around.live || self.machine.closed() || self.pending.len() >= BATCH;
+            if must && let Err(why) = self.flush(tell)? {
+                inputs.push_back(Input::JournalFailed { why });
+            }
+        }
+        Ok(())
+    }
+
+    fn perform(
+        &mut self,
+        id: CallId,
+        call: Call,
+        need: Need,
+        tell: &mut dyn FnMut(&Recorded),
+    ) -> Result<Option<Vec<Input>>, StoreError> {
+        let mut more = Vec::new();
+        if need != Need::Nothing {
+            let before = self.around.env.monotonic();
+            if let Err(why) = self.flush(tell)? {
+                more.push(Input::JournalFailed { why });
+            }
+            let took = self.around.env.monotonic() - before;
+            let slept = self.around.env.now().since(self.awake);
+            if need == Need::Durable && (self.journal.is_some() || took > DO_AT_ONCE || slept > OVERSLEPT) {
+                more.push(Input::NotSent(id));
+                return Ok(Some(more));
+            }
+        }
+        self.around.account.submit(id, call);
+        Ok((!more.is_empty()).then_some(more))
+    }
+
+    /// Makes what is pending durable. The outer error is a lost epoch, the inner one a journal that fails for the first time.
+    fn flush(&mut self, tell: &mut dyn FnMut(&Recorded)) -> Result<Result<(), String>, StoreError> {
+        if self.pending.is_empty() {
+            return Ok(Ok(()));
+        }
+        // Without an epoch of our own nothing may be appended.
+        let appended = match self.epoch {
+            Epoch(0) => Ok(()),
+            epoch => self.around.store.append(&self.run, epoch, &self.pending),
+        };
+        if let Err(lost @ StoreError::EpochLost { .. }) = appended {
+            return Err(lost);
+        }
+        // What could not be made durable is heard all the same, and tried again with what comes next.
+        self.pending.iter().skip(self.told).for_each(tell);
+        self.told = self.pending.len();
+        match appended {
+            Ok(()) => {
+                self.pending.clear();
+                self.told = 0;
+                if self.epoch != Epoch(0) {
+                    self.journal = None;
+                }
+                Ok(Ok(()))
+            }
+            Err(failed) => {
+                let why = failed.to_string();
+                let first = self.journal.is_none();
+                self.journal.get_or_insert(why.clone());
+                Ok(if first { Err(why) } else { Ok(()) })
+            }
+        }
+    }
+
+    fn wait(&mut self) -> Input {
+        if let Some(input) = self.asked_from_outside() {
+            return input;
+        }
+        let reply = self.around.account.next(self.machine.wake_at());
+        let now = self.around.env.now();
+        let slept = now.since(self.awake);
+        self.awake = now;
+        if slept > OVERSLEPT {
+            // The reply, if there is one, was to a call made before; its time-out makes it unknown, and undo looks.
+            if let Some((id, outcome)) = reply {
+                self.machine.keep(id, outcome);
+            }
+            return Input::Overslept(slept);
+        }
+        match reply {
+            Some((id, outcome)) => Input::Reply(id, outcome),
+            None => Input::Tick,
+        }
+    }
+
+    fn asked_from_outside(&mut self) -> Option<Input> {
+        if let Some(interrupt) = self.around.interrupts.get().filter(|_| !self.told_interrupt) {
+            self.told_interrupt = true;
+            return Some(Input::Interrupted(interrupt));
+        }
+        if self.told_ask {
+            return None;
+        }
+        let now = self.around.env.monotonic();
+        if self.last_ask.is_some_and(|last| now - last < LOOK_FOR_ASKS) {
+            return None;
+        }
+        self.last_ask = Some(now);
+        // A store that cannot be read now says nothing; the journal's own failure is told by its writes.
+        let by = self.around.store.stop_asked(&self.run).ok().flatten()?;
+        self.told_ask = true;
+        Some(Input::AskedToStop { by })
+    }
+}

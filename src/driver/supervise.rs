@@ -1,0 +1,39 @@
+//! The supervisor: when a driver panics, the run is undone from its journal by a fresh one.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::{Driver, Ending, Surroundings};
+use crate::ids::RunId;
+use crate::run::event::Recorded;
+use crate::store::StoreError;
+
+/// What came of a supervised run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Supervised {
+    pub ending: Ending,
+    /// What the driver's panic said, when it panicked: a bug of squall, reported as one after everything is undone.
+    pub panic: Option<String>,
+}
+
+/// Runs `drive` (a driver from its begin to its end) and undoes from the journal if it panics.
+///
+/// # Errors
+/// The journal cannot be read back after a panic; `squall undo --account` works from the marks then.
+pub fn supervise(
+    mut around: Surroundings<'_>,
+    run: &RunId,
+    by: &str,
+    drive: impl FnOnce(Surroundings<'_>, &mut dyn FnMut(&Recorded)) -> Result<Ending, StoreError>,
+    tell: &mut dyn FnMut(&Recorded),
+) -> Result<Supervised, StoreError> {
+    // What a panic leaves half done in memory is thrown away: the undo starts from the journal and the account.
+    let ended = catch_unwind(AssertUnwindSafe(|| drive(around.again(), tell)));
+    let panic = match ended {
+        Ok(ending) => return Ok(Supervised { ending: ending?, panic: None }),
+        Err(panic) => panic,
+    };
+    let said = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let said = said.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".into());
+    let ending = Driver::take_over(around, run, by.to_owned())?.run(tell)?;
+    Ok(Supervised { ending, panic: Some(said) })
+}

@@ -1,0 +1,192 @@
+//! The format of a project: `squall.yaml`, its accounts and folders.
+
+pub mod probe;
+
+use std::collections::BTreeMap;
+
+use probe::ProbeSpec;
+
+use crate::ids::AccountName;
+use crate::location::{AccountId, Location, Region};
+use crate::units::Span;
+use crate::yaml::shape::Leaf;
+use crate::yaml::tree::Node;
+use crate::yaml::{Code, FromNode, Reader, Shape, Version};
+use crate::{choice, record, words};
+
+record! {
+    /// A project: the accounts that experiments run in, and where its files lie. Its file is `squall.yaml`; paths in it
+    /// count from its folder.
+    pub struct Project {
+        /// The version of the format, and the first key.
+        pub version: Version,
+        /// The account of experiments that name none.
+        pub default_account: AccountName,
+        /// The accounts, by names that experiments use.
+        pub accounts: BTreeMap<AccountName, AccountSpec>,
+        /// The folder of the experiments.
+        pub experiments: String = "experiments".into(),
+        /// The folder of the hypotheses.
+        pub hypotheses: String = "hypotheses".into(),
+        /// The folder that reports are written to.
+        pub reports: String = ".squall/reports".into(),
+    }
+}
+
+choice! {
+    /// An account, by its kind.
+    pub enum AccountSpec {
+        /// The embedded sandbox: an application in virtual time, without credentials.
+        Sandbox(SandboxAccount) as "sandbox",
+        /// An account of AWS, or of an emulator of it.
+        Aws(AwsAccount) as "aws",
+    }
+}
+
+record! {
+    /// The embedded sandbox, and the application that it models.
+    pub struct SandboxAccount {
+        /// The application: a CloudFormation or SAM template.
+        pub template: String,
+        /// Its traffic: arrival rates, durations, error rates.
+        pub traffic: String,
+        /// The name of its stack: what `AWS::StackName` gives in the template, and targets may be found by.
+        pub stack: String = "sandbox".into(),
+    }
+}
+
+record! {
+    /// An account of AWS. Nothing is written to it unless this says so.
+    pub struct AwsAccount {
+        /// The account's number; squall reads and writes nothing in any other.
+        pub id: AccountId,
+        /// The region, such as `eu-west-1`.
+        pub region: Region,
+        /// The profile in `~/.aws/config`. Left away, credentials come from the environment.
+        pub profile: Option<String>,
+        /// A role to assume: its ARN.
+        pub role: Option<String>,
+        /// The external id that the role asks for.
+        pub external_id: Option<String>,
+        /// The name of the session under the role; the trail of the account shows it. Left away, `squall`.
+        pub session_name: Option<String>,
+        /// Another endpoint, such as an emulator's.
+        pub endpoint_url: Option<String>,
+        /// The CloudFormation stack whose logical ids experiments may use as names.
+        pub stack: Option<String>,
+        /// Whether experiments may change anything here; without, they are only planned.
+        pub writing: Writing = Writing::Refused,
+        /// Whether users depend on it. A run here must be opened explicitly.
+        pub production: bool = false,
+        /// Whether a fault that does not end by itself needs a dead-man switch here.
+        pub dead_man: DeadMan = DeadMan::Required,
+        /// Probes by name: numbers for sentences such as `value of checkout is at least 1`.
+        pub probes: BTreeMap<String, ProbeSpec> = BTreeMap::new(),
+        /// The longest that any run may take here.
+        pub longest: Span = Span::from_mins(60),
+    }
+}
+
+impl AwsAccount {
+    /// Where the account is; nothing is asked for that.
+    pub fn location(&self) -> Location {
+        Location::of_aws(self.id.clone(), self.region.clone(), self.endpoint_url.as_deref())
+    }
+}
+
+impl FromNode for Region {
+    fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let text = reader.text(node, &Self::shape())?;
+        if let Ok(region) = text.parse::<Region>()
+            && !region.as_str().is_empty()
+        {
+            return Some(region);
+        }
+        let what = format!("`{text}` is not the name of a region");
+        reader.report(Code::BadValue, node.at, what, "write it as AWS does, such as `eu-west-1`");
+        None
+    }
+
+    fn shape() -> Shape {
+        Shape::Leaf(Leaf {
+            name: "the name of a region",
+            json_type: "string",
+            pattern: "^[a-z0-9-]+$",
+            examples: &["eu-west-1"],
+        })
+    }
+}
+
+/// Whether experiments may change anything in an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writing {
+    Refused,
+    Allowed,
+}
+
+words! {
+    /// Whether experiments may change anything.
+    Writing {
+        /// They are only planned.
+        Refused as "refused",
+        /// They may, as far as their plans say.
+        Allowed as "allowed",
+    }
+}
+
+/// Whether a fault that does not end by itself needs a dead-man switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeadMan {
+    Required,
+    MayGoWithout,
+}
+
+words! {
+    /// Whether a fault that does not end by itself needs a dead-man switch.
+    DeadMan {
+        /// It is refused without one.
+        Required as "required",
+        /// It may do without; the plan says what stays if the machine that runs squall dies.
+        MayGoWithout as "none",
+    }
+}
+
+impl FromNode for AccountId {
+    fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let text = reader.text(node, &Self::shape())?;
+        if let Ok(id) = text.parse() {
+            return Some(id);
+        }
+        let what = format!("`{text}` is not the number of an account");
+        reader.report(Code::BadValue, node.at, what, "write its twelve digits, such as `111122223333`");
+        None
+    }
+
+    fn shape() -> Shape {
+        Shape::Leaf(Leaf {
+            name: "the number of an account",
+            json_type: "string or integer",
+            pattern: "^[0-9]{12}$",
+            examples: &["111122223333"],
+        })
+    }
+}
+
+/// The project of a folder without `squall.yaml`: the sandbox with the shop.
+impl Default for Project {
+    fn default() -> Project {
+        let shop = SandboxAccount {
+            template: "sandbox/shop/template.yaml".into(),
+            traffic: "sandbox/shop/traffic.yaml".into(),
+            stack: "shop".into(),
+        };
+        Project {
+            version: Version,
+            default_account: AccountName::sandbox(),
+            accounts: BTreeMap::from([(AccountName::sandbox(), AccountSpec::Sandbox(shop))]),
+            experiments: "experiments".into(),
+            hypotheses: "hypotheses".into(),
+            reports: ".squall/reports".into(),
+        }
+    }
+}
