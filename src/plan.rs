@@ -1,7 +1,7 @@
 //! The plan: everything that a run will do, as a list of changes and emissions on a timeline.
 //!
 //! Invariant: a plan is complete. What the machine does to an account, forward or back, stands in it; what the
-//! user is shown, the marks, the `aws` commands and the undo are all read off the same list.
+//! user is shown, the locks, the `aws` commands and the rollback are all read off the same list.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +32,7 @@ pub struct Change {
     /// When the change ends by itself, by the service's clock, even if squall is gone.
     pub expires: Option<Time>,
     /// How long after a write, either way, it takes to work everywhere (a wrapper's cache, IAM's propagation). The
-    /// undo counts from then.
+    /// rollback counts from then.
     pub takes_effect_within: Span,
 }
 
@@ -72,7 +72,7 @@ pub enum Cleanup {
 pub struct Evidence {
     /// In words, for the plan: `throttles counted, or concurrency falls to 0`.
     pub expect: String,
-    pub any: Vec<Probe>,
+    pub any: Vec<Indicator>,
     /// By when it is usually seen, counted from the step's first write. It is looked for until the last window of the
     /// step is final.
     pub within: Span,
@@ -80,24 +80,24 @@ pub struct Evidence {
 
 /// One measurement that would show the fault at work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Probe {
+pub struct Indicator {
     pub query: Query,
-    pub test: ProbeTest,
+    pub test: IndicatorTest,
     /// How long after a window's end its value is final.
     pub settles: Span,
 }
 
-impl Probe {
+impl Indicator {
     /// A probe whose values are final when they are published.
-    pub fn of(metric: Metric, resource: &Resource, test: ProbeTest) -> Probe {
-        Probe { query: Query { metric, resource: resource.clone() }, test, settles: metric.delay() }
+    pub fn of(metric: Metric, resource: &Resource, test: IndicatorTest) -> Indicator {
+        Indicator { query: Query { metric, resource: resource.clone() }, test, settles: metric.delay() }
     }
 }
 
 /// When a probe shows a fault at work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ProbeTest {
+pub enum IndicatorTest {
     /// Counted in a window, and in none of the baseline.
     Appears,
     /// A share of calls that is higher than the baseline's noise and trend explain ([`rise`](crate::judge::effectiveness)).
@@ -110,10 +110,10 @@ pub enum ProbeTest {
     Arrives,
 }
 
-impl ProbeTest {
+impl IndicatorTest {
     /// Whether it looks at every window of the run, the baseline's too.
     pub fn is_windowed(self) -> bool {
-        matches!(self, ProbeTest::Appears | ProbeTest::Rises)
+        matches!(self, IndicatorTest::Appears | IndicatorTest::Rises)
     }
 }
 
@@ -127,10 +127,10 @@ pub struct Step {
     pub hits: Vec<Resource>,
     /// From the end of the accepted baseline.
     pub at: Span,
-    /// Until its undo begins; for an emission, until nothing more is sent.
+    /// Until its rollback begins; for an emission, until nothing more is sent.
     pub lasts: Span,
-    /// Changes of settings, in order; undone newest first. Marks are not among them: a resource's mark is made before
-    /// the first change or message to it, and deleted after the last one is undone.
+    /// Changes of settings, in order; rolled back newest first. Locks are not among them: a resource's lock is made before
+    /// the first change or message to it, and deleted after the last one is rolled back.
     pub changes: Vec<ChangeId>,
     pub emission: Option<Emission>,
     pub evidence: Evidence,
@@ -198,7 +198,7 @@ pub enum DuringFault {
 
 /// When to stop early, whatever the hypotheses say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StopPlan {
+pub struct AbortCondition {
     /// As written: `depth of orders > 5000`.
     pub title: String,
     pub query: Query,
@@ -208,7 +208,7 @@ pub struct StopPlan {
     pub every: Span,
 }
 
-impl StopPlan {
+impl AbortCondition {
     /// How long after it holds the run stops at the latest, if the account answers at once: what is published late counts
     /// for a whole closed minute.
     pub fn reacts_within(&self) -> Span {
@@ -248,9 +248,11 @@ pub enum Purpose {
     /// To find and describe, before anything is changed.
     Look,
     /// To put a fault in.
-    Do,
+    #[serde(rename = "do")]
+    Inject,
     /// To take it out again, and to verify that. Without one of these no fault may go in.
-    Undo,
+    #[serde(rename = "undo")]
+    Rollback,
     /// To judge.
     Measure,
     /// To make requests.
@@ -279,13 +281,13 @@ pub struct Plan {
     pub recovers_within: Span,
     /// The probability that is allowed to a false alarm, shared by the signals that are judged by evidence.
     pub alpha: Alpha,
-    /// The whole run, undo included, is stopped when it is older.
+    /// The whole run, rollback included, is stopped when it is older.
     pub longest: Span,
-    /// Every change of the run, marks included. A resource's mark has a lower number than its changes.
+    /// Every change of the run, locks included. A resource's lock has a lower number than its changes.
     pub changes: BTreeMap<ChangeId, Change>,
     pub steps: Vec<Step>,
     pub signals: Vec<SignalPlan>,
-    pub stops: Vec<StopPlan>,
+    pub stops: Vec<AbortCondition>,
     pub load: Vec<LoadPlan>,
     /// Resources that the run watches or changes; no other run may change those meanwhile.
     pub watches: Vec<Resource>,
@@ -295,8 +297,8 @@ pub struct Plan {
     pub warnings: Vec<String>,
 }
 
-/// How long an undo that the service refuses or does not answer is tried before its change is reported as left behind.
-pub const UNDO_PATIENCE: Span = Span::from_mins(15);
+/// How long a rollback that the service refuses or does not answer is tried before its change is reported as left behind.
+pub const ROLLBACK_PATIENCE: Span = Span::from_mins(15);
 /// How much later than planned a fault may still end: what ends by itself must not end before that. See
 /// [`Plan::start_by`].
 pub const LATENESS: Span = Span::from_mins(10);
@@ -304,9 +306,9 @@ pub const LATENESS: Span = Span::from_mins(10);
 pub const LATE_SEND: Span = Span::from_secs(60);
 
 impl Change {
-    /// How long its undo takes at the worst, with a service that answers: until nothing of ours can land any more, and
+    /// How long its rollback takes at the worst, with a service that answers: until nothing of ours can land any more, and
     /// until the value from before works everywhere.
-    pub fn undone_within(&self) -> Span {
+    pub fn rolled_back_within(&self) -> Span {
         self.setting.quiet() + self.takes_effect_within
     }
 }
@@ -322,7 +324,7 @@ impl Emission {
 }
 
 impl Step {
-    /// When its undo begins, counted from the end of the baseline.
+    /// When its rollback begins, counted from the end of the baseline.
     pub fn ends(&self) -> Span {
         self.at + self.lasts
     }
@@ -334,7 +336,7 @@ impl Plan {
         self.baseline_at_most.max(self.baseline) - self.baseline
     }
 
-    /// From the end of the baseline to the begin of the last undo.
+    /// From the end of the baseline to the begin of the last rollback.
     pub fn timeline(&self) -> Span {
         self.steps.iter().map(Step::ends).max().unwrap_or(Span::ZERO)
     }
@@ -344,9 +346,9 @@ impl Plan {
         self.baseline + self.timeline() + self.recovers_within
     }
 
-    /// How long the undo of everything takes at the worst, with a service that answers.
-    pub fn undone_within(&self) -> Span {
-        let changes = self.changes.values().map(Change::undone_within);
+    /// How long the rollback of everything takes at the worst, with a service that answers.
+    pub fn rolled_back_within(&self) -> Span {
+        let changes = self.changes.values().map(Change::rolled_back_within);
         let messages = self.steps.iter().filter_map(|step| step.emission.as_ref()).map(Emission::accounted_within);
         changes.chain(messages).max().unwrap_or(Span::ZERO)
     }
@@ -364,7 +366,7 @@ impl Plan {
     /// the last message accounted for.
     pub fn fits_into(&self) -> Span {
         let publish = self.signals.iter().map(|signal| signal.settles).max().unwrap_or(Span::ZERO);
-        let changes = self.changes.values().map(Change::undone_within).max().unwrap_or(Span::ZERO);
+        let changes = self.changes.values().map(Change::rolled_back_within).max().unwrap_or(Span::ZERO);
         let every = self.signals.iter().map(|signal| signal.every).max().unwrap_or(Span::ZERO);
         let recovered = self.timeline() + changes + self.recovers_within + watched_after(every) + publish;
         let accounted =
@@ -378,21 +380,21 @@ impl Plan {
         self.made_at + LATENESS
     }
 
-    /// After this nothing of the run is in the account any more, unless its machine died or an undo was refused.
+    /// After this nothing of the run is in the account any more, unless its machine died or a rollback was refused.
     pub fn latest_end(&self) -> Time {
-        self.made_at + self.longest + self.undone_within().max(UNDO_PATIENCE)
+        self.made_at + self.longest + self.rolled_back_within().max(ROLLBACK_PATIENCE)
     }
 
-    /// The changes in the order of their undo: newest first, marks last.
+    /// The changes in the order of their rollback: newest first, locks last.
     pub fn inverse_order(&self) -> Vec<ChangeId> {
-        let newest_first = |marks: bool| {
-            let ids = self.changes.iter().rev().filter(move |(_, change)| change.setting.is_mark() == marks);
+        let newest_first = |locks: bool| {
+            let ids = self.changes.iter().rev().filter(move |(_, change)| change.setting.is_lock() == locks);
             ids.map(|(id, _)| *id)
         };
         newest_first(false).chain(newest_first(true)).collect()
     }
 
-    /// Every resource that the run changes or sends messages to or sweeps: those that carry its mark.
+    /// Every resource that the run changes or sends messages to or sweeps: those that carry its lock.
     pub fn changed_resources(&self) -> BTreeSet<Resource> {
         self.changes.values().map(|change| change.setting.resource().clone()).collect()
     }
@@ -414,7 +416,7 @@ impl Plan {
 
     /// The setting's changes that do not end by themselves: they stay if the machine that runs squall dies.
     pub fn stays_alone(&self) -> impl Iterator<Item = (ChangeId, &Change)> {
-        let staying = self.changes.iter().filter(|(_, change)| !change.setting.is_mark() && change.expires.is_none());
+        let staying = self.changes.iter().filter(|(_, change)| !change.setting.is_lock() && change.expires.is_none());
         staying.map(|(id, change)| (*id, change))
     }
 }

@@ -1,6 +1,6 @@
 //! Settings: the things on resources that squall reads, changes and puts back.
 //!
-//! Invariant: a setting knows everything that undo needs to know about it: its resource, its quiet time, how two
+//! Invariant: a setting knows everything that rollback needs to know about it: its resource, its quiet time, how two
 //! values compare, and the `aws` command that writes it.
 
 use std::fmt;
@@ -16,8 +16,9 @@ use crate::units::Span;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Setting {
-    /// squall's own mark on a resource: which run has it, and how to undo that run. Written create-only.
-    Mark { resource: Resource },
+    /// squall's own lock on a resource: which run has it, and how to roll that run back. Written create-only.
+    #[serde(rename = "mark")]
+    Lock { resource: Resource },
     /// A function's reserved concurrency: unset, or a number that also is a cap.
     ReservedConcurrency { function: Resource },
     /// One flag, by its key, in the JSON document of an SSM parameter that a fault wrapper reads.
@@ -62,10 +63,10 @@ pub struct Write {
 }
 
 impl Setting {
-    /// The resource that the setting is on: for a mark, the marked one.
+    /// The resource that the setting is on: for a lock, the locked one.
     pub fn resource(&self) -> &Resource {
         match self {
-            Setting::Mark { resource } => resource,
+            Setting::Lock { resource } => resource,
             Setting::ReservedConcurrency { function } => function,
             Setting::FaultFlag { parameter, .. } | Setting::FaultDocument { parameter } => parameter,
             Setting::RolePolicy { role, .. } => role,
@@ -78,9 +79,9 @@ impl Setting {
         &self.resource().location
     }
 
-    /// Whether this is a mark.
-    pub fn is_mark(&self) -> bool {
-        matches!(self, Setting::Mark { .. })
+    /// Whether this is a lock.
+    pub fn is_lock(&self) -> bool {
+        matches!(self, Setting::Lock { .. })
     }
 
     /// Whether the setting is a key in a document that others share, so that a write needs the whole document.
@@ -92,7 +93,7 @@ impl Setting {
     /// (DESIGN rule 4): the attempt's time-out plus how long the service may show an older value.
     pub fn quiet(&self) -> Span {
         match self {
-            Setting::Mark { .. }
+            Setting::Lock { .. }
             | Setting::ReservedConcurrency { .. }
             | Setting::FaultFlag { .. }
             | Setting::FaultDocument { .. }
@@ -105,7 +106,7 @@ impl Setting {
     /// The setting in words: `reserved concurrency of function PaymentWorker`.
     pub fn describe(&self) -> String {
         match self {
-            Setting::Mark { resource } => format!("mark on {resource}"),
+            Setting::Lock { resource } => format!("mark on {resource}"),
             Setting::ReservedConcurrency { function } => format!("reserved concurrency of {function}"),
             Setting::FaultFlag { parameter, key } => format!("fault flag `{key}` in {parameter}"),
             Setting::FaultDocument { parameter } => format!("fault in {parameter}"),
@@ -114,9 +115,9 @@ impl Setting {
         }
     }
 
-    /// The name of the SSM parameter that holds a mark. Resource names may hold characters that a parameter name may
+    /// The name of the SSM parameter that holds a lock. Resource names may hold characters that a parameter name may
     /// not, and a parameter's own path begins with a slash: both are kept apart by escaping.
-    pub fn mark_parameter(resource: &Resource) -> String {
+    pub fn lock_parameter(resource: &Resource) -> String {
         let mut name = String::new();
         for c in resource.name.chars() {
             match c {
@@ -130,7 +131,7 @@ impl Setting {
     /// The IAM actions that reading the setting takes.
     pub fn read_actions(&self) -> &'static [&'static str] {
         match self {
-            Setting::Mark { .. } | Setting::FaultFlag { .. } | Setting::FaultDocument { .. } => &["ssm:GetParameter"],
+            Setting::Lock { .. } | Setting::FaultFlag { .. } | Setting::FaultDocument { .. } => &["ssm:GetParameter"],
             // It answers the reserved concurrency too, and has a limit of its own, far above the control plane's.
             Setting::ReservedConcurrency { .. } | Setting::Variables { .. } => &["lambda:GetFunction"],
             // The list tells a role without the policy from a role that is gone.
@@ -141,9 +142,9 @@ impl Setting {
     /// The IAM action that writes `value`.
     pub fn write_action(&self, value: &Value) -> &'static str {
         match (self, value) {
-            (Setting::Mark { .. }, Value::Unset) => "ssm:DeleteParameter",
+            (Setting::Lock { .. }, Value::Unset) => "ssm:DeleteParameter",
             // A flag is taken out by writing the document without it; its parameter is never deleted.
-            (Setting::Mark { .. } | Setting::FaultFlag { .. } | Setting::FaultDocument { .. }, _) => "ssm:PutParameter",
+            (Setting::Lock { .. } | Setting::FaultFlag { .. } | Setting::FaultDocument { .. }, _) => "ssm:PutParameter",
             (Setting::ReservedConcurrency { .. }, Value::Unset) => "lambda:DeleteFunctionConcurrency",
             (Setting::ReservedConcurrency { .. }, _) => "lambda:PutFunctionConcurrency",
             (Setting::RolePolicy { .. }, Value::Unset) => "iam:DeleteRolePolicy",
@@ -155,12 +156,12 @@ impl Setting {
     /// The `aws` command that writes `value`, ready to paste; `whole` is the document for a key in one.
     pub fn aws_command(&self, value: &Value, whole: Option<&str>) -> String {
         match (self, value) {
-            (Setting::Mark { resource }, Value::Unset) => {
-                format!("aws ssm delete-parameter --name {}", quote(&Setting::mark_parameter(resource)))
+            (Setting::Lock { resource }, Value::Unset) => {
+                format!("aws ssm delete-parameter --name {}", quote(&Setting::lock_parameter(resource)))
             }
-            (Setting::Mark { resource }, value) => format!(
+            (Setting::Lock { resource }, value) => format!(
                 "aws ssm put-parameter --name {} --type String --no-overwrite --value {}",
-                quote(&Setting::mark_parameter(resource)),
+                quote(&Setting::lock_parameter(resource)),
                 quote(&value.to_string())
             ),
             (Setting::ReservedConcurrency { function }, Value::Unset) => {
@@ -331,7 +332,7 @@ mod tests {
 
     #[test]
     fn marks_of_different_resources_have_different_names() {
-        let names = ["a/b", "a_b", "a.b", "/a/b", "a_2f_b"].map(|n| Setting::mark_parameter(&function(n)));
+        let names = ["a/b", "a_b", "a.b", "/a/b", "a_2f_b"].map(|n| Setting::lock_parameter(&function(n)));
         let mut unique = names.to_vec();
         unique.sort();
         unique.dedup();

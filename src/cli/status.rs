@@ -7,7 +7,7 @@ use super::{Context, Ended, Exit, Failure, accounts, undo};
 use crate::account::Resource;
 use crate::ids::{AccountName, RunId};
 use crate::run::event::Event;
-use crate::run::mark::Mark;
+use crate::run::lock::Lock;
 use crate::run::state::State;
 use crate::store::{RunRow, Store};
 
@@ -67,7 +67,7 @@ struct Stray {
     account: AccountName,
     resource: Resource,
     /// What it says, or why it cannot be read.
-    mark: Result<Mark, String>,
+    lock: Result<Lock, String>,
 }
 
 /// The marks of runs that this project's journal does not hold, or holds as ended. Without `--account` only a sandbox
@@ -80,11 +80,11 @@ fn strays(runs: &[RunRow], context: &mut Context) -> Result<Vec<Stray>, Failure>
     };
     let here = |run: &RunId| runs.iter().any(|row| row.run == *run && row.started.is_some() && row.verdict.is_none());
     let stray = |(resource, text): (Resource, String)| {
-        let mark = Mark::parse(&resource, &text).map_err(|error| error.to_string());
-        Stray { account: account.clone(), resource, mark }
+        let lock = Lock::parse(&resource, &text).map_err(|error| error.to_string());
+        Stray { account: account.clone(), resource, lock }
     };
-    let marks = undo::marks_in(&account, context)?.into_iter().map(stray);
-    Ok(marks.filter(|stray| !stray.mark.as_ref().is_ok_and(|mark| here(&mark.run))).collect())
+    let locks = undo::locks_in(&account, context)?.into_iter().map(stray);
+    Ok(locks.filter(|stray| !stray.lock.as_ref().is_ok_and(|lock| here(&lock.run))).collect())
 }
 
 fn print(context: &mut Context, halted: Option<&str>, runs: &[Shown], strays: &[Stray]) {
@@ -121,26 +121,26 @@ fn print(context: &mut Context, halted: Option<&str>, runs: &[Shown], strays: &[
 
 impl Stray {
     fn describe(&self) -> String {
-        match &self.mark {
-            Ok(mark) => format!(
+        match &self.lock {
+            Ok(lock) => format!(
                 "{} is marked by {} of {}, at the latest until {}; its journal is not here",
                 self.resource,
-                mark.run,
-                mark.by,
-                short(mark.latest_end)
+                lock.run,
+                lock.by,
+                short(lock.latest_end)
             ),
             Err(why) => why.clone(),
         }
     }
 
     fn to_json(&self) -> serde_json::Value {
-        let mark = self.mark.as_ref().ok();
+        let lock = self.lock.as_ref().ok();
         json!({
             "account": self.account,
             "resource": self.resource,
-            "run": mark.map(|mark| &mark.run),
-            "by": mark.map(|mark| &mark.by),
-            "latest_end": mark.map(|mark| mark.latest_end),
+            "run": lock.map(|lock| &lock.run),
+            "by": lock.map(|lock| &lock.by),
+            "latest_end": lock.map(|lock| lock.latest_end),
             "what": self.describe(),
         })
     }
@@ -149,7 +149,7 @@ impl Stray {
 impl Shown {
     fn state(&self) -> String {
         match (&self.row.verdict, self.row.alive) {
-            (Some(verdict), _) => verdict.finding.to_string(),
+            (Some(verdict), _) => verdict.kind.to_string(),
             (None, true) => "running".into(),
             (None, false) if self.row.started.is_none() => "never began".into(),
             (None, false) => "died".into(),
@@ -187,7 +187,7 @@ pub fn outstanding(store: &dyn Store, row: &RunRow) -> Vec<String> {
         return Vec::new();
     };
     let changes =
-        state.outstanding().filter_map(|id| state.plan.changes.get(&id)).map(|change| match change.setting.is_mark() {
+        state.outstanding().filter_map(|id| state.plan.changes.get(&id)).map(|change| match change.setting.is_lock() {
             true => change.setting.describe(),
             false => format!("{}: {} -> {}", change.setting, change.before, change.after),
         });

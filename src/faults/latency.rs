@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::wrapper::{self, Flag, Wrapped};
-use super::{Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene, Seen, extension};
+use super::{Described, Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene, extension};
 use crate::account::description::Delivery;
 use crate::account::{Metric, Resource, ResourceKind};
-use crate::plan::{Evidence, Probe, ProbeTest};
+use crate::plan::{Evidence, Indicator, IndicatorTest};
 use crate::record;
 use crate::units::{Share, Span};
 use crate::yaml::tree::{Kind, Node};
@@ -130,10 +130,10 @@ faults:
         let (from, to) = self.delay.bounds();
         // An invocation that runs into its timeout is only as slow as that.
         let limit = from.min(Span::from_millis(timeout.millis() * 9 / 10));
-        let mut any = vec![Probe::of(Metric::SlowShare { limit }, target, ProbeTest::Rises)];
+        let mut any = vec![Indicator::of(Metric::SlowShare { limit }, target, IndicatorTest::Rises)];
         let mut expect = format!("more invocations are slower than {limit}");
         if to >= timeout {
-            any.push(Probe::of(Metric::FailedShare, target, ProbeTest::Rises));
+            any.push(Indicator::of(Metric::FailedShare, target, IndicatorTest::Rises));
             expect += ", or run into the timeout";
         }
         Evidence { expect, any, within: ramp_up + SHOWN_WITHIN }
@@ -161,8 +161,8 @@ impl Fault for Latency {
         delay.into_iter().chain(wrapper::flawed_share(self.share)).collect()
     }
 
-    fn look(&self, target: &Resource, seen: &Seen) -> Vec<Resource> {
-        wrapper::look(target, seen)
+    fn look(&self, target: &Resource, described: &Described) -> Vec<Resource> {
+        wrapper::look(target, described)
     }
 
     fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Refusal> {
@@ -173,7 +173,7 @@ impl Fault for Latency {
 
 impl Latency {
     fn for_function(&self, target: &Resource, scene: &Scene<'_>) -> Result<FaultPlan, Refusal> {
-        let function = scene.seen.function(target).ok_or_else(|| Refusal::absent(target))?;
+        let function = scene.described.function(target).ok_or_else(|| Refusal::absent(target))?;
         let (change, hits, mut warnings) = match &function.delivery {
             Delivery::Variables { set } => {
                 let change = extension::delay(target, function, set, self.delay, self.share)?;
@@ -260,14 +260,14 @@ mod tests {
         let limit = Span::from_secs(1);
         assert_eq!(evidence.any.len(), 1);
         assert_eq!(evidence.any[0].query.metric, Metric::SlowShare { limit });
-        assert_eq!(evidence.any[0].test, ProbeTest::Rises);
+        assert_eq!(evidence.any[0].test, IndicatorTest::Rises);
     }
 
     #[test]
     fn a_delay_over_the_timeout_is_warned_of_and_shown_by_errors() {
         let plan = shop().planned("lambda.latency: { target: worker, delay: 20s }");
         assert!(plan.warnings.iter().any(|w| w.contains("timeout")), "{:?}", plan.warnings);
-        let metrics: Vec<_> = plan.evidence.any.iter().map(|probe| probe.query.metric).collect();
+        let metrics: Vec<_> = plan.evidence.any.iter().map(|indicator| indicator.query.metric).collect();
         assert_eq!(metrics, [Metric::SlowShare { limit: Span::from_secs(18) }, Metric::FailedShare]);
         assert!(shop().planned(HALF).warnings.is_empty());
     }

@@ -2,7 +2,7 @@
 //! all steps, probes and looks.
 //!
 //! A probe counts failures of calls, window by window: errors of invocations, calls slower than a delay, messages left
-//! undone. Those of the windows with the fault are compared with those of the baseline by Fisher's exact test, pooled.
+//! rolled back. Those of the windows with the fault are compared with those of the baseline by Fisher's exact test, pooled.
 //! Failures of one window have causes in common, so the test's normal score is divided by the square root of the design
 //! effect (Kish), as Rao and Scott (1981) do with clustered counts.
 //!

@@ -4,24 +4,24 @@
 use super::ask::{Ask, Reading};
 use super::baseline::Pool;
 use super::control::Arms;
-use super::judgement::{Evidence, shown_share};
+use super::judgement::{SignalReadings, shown_share};
 use super::power::{Beside, Power, Stakes, Volume};
-use super::verdict::Finding;
+use super::verdict::VerdictKind;
 use super::weighing::Rule;
 use crate::numbers::{percent, thousands};
 
 /// What is said of a signal that was not found broken.
-pub(super) fn not_broken(rule: &Rule, must_catch: f64, evidence: &Evidence<'_>) -> (Finding, String, Power) {
+pub(super) fn not_broken(rule: &Rule, must_catch: f64, evidence: &SignalReadings<'_>) -> (VerdictKind, String, Power) {
     let power = power(*rule, evidence);
-    let (finding, why) = match outside_on_the_whole(&rule.ask, evidence) {
-        Some(why) => (Finding::Unknown, why),
+    let (kind, why) = match outside_on_the_whole(&rule.ask, evidence) {
+        Some(why) => (VerdictKind::Unknown, why),
         None => caught(&rule.ask, power, must_catch, evidence),
     };
-    (finding, why, power)
+    (kind, why, power)
 }
 
 /// What the rule would have caught in the windows of the run.
-fn power(rule: Rule, evidence: &Evidence<'_>) -> Power {
+fn power(rule: Rule, evidence: &SignalReadings<'_>) -> Power {
     let baseline = Pool::of(&rule.ask, evidence.baseline);
     let control = match rule.ask {
         Ask::TimesControl { ratio } => {
@@ -55,7 +55,7 @@ fn power(rule: Rule, evidence: &Evidence<'_>) -> Power {
 
 /// What was measured while the faults worked, where that is itself outside of the bound: not held, though it is too little
 /// evidence to be broken. Of the windows of a level one may always be outside.
-fn outside_on_the_whole(ask: &Ask, evidence: &Evidence<'_>) -> Option<String> {
+fn outside_on_the_whole(ask: &Ask, evidence: &SignalReadings<'_>) -> Option<String> {
     let pairs = evidence.judged.iter().zip(evidence.with_fault);
     let readings: Vec<Reading> = pairs.filter(|(_, with_fault)| **with_fault).map(|(reading, _)| *reading).collect();
     let pool = Pool::of(ask, &readings);
@@ -86,13 +86,13 @@ fn outside_on_the_whole(ask: &Ask, evidence: &Evidence<'_>) -> Option<String> {
 }
 
 /// What would have been caught, against what must be.
-fn caught(ask: &Ask, power: Power, must_catch: f64, evidence: &Evidence<'_>) -> (Finding, String) {
+fn caught(ask: &Ask, power: Power, must_catch: f64, evidence: &SignalReadings<'_>) -> (VerdictKind, String) {
     let pairs = || evidence.judged.iter().zip(evidence.with_fault).filter(|(_, with_fault)| **with_fault);
     let sizes: Vec<u64> = pairs().filter_map(|(reading, _)| ask.size(reading)).collect();
     let (windows, with_data) = (pairs().count(), sizes.len());
     if with_data == 0 {
         let beside = if matches!(ask, Ask::TimesControl { .. }) { ", or its control has none" } else { "" };
-        return (Finding::Unknown, format!("has no data in the {windows} windows with the faults at work{beside}"));
+        return (VerdictKind::Unknown, format!("has no data in the {windows} windows with the faults at work{beside}"));
     }
     let usual = sizes.iter().sum::<u64>() / with_data as u64;
     let count = |number: usize| format!("{number} {}", if number == 1 { "window" } else { "windows" });
@@ -107,7 +107,7 @@ fn caught(ask: &Ask, power: Power, must_catch: f64, evidence: &Evidence<'_>) -> 
     };
     match power.caught {
         Some(caught) if power.is_enough(must_catch) => {
-            (Finding::Held, format!("held: {} would have been caught 95 times in 100 ({seen})", worse(caught)))
+            (VerdictKind::Held, format!("held: {} would have been caught 95 times in 100 ({seen})", worse(caught)))
         }
         caught => {
             let caught = caught.map_or("nothing".to_owned(), |caught| format!("only {} or worse", worse(caught)));
@@ -116,7 +116,7 @@ fn caught(ask: &Ask, power: Power, must_catch: f64, evidence: &Evidence<'_>) -> 
                 "was not seen to break, but too little was seen to call it held: in {seen}, {caught} would have been \
                  caught 95 times in 100, and {wanted} has to be. More traffic or a longer fault would show more"
             );
-            (Finding::Unknown, why)
+            (VerdictKind::Unknown, why)
         }
     }
 }

@@ -6,10 +6,10 @@ use super::ask::{Ask, Reading};
 use super::baseline::{Pool, UNSTEADY, ends_above};
 use super::control::Arms;
 use super::criterion::Criterion;
-use super::judgement::{Evidence, Judgement, shown_share, weighed, why_broken};
+use super::judgement::{Judgement, SignalReadings, shown_share, weighed, why_broken};
 use super::power::Power;
 use super::special::share_lower;
-use super::verdict::Finding;
+use super::verdict::VerdictKind;
 use super::weighing::{Rule, Weighing};
 use crate::numbers::percent;
 use crate::units::{Span, Time};
@@ -158,30 +158,33 @@ impl Judgement {
             Recovered::NotSteady => {
                 let why =
                     format!("{missed}: {}, by too little evidence to call it broken", recovery.seen_in_look(readings));
-                Judgement::plain(Finding::Unknown, why)
+                Judgement::plain(VerdictKind::Unknown, why)
             }
             Recovered::NotInTime { sure } => {
                 let late = recovery.late(readings);
                 let nothing = vec![false; late.len()];
-                let evidence = Evidence { baseline, judged: late, with_fault: &nothing };
+                let evidence = SignalReadings { baseline, judged: late, with_fault: &nothing };
                 match recovery.rule() {
                     Some(rule) => {
                         let found = weighed(rule, &evidence);
                         let why = format!("{missed}: it {}", why_broken(&found, &rule.ask, late));
-                        Judgement { finding: Finding::Broken, why, ..found }
+                        Judgement { kind: VerdictKind::Broken, why, ..found }
                     }
                     None => Judgement {
                         broken_at: Some(sure),
-                        ..Judgement::plain(Finding::Broken, format!("{missed}: it was outside of its bound at {sure}"))
+                        ..Judgement::plain(
+                            VerdictKind::Broken,
+                            format!("{missed}: it was outside of its bound at {sure}"),
+                        )
                     },
                 }
             }
             Recovered::CannotTell => Judgement::plain(
-                Finding::Unknown,
+                VerdictKind::Unknown,
                 format!("has no data in the {STEADY} windows after {}, when it had to be steady again", recovery.limit),
             ),
             Recovered::NotYet => Judgement::plain(
-                Finding::Unknown,
+                VerdictKind::Unknown,
                 format!("was not watched until {}, when it had to be steady again", recovery.limit),
             ),
         }
@@ -194,27 +197,27 @@ fn steady_again(recovery: &Recovery, after: Span, readings: &[Reading]) -> Judge
         after => format!("steady again about {} after the faults were gone", after.rounded()),
     };
     let Criterion::Tolerance(rule) = recovery.criterion else {
-        return Judgement::plain(Finding::Held, format!("held: {when}"));
+        return Judgement::plain(VerdictKind::Held, format!("held: {when}"));
     };
     let look = recovery.look(readings);
     if look.len() < STEADY {
         // Over before its time, by evidence of its own: 20 to one is 95 times in 100.
         let power = Power { caught: Some(recovery.must_catch) };
         let why = format!("held: {when}{}", had_it_not(&rule.ask, power));
-        return Judgement { power: Some(power), ..Judgement::plain(Finding::Held, why) };
+        return Judgement { power: Some(power), ..Judgement::plain(VerdictKind::Held, why) };
     }
     let requests = look.iter().filter_map(|reading| rule.ask.size(reading)).sum();
     let power = Power::of_look(rule.ask.tolerated(), fails_from(&rule.ask, requests), requests);
-    let (finding, why) = match power.is_enough(recovery.must_catch) {
-        true => (Finding::Held, format!("held: {when}{}", had_it_not(&rule.ask, power))),
+    let (kind, why) = match power.is_enough(recovery.must_catch) {
+        true => (VerdictKind::Held, format!("held: {when}{}", had_it_not(&rule.ask, power))),
         false => (
-            Finding::Unknown,
+            VerdictKind::Unknown,
             format!(
                 "seemed {when}, but the {STEADY} windows that decide are too quiet to tell: {requests} requests in all"
             ),
         ),
     };
-    Judgement { power: Some(power), ..Judgement::plain(finding, why) }
+    Judgement { power: Some(power), ..Judgement::plain(kind, why) }
 }
 
 /// From how many bad ones of so many on a look says that a signal is not steady.

@@ -47,7 +47,7 @@ impl Draft<'_, '_> {
         match query.resource.kind {
             ResourceKind::Function if waits_for_the_end => {
                 let described = self.survey.describe(&query.resource).is_ok();
-                let function = self.survey.seen.function(&query.resource).filter(|_| described);
+                let function = self.survey.described.function(&query.resource).filter(|_| described);
                 delay + function.map_or(LONGEST, |function| function.timeout)
             }
             ResourceKind::Api if waits_for_the_end => delay + GATEWAY,

@@ -1,4 +1,4 @@
-//! A plan as text: what changes, when, with which commands and permissions, and what stays if nobody undoes it.
+//! A plan as text: what changes, when, with which commands and permissions, and what stays if nobody rolls it back.
 //!
 //! Pure: the lines are for the plan command and the reports to print; a program reads the plan's JSON instead.
 
@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use crate::account::{Metric, Resource, Setting, Value};
 use crate::judge::bound::Bound;
-use crate::plan::{Change, ChangeId, Cleanup, Plan, Purpose, Step, StopPlan};
+use crate::plan::{AbortCondition, Change, ChangeId, Cleanup, Plan, Purpose, Step};
 use crate::units::Span;
 
 /// One change as it is shown: `before -> after`.
@@ -26,9 +26,9 @@ pub struct Diff {
 /// Longer values are cut: a policy is shown whole by its command.
 const LONGEST_VALUE: usize = 100;
 
-/// Every change of a setting, in the order of doing; marks are not the user's concern here.
+/// Every change of a setting, in the order of doing; locks are not the user's concern here.
 pub fn diffs(plan: &Plan) -> Vec<Diff> {
-    let settings = plan.changes.iter().filter(|(_, change)| !change.setting.is_mark());
+    let settings = plan.changes.iter().filter(|(_, change)| !change.setting.is_lock());
     settings
         .map(|(id, change)| Diff {
             change: *id,
@@ -67,7 +67,7 @@ pub fn timeline(plan: &Plan) -> Vec<(Span, String)> {
                 ),
                 Cleanup::LeaveInQueue => "nothing more is sent; the messages stay".to_owned(),
             },
-            (None, _) => format!("undo of {}, which may take {}", step.fault, undone_within(plan, step)),
+            (None, _) => format!("undo of {}, which may take {}", step.fault, rolled_back_within(plan, step)),
         };
         points.push((start + step.ends(), ends));
     }
@@ -81,15 +81,15 @@ pub fn timeline(plan: &Plan) -> Vec<(Span, String)> {
     points
 }
 
-fn undone_within(plan: &Plan, step: &Step) -> Span {
+fn rolled_back_within(plan: &Plan, step: &Step) -> Span {
     let changes = step.changes.iter().filter_map(|id| plan.changes.get(id));
-    changes.map(Change::undone_within).max().unwrap_or(Span::ZERO)
+    changes.map(Change::rolled_back_within).max().unwrap_or(Span::ZERO)
 }
 
-/// The `aws` commands that do by hand what the run does, in its order. Marks are left out: who works by hand has none.
+/// The `aws` commands that do by hand what the run does, in its order. Locks are left out: who works by hand has none.
 pub fn commands_do(plan: &Plan) -> Vec<String> {
     let mut documents = Documents::default();
-    let changes = plan.changes.values().filter(|change| !change.setting.is_mark());
+    let changes = plan.changes.values().filter(|change| !change.setting.is_lock());
     let mut commands: Vec<String> = changes.map(|change| documents.command(change, &change.after)).collect();
     commands.extend(plan.steps.iter().filter_map(|step| step.emission.as_ref()).map(|emission| {
         format!(
@@ -102,7 +102,7 @@ pub fn commands_do(plan: &Plan) -> Vec<String> {
     commands
 }
 
-/// The `aws` commands that put everything back and take the marks off, in the order of the undo. Compare before you run
+/// The `aws` commands that put everything back and take the locks off, in the order of the rollback. Compare before you run
 /// one: a setting that is not `after` any more is somebody else's.
 pub fn commands_undo(plan: &Plan) -> Vec<String> {
     let mut documents = Documents::default();
@@ -138,7 +138,7 @@ impl Documents {
 /// The least policy for the role that squall runs as, as an IAM document.
 pub fn policy(plan: &Plan) -> Json {
     let mut statements: Vec<Json> = Vec::new();
-    for purpose in [Purpose::Look, Purpose::Do, Purpose::Undo, Purpose::Measure, Purpose::Load] {
+    for purpose in [Purpose::Look, Purpose::Inject, Purpose::Rollback, Purpose::Measure, Purpose::Load] {
         // Actions on the same resources go together.
         let mut actions_on: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for permission in plan.permissions.iter().filter(|permission| permission.purpose == purpose) {
@@ -163,14 +163,14 @@ pub fn policy(plan: &Plan) -> Json {
 fn sid(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::Look => "Look",
-        Purpose::Do => "Do",
-        Purpose::Undo => "Undo",
+        Purpose::Inject => "Do",
+        Purpose::Rollback => "Undo",
         Purpose::Measure => "Measure",
         Purpose::Load => "Load",
     }
 }
 
-/// What stays if the machine that runs squall dies and nobody undoes; a sentence for each.
+/// What stays if the machine that runs squall dies and nobody rolls back; a sentence for each.
 pub fn stays(plan: &Plan) -> Vec<String> {
     let mut lines: Vec<String> = plan
         .stays_alone()
@@ -257,7 +257,7 @@ fn laid_out(plan: &Plan, parts: Vec<Part>) -> Vec<String> {
 }
 
 /// A condition, and how long it may hold before the run knows.
-fn stop_line(stop: &StopPlan) -> String {
+fn stop_line(stop: &AbortCondition) -> String {
     let within = stop.reacts_within();
     let how = match stop.query.metric {
         Metric::OldestMessage => {

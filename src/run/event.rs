@@ -1,4 +1,4 @@
-//! The events of a run: the only truth about it. Terminal, log, report and undo all read these and nothing else.
+//! The events of a run: the only truth about it. Terminal, log, report and roll back all read these and nothing else.
 //!
 //! Invariant: an event that announces a write is durable before the write goes out (DESIGN rule 1).
 
@@ -28,7 +28,8 @@ pub enum Phase {
     /// Faults go in, stay, and go out on the timeline.
     Fault,
     /// Every inverse is issued, then verified.
-    Undo,
+    #[serde(rename = "undo")]
+    Rollback,
     /// After the last fault is seen gone.
     Recovery,
 }
@@ -68,7 +69,7 @@ impl Settled {
     }
 }
 
-/// Why a run stops before its timeline ends. All of them undo everything.
+/// Why a run stops before its timeline ends. All of them roll everything back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stop {
@@ -81,7 +82,8 @@ pub enum Stop {
     /// The windows just before the faults, final only now, show that a hypothesis was broken before them.
     BeganBefore { why: String },
     /// A guard's condition was met.
-    Guard { title: String, value: f64 },
+    #[serde(rename = "guard")]
+    AbortCondition { title: String, value: f64 },
     /// A guard, or the look at a changed setting, has seen nothing since then.
     Blind { what: String, since: Time },
     /// The run is older than `longest`.
@@ -90,7 +92,7 @@ pub enum Stop {
     Signal { name: String },
     /// `squall halt`, or `squall undo` of a live run.
     Asked { by: String },
-    /// A do could not be made.
+    /// An injection could not be made.
     Failed { change: ChangeId, why: String },
     /// A changed setting was changed by somebody else in mid-run.
     Drifted { change: ChangeId, found: Value },
@@ -100,7 +102,7 @@ pub enum Stop {
     Journal { why: String },
     /// A fault did not show its effect in time.
     NotEffective { step: usize },
-    /// The process that ran it died; another one undoes.
+    /// The process that ran it died; another one rolls back.
     Died,
 }
 
@@ -166,7 +168,7 @@ pub enum Event {
     SignalBroken { signal: usize, window: Window },
     /// The run stops early. Recorded once, for the first reason.
     Stopping { why: Stop },
-    /// Intent of the undo: the change's `before` is about to be written, over what was found.
+    /// Intent of the rollback: the change's `before` is about to be written, over what was found.
     Restoring { change: ChangeId, found: Value },
     /// What came of it.
     Restored { change: ChangeId, outcome: WriteOutcome },

@@ -151,7 +151,7 @@ pub async fn answer(connection: &Connection, call: Call) -> Outcome {
         Call::Describe { resource } => Ok(Reply::Description(Box::new(describe(session, &resource).await?))),
         Call::Read { setting } => read(session, &setting).await,
         Call::Write(write) => self::write(session, write).await.map(|()| Reply::Done),
-        Call::ListMarks { location } => ssm::list_marks(session, &location).await.map(Reply::Marks),
+        Call::ListLocks { location } => ssm::list_locks(session, &location).await.map(Reply::Locks),
         Call::Send { queue, messages } => queues::send(session, &queue, messages).await.map(Reply::Sent),
         Call::Receive { queue, hide } => queues::receive(session, &queue, hide).await.map(Reply::Received),
         Call::DeleteMessage { queue, handle } => {
@@ -186,7 +186,7 @@ pub async fn describe(session: &Session, resource: &Resource) -> Result<Descript
 
 async fn read(session: &Session, setting: &Setting) -> Outcome {
     let observed = match setting {
-        Setting::Mark { resource } => ssm::read_mark(session, resource).await?,
+        Setting::Lock { resource } => ssm::read_lock(session, resource).await?,
         Setting::ReservedConcurrency { function } => lambda::read_concurrency(session, function).await?,
         Setting::FaultFlag { parameter, key } => ssm::read_flag(session, parameter, key).await?,
         Setting::FaultDocument { parameter } => ssm::read_document(session, parameter).await?,
@@ -198,7 +198,7 @@ async fn read(session: &Session, setting: &Setting) -> Outcome {
 
 async fn write(session: &Session, write: Write) -> Result<(), CallError> {
     match &write.setting {
-        Setting::Mark { resource } => ssm::write_mark(session, resource, write.value).await,
+        Setting::Lock { resource } => ssm::write_lock(session, resource, write.value).await,
         Setting::ReservedConcurrency { function } => lambda::write_concurrency(session, function, write.value).await,
         Setting::FaultFlag { parameter, .. } => ssm::write_flags(session, parameter, write.whole).await,
         Setting::FaultDocument { parameter } => ssm::write_document(session, parameter, &write.value.to_string()).await,

@@ -83,8 +83,8 @@ impl Control {
         };
         let bucket = match (call, setting) {
             (_, Some(Setting::ReservedConcurrency { .. })) => &mut self.lambda,
-            (_, Some(Setting::Mark { .. } | Setting::FaultFlag { .. } | Setting::FaultDocument { .. }))
-            | (Call::ListMarks { .. }, _) => &mut self.parameters,
+            (_, Some(Setting::Lock { .. } | Setting::FaultFlag { .. } | Setting::FaultDocument { .. }))
+            | (Call::ListLocks { .. }, _) => &mut self.parameters,
             (Call::Describe { resource }, _) if resource.kind == ResourceKind::Function => &mut self.lambda,
             (Call::Describe { resource }, _) if resource.kind == ResourceKind::Parameter => &mut self.parameters,
             (Call::Measure { query, .. }, _) if query.resource.kind == ResourceKind::Alarm => &mut self.alarms,
@@ -214,10 +214,10 @@ impl World {
                 Ok(Reply::Observed(self.sky.stale(&setting, self.now).unwrap_or(true_one)))
             }
             Call::Write(write) => self.set(&write).map(|()| Reply::Done),
-            Call::ListMarks { .. } => {
+            Call::ListLocks { .. } => {
                 let on = |(kind, name): &Named| Resource::new(&self.location, *kind, name.as_str());
-                let marks = self.settings.marks.iter().map(|(named, text)| (on(named), text.to_string()));
-                Ok(Reply::Marks(marks.collect()))
+                let locks = self.settings.locks.iter().map(|(named, text)| (on(named), text.to_string()));
+                Ok(Reply::Locks(locks.collect()))
             }
             Call::Send { queue, messages } => self.send(&queue, messages),
             Call::Receive { queue, hide } => self.receive_for_caller(&queue, hide),

@@ -32,7 +32,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// A well-formed message without a mark or a group, never received.
+    /// A well-formed message without a lock or a group, never received.
     fn plain(sent: Time, place: Place) -> Held {
         Held { sent, received: 0, malformed: false, marker: None, group: None, place, saved: false }
     }

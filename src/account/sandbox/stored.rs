@@ -28,7 +28,8 @@ pub(super) struct Stored {
     /// What waits in each queue and was never received.
     #[serde(default)]
     waiting: BTreeMap<String, Vec<Block>>,
-    marks: Vec<(Resource, String)>,
+    #[serde(rename = "marks")]
+    locks: Vec<(Resource, String)>,
     /// Reserved concurrency that is not the template's; `None` is unset.
     reserved: BTreeMap<String, Option<u32>>,
     /// Texts of parameters that are not the template's.
@@ -73,7 +74,7 @@ impl World {
             at: self.now,
             next_message: self.queues.next_message,
             waiting: waiting.filter(|(_, blocks)| !blocks.is_empty()).collect(),
-            marks: self.settings.marks.iter().map(|(named, text)| (on(named), text.to_string())).collect(),
+            locks: self.settings.locks.iter().map(|(named, text)| (on(named), text.to_string())).collect(),
             reserved: reserved.map(|((name, _), state)| (name.to_owned(), state.reserved)).collect(),
             parameters: parameters.map(|(name, text)| (name.clone(), text.to_string())).collect(),
             policies: policies.filter(|(_, changed)| !changed.is_empty()).collect(),
@@ -112,7 +113,7 @@ impl World {
     ) -> Result<World, Dangling> {
         let mut world = World::new(app, seed, stored.at)?.at_location(location.clone());
         world.queues.next_message = stored.next_message;
-        world.settings.marks = stored.marks.iter().map(|(on, text)| (named(on), text.as_str().into())).collect();
+        world.settings.locks = stored.locks.iter().map(|(on, text)| (named(on), text.as_str().into())).collect();
         world.settings.deleted = stored.deleted.iter().map(named).collect();
         for (name, text) in &stored.parameters {
             world.settings.put_parameter(name, text);

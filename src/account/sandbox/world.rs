@@ -142,12 +142,12 @@ impl World {
         }
     }
 
-    /// Everything that a run could leave behind, in words: marks, reserved concurrency, parameters, inline policies, and
+    /// Everything that a run could leave behind, in words: locks, reserved concurrency, parameters, inline policies, and
     /// marked messages with their queue. Two pictures are equal when nothing was left.
     pub fn picture(&self) -> BTreeMap<String, String> {
         let mut picture = BTreeMap::new();
-        for ((kind, name), mark) in &self.settings.marks {
-            picture.insert(format!("mark on {} {name}", kind.word()), mark.to_string());
+        for ((kind, name), lock) in &self.settings.locks {
+            picture.insert(format!("mark on {} {name}", kind.word()), lock.to_string());
         }
         for (name, text) in &self.settings.parameters {
             picture.insert(format!("parameter {name}"), text.to_string());

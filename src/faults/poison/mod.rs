@@ -2,10 +2,10 @@
 
 pub mod library;
 
-use super::{Fault, FaultPlan, Flaw, Need, Page, Refusal, SHOWN_WITHIN, Scene, Seen, listed};
+use super::{Dependency, Described, Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene, listed};
 use crate::account::description::QueueDescription;
 use crate::account::{Metric, Resource, ResourceKind};
-use crate::plan::{Cleanup, Emission, Evidence, Probe, ProbeTest};
+use crate::plan::{Cleanup, Emission, Evidence, Indicator, IndicatorTest};
 use crate::record;
 use crate::units::{Rate, Span};
 use crate::yaml::TargetName;
@@ -160,7 +160,7 @@ faults:
     }
 
     /// Where the messages will be looked for.
-    fn cleanup(&self, target: &Resource, queue: &QueueDescription, seen: &Seen) -> Result<Cleanup, Refusal> {
+    fn cleanup(&self, target: &Resource, queue: &QueueDescription, described: &Described) -> Result<Cleanup, Refusal> {
         if self.leave_in_queue {
             return Ok(Cleanup::LeaveInQueue);
         }
@@ -171,7 +171,7 @@ faults:
                 format!("give it a redrive policy, {leave}"),
             ));
         };
-        let below = seen.queue(dead_letter).ok_or_else(|| Refusal::absent(dead_letter))?;
+        let below = described.queue(dead_letter).ok_or_else(|| Refusal::absent(dead_letter))?;
         let name = &dead_letter.name;
         if !below.consumers.is_empty() {
             let consumers = listed(below.consumers.iter().map(|consumer| &consumer.name));
@@ -211,14 +211,14 @@ faults:
     }
 
     fn evidence(&self, target: &Resource, queue: &QueueDescription, cleanup: &Cleanup) -> Evidence {
-        let mut any = vec![Probe::of(Metric::Depth, target, ProbeTest::Emptied)];
+        let mut any = vec![Indicator::of(Metric::Depth, target, IndicatorTest::Emptied)];
         let mut expect = vec![format!("the messages are gone from {}", target.name)];
         if let Cleanup::Sweep { dead_letter, .. } = cleanup {
-            any.push(Probe::of(Metric::Depth, dead_letter, ProbeTest::Arrives));
+            any.push(Indicator::of(Metric::Depth, dead_letter, IndicatorTest::Arrives));
             expect.push(format!("one of them lies in {}", dead_letter.name));
         }
         for consumer in &queue.consumers {
-            any.push(Probe::of(Metric::FailedShare, consumer, ProbeTest::Rises));
+            any.push(Indicator::of(Metric::FailedShare, consumer, IndicatorTest::Rises));
             expect.push(format!("more calls of {} fail", consumer.name));
         }
         let arrives_within = match cleanup {
@@ -286,21 +286,21 @@ impl Fault for Poison {
         self.flawed_messages().into_iter().collect()
     }
 
-    fn look(&self, target: &Resource, seen: &Seen) -> Vec<Resource> {
-        let Some(queue) = seen.queue(target) else { return Vec::new() };
+    fn look(&self, target: &Resource, described: &Described) -> Vec<Resource> {
+        let Some(queue) = described.queue(target) else { return Vec::new() };
         queue.dead_letter.iter().chain(&queue.consumers).cloned().collect()
     }
 
     /// The consumer must be able to receive the messages: it carries them to the dead-letter queue.
-    fn needs(&self, target: &Resource, seen: &Seen) -> Vec<Need> {
-        let Some(queue) = seen.queue(target) else { return Vec::new() };
-        let need = |role: &Resource, action: &str| Need {
+    fn needs(&self, target: &Resource, described: &Described) -> Vec<Dependency> {
+        let Some(queue) = described.queue(target) else { return Vec::new() };
+        let need = |role: &Resource, action: &str| Dependency {
             role: role.clone(),
             action: action.to_owned(),
             arn: Some(queue.arn.clone()),
             why: format!("the poison in {} must be received to reach the dead-letter queue", target.name),
         };
-        let roles = queue.consumers.iter().filter_map(|consumer| seen.function(consumer)).map(|f| &f.role);
+        let roles = queue.consumers.iter().filter_map(|consumer| described.function(consumer)).map(|f| &f.role);
         roles
             .flat_map(|role| ["sqs:ReceiveMessage", "sqs:GetQueueAttributes"].map(|action| need(role, action)))
             .collect()
@@ -311,9 +311,9 @@ impl Fault for Poison {
         let bodies = self.messages(scene.seed);
         let mut plans = Vec::new();
         for target in scene.targets {
-            let queue = scene.seen.queue(target).ok_or_else(|| Refusal::absent(target))?;
+            let queue = scene.described.queue(target).ok_or_else(|| Refusal::absent(target))?;
             self.check_group(target, queue)?;
-            let cleanup = self.cleanup(target, queue, scene.seen)?;
+            let cleanup = self.cleanup(target, queue, scene.described)?;
             let kind = self.payload.map_or("own", Payload::word).replace('_', " ");
             plans.push(FaultPlan {
                 summary: format!("{} gets {} {kind} messages at {}", target.name, self.count, self.rate),
@@ -379,10 +379,14 @@ mod tests {
     #[test]
     fn the_dead_letter_queue_or_the_consumer_shows_it() {
         let evidence = shop().planned(TWENTY).evidence;
-        let queries: Vec<_> = evidence.any.iter().map(|probe| probe.query.to_string()).collect();
+        let queries: Vec<_> = evidence.any.iter().map(|indicator| indicator.query.to_string()).collect();
         assert_eq!(queries, ["depth of Orders", "depth of OrdersDead", "failed share of Worker"]);
-        let tests: Vec<_> = evidence.any.iter().map(|probe| probe.test).collect();
-        assert_eq!(tests, [ProbeTest::Emptied, ProbeTest::Arrives, ProbeTest::Rises], "others' dead letters are none");
+        let tests: Vec<_> = evidence.any.iter().map(|indicator| indicator.test).collect();
+        assert_eq!(
+            tests,
+            [IndicatorTest::Emptied, IndicatorTest::Arrives, IndicatorTest::Rises],
+            "others' dead letters are none"
+        );
         assert!(evidence.within > Span::from_secs(5 * 30) + SLACK);
     }
 
@@ -411,7 +415,7 @@ mod tests {
         shop.refused(TWENTY, &["move task", "list-message-move-tasks"]);
         shop.queue("OrdersDead").move_task_running = false;
         assert!(shop.plan(TWENTY).is_ok());
-        shop.seen.0.remove(&queue("OrdersDead"));
+        shop.described.0.remove(&queue("OrdersDead"));
         shop.refused(TWENTY, &["OrdersDead does not exist"]);
     }
 
@@ -473,7 +477,7 @@ mod tests {
     #[test]
     fn its_way_to_the_dead_letter_queue_is_needed() {
         let shop = shop();
-        let needs = spec(TWENTY).fault().needs(&queue("Orders"), &shop.seen);
+        let needs = spec(TWENTY).fault().needs(&queue("Orders"), &shop.described);
         assert!(needs.iter().all(|need| need.role == role("WorkerRole")));
         assert!(needs.iter().any(|need| need.action == "sqs:ReceiveMessage"));
     }

@@ -17,9 +17,10 @@ pub struct LedgerEntry {
     pub change: ChangeId,
     pub setting: String,
     pub resource: Resource,
-    /// Whether it is squall's own mark on a resource, which users of the application never see.
-    pub is_mark: bool,
-    /// The step that it belongs to, from 1; a mark belongs to none.
+    /// Whether it is squall's own lock on a resource, which users of the application never see.
+    #[serde(rename = "is_mark")]
+    pub is_lock: bool,
+    /// The step that it belongs to, from 1; a lock belongs to none.
     pub step: Option<usize>,
     pub before: Value,
     pub after: Value,
@@ -98,7 +99,7 @@ pub fn of(state: &State, tries: &Tries) -> Vec<LedgerEntry> {
             change: *id,
             setting: words::one_line(&change.setting.describe()),
             resource: change.setting.resource().clone(),
-            is_mark: change.setting.is_mark(),
+            is_lock: change.setting.is_lock(),
             step: plan.steps.iter().position(|step| step.changes.contains(id)).map(|index| index + 1),
             before: change.before.clone(),
             after: change.after.clone(),

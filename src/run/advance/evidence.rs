@@ -4,17 +4,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::asked::Asked;
 use super::super::event::{Event, Stop};
-use super::super::machine::{Machine, Need};
+use super::super::in_flight::CallPurpose;
+use super::super::machine::{Machine, Precondition};
 use super::super::state::State;
-use super::watch::{LATENESS, LOOK_AGAIN, METRIC_PERIOD, TRIES, TRY_AGAIN};
+use super::watch::{LOOK_AGAIN, METRIC_PERIOD, PUBLICATION_SLACK, TRIES, TRY_AGAIN};
 use crate::account::{Call, Metric, Outcome, Query, Reply, Sample, Window};
 use crate::judge::ask::Reading;
 use crate::judge::effectiveness::{ENOUGH, LEVEL, Rise, is_look, looks, rise};
 use crate::judge::watermark::Watermark;
 use crate::numbers::percent;
-use crate::plan::{Cleanup, Plan, Probe, ProbeTest, Step};
+use crate::plan::{Cleanup, Indicator, IndicatorTest, Plan, Step};
 use crate::units::{Span, Time};
 
 /// Queue counts are looked at this often for evidence.
@@ -51,7 +51,8 @@ struct Shown {
 impl Plan {
     /// The level of each test of a windowed probe: that of the run, shared by all of them and all of their looks.
     pub fn evidence_level(&self, step: &Step) -> f64 {
-        let tested = |step: &Step| step.evidence.any.iter().filter(|probe| probe.test == ProbeTest::Rises).count();
+        let tested =
+            |step: &Step| step.evidence.any.iter().filter(|indicator| indicator.test == IndicatorTest::Rises).count();
         let tests: usize = self.steps.iter().map(tested).sum();
         LEVEL / (tests.max(1) * looks(step.evidence_windows())) as f64
     }
@@ -73,11 +74,11 @@ impl Machine {
             if known.effective.is_some() || known.not_effective {
                 continue;
             }
-            for (probe, asked) in planned.evidence.any.iter().enumerate() {
-                match asked.test {
-                    ProbeTest::Appears | ProbeTest::Rises => self.look_at_window(step, probe, asked),
-                    ProbeTest::Emptied => self.look_whether_emptied(step, probe, asked),
-                    ProbeTest::Arrives => self.look_whether_risen(step, probe, asked),
+            for (indicator, purpose) in planned.evidence.any.iter().enumerate() {
+                match purpose.test {
+                    IndicatorTest::Appears | IndicatorTest::Rises => self.look_at_window(step, indicator, purpose),
+                    IndicatorTest::Emptied => self.look_whether_emptied(step, indicator, purpose),
+                    IndicatorTest::Arrives => self.look_whether_risen(step, indicator, purpose),
                 }
             }
             self.give_up_evidence(step);
@@ -92,7 +93,7 @@ impl Machine {
         }
         if self.state.steps.get(step).is_some_and(|known| known.effective.is_none()) {
             self.record(Event::NotEffective { step });
-            if self.may_do() {
+            if self.may_inject() {
                 self.stop(Stop::NotEffective { step });
             }
         }
@@ -103,9 +104,9 @@ impl Machine {
         let (Some(planned), Some(ends)) = (self.state.plan.steps.get(step), self.state.step_ends(step)) else {
             return false;
         };
-        let windowed = planned.evidence.any.iter().enumerate().filter(|(_, probe)| probe.test.is_windowed());
-        windowed.into_iter().all(|(probe, _)| {
-            let watermark = self.watch.probe(step, probe).and_then(|looking| looking.watermark.as_ref());
+        let windowed = planned.evidence.any.iter().enumerate().filter(|(_, indicator)| indicator.test.is_windowed());
+        windowed.into_iter().all(|(indicator, _)| {
+            let watermark = self.watch.indicator(step, indicator).and_then(|looking| looking.watermark.as_ref());
             watermark.is_some_and(|watermark| watermark.next() + METRIC_PERIOD > ends)
         })
     }
@@ -118,50 +119,51 @@ impl Machine {
     /// Whether every probe has seen the baseline until then.
     pub(in crate::run) fn probes_have_seen(&self, until: Time) -> bool {
         self.state.plan.steps.iter().enumerate().all(|(step, planned)| {
-            let windowed = planned.evidence.any.iter().enumerate().filter(|(_, probe)| probe.test.is_windowed());
-            windowed.into_iter().all(|(probe, _)| {
-                let watermark = self.watch.probe(step, probe).and_then(|looking| looking.watermark.as_ref());
+            let windowed =
+                planned.evidence.any.iter().enumerate().filter(|(_, indicator)| indicator.test.is_windowed());
+            windowed.into_iter().all(|(indicator, _)| {
+                let watermark = self.watch.indicator(step, indicator).and_then(|looking| looking.watermark.as_ref());
                 watermark.is_some_and(|watermark| watermark.next() + METRIC_PERIOD > until)
             })
         })
     }
 
-    fn look_at_window(&mut self, step: usize, probe: usize, asked: &Probe) {
-        let this = Asked::Probe { step, probe };
+    fn look_at_window(&mut self, step: usize, indicator: usize, purpose: &Indicator) {
+        let this = CallPurpose::Indicator { step, indicator };
         let (first, ends, now) = (self.state.baseline_from(), self.state.step_ends(step), self.now);
-        if self.asked.contains(&this) {
+        if self.calls.contains(&this) {
             return;
         }
-        let Some(looking) = self.watch.probe_mut(step, probe) else { return };
-        let patience = asked.settles + LATENESS;
+        let Some(looking) = self.watch.probe_mut(step, indicator) else { return };
+        let patience = purpose.settles + PUBLICATION_SLACK;
         let watermark = looking.watermark.get_or_insert_with(|| Watermark::from(first, METRIC_PERIOD, patience));
         let window = Window { from: watermark.next(), to: watermark.next() + METRIC_PERIOD };
         if ends.is_some_and(|ends| window.to > ends) {
             return;
         }
-        let (due, closes_at) = ((window.to + asked.settles).max(looking.not_before), watermark.closes_at());
+        let (due, closes_at) = ((window.to + purpose.settles).max(looking.not_before), watermark.closes_at());
         if now < due {
             return self.wake_by(due);
         }
         if now >= closes_at && looking.tries > 0 {
-            return self.close_probe(step, probe, asked);
+            return self.close_probe(step, indicator, purpose);
         }
-        let call = Call::Measure { query: asked.query.clone(), window };
-        self.call(this, call, Need::Nothing);
+        let call = Call::Measure { query: purpose.query.clone(), window };
+        self.call(this, call, Precondition::Nothing);
     }
 
     /// Takes in the answer to a probe.
-    pub(in crate::run) fn probed(&mut self, step: usize, probe: usize, outcome: Outcome) {
+    pub(in crate::run) fn probed(&mut self, step: usize, indicator: usize, outcome: Outcome) {
         let plan = self.state.plan.clone();
         let now = self.now;
-        let Some(asked) = plan.steps.get(step).and_then(|s| s.evidence.any.get(probe)) else { return };
-        let Some(looking) = self.watch.probe_mut(step, probe) else { return };
+        let Some(purpose) = plan.steps.get(step).and_then(|s| s.evidence.any.get(indicator)) else { return };
+        let Some(looking) = self.watch.probe_mut(step, indicator) else { return };
         let sample = match outcome {
             Ok(Reply::Sample(sample)) => Some(sample),
             _ => None,
         };
-        if !asked.test.is_windowed() {
-            return self.counted(step, probe, asked.test, sample.and_then(|sample| sample.value));
+        if !purpose.test.is_windowed() {
+            return self.counted(step, indicator, purpose.test, sample.and_then(|sample| sample.value));
         }
         let Some(watermark) = &mut looking.watermark else { return };
         looking.tries += 1;
@@ -171,13 +173,13 @@ impl Machine {
             None if looking.tries < TRIES => looking.not_before = now + TRY_AGAIN,
             None => watermark.arrives(watermark.next(), None, None),
         }
-        self.close_probe(step, probe, asked);
+        self.close_probe(step, indicator, purpose);
     }
 
     /// Takes in the windows of a probe that are closed, and looks at what they show.
-    fn close_probe(&mut self, step: usize, probe: usize, asked: &Probe) {
+    fn close_probe(&mut self, step: usize, indicator: usize, purpose: &Indicator) {
         let now = self.now;
-        let Some(looking) = self.watch.probe_mut(step, probe) else { return };
+        let Some(looking) = self.watch.probe_mut(step, indicator) else { return };
         let Some(watermark) = &mut looking.watermark else { return };
         let closed = watermark.close(now);
         if closed.is_empty() {
@@ -185,9 +187,9 @@ impl Machine {
         }
         (looking.tries, looking.not_before) = (0, Time::EPOCH);
         looking.windows.extend(closed);
-        let shown = match asked.test {
-            ProbeTest::Appears => self.appeared(step, probe, asked),
-            _ => self.rose(step, probe, asked),
+        let shown = match purpose.test {
+            IndicatorTest::Appears => self.appeared(step, indicator, purpose),
+            _ => self.rose(step, indicator, purpose),
         };
         if let Some(Shown { since, seen }) = shown {
             self.record(Event::Effective { step, since, seen });
@@ -195,9 +197,9 @@ impl Machine {
     }
 
     /// Whether something is counted that the baseline has none of.
-    fn appeared(&self, step: usize, probe: usize, asked: &Probe) -> Option<Shown> {
+    fn appeared(&self, step: usize, indicator: usize, purpose: &Indicator) -> Option<Shown> {
         let began = self.state.steps.get(step)?.began?;
-        let windows = &self.watch.probe(step, probe)?.windows;
+        let windows = &self.watch.indicator(step, indicator)?.windows;
         let before: Vec<&Reading> = windows.iter().filter(|reading| reading.to <= began).collect();
         let counted = |reading: &&Reading| reading.value.is_some_and(|value| value > 0.0);
         if before.len() < ENOUGH || before.iter().any(|reading| counted(reading)) {
@@ -205,18 +207,18 @@ impl Machine {
         }
         let ends = self.state.step_ends(step).unwrap_or(Time::NEVER);
         let seen = windows.iter().filter(|reading| reading.from >= began && reading.to <= ends).find(counted)?;
-        let text = format!("{} are {}, and the baseline has none", asked.query, seen.value.unwrap_or_default());
+        let text = format!("{} are {}, and the baseline has none", purpose.query, seen.value.unwrap_or_default());
         Some(Shown { since: seen.from, seen: text })
     }
 
     /// Whether a share is higher than the baseline's noise and trend explain.
-    fn rose(&mut self, step: usize, probe: usize, asked: &Probe) -> Option<Shown> {
+    fn rose(&mut self, step: usize, indicator: usize, purpose: &Indicator) -> Option<Shown> {
         let plan = self.state.plan.clone();
         let planned = plan.steps.get(step)?;
-        let (baseline, fault) = compared(&self.state, step, &self.watch.probe(step, probe)?.windows)?;
+        let (baseline, fault) = compared(&self.state, step, &self.watch.indicator(step, indicator)?.windows)?;
         let over = self.step_is_over(step) && self.is_watched(step);
         let windows = planned.evidence_windows();
-        let looking = self.watch.probe_mut(step, probe)?;
+        let looking = self.watch.probe_mut(step, indicator)?;
         let due = is_look(fault.len(), windows) || over;
         if !due || fault.len() == looking.looked_at || looking.looks >= looks(windows) {
             return None;
@@ -224,20 +226,20 @@ impl Machine {
         (looking.looked_at, looking.looks) = (fault.len(), looking.looks + 1);
         let Rise { from, failed, of, usual } = rise(&baseline, &fault, plan.evidence_level(planned))?;
         let (share, usual) = (percent(failed / of), percent(usual));
-        let seen = format!("{} rose to {share} ({failed:.0} of {of:.0}), from {usual} in the baseline", asked.query);
+        let seen = format!("{} rose to {share} ({failed:.0} of {of:.0}), from {usual} in the baseline", purpose.query);
         Some(Shown { since: fault.get(from)?.from, seen })
     }
 
     /// A queue that holds none of the messages any more: they were taken.
-    fn look_whether_emptied(&mut self, step: usize, probe: usize, asked: &Probe) {
-        let this = Asked::Probe { step, probe };
+    fn look_whether_emptied(&mut self, step: usize, indicator: usize, purpose: &Indicator) {
+        let this = CallPurpose::Indicator { step, indicator };
         let now = self.now;
         let Some(sends) = self.state.steps.get(step).map(|known| &known.sends) else { return };
         let (Some(last), false) = (sends.last_at, self.step_is_over(step)) else { return };
-        if self.asked.contains(&this) || sends.accepted.is_empty() {
+        if self.calls.contains(&this) || sends.accepted.is_empty() {
             return;
         }
-        let Some(looking) = self.watch.probe_mut(step, probe) else { return };
+        let Some(looking) = self.watch.probe_mut(step, indicator) else { return };
         // What was seen before the last message says nothing of it.
         looking.empty = looking.empty.filter(|empty| *empty > last);
         let due = looking.not_before.max(last + DIRECT_PERIOD);
@@ -245,20 +247,20 @@ impl Machine {
             return self.wake_by(due);
         }
         let Some(metric) = PLACES.get(looking.counts.len()) else { return };
-        let query = Query { metric: *metric, resource: asked.query.resource.clone() };
+        let query = Query { metric: *metric, resource: purpose.query.resource.clone() };
         let window = Window { from: now - DIRECT_PERIOD, to: now };
-        self.call(this, Call::Measure { query, window }, Need::Nothing);
+        self.call(this, Call::Measure { query, window }, Precondition::Nothing);
     }
 
     /// Since when there is more in the dead-letter queue. Whose it is the sweep finds.
-    fn look_whether_risen(&mut self, step: usize, probe: usize, asked: &Probe) {
-        let this = Asked::Probe { step, probe };
+    fn look_whether_risen(&mut self, step: usize, indicator: usize, purpose: &Indicator) {
+        let this = CallPurpose::Indicator { step, indicator };
         let now = self.now;
         let began = self.state.steps.get(step).and_then(|known| known.began);
-        if self.asked.contains(&this) || began.is_none() || self.step_is_over(step) {
+        if self.calls.contains(&this) || began.is_none() || self.step_is_over(step) {
             return;
         }
-        let Some(looking) = self.watch.probe_mut(step, probe) else { return };
+        let Some(looking) = self.watch.probe_mut(step, indicator) else { return };
         if looking.rose.is_some() {
             return;
         }
@@ -267,18 +269,18 @@ impl Machine {
             return self.wake_by(due);
         }
         let window = Window { from: now - DIRECT_PERIOD, to: now };
-        self.call(this, Call::Measure { query: asked.query.clone(), window }, Need::Nothing);
+        self.call(this, Call::Measure { query: purpose.query.clone(), window }, Precondition::Nothing);
     }
 
-    fn counted(&mut self, step: usize, probe: usize, test: ProbeTest, count: Option<f64>) {
+    fn counted(&mut self, step: usize, indicator: usize, test: IndicatorTest, count: Option<f64>) {
         let now = self.now;
-        let Some(looking) = self.watch.probe_mut(step, probe) else { return };
+        let Some(looking) = self.watch.probe_mut(step, indicator) else { return };
         looking.not_before = now + DIRECT_PERIOD;
         let Some(count) = count else {
             looking.counts.clear();
             return;
         };
-        if test == ProbeTest::Arrives {
+        if test == IndicatorTest::Arrives {
             if count > *looking.first.get_or_insert(count) {
                 looking.rose = Some(now);
             }
@@ -310,8 +312,9 @@ impl Machine {
         if known.effective.is_some() || known.not_effective {
             return;
         }
-        let rose = planned.evidence.any.iter().enumerate().filter(|(_, probe)| probe.test == ProbeTest::Arrives);
-        let rose = rose.filter_map(|(probe, _)| self.watch.probe(step, probe)?.rose).min();
+        let rose =
+            planned.evidence.any.iter().enumerate().filter(|(_, indicator)| indicator.test == IndicatorTest::Arrives);
+        let rose = rose.filter_map(|(indicator, _)| self.watch.indicator(step, indicator)?.rose).min();
         if let Some(since) = rose.or(known.sends.last_at) {
             self.record(Event::Effective { step, since, seen });
         }

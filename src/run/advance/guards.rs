@@ -1,10 +1,10 @@
 //! Guards: conditions at which the run stops. A guard that cannot see is worse than none, because somebody relies on it:
 //! after [`BLIND_FOR`] the run stops.
 
-use super::super::asked::Asked;
 use super::super::event::{Event, Stop};
-use super::super::machine::{Machine, Need};
-use super::watch::{LATENESS, LOOK_AGAIN, METRIC_PERIOD, TRY_AGAIN};
+use super::super::in_flight::CallPurpose;
+use super::super::machine::{Machine, Precondition};
+use super::watch::{LOOK_AGAIN, METRIC_PERIOD, PUBLICATION_SLACK, TRY_AGAIN};
 use crate::account::{Call, CallError, Outcome, Reply, Sample, Window};
 use crate::units::{Span, Time};
 
@@ -27,7 +27,7 @@ pub(in crate::run) struct Guarding {
 
 impl Machine {
     pub(super) fn look_at_guard(&mut self, guard: usize) {
-        if self.asked.contains(&Asked::Guard(guard)) {
+        if self.calls.contains(&CallPurpose::AbortCondition(guard)) {
             return;
         }
         let first = self.state.baseline_from();
@@ -45,7 +45,11 @@ impl Machine {
         if now < due {
             return self.wake_by(due);
         }
-        self.call(Asked::Guard(guard), Call::Measure { query: planned.query.clone(), window }, Need::Nothing);
+        self.call(
+            CallPurpose::AbortCondition(guard),
+            Call::Measure { query: planned.query.clone(), window },
+            Precondition::Nothing,
+        );
     }
 
     /// Takes in what a guard sees. A window that is not there yet is asked for again; an error is blindness, and so is an
@@ -59,7 +63,7 @@ impl Machine {
             Some(from) => Window { from, to: from + METRIC_PERIOD },
             None => Window { from: now - DIRECT_PERIOD, to: now },
         };
-        let late = !direct && now < window.to + delay + LATENESS;
+        let late = !direct && now < window.to + delay + PUBLICATION_SLACK;
         let (seen, error) = match outcome {
             Ok(Reply::Sample(Sample { value, .. })) => (value, None),
             Ok(_) => (None, Some(CallError::Unknown("a wrong kind of answer".into()))),
@@ -81,11 +85,11 @@ impl Machine {
         if let (Some(error), true) = (error, began) {
             self.record(Event::Unmeasured { query: planned.query.clone(), window, error });
         }
-        if !self.may_do() {
+        if !self.may_inject() {
             return;
         }
         if let Some(value) = seen.filter(|value| planned.bound.holds(*value)) {
-            self.stop(Stop::Guard { title: planned.title.clone(), value });
+            self.stop(Stop::AbortCondition { title: planned.title.clone(), value });
         } else if let Some(since) = since.filter(|since| now >= *since + BLIND_FOR) {
             self.stop(Stop::Blind { what: format!("the guard `{}`", planned.title), since });
         }

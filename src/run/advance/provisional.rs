@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use super::super::asked::Asked;
 use super::super::event::Stop;
+use super::super::in_flight::CallPurpose;
 use super::super::judging::Case;
-use super::super::machine::{Machine, Need};
-use super::watch::{LATENESS, LOOK_AGAIN};
+use super::super::machine::{Machine, Precondition};
+use super::watch::{LOOK_AGAIN, PUBLICATION_SLACK};
 use crate::account::{Call, Outcome, Reply, Sample, Window};
 use crate::judge::ask::Reading;
 use crate::units::{Span, Time};
@@ -26,9 +26,9 @@ pub(in crate::run) struct Provisional {
 impl Machine {
     /// Looks at the newest window of a signal before it is final.
     pub(super) fn look_ahead(&mut self, signal: usize) {
-        let this = Asked::Provisional(signal);
+        let this = CallPurpose::Provisional(signal);
         let Some(t0) = self.state.t0() else { return };
-        let (Some(planned), false) = (self.state.plan.signals.get(signal), self.asked.contains(&this)) else { return };
+        let (Some(planned), false) = (self.state.plan.signals.get(signal), self.calls.contains(&this)) else { return };
         let (delay, every) = (planned.query.metric.delay(), planned.every);
         if delay == Span::ZERO || planned.settles <= delay || !planned.is_judged() {
             return;
@@ -45,7 +45,7 @@ impl Machine {
             return self.wake_by(due);
         }
         let window = Window { from, to: from + every };
-        self.call(this, Call::Measure { query, window }, Need::Nothing);
+        self.call(this, Call::Measure { query, window }, Precondition::Nothing);
     }
 
     pub(in crate::run) fn seen_ahead(&mut self, signal: usize, outcome: Outcome) {
@@ -60,7 +60,7 @@ impl Machine {
                 let reading = Reading { value: Some(value), of, ..Reading::missing(window.from, every) };
                 looking.windows.insert(from, reading);
             }
-            _ if now < window.to + delay + LATENESS => {
+            _ if now < window.to + delay + PUBLICATION_SLACK => {
                 looking.not_before = now + LOOK_AGAIN;
                 return;
             }
@@ -77,12 +77,12 @@ impl Machine {
             .get(signal)
             .map(|looking| looking.windows.values().copied().collect())
             .unwrap_or_default();
-        let Some(case) = Case::of(&self.state, signal).filter(|_| self.may_do()) else { return };
+        let Some(case) = Case::of(&self.state, signal).filter(|_| self.may_inject()) else { return };
         if case.is_broken_with(&ahead) {
             self.stop(Stop::Suspected { signal, window });
         } else if let Some(value) = ahead.last().and_then(|reading| case.beyond_the_rail(reading)) {
             let title = case.planned().title.clone();
-            self.stop(Stop::Guard { title, value });
+            self.stop(Stop::AbortCondition { title, value });
         }
     }
 }

@@ -3,11 +3,11 @@
 //! A window is measured once it is over and published, and closes at its watermark; one without a value is no data, never
 //! zero.
 
-use super::super::asked::Asked;
 use super::super::event::{Event, Phase, Stop};
+use super::super::in_flight::CallPurpose;
 use super::super::judging::Case;
-use super::super::machine::{Machine, Need};
-use super::super::state::{Seen, State};
+use super::super::machine::{Machine, Precondition};
+use super::super::state::{SignalWindow, State};
 use super::evidence::Looking;
 use super::guards::Guarding;
 use super::provisional::Provisional;
@@ -22,7 +22,7 @@ pub(super) const TRIES: u32 = 3;
 /// Between two tries.
 pub(super) const TRY_AGAIN: Span = Span::from_secs(5);
 /// How long after it should be there a metric is waited for; then its window closes without data.
-pub(super) const LATENESS: Span = Span::from_secs(60);
+pub(super) const PUBLICATION_SLACK: Span = Span::from_secs(60);
 /// Between two looks at a metric that is not there yet.
 pub(super) const LOOK_AGAIN: Span = Span::from_secs(20);
 /// Service metrics have periods of a minute.
@@ -36,7 +36,7 @@ pub(in crate::run) struct Watch {
     signals: Vec<Closing>,
     pub(super) provisional: Vec<Provisional>,
     pub(super) guards: Vec<Guarding>,
-    probes: Vec<Vec<Looking>>,
+    indicators: Vec<Vec<Looking>>,
     /// The end of a baseline that goes on for longer than planned.
     baseline_until: Option<Time>,
 }
@@ -58,7 +58,7 @@ impl Watch {
             signals: vec![Closing::default(); plan.signals.len()],
             provisional: vec![Provisional::default(); plan.signals.len()],
             guards: vec![Guarding::default(); plan.stops.len()],
-            probes: plan.steps.iter().map(|step| vec![Looking::default(); step.evidence.any.len()]).collect(),
+            indicators: plan.steps.iter().map(|step| vec![Looking::default(); step.evidence.any.len()]).collect(),
             baseline_until: None,
         }
     }
@@ -66,13 +66,13 @@ impl Watch {
 
 impl Watch {
     /// What a probe has seen.
-    pub(super) fn probe(&self, step: usize, probe: usize) -> Option<&Looking> {
-        self.probes.get(step)?.get(probe)
+    pub(super) fn indicator(&self, step: usize, indicator: usize) -> Option<&Looking> {
+        self.indicators.get(step)?.get(indicator)
     }
 
     /// The same, to look further.
-    pub(super) fn probe_mut(&mut self, step: usize, probe: usize) -> Option<&mut Looking> {
-        self.probes.get_mut(step)?.get_mut(probe)
+    pub(super) fn probe_mut(&mut self, step: usize, indicator: usize) -> Option<&mut Looking> {
+        self.indicators.get_mut(step)?.get_mut(indicator)
     }
 
     /// Lets the baseline go on.
@@ -84,22 +84,22 @@ impl Watch {
 impl Machine {
     /// Measures what is due.
     pub(in crate::run) fn advance_watch(&mut self) {
-        if self.may_do() || self.watches_recovery() {
+        if self.may_inject() || self.watches_recovery() {
             for signal in 0..self.state.plan.signals.len() {
                 self.look_at_signal(signal);
             }
         }
-        if self.may_do() {
+        if self.may_inject() {
             (0..self.state.plan.stops.len()).for_each(|guard| self.look_at_guard(guard));
             (0..self.state.plan.signals.len()).for_each(|signal| self.look_ahead(signal));
         }
-        if self.may_do() || self.watches_recovery() {
+        if self.may_inject() || self.watches_recovery() {
             self.advance_evidence();
         }
     }
 
     fn look_at_signal(&mut self, signal: usize) {
-        if self.asked.contains(&Asked::Signal(signal)) {
+        if self.calls.contains(&CallPurpose::Signal(signal)) {
             return;
         }
         let first = self.state.first_window(self.state.plan.signals.get(signal).map_or(METRIC_PERIOD, |s| s.every));
@@ -109,7 +109,7 @@ impl Machine {
         };
         let (delay, every) = (planned.settles, planned.every);
         // A count that is read directly is there at once, or it is another moment's.
-        let patience = if delay == Span::ZERO { every.max(DIRECT_TOLERANCE) } else { delay + LATENESS };
+        let patience = if delay == Span::ZERO { every.max(DIRECT_TOLERANCE) } else { delay + PUBLICATION_SLACK };
         let watermark = closing.watermark.get_or_insert_with(|| Watermark::from(first, every, patience));
         let window = Window { from: watermark.next(), to: watermark.next() + every };
         let due = (window.to + delay).max(closing.not_before);
@@ -120,7 +120,7 @@ impl Machine {
             return self.close_windows(signal);
         }
         let call = Call::Measure { query: planned.query.clone(), window };
-        self.call(Asked::Signal(signal), call, Need::Nothing);
+        self.call(CallPurpose::Signal(signal), call, Precondition::Nothing);
     }
 
     pub(in crate::run) fn measured(&mut self, signal: usize, outcome: Outcome) {
@@ -176,10 +176,10 @@ impl Machine {
         (0..self.state.plan.signals.len()).filter(compared).collect::<Vec<_>>().into_iter().for_each(|o| self.judge(o));
         let Some(case) = Case::of(&self.state, signal) else { return };
         if let Some(value) = case.is_beyond_the_rail()
-            && self.may_do()
+            && self.may_inject()
         {
             let title = case.planned().title.clone();
-            self.stop(Stop::Guard { title, value });
+            self.stop(Stop::AbortCondition { title, value });
         }
     }
 
@@ -195,12 +195,12 @@ impl Machine {
     }
 
     fn phase_of(&self, window: Window) -> Phase {
-        let undo = self.state.entered.get(&Phase::Undo).copied();
+        let undo = self.state.entered.get(&Phase::Rollback).copied();
         match (self.state.t0(), self.state.gone, undo) {
             (None, _, _) => Phase::Baseline,
             (Some(t0), _, _) if window.to <= t0 => Phase::Baseline,
             (_, Some(gone), _) if window.from >= gone => Phase::Recovery,
-            (_, _, Some(undo)) if window.to > undo => Phase::Undo,
+            (_, _, Some(undo)) if window.to > undo => Phase::Rollback,
             _ => Phase::Fault,
         }
     }
@@ -208,10 +208,10 @@ impl Machine {
     /// Whether a window alone is outside of its bound. That decides nothing, and a reader wants to see it.
     fn is_outside(&self, signal: usize, phase: Phase, window: Window, sample: Sample) -> bool {
         let Some(planned) = self.state.plan.signals.get(signal) else { return false };
-        let seen = Seen { phase, window, sample, own: self.state.own_part(planned), breaks: false };
+        let seen = SignalWindow { phase, window, sample, own: self.state.own_part(planned), breaks: false };
         let reading = Reading::from(&seen);
         match planned.bound {
-            Bound::FiresWithin(_) if matches!(phase, Phase::Fault | Phase::Undo) => false,
+            Bound::FiresWithin(_) if matches!(phase, Phase::Fault | Phase::Rollback) => false,
             Bound::TimesBaseline(_) | Bound::TimesControl(_) | Bound::Spends { .. } | Bound::KeepsComing => {
                 let outside = |case: Case<'_>| case.criterion().is_outside(&reading);
                 phase != Phase::Baseline && Case::of(&self.state, signal).is_some_and(outside)
@@ -239,8 +239,9 @@ impl Machine {
     pub(in crate::run) fn baseline_closes(&self) -> Time {
         let plan = &self.state.plan;
         let signals = plan.signals.iter().map(|signal| signal.settles);
-        let probes = plan.steps.iter().flat_map(|step| &step.evidence.any).filter(|probe| probe.test.is_windowed());
-        let settles = signals.chain(probes.map(|probe| probe.settles)).max().unwrap_or(Span::ZERO);
+        let indicators =
+            plan.steps.iter().flat_map(|step| &step.evidence.any).filter(|indicator| indicator.test.is_windowed());
+        let settles = signals.chain(indicators.map(|indicator| indicator.settles)).max().unwrap_or(Span::ZERO);
         self.baseline_until() + settles
     }
 

@@ -20,7 +20,7 @@ use squall::env::{FixedEnv, Interrupts};
 use squall::guard::Rules;
 use squall::ids::RunId;
 use squall::judge::special::binomial_at_most;
-use squall::judge::verdict::{Finding, Verdict};
+use squall::judge::verdict::{Verdict, VerdictKind};
 use squall::planner::{Request, plan};
 use squall::spec::check::Known;
 use squall::spec::load::{ExperimentFiles, ProjectFiles};
@@ -89,7 +89,7 @@ impl Count {
     fn add(&mut self, wrong: bool, name: &str, verdict: &Verdict) {
         self.runs += 1;
         if wrong {
-            self.wrong.push(format!("{name}: {} {:?}", verdict.finding, verdict.reasons));
+            self.wrong.push(format!("{name}: {} {:?}", verdict.kind, verdict.reasons));
         }
     }
 
@@ -116,7 +116,7 @@ fn planted_truths_are_not_mistaken() {
         for number in 0..seeds() {
             let seed = seed_of(&scenario.name, number);
             let verdict = run(scenario, &files, &project, seed);
-            let (held, broken) = (verdict.finding == Finding::Held, verdict.finding == Finding::Broken);
+            let (held, broken) = (verdict.kind == VerdictKind::Held, verdict.kind == VerdictKind::Broken);
             let name = format!("{} (seed {seed})", scenario.name);
             if scenario.is_unknowable() {
                 unknowable.add(held, &name, &verdict);
@@ -129,10 +129,10 @@ fn planted_truths_are_not_mistaken() {
                 accused.add(broken, &name, &verdict);
             }
             let row = table.entry(scenario.class()).or_default();
-            row[match verdict.finding {
-                Finding::Held => 0,
-                Finding::Broken => 1,
-                Finding::Unknown => 2,
+            row[match verdict.kind {
+                VerdictKind::Held => 0,
+                VerdictKind::Broken => 1,
+                VerdictKind::Unknown => 2,
             }] += 1;
         }
     }
