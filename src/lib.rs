@@ -9,6 +9,7 @@ pub mod cli;
 mod effort;
 pub mod env;
 pub mod faults;
+pub mod format;
 pub mod guard;
 pub mod judge;
 pub mod plan;

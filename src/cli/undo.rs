@@ -14,6 +14,7 @@ use super::{Context, Ended, Exit, Failure, report, run, status};
 use crate::account::{Location, Resource};
 use crate::env::Env as _;
 use crate::plan::Plan;
+use crate::report::words;
 use crate::run::driver::{Driver, Ending, Surroundings};
 use crate::run::event::Event;
 use crate::run::supervise::{Supervised, supervise};
@@ -143,7 +144,12 @@ fn one(task: Task, take_over: bool, pace: Pace, store: &mut dyn Store, context: 
 }
 
 fn from_journal(run: &RunId, pace: Pace, store: &mut dyn Store, context: &mut Context) -> Ended {
-    let events = store.events(run).map_err(|error| run::lost(run, &error))?;
+    let readable = store.to_roll_back(run).map_err(|error| run::lost(run, &error))?;
+    if readable.skipped > 0 {
+        let events = words::plural(readable.skipped, "event", "events");
+        context.output.err.line(format!("{run}: {events} of a newer squall cannot be read; rolling back without them"));
+    }
+    let events = readable.events;
     let Some(Event::Started { plan, .. }) = events.first().map(|first| &first.event) else { return Ok(Exit::Fine) };
     let opened = open_of(plan, pace, context)?;
     let by = context.env.who();

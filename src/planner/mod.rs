@@ -12,7 +12,6 @@ mod timeline;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::account::{Account, Location, Observed, Permitted, Resource, Setting, Value};
@@ -43,7 +42,7 @@ pub struct Request<'a> {
 }
 
 /// Why there is no plan, or why it may not be run: at which place of the experiment's file, why, and what to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Objection {
     /// Keys and indexes from the file's root, `faults/0/inject`; see [`Loaded::place`](crate::spec::Loaded::place).
     pub path: String,
@@ -80,7 +79,7 @@ struct Draft<'a, 'b> {
 }
 
 /// A plan, and what stands against running it now.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
     pub plan: Plan,
     /// Guards that refuse it, and resources that another run has. A plan can be shown all the same.

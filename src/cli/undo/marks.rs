@@ -52,19 +52,25 @@ pub fn tasks(
         }
         match store.is_alive(&run) {
             Ok(true) => tasks.push(Task::Live(run)),
-            Ok(false) if store.events(&run).is_ok_and(|events| !events.is_empty()) => tasks.push(Task::Journal(run)),
-            Ok(false) | Err(StoreError::NoSuchRun(_) | StoreError::Damaged { .. } | StoreError::Failed(_)) => {
-                match may_be_live(&marks, account.as_ref()).filter(|_| !take_over) {
-                    None => tasks.push(Task::Marks(journal_of(&marks, &texts, account.now()))),
-                    Some(mark) => {
-                        worst = Exit::Left;
-                        context.output.err.line(format!(
+            Ok(false) if store.to_roll_back(&run).is_ok_and(|readable| !readable.events.is_empty()) => {
+                tasks.push(Task::Journal(run))
+            }
+            Ok(false)
+            | Err(
+                StoreError::NoSuchRun(_)
+                | StoreError::Damaged { .. }
+                | StoreError::Newer { .. }
+                | StoreError::Failed(_),
+            ) => match may_be_live(&marks, account.as_ref()).filter(|_| !take_over) {
+                None => tasks.push(Task::Marks(journal_of(&marks, &texts, account.now()))),
+                Some(mark) => {
+                    worst = Exit::Left;
+                    context.output.err.line(format!(
                             "{run} by {} may be live elsewhere until {}; when it is not: squall undo {run} --account {name} --take-over",
                             mark.by, mark.latest_end
                         ));
-                    }
                 }
-            }
+            },
             Err(error @ StoreError::EpochLost { .. }) => return Err(error.into()),
         }
     }

@@ -54,7 +54,7 @@ fn a_halt_stops_a_live_run_and_lets_none_start() {
     assert!(bench.ended(&["halt"]).status.success());
     let (rest, status) = running.rest();
     assert_eq!(status.code(), Some(5));
-    assert!(rest.iter().any(|event| event.line["event"]["stopping"]["why"]["asked"]["by"] == "ana@laptop"));
+    assert!(rest.iter().any(|event| event.line["event"]["why"]["by"] == "ana@laptop"));
     assert_eq!(bench.picture(), before);
     let refused = bench.ended(&["run", "experiments/payment-worker-throttled.yaml"]);
     assert_eq!(refused.status.code(), Some(3), "{}", text(&refused.stderr));
