@@ -2,6 +2,7 @@
 
 use super::{Context, Ended, Exit};
 use crate::format::schema as written;
+use crate::report;
 use crate::spec::schema;
 
 /// Print the JSON Schema of a file that squall reads, for editors, or of what it prints, for programs
@@ -46,7 +47,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         Format::Project => schema::project(),
         Format::Journal => written::journal(),
         Format::Plan => written::plan(),
-        Format::Report => written::report(),
+        Format::Report => report::json::schema(),
         Format::Status => written::status(),
         Format::Change => written::change(),
     };

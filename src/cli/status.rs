@@ -6,12 +6,11 @@ use super::project::short;
 use super::{Context, Ended, Exit, Failure, accounts, undo};
 use crate::account::Resource;
 use crate::format::{Convert as _, VERSION, status};
-use crate::run::RunId;
+use crate::ids::{AccountName, RunId};
+use crate::judge::verdict::Finding;
 use crate::run::event::Event;
 use crate::run::mark::Mark;
 use crate::run::state::State;
-use crate::run::verdict::Finding;
-use crate::spec::project::AccountName;
 use crate::store::{RunRow, Store};
 
 /// Show what runs, how runs ended, and what is outstanding

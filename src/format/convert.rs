@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::account::{AccountIdentity, Region, ResourceKind};
-use crate::faults::FaultName;
+use crate::ids::FaultName;
+use crate::ids::RunId;
 use crate::judge::weighing::Alpha;
 use crate::plan::ChangeId;
-use crate::run::RunId;
 use crate::units::{Rate, Share, Span, Time};
 
 /// A conversion that cannot fail. Lists, options and boxes convert by what they hold.

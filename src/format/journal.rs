@@ -6,9 +6,10 @@ use super::account::{CallError, Query, Resource, Sample, SendOutcome, Value, Win
 use super::plan::Plan;
 use super::{Convert, VERSION, v1, written};
 use crate::account;
+use crate::ids::RunId;
+use crate::judge::verdict;
 use crate::plan::ChangeId;
 use crate::run::event::{self, Recorded};
-use crate::run::{RunId, verdict};
 use crate::units::Time;
 
 /// One line of `squall log --json`, and of `squall run --json` while it goes on.

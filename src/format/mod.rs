@@ -1,4 +1,5 @@
-//! What outlives a process, as it is written: journal, plan, report, status. Each form has a version and a JSON Schema.
+//! What outlives a process, as it is written: journal, plan, status (and [`crate::report::written`]). Each form has a version
+//! and a JSON Schema.
 //!
 //! The types here are what is written and nothing else; the types that squall works with are converted to and from them,
 //! so that renaming a field or a variant inside never changes a file. One shape holds everywhere:
@@ -14,7 +15,6 @@ pub mod account;
 mod convert;
 pub mod journal;
 pub mod plan;
-pub mod report;
 pub mod schema;
 pub mod status;
 pub mod undo;

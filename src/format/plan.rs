@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::account::{Location, Query, Resource, Setting, Value};
 use super::{Convert, Seconds, VERSION, written};
-use crate::faults::FaultName;
-use crate::judge::budget;
+use crate::ids::FaultName;
+use crate::ids::RunId;
 use crate::judge::weighing::Alpha;
+use crate::judge::{bound, budget};
 use crate::plan::{self, ChangeId};
-use crate::run::RunId;
 use crate::units::{Rate, Share, Time};
 
 /// What `squall plan --json` prints.
@@ -202,7 +202,7 @@ written! {
     }
 
     /// The side of a limit that is steady.
-    pub enum Bound = plan::Bound {
+    pub enum Bound = bound::Bound {
         AtMost(limit: f64),
         AtLeast(limit: f64),
         Below(limit: f64),

@@ -14,11 +14,6 @@ pub fn plan() -> Json {
     of::<super::plan::Document>()
 }
 
-/// The JSON report.
-pub fn report() -> Json {
-    of::<super::report::Report>()
-}
-
 /// What `squall status --json` prints.
 pub fn status() -> Json {
     of::<super::status::Document>()
@@ -29,7 +24,8 @@ pub fn change() -> Json {
     of::<super::undo::Document>()
 }
 
-fn of<T: JsonSchema>() -> Json {
+/// The schema of a written type.
+pub fn of<T: JsonSchema>() -> Json {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     settings.into_generator().into_root_schema_for::<T>().to_value()
 }

@@ -2,7 +2,7 @@
 
 use super::account::Resource;
 use super::journal::Verdict;
-use crate::run::RunId;
+use crate::ids::RunId;
 use crate::units::Time;
 
 /// The whole document.

@@ -1,8 +1,8 @@
 //! What `squall undo RUN --change N --json` prints.
 
 use super::account::{Setting, Value};
+use crate::ids::RunId;
 use crate::plan::ChangeId;
-use crate::run::RunId;
 
 /// One change, and how to put it back by hand.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]

@@ -9,11 +9,13 @@ use serde::Deserialize;
 
 use super::Convert;
 use crate::account::{self, AccountIdentity, Location, Region, ResourceKind, setting, signal};
-use crate::faults::FaultName;
-use crate::judge::budget;
+use crate::ids::FaultName;
+use crate::ids::RunId;
+use crate::judge::verdict;
 use crate::judge::weighing::Alpha;
+use crate::judge::{bound, budget};
 use crate::plan::{self, ChangeId};
-use crate::run::{RunId, event, verdict};
+use crate::run::event;
 use crate::units::{Rate, Share, Span, Time};
 
 /// Microseconds.
@@ -291,7 +293,7 @@ read_only! {
 
     pub enum DuringFault = plan::DuringFault { MustHold, MayBreak }
 
-    pub enum Bound = plan::Bound {
+    pub enum Bound = bound::Bound {
         AtMost(limit: f64),
         AtLeast(limit: f64),
         Below(limit: f64),

@@ -3,8 +3,9 @@
 //! The event has the form in which the journal holds it, so that the two cannot come to differ.
 
 use crate::format::journal::Line;
+use crate::ids::RunId;
 use crate::run::event::Recorded;
-use crate::run::{RunId, state::State};
+use crate::run::state::State;
 
 /// An event of `run` as one line, without its line feed.
 pub fn line(run: &RunId, recorded: &Recorded) -> String {

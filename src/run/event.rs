@@ -3,8 +3,8 @@
 //! Invariant: an event that announces a write is durable before the write goes out (DESIGN rule 1).
 
 use crate::account::{CallError, Query, Resource, Sample, SendOutcome, Value, Window};
+use crate::judge::verdict::Verdict;
 use crate::plan::{ChangeId, Plan};
-use crate::run::verdict::Verdict;
 use crate::units::Time;
 
 /// An event as the journal holds it.

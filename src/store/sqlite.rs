@@ -20,7 +20,7 @@ use self::held::HeldRuns;
 use super::{Conflict, Epoch, Readable, RunRow, Store, StoreError, conflict_between};
 use crate::account::Resource;
 use crate::format::journal::{self, Unreadable};
-use crate::run::RunId;
+use crate::ids::RunId;
 use crate::run::event::{Event, Recorded};
 use crate::units::Time;
 

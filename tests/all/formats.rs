@@ -10,6 +10,7 @@ use std::process::Output;
 use rusqlite::Connection;
 use serde_json::Value as Json;
 use squall::format::{VERSION, schema};
+use squall::report::json;
 
 use crate::kills::bench::{Bench, text};
 use crate::schema::misfits;
@@ -39,7 +40,7 @@ fn untouched() -> BTreeMap<String, String> {
     Bench::new().picture()
 }
 
-fn json(output: &Output) -> Json {
+fn parsed(output: &Output) -> Json {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(&output.stdout)))
 }
 
@@ -97,8 +98,8 @@ fn what_every_command_prints_fits_its_schema() {
     for (number, experiment) in crate::kills::bench::EXPERIMENTS.iter().enumerate() {
         let file = format!("experiments/{experiment}");
         let plan = bench.ended(&["plan", &file, "--json", "--seed", "7"]);
-        fits(&schema::plan(), &json(&plan));
-        assert_eq!(json(&plan)["format"], VERSION);
+        fits(&schema::plan(), &parsed(&plan));
+        assert_eq!(parsed(&plan)["format"], VERSION);
         let run = format!("run-{number}");
         let live = bench.ended(&["run", &file, "--json", "--pace", "max", "--seed", "7", "--run-id", &run]);
         for line in text(&live.stdout).lines() {
@@ -108,12 +109,12 @@ fn what_every_command_prints_fits_its_schema() {
         }
         let log = bench.ended(&["log", &run, "--json"]);
         assert_eq!(live.stdout, log.stdout, "{experiment}: a replay gives the same bytes");
-        let report = json(&bench.ended(&["report", &run, "--json"]));
-        fits(&schema::report(), &report);
+        let report = parsed(&bench.ended(&["report", &run, "--json"]));
+        fits(&json::schema(), &report);
         assert_eq!(report["format"], VERSION);
     }
     assert!(kinds.len() >= 15, "{kinds:?}");
-    let status = json(&bench.ended(&["status", "--json"]));
+    let status = parsed(&bench.ended(&["status", "--json"]));
     assert_eq!(status["runs"].as_array().unwrap().len(), 4);
     fits(&schema::status(), &status);
 }
@@ -145,8 +146,8 @@ fn a_killed_run_of_an_earlier_version_is_rolled_back() {
         let bench = project_of(name);
         let status = bench.ended(&["status", "--json"]);
         code(&status, 6);
-        fits(&schema::status(), &json(&status));
-        assert_ne!(json(&status)["runs"][0]["outstanding"].as_array().unwrap().len(), 0, "{name}");
+        fits(&schema::status(), &parsed(&status));
+        assert_ne!(parsed(&status)["runs"][0]["outstanding"].as_array().unwrap().len(), 0, "{name}");
         bench.undo_all(&before);
         // One journal in two forms: the events of 0.1.0, and those of the rollback.
         let events = bench.log();
@@ -181,8 +182,8 @@ fn a_change_of_an_earlier_version_is_shown() {
     let bench = project_of("killed-throttle");
     let shown = bench.ended(&["undo", "run-1", "--change", "2", "--json"]);
     code(&shown, 6);
-    fits(&schema::change(), &json(&shown));
-    assert_eq!(json(&shown)["after"], serde_json::json!({ "kind": "number", "value": 0 }));
+    fits(&schema::change(), &parsed(&shown));
+    assert_eq!(parsed(&shown)["after"], serde_json::json!({ "kind": "number", "value": 0 }));
 }
 
 /// A run of 0.1.0 in an account of AWS names it by nickname; the ARNs in its plan say which account that was.
@@ -208,7 +209,7 @@ fn the_same_nickname_of_another_account_is_not_believed() {
 fn every_journal_of_an_earlier_version_still_has_its_reports() {
     for name in ["held", "broken", "killed-aws"].iter().chain(&KILLED) {
         let bench = project_of(name);
-        fits(&schema::report(), &json(&bench.ended(&["report", "--json"])));
+        fits(&json::schema(), &parsed(&bench.ended(&["report", "--json"])));
         let told = text(&bench.ended(&["report", "--format", "markdown"]).stdout);
         let ending = name.split('-').next().unwrap();
         assert!(

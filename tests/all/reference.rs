@@ -7,10 +7,12 @@ use std::path::Path;
 use squall::account::sandbox::traffic::TrafficFile;
 use squall::faults::{FaultSpec, page};
 use squall::format::schema as written;
+use squall::project::Project;
+use squall::report;
 use squall::spec::experiment::Experiment;
 use squall::spec::hypothesis::Hypothesis;
-use squall::spec::project::Project;
-use squall::spec::{FromNode, reference, schema};
+use squall::spec::{reference, schema};
+use squall::yaml::FromNode;
 
 fn fresh(file: &str, generated: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
@@ -40,7 +42,7 @@ fn the_schemas_are_fresh() {
         ("traffic", schema::of::<TrafficFile>()),
         ("journal", written::journal()),
         ("plan", written::plan()),
-        ("report", written::report()),
+        ("report", report::json::schema()),
         ("status", written::status()),
         ("change", written::change()),
     ] {

@@ -7,8 +7,8 @@ use crate::cli::accounts::Pace;
 use crate::cli::{Context, Ended, Exit, Failure};
 use crate::format::undo::Document;
 use crate::format::{Convert as _, VERSION};
+use crate::ids::RunId;
 use crate::plan::ChangeId;
-use crate::run::RunId;
 use crate::run::state::State;
 use crate::store::Store;
 

@@ -11,19 +11,19 @@ pub mod signals;
 use super::line::{Line, Narrator};
 use super::words;
 use crate::account::Location;
+use crate::ids::RunId;
 use crate::judge::detection::Alarms;
 use crate::plan::Plan;
 use crate::run::event::{Event, Left, Phase};
-use crate::run::judging;
 use crate::run::state::State;
-use crate::run::{Recorded, RunId};
+use crate::run::{Recorded, judging};
 use crate::units::{Span, Time};
 use faults::{LoadStory, MessageStory, StepStory};
 use headline::{Ending, Undo};
 use ledger::LedgerEntry;
 use signals::{Recovery, SignalStory};
 
-/// A run, told in the order in which a busy reader wants it. [`crate::format::report`] is
+/// A run, told in the order in which a busy reader wants it. [`super::written`] is
 /// how it is written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {

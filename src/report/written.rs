@@ -1,16 +1,15 @@
-//! The JSON report.
+//! The JSON report, as it is written: apart from the types inside, as all that [`crate::format`] holds.
 
-use super::account::{Location, Resource, Value};
-use super::journal::{Finding, Left, MessageAccount, Phase, Settled};
-use super::plan::DuringFault;
-use super::{Convert, Seconds};
+use super::line;
+use super::summary::{self, faults, headline, ledger, signals};
 use crate::account;
-use crate::faults::FaultName;
+use crate::format::account::{Location, Resource, Value};
+use crate::format::journal::{Finding, Left, MessageAccount, Phase, Settled};
+use crate::format::plan::DuringFault;
+use crate::format::{Convert, Seconds};
+use crate::ids::{FaultName, RunId};
 use crate::judge::{budget, detection, effect, judgement, power};
 use crate::plan::ChangeId;
-use crate::report::line;
-use crate::report::summary::{self, faults, headline, ledger, signals};
-use crate::run::RunId;
 use crate::units::{Rate, Share, Time};
 
 /// Defines a written type beside the type inside that it is made from, and the conversion. `without` names what is not
