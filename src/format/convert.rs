@@ -155,7 +155,7 @@ schema_of_text! {
 macro_rules! written {
     () => {};
     (
-        $(#[$meta:meta])* pub struct $name:ident = $module:ident::$inside:ident {
+        $(#[$meta:meta])* $vis:vis struct $name:ident = $module:ident::$inside:ident {
             $($(#[$field_meta:meta])* $field:ident: $type:ty),* $(,)?
         }
         $($rest:tt)*
@@ -163,7 +163,7 @@ macro_rules! written {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
         #[serde(deny_unknown_fields)]
-        pub struct $name { $($(#[$field_meta])* pub $field: $type),* }
+        $vis struct $name { $($(#[$field_meta])* pub $field: $type),* }
 
         impl $crate::format::Convert<$module::$inside> for $name {
             fn convert(self) -> $module::$inside {
@@ -182,7 +182,7 @@ macro_rules! written {
         $crate::format::written! { $($rest)* }
     };
     (
-        $(#[$meta:meta])* pub enum $name:ident = $module:ident::$inside:ident {
+        $(#[$meta:meta])* $vis:vis enum $name:ident = $module:ident::$inside:ident {
             $(
                 $(#[$variant_meta:meta])* $variant:ident
                 $(( $(#[$tuple_meta:meta])* $tuple:ident: $tuple_type:ty ))?
@@ -194,7 +194,7 @@ macro_rules! written {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
         #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-        pub enum $name {
+        $vis enum $name {
             $(
                 $(#[$variant_meta])* $variant
                 $({ $(#[$tuple_meta])* $tuple: $tuple_type })?
@@ -229,7 +229,7 @@ macro_rules! written {
         $crate::format::written! { $($rest)* }
     };
     (
-        $(#[$meta:meta])* pub words $name:ident = $module:ident::$inside:ident {
+        $(#[$meta:meta])* $vis:vis words $name:ident = $module:ident::$inside:ident {
             $($(#[$variant_meta:meta])* $variant:ident),* $(,)?
         }
         $($rest:tt)*
@@ -237,7 +237,7 @@ macro_rules! written {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
         #[serde(rename_all = "snake_case")]
-        pub enum $name { $($(#[$variant_meta])* $variant),* }
+        $vis enum $name { $($(#[$variant_meta])* $variant),* }
 
         impl $crate::format::Convert<$module::$inside> for $name {
             fn convert(self) -> $module::$inside {

@@ -21,7 +21,7 @@ use crate::units::{Rate, Share, Span, Time};
 /// Microseconds.
 #[derive(Deserialize)]
 #[serde(transparent)]
-pub struct Micros(i64);
+pub(super) struct Micros(i64);
 
 impl Convert<Span> for Micros {
     fn convert(self) -> Span {
@@ -32,7 +32,7 @@ impl Convert<Span> for Micros {
 /// The nickname of an account.
 #[derive(Deserialize)]
 #[serde(transparent)]
-pub struct Nickname(AccountIdentity);
+pub(super) struct Nickname(AccountIdentity);
 
 impl Convert<Location> for Nickname {
     fn convert(self) -> Location {
@@ -42,7 +42,7 @@ impl Convert<Location> for Nickname {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Resource {
+pub(super) struct Resource {
     account: Nickname,
     kind: ResourceKind,
     name: String,
@@ -56,7 +56,7 @@ impl Convert<account::Resource> for Resource {
 
 /// What came of a call that sends messages; serde's own form of a result.
 #[derive(Deserialize)]
-pub enum Sent {
+pub(super) enum Sent {
     Ok(Vec<SendOutcome>),
     Err(CallError),
 }
@@ -74,12 +74,12 @@ impl Convert<Result<Vec<account::SendOutcome>, account::CallError>> for Sent {
 macro_rules! read_only {
     () => {};
     (
-        pub struct $name:ident = $module:ident::$inside:ident { $($field:ident: $type:ty),* $(,)? }
+        $vis:vis struct $name:ident = $module:ident::$inside:ident { $($field:ident: $type:ty),* $(,)? }
         $($rest:tt)*
     ) => {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
-        pub struct $name { $($field: $type),* }
+        $vis struct $name { $($field: $type),* }
 
         impl Convert<$module::$inside> for $name {
             fn convert(self) -> $module::$inside {
@@ -90,14 +90,14 @@ macro_rules! read_only {
         read_only! { $($rest)* }
     };
     (
-        pub enum $name:ident = $module:ident::$inside:ident {
+        $vis:vis enum $name:ident = $module:ident::$inside:ident {
             $($variant:ident $(($tuple:ident: $tuple_type:ty))? $({ $($field:ident: $type:ty),* $(,)? })?),* $(,)?
         }
         $($rest:tt)*
     ) => {
         #[derive(Deserialize)]
         #[serde(rename_all = "snake_case", deny_unknown_fields)]
-        pub enum $name { $($variant $(($tuple_type))? $({ $($field: $type),* })?),* }
+        $vis enum $name { $($variant $(($tuple_type))? $({ $($field: $type),* })?),* }
 
         impl Convert<$module::$inside> for $name {
             fn convert(self) -> $module::$inside {
@@ -114,7 +114,7 @@ macro_rules! read_only {
 }
 
 read_only! {
-    pub enum Event = event::Event {
+    pub(super) enum Event = event::Event {
         Started { plan: Box<Plan>, by: String, version: String },
         Entered { phase: Phase },
         Sampled { signal: usize, phase: Phase, window: Window, sample: Sample, breaks: bool },
@@ -140,15 +140,15 @@ read_only! {
         Closed { verdict: Verdict, left: Vec<Left> },
     }
 
-    pub enum Phase = event::Phase { Baseline, Fault, Undo, Recovery }
+    pub(super) enum Phase = event::Phase { Baseline, Fault, Undo, Recovery }
 
-    pub enum WriteOutcome = event::WriteOutcome { Applied, Refused(error: CallError), Unknown(why: String) }
+    pub(super) enum WriteOutcome = event::WriteOutcome { Applied, Refused(error: CallError), Unknown(why: String) }
 
-    pub enum Settled = event::Settled {
+    pub(super) enum Settled = event::Settled {
         Restored, AlreadyBefore, Theirs { found: Value }, ResourceGone, Left { why: String },
     }
 
-    pub enum Stop = event::Stop {
+    pub(super) enum Stop = event::Stop {
         Broken { signal: usize },
         Baseline { why: String },
         Guard { title: String, value: f64 },
@@ -163,7 +163,7 @@ read_only! {
         Died,
     }
 
-    pub struct MessageAccount = event::MessageAccount {
+    pub(super) struct MessageAccount = event::MessageAccount {
         accepted: u32,
         refused: u32,
         unknown: u32,
@@ -174,13 +174,13 @@ read_only! {
         foreign: u32,
     }
 
-    pub struct Left = event::Left { resource: Resource, what: String, remedy: String }
+    pub(super) struct Left = event::Left { resource: Resource, what: String, remedy: String }
 
-    pub struct Verdict = verdict::Verdict { finding: Finding, reasons: BTreeSet<String> }
+    pub(super) struct Verdict = verdict::Verdict { finding: Finding, reasons: BTreeSet<String> }
 
-    pub enum Finding = verdict::Finding { Held, Unknown, Broken }
+    pub(super) enum Finding = verdict::Finding { Held, Unknown, Broken }
 
-    pub enum Setting = setting::Setting {
+    pub(super) enum Setting = setting::Setting {
         Mark { resource: Resource },
         ReservedConcurrency { function: Resource },
         FaultFlag { parameter: Resource, key: String },
@@ -189,33 +189,33 @@ read_only! {
         Variables { function: Resource, prefix: String },
     }
 
-    pub enum Value = setting::Value { Unset, Number(value: u64), Text(value: String) }
+    pub(super) enum Value = setting::Value { Unset, Number(value: u64), Text(value: String) }
 
-    pub enum Metric = signal::Metric {
+    pub(super) enum Metric = signal::Metric {
         Depth, InFlight, Delayed, OldestMessage, MessagesDone, Calls, Errors, FailedShare,
         SlowShare { limit: Micros },
         Duration, Throttles, Concurrency, Writes, AlarmState,
         Value { settles: Micros },
     }
 
-    pub struct Query = signal::Query { metric: Metric, resource: Resource }
+    pub(super) struct Query = signal::Query { metric: Metric, resource: Resource }
 
-    pub struct Window = signal::Window { from: Time, to: Time }
+    pub(super) struct Window = signal::Window { from: Time, to: Time }
 
-    pub struct Sample = signal::Sample { value: Option<f64>, of: Option<u64> }
+    pub(super) struct Sample = signal::Sample { value: Option<f64>, of: Option<u64> }
 
-    pub enum RefusedBy = account::RefusedBy { Permission, MarkExists, Invalid, Limit, Busy, Unsupported }
+    pub(super) enum RefusedBy = account::RefusedBy { Permission, MarkExists, Invalid, Limit, Busy, Unsupported }
 
-    pub enum CallError = account::CallError {
+    pub(super) enum CallError = account::CallError {
         Refused { by: RefusedBy, message: String },
         Throttled,
         Gone(resource: String),
         Unknown(why: String),
     }
 
-    pub enum SendOutcome = account::SendOutcome { Accepted, Refused(why: String) }
+    pub(super) enum SendOutcome = account::SendOutcome { Accepted, Refused(why: String) }
 
-    pub struct Plan = plan::Plan {
+    pub(super) struct Plan = plan::Plan {
         run: RunId,
         title: String,
         because: String,
@@ -238,7 +238,7 @@ read_only! {
         warnings: Vec<String>,
     }
 
-    pub struct Change = plan::Change {
+    pub(super) struct Change = plan::Change {
         setting: Setting,
         before: Value,
         after: Value,
@@ -247,7 +247,7 @@ read_only! {
         takes_effect_within: Micros,
     }
 
-    pub struct Step = plan::Step {
+    pub(super) struct Step = plan::Step {
         fault: FaultName,
         summary: String,
         hits: Vec<Resource>,
@@ -258,7 +258,7 @@ read_only! {
         evidence: Evidence,
     }
 
-    pub struct Emission = plan::Emission {
+    pub(super) struct Emission = plan::Emission {
         queue: Resource,
         first: u32,
         bodies: Vec<String>,
@@ -267,18 +267,18 @@ read_only! {
         cleanup: Cleanup,
     }
 
-    pub enum Cleanup = plan::Cleanup {
+    pub(super) enum Cleanup = plan::Cleanup {
         Sweep { dead_letter: Resource, arrives_within: Micros, foreign_limit: u32 },
         LeaveInQueue,
     }
 
-    pub struct Evidence = plan::Evidence { expect: String, any: Vec<Probe>, within: Micros }
+    pub(super) struct Evidence = plan::Evidence { expect: String, any: Vec<Probe>, within: Micros }
 
-    pub struct Probe = plan::Probe { query: Query, test: ProbeTest }
+    pub(super) struct Probe = plan::Probe { query: Query, test: ProbeTest }
 
-    pub enum ProbeTest = plan::ProbeTest { Above(value: f64), FallsTo(value: f64), RisesBy(value: f64) }
+    pub(super) enum ProbeTest = plan::ProbeTest { Above(value: f64), FallsTo(value: f64), RisesBy(value: f64) }
 
-    pub struct SignalPlan = plan::SignalPlan {
+    pub(super) struct SignalPlan = plan::SignalPlan {
         hypothesis: String,
         title: String,
         query: Query,
@@ -291,9 +291,9 @@ read_only! {
         during_fault: DuringFault,
     }
 
-    pub enum DuringFault = plan::DuringFault { MustHold, MayBreak }
+    pub(super) enum DuringFault = plan::DuringFault { MustHold, MayBreak }
 
-    pub enum Bound = bound::Bound {
+    pub(super) enum Bound = bound::Bound {
         AtMost(limit: f64),
         AtLeast(limit: f64),
         Below(limit: f64),
@@ -307,13 +307,13 @@ read_only! {
         Watched,
     }
 
-    pub struct Objective = budget::Objective { good: f64, over: Micros }
+    pub(super) struct Objective = budget::Objective { good: f64, over: Micros }
 
-    pub struct StopPlan = plan::StopPlan { title: String, query: Query, bound: Bound, every: Micros }
+    pub(super) struct StopPlan = plan::StopPlan { title: String, query: Query, bound: Bound, every: Micros }
 
-    pub struct LoadPlan = plan::LoadPlan { target: Resource, from: Rate, to: Rate, at_most: u32 }
+    pub(super) struct LoadPlan = plan::LoadPlan { target: Resource, from: Rate, to: Rate, at_most: u32 }
 
-    pub struct Permission = plan::Permission { purpose: Purpose, action: String, resource: String }
+    pub(super) struct Permission = plan::Permission { purpose: Purpose, action: String, resource: String }
 
-    pub enum Purpose = plan::Purpose { Look, Do, Undo, Measure, Load }
+    pub(super) enum Purpose = plan::Purpose { Look, Do, Undo, Measure, Load }
 }

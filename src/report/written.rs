@@ -17,7 +17,7 @@ use crate::units::{Rate, Share, Time};
 macro_rules! told {
     () => {};
     (
-        $(#[$meta:meta])* pub struct $name:ident = $module:ident::$inside:ident
+        $(#[$meta:meta])* $vis:vis struct $name:ident = $module:ident::$inside:ident
         $(without { $($without:ident),* })?
         { $($(#[$field_meta:meta])* $field:ident: $type:ty),* $(,)? }
         $($rest:tt)*
@@ -25,7 +25,7 @@ macro_rules! told {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, serde::Serialize, schemars::JsonSchema)]
         #[serde(deny_unknown_fields)]
-        pub struct $name { $($(#[$field_meta])* pub $field: $type),* }
+        $vis struct $name { $($(#[$field_meta])* pub $field: $type),* }
 
         impl Convert<$name> for $module::$inside {
             fn convert(self) -> $name {
@@ -37,7 +37,7 @@ macro_rules! told {
         told! { $($rest)* }
     };
     (
-        $(#[$meta:meta])* pub enum $name:ident = $module:ident::$inside:ident {
+        $(#[$meta:meta])* $vis:vis enum $name:ident = $module:ident::$inside:ident {
             $(
                 $(#[$variant_meta:meta])* $variant:ident
                 $(( $tuple:ident: $tuple_type:ty ))?
@@ -49,7 +49,7 @@ macro_rules! told {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, serde::Serialize, schemars::JsonSchema)]
         #[serde(tag = "kind", rename_all = "snake_case")]
-        pub enum $name {
+        $vis enum $name {
             $(
                 $(#[$variant_meta])* $variant
                 $({ $tuple: $tuple_type })?
@@ -72,7 +72,7 @@ macro_rules! told {
         told! { $($rest)* }
     };
     (
-        $(#[$meta:meta])* pub words $name:ident = $module:ident::$inside:ident {
+        $(#[$meta:meta])* $vis:vis words $name:ident = $module:ident::$inside:ident {
             $($(#[$variant_meta:meta])* $variant:ident),* $(,)?
         }
         $($rest:tt)*
@@ -80,7 +80,7 @@ macro_rules! told {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
         #[serde(rename_all = "snake_case")]
-        pub enum $name { $($(#[$variant_meta])* $variant),* }
+        $vis enum $name { $($(#[$variant_meta])* $variant),* }
 
         impl Convert<$name> for $module::$inside {
             fn convert(self) -> $name {

@@ -172,7 +172,7 @@ fn a_run_of_an_earlier_version_is_rolled_back_from_its_marks() {
     for name in KILLED {
         let bench = project_of(name);
         std::fs::remove_file(bench.state().join("journal.db")).unwrap();
-        code(&bench.ended(&["undo", "--account", "sandbox", "--take-over", "--pace", "max"]), 0);
+        code(&bench.ended(&["undo", "--account", "sandbox", "--take-over", "--yes", "--pace", "max"]), 0);
         assert_eq!(bench.picture(), before, "{name}");
     }
 }
@@ -293,7 +293,7 @@ fn a_run_of_a_newer_version_that_cannot_be_read_names_the_way_by_the_account() {
     let why = text(&undone.stderr);
     assert!(why.contains("event 1 of run-1 has format 3") && why.contains("squall undo --account NAME"), "{why}");
     assert_eq!(bench.picture(), changed, "nothing is written");
-    code(&bench.ended(&["undo", "--account", "sandbox", "--take-over", "--pace", "max"]), 0);
+    code(&bench.ended(&["undo", "--account", "sandbox", "--take-over", "--yes", "--pace", "max"]), 0);
     assert_eq!(bench.picture(), before);
 }
 
@@ -305,6 +305,6 @@ fn a_store_of_a_newer_version_names_the_way_by_the_account() {
     code(&undone, 6);
     let why = text(&undone.stderr);
     assert!(why.contains("version 99") && why.contains("squall undo --account NAME"), "{why}");
-    code(&bench.ended(&["undo", "--account", "sandbox", "--take-over", "--pace", "max"]), 0);
+    code(&bench.ended(&["undo", "--account", "sandbox", "--take-over", "--yes", "--pace", "max"]), 0);
     assert_eq!(bench.picture(), before);
 }

@@ -81,7 +81,7 @@ fn a_run_of_an_earlier_version_is_rolled_back_in_the_account_of_its_arns() {
     // From its mark.
     left_behind(&account);
     let from_marks = project(&account);
-    let undone = from_marks.ended(&["undo", "--account", "payments", "--take-over"]);
+    let undone = from_marks.ended(&["undo", "--account", "payments", "--take-over", "--yes"]);
     assert_eq!(
         (undone.code, concurrency(&account), is_marked(&account)),
         (0, None, false),

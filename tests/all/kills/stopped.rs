@@ -40,7 +40,7 @@ fn a_live_run_is_asked_to_stop_and_waited_for() {
     assert!(undone.status.success(), "{}", text(&undone.stderr));
     assert!(text(&undone.stderr).contains("run-1 is live"), "{}", text(&undone.stderr));
     // The one who waits tells what the run tells.
-    assert!(text(&undone.stdout).lines().last().unwrap().contains(r#"{"closed":"#));
+    assert!(text(&undone.stdout).lines().last().unwrap().contains(r#"{"kind":"closed","#));
     assert_eq!(running.rest().1.code(), Some(5));
     assert_eq!(bench.picture(), before);
 }
