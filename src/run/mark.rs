@@ -2,13 +2,13 @@
 //!
 //! A mark stands on one resource and holds the inverses of everything that its run plans there (DESIGN rule 6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::RunId;
 use super::event::{Event, Recorded};
-use crate::account::{Resource, Setting, Value};
+use crate::account::{Location, Resource, Setting, Value};
 use crate::faults::FaultName;
 use crate::judge::weighing::Alpha;
 use crate::plan::{Change, ChangeId, Cleanup, Emission, Evidence, Plan, Step};
@@ -141,7 +141,8 @@ pub fn write_marks(plan: &mut Plan, by: &str) {
 /// The writes are in doubt as of `now`, or as of the latest end of the run when that is past.
 pub fn journal_of(marks: &BTreeMap<Resource, Mark>, texts: &BTreeMap<Resource, String>, now: Time) -> Vec<Recorded> {
     let Some(first) = marks.values().next() else { return Vec::new() };
-    let mut plan = empty_plan(first);
+    let accounts: BTreeSet<Location> = marks.keys().map(|resource| resource.location.clone()).collect();
+    let mut plan = empty_plan(first, accounts.into_iter().collect());
     let mut next = 0;
     let mut number = |plan: &mut Plan, change: Change| {
         next += 1;
@@ -198,14 +199,14 @@ fn step_of(queue: &Resource, sends: &MarkedSends) -> Step {
     }
 }
 
-fn empty_plan(mark: &Mark) -> Plan {
+fn empty_plan(mark: &Mark, accounts: Vec<Location>) -> Plan {
     Plan {
         run: mark.run.clone(),
         title: mark.title.clone(),
         because: "undone from the marks in the account".into(),
         file: String::new(),
         file_hash: String::new(),
-        accounts: Vec::new(),
+        accounts,
         made_at: mark.made_at,
         seed: 0,
         baseline: Span::ZERO,

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::Task;
-use crate::account::{Account, AccountName, Call, CallError, Reply, Resource, ask};
-use crate::cli::accounts::Pace;
+use crate::account::{Account, Call, CallError, Location, Reply, Resource, ask};
+use crate::cli::accounts::{Opened, Pace};
 use crate::cli::{Context, Exit, Failure};
 use crate::run::RunId;
 use crate::run::mark::{Mark, journal_of};
+use crate::spec::project::AccountName;
 use crate::store::{Store, StoreError};
 use crate::units::Span;
 
@@ -26,8 +27,9 @@ pub fn tasks(
     store: &dyn Store,
     context: &mut Context,
 ) -> Result<(Vec<Task>, Exit), Failure> {
-    let mut account = super::open(&[name.clone()].into(), Pace::Max, context)?.account;
-    let listed = list(account.as_mut(), name)?;
+    let mut opened = super::open(name, Pace::Max, context)?;
+    let listed = list(&mut opened, name)?;
+    let account = opened.account;
     let mut worst = Exit::Fine;
     let mut runs: BTreeMap<RunId, Marked> = BTreeMap::new();
     for (resource, text) in listed {
@@ -75,11 +77,21 @@ fn may_be_live<'a>(marks: &'a BTreeMap<Resource, Mark>, account: &dyn Account) -
     (account.now() < last.latest_end).then_some(last)
 }
 
-/// Every mark of an account, asked for again when there is no answer.
-pub fn list(account: &mut dyn Account, name: &AccountName) -> Result<Vec<(Resource, String)>, Failure> {
+/// Every mark of an account: of its region, and of the one in which marks on what is global are.
+pub fn list(opened: &mut Opened, name: &AccountName) -> Result<Vec<(Resource, String)>, Failure> {
+    let Some(location) = opened.locations.get(name).cloned() else { return Ok(Vec::new()) };
+    let mut marks = list_at(opened.account.as_mut(), name, &location)?;
+    if location.global() != location {
+        marks.extend(list_at(opened.account.as_mut(), name, &location.global())?);
+    }
+    Ok(marks)
+}
+
+/// The marks in one region, asked for again when there is no answer.
+fn list_at(account: &mut dyn Account, name: &AccountName, at: &Location) -> Result<Vec<(Resource, String)>, Failure> {
     let mut pause = Span::from_secs(1);
     loop {
-        match ask(account, Call::ListMarks { account: name.clone() }) {
+        match ask(account, Call::ListMarks { location: at.clone() }) {
             Ok(Reply::Marks(marks)) => return Ok(marks),
             Err(CallError::Throttled | CallError::Unknown(_)) if pause < Span::from_secs(60) => {
                 let until = account.now() + pause;
@@ -88,16 +100,16 @@ pub fn list(account: &mut dyn Account, name: &AccountName) -> Result<Vec<(Resour
                 }
                 pause = pause * 2;
             }
-            Ok(other) => return Err(unlisted(name, &format!("{other:?}"))),
-            Err(error) => return Err(unlisted(name, &error.to_string())),
+            Ok(other) => return Err(unlisted(name, at, &format!("{other:?}"))),
+            Err(error) => return Err(unlisted(name, at, &error.to_string())),
         }
     }
 }
 
-fn unlisted(name: &AccountName, why: &str) -> Failure {
+fn unlisted(name: &AccountName, at: &Location, why: &str) -> Failure {
     Failure {
         exit: Exit::Left,
-        what: format!("the marks in {name} cannot be listed: {why}"),
+        what: format!("the marks in {name} ({at}) cannot be listed: {why}"),
         next: Some(format!("squall doctor --account {name}")),
     }
 }

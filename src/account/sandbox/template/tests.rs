@@ -227,7 +227,7 @@ functions:
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(1_000 * crate::effort::effort()))]
 
     /// However a template is mangled: no panic, and every finding lies within its file.
     #[test]
