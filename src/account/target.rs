@@ -36,6 +36,11 @@ impl ResourceKind {
         ResourceKind::Probe,
     ];
 
+    /// Whether resources of the kind belong to the whole account and to no region of it: all that IAM has.
+    pub const fn is_global(self) -> bool {
+        matches!(self, ResourceKind::Role)
+    }
+
     /// As it is written in an experiment: `function`.
     pub const fn word(self) -> &'static str {
         match self {
@@ -94,10 +99,7 @@ impl From<Resource> for Written {
 impl Resource {
     /// A resource of an account. What has no region, such as a role, is where the account keeps all of these.
     pub fn new(location: &Location, kind: ResourceKind, name: impl Into<String>) -> Resource {
-        let location = match kind {
-            ResourceKind::Role => location.global(),
-            _ => location.clone(),
-        };
+        let location = if kind.is_global() { location.global() } else { location.clone() };
         Resource { location, kind, name: name.into(), qualifier: None }
     }
 
