@@ -10,6 +10,7 @@ mod alarm;
 pub mod app;
 mod arrivals;
 mod asynchronous;
+mod backlog;
 #[cfg(test)]
 mod cases;
 mod chain;
@@ -38,6 +39,7 @@ mod rule;
 mod settings;
 pub mod shop;
 pub mod shop_like;
+mod sketch;
 mod slab;
 mod stored;
 mod table;
@@ -48,6 +50,7 @@ mod topic;
 pub mod traffic;
 mod watch;
 pub mod weather;
+mod work;
 pub mod world;
 mod wrapper;
 
