@@ -13,7 +13,7 @@ use super::event::MessageId;
 use super::message::Body;
 use super::stored::{Stored, StoredMessage};
 use crate::account::RunMarker;
-use crate::run::RunId;
+use crate::ids::RunId;
 use crate::units::Time;
 
 /// The tables. A file of another version is refused.
@@ -47,14 +47,15 @@ const IDENTITY: &str = "
         id  TEXT NOT NULL
     ) STRICT;
 ";
-/// Since version 3 a message has a size and the chain of requests that it comes from. Before, a body was malformed or not,
+/// Since version 3 what waits in a queue is part of the state; in older files it is messages like the others. Since version
+/// 4 a message has a size and the chain of requests that it comes from. Before, a body was malformed or not,
 /// which had the numbers that these have now.
 const SIZE_AND_CHAIN: &str = "
     ALTER TABLE messages RENAME COLUMN malformed TO body;
     ALTER TABLE messages ADD COLUMN size INTEGER NOT NULL DEFAULT 1024;
     ALTER TABLE messages ADD COLUMN chain TEXT NOT NULL DEFAULT '{}';
 ";
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// How long a call waits for another process that is writing.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -132,7 +133,7 @@ impl File {
                 making.execute_batch(IDENTITY)?;
                 making.execute("INSERT INTO identity VALUES (1, ?)", [fresh_id])?;
             }
-            if (1..3).contains(&found) {
+            if (1..4).contains(&found) {
                 making.execute_batch(SIZE_AND_CHAIN)?;
             }
             making.pragma_update(None, "user_version", VERSION)?;

@@ -27,6 +27,7 @@ pub(super) struct Stored {
     pub at: Time,
     next_message: MessageId,
     /// What waits in each queue and was never received.
+    #[serde(default)]
     waiting: BTreeMap<String, Vec<Block>>,
     marks: Vec<(Resource, String)>,
     /// Reserved concurrency that is not the template's; `None` is unset.

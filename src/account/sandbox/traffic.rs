@@ -10,11 +10,11 @@ use super::app::{
 };
 use super::template::{self, Deployment};
 use super::watch;
-use crate::spec::read::closest;
-use crate::spec::shape::{Shape, listed};
-use crate::spec::yaml::{self, Kind, Node};
-use crate::spec::{Code, Finding, Findings, FromNode, Loaded, Place, Reader, Source, Version};
 use crate::units::{Rate, Share, Span};
+use crate::yaml::read::closest;
+use crate::yaml::shape::{Shape, listed};
+use crate::yaml::tree::{self, Kind, Node};
+use crate::yaml::{Code, Finding, Findings, FromNode, Loaded, Place, Reader, Source, Version};
 
 /// A handler's own work, unless the file says it: nothing measured, only an ordinary small handler.
 pub(super) const DEFAULT_DURATION: Duration = Duration::Lognormal { median: Span::from_millis(20), sigma: 0.6 };
@@ -301,7 +301,7 @@ fn report_other_alarms(template: &Arc<Source>, app: &App, findings: &mut Finding
         return;
     }
     // The application does not know its places; only here do they matter.
-    let (root, _) = yaml::parse(template);
+    let (root, _) = tree::parse(template);
     let resources = root.as_ref().and_then(|root| root.get("Resources"));
     for (name, why) in others {
         let id = app.logical_ids.iter().find(|(_, named)| *named == name).map_or(name.as_str(), |(id, _)| id);

@@ -6,9 +6,9 @@ use super::intrinsic::plain;
 use super::properties::Properties;
 use super::tag;
 use crate::account::sandbox::app::{Alarm, AlarmMetric, App, Comparison, MissingData, Threshold, Values, Watches};
-use crate::spec::Code;
-use crate::spec::yaml::Node;
 use crate::units::Span;
+use crate::yaml::Code;
+use crate::yaml::tree::Node;
 
 /// Period and evaluation periods together, in seconds: a day, and seven where the period is an hour or longer
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>).

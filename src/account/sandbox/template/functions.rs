@@ -8,9 +8,9 @@ use crate::account::sandbox::app::{
     ApiKind, App, Asynchronous, Destination, Function, Loops, Mapping, OnPayloads, Role,
 };
 use crate::account::sandbox::traffic;
-use crate::spec::Code;
-use crate::spec::yaml::Node;
 use crate::units::{Share, Span};
+use crate::yaml::Code;
+use crate::yaml::tree::Node;
 
 /// Of an environment, in bytes; Lambda refuses more.
 const LARGEST_ENVIRONMENT: usize = 4_096;
