@@ -110,7 +110,7 @@ impl Fixture {
     /// Reads until the value is there, or patience ends.
     fn comes_to(&mut self, setting: &Setting, value: &Value) {
         let until = self.account.now() + self.patience;
-        while !self.read(setting).value.same_as(value) {
+        while !setting.same(&self.read(setting).value, value) {
             assert!(self.account.now() < until, "{setting} did not become {value}");
             self.wait(Span::from_millis(500));
         }
@@ -340,7 +340,7 @@ fn variables_come_and_go_beside_the_others(f: &mut Fixture) {
         assert_eq!(f.write(setting, value.clone(), None), Ok(Reply::Done));
         f.comes_to(setting, &value);
         let other = if *setting == others { &ours } else { &others };
-        assert!(f.read(other).value.same_as(&kept), "after {setting} became {value}");
+        assert!(other.same(&f.read(other).value, &kept), "after {setting} became {value}");
     }
     let foreign = f.write(&ours, text(r#"{"PATH":"/tmp"}"#), None);
     assert!(matches!(foreign, Err(CallError::Refused { by: RefusedBy::Invalid, .. })), "{foreign:?}");

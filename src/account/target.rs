@@ -38,17 +38,7 @@ impl ResourceKind {
 
     /// As it is written in an experiment: `function`.
     pub const fn word(self) -> &'static str {
-        match self {
-            ResourceKind::Function => "function",
-            ResourceKind::Queue => "queue",
-            ResourceKind::Role => "role",
-            ResourceKind::Parameter => "parameter",
-            ResourceKind::Table => "table",
-            ResourceKind::Topic => "topic",
-            ResourceKind::Api => "api",
-            ResourceKind::Alarm => "alarm",
-            ResourceKind::Probe => "probe",
-        }
+        self.descriptor().word
     }
 }
 

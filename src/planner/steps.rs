@@ -167,9 +167,13 @@ impl Draft<'_, '_> {
         let mut changes = Vec::new();
         for planned in plan.changes {
             match self.survey.read(&planned.setting) {
-                Ok(before) if before.value.same_as(&planned.after) => {
+                Ok(before) if planned.setting.same(&before.value, &planned.after) => {
                     let refusal = Refusal::new(
-                        format!("the {} is {} already: nothing would change", planned.setting, planned.after),
+                        format!(
+                            "the {} is {} already: nothing would change",
+                            planned.setting,
+                            planned.setting.shown(&planned.after)
+                        ),
                         "ask for another value, or see who set it",
                     );
                     self.object(&path, refusal);

@@ -479,9 +479,9 @@ fn what_may_not_be_run_is_planned_all_the_same() {
 fn write(world: &mut World, change: &Change, expected: &Value, value: &Value) {
     let read = ask(world, Call::Read { setting: change.setting.clone() });
     let Ok(Reply::Observed(found)) = read else { panic!("{read:?}") };
-    assert!(found.value.same_as(expected), "{}: {} is not {expected}", change.setting, found.value);
+    assert!(change.setting.same(&found.value, expected), "{}: {} is not {expected}", change.setting, found.value);
     let whole = found.whole.zip(change.whole_before.as_ref()).map(|(document, original)| {
-        let Setting::FaultFlag { key, .. } = &change.setting else { panic!("{}", change.setting) };
+        let key = change.setting.key().unwrap();
         let new = with_key(&document, key, value).unwrap();
         if same_document(&new, original) { original.clone() } else { new }
     });

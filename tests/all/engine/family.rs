@@ -17,7 +17,7 @@ fn resource(kind: ResourceKind, name: &str) -> Resource {
 }
 
 fn change(setting: Setting, before: Value, after: Value) -> Change {
-    let whole_before = setting.is_key().then(|| "{}".to_owned());
+    let whole_before = setting.key().is_some().then(|| "{}".to_owned());
     Change { setting, before, after, whole_before, expires: None, takes_effect_within: Span::ZERO }
 }
 
