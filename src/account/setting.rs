@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::kind::{self, Cli, Sample, SettingDescriptor, Shares, Unit};
-use super::location::{AccountIdentity, Location};
 use super::target::{Resource, ResourceKind};
+use crate::location::{AccountIdentity, Location};
 use crate::units::Span;
 
 pub use super::kind::{quote, same_document};

@@ -4,43 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::location::{AccountIdentity, Location, Region};
-
-/// The kinds of resources that squall knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ResourceKind {
-    Function,
-    Queue,
-    Role,
-    Parameter,
-    Table,
-    Topic,
-    Api,
-    Alarm,
-    /// A number from elsewhere, as `squall.yaml` has it for the account.
-    Probe,
-}
-
-impl ResourceKind {
-    /// Every kind, in the order of the documentation.
-    pub const ALL: [ResourceKind; 9] = [
-        ResourceKind::Function,
-        ResourceKind::Queue,
-        ResourceKind::Role,
-        ResourceKind::Parameter,
-        ResourceKind::Table,
-        ResourceKind::Topic,
-        ResourceKind::Api,
-        ResourceKind::Alarm,
-        ResourceKind::Probe,
-    ];
-
-    /// As it is written in an experiment: `function`.
-    pub const fn word(self) -> &'static str {
-        self.descriptor().word
-    }
-}
+pub use crate::ids::ResourceKind;
+use crate::location::{AccountIdentity, Location, Region};
 
 /// One thing in one region of one account. `name` is the service's own name for it (a function's name, a queue's name, a
 /// role's name, a parameter's full path), in the sandbox the template's logical id or its explicit name.
@@ -84,10 +49,7 @@ impl From<Resource> for Written {
 impl Resource {
     /// A resource of an account. What has no region, such as a role, is where the account keeps all of these.
     pub fn new(location: &Location, kind: ResourceKind, name: impl Into<String>) -> Resource {
-        let location = match kind {
-            ResourceKind::Role => location.global(),
-            _ => location.clone(),
-        };
+        let location = if kind.is_global() { location.global() } else { location.clone() };
         Resource { location, kind, name: name.into(), qualifier: None }
     }
 

@@ -1,7 +1,6 @@
 //! How a command ends: its exit code, and what it says when it could not do what was asked.
 
-use crate::run::Verdict;
-use crate::run::verdict::Finding;
+use crate::judge::verdict::{Finding, Verdict};
 use crate::store::StoreError;
 
 /// The exit codes, the same for every command. Documented in `docs/meaning.md`.
@@ -27,6 +26,22 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// The one that weighs more: something left changed over everything else, a success under everything else.
+    #[must_use]
+    pub fn max(self, other: Exit) -> Exit {
+        let weight = |exit: Exit| match exit {
+            Exit::Fine => 0,
+            Exit::Findings => 1,
+            Exit::Usage => 2,
+            Exit::Refused => 3,
+            Exit::Unknown => 4,
+            Exit::Broken => 5,
+            Exit::Bug => 6,
+            Exit::Left => 7,
+        };
+        if weight(other) > weight(self) { other } else { self }
+    }
+
     /// The end of a run.
     pub fn of_run(verdict: &Verdict, something_left: bool) -> Exit {
         match (something_left, verdict.finding) {

@@ -12,14 +12,16 @@ use super::screen::Screen;
 use super::signals::Signals;
 use super::{Context, Ended, Exit, Failure, report, run, status};
 use crate::account::{Location, Resource};
+use crate::driver::supervise::Supervised;
+use crate::driver::supervise::supervise;
+use crate::driver::{Driver, Ending, Surroundings};
 use crate::env::Env as _;
+use crate::ids::AccountName;
+use crate::ids::RunId;
 use crate::plan::Plan;
-use crate::run::driver::{Driver, Ending, Surroundings};
+use crate::run::Recorded;
 use crate::run::event::Event;
-use crate::run::supervise::{Supervised, supervise};
-use crate::run::{Recorded, RunId};
 use crate::spec::load::ProjectFiles;
-use crate::spec::project::AccountName;
 use crate::store::memory::MemoryStore;
 use crate::store::{Store, StoreError};
 
@@ -29,7 +31,8 @@ use crate::store::{Store, StoreError};
 Without a run, everything outstanding is put back. A run that is live is asked to stop, and waited for. What somebody else \
 changed meanwhile is left alone and named. May be called again at any time; exit code 6 as long as something is left.
 
-With --account the marks in the account itself are read, not the journal: for when the machine that ran it is gone.
+With --account the marks in the account itself are read, not the journal: for when the machine that ran it is gone. What is \
+known from marks alone is listed first and asked for, within what squall.yaml allows for the account.
 
 Examples:
   squall undo
@@ -43,6 +46,18 @@ pub struct Args {
     /// Take a run from a process that is live but does not react, or that may be live elsewhere
     #[arg(long)]
     take_over: bool,
+    /// With --account: roll back without asking what only the marks in the account tell of
+    #[arg(long, short)]
+    yes: bool,
+    /// With --account: restore a limit even where that gives a resource less than the run gave it
+    #[arg(long)]
+    restore_lower: bool,
+    /// With --account: write to an account although squall.yaml says `writing: refused`, by its name
+    #[arg(long, value_name = "ACCOUNT")]
+    allow_writing: Vec<String>,
+    /// With --account: write to a production account, by its name
+    #[arg(long, value_name = "ACCOUNT")]
+    open_production: Vec<String>,
     /// Show one change: its value before, now, and the command that puts it back by hand. Nothing is written
     #[arg(long, value_name = "N", requires = "run")]
     change: Option<u32>,
@@ -69,7 +84,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         return change::show(&run, number, store.as_ref(), context);
     }
     let (tasks, mut worst) = match context.account.clone() {
-        Some(account) => marks::tasks(&account, args.run.as_deref(), args.take_over, store.as_ref(), context)?,
+        Some(account) => marks::tasks(&account, args, store.as_ref(), context)?,
         None => (journals(args, store.as_mut())?, Exit::Fine),
     };
     if let Some(why) = unusable {
@@ -85,7 +100,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
             failure.exit
         });
         // One that fails never stops the others.
-        worst = if exit == Exit::Fine { worst } else { exit };
+        worst = worst.max(exit);
     }
     Ok(worst)
 }

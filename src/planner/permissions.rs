@@ -7,8 +7,8 @@ use crate::account::target::SelectBy;
 use crate::account::{Identity, Location, Metric, Query, Region, Resource, ResourceKind, Selector, Setting};
 use crate::guard::{AccountRules, Rules};
 use crate::plan::{Change, Cleanup, Emission, Permission, Plan, Purpose};
-use crate::spec::probe::ProbeSpec;
-use crate::spec::project::AccountSpec;
+use crate::project::AccountSpec;
+use crate::project::probe::ProbeSpec;
 
 /// Every permission that the plan needs, by purpose.
 pub fn of(plan: &Plan, survey: &Survey<'_>, rules: &Rules) -> Vec<Permission> {

@@ -8,7 +8,8 @@ use serde_json::{Value as Json, json};
 
 use crate::account::setting::{same_document, with_key};
 use crate::account::{Metric, Resource, Value};
-use crate::plan::{Bound, Change, ChangeId, Cleanup, Plan, Purpose, Step, StopPlan};
+use crate::judge::bound::Bound;
+use crate::plan::{Change, ChangeId, Cleanup, Plan, Purpose, Step, StopPlan};
 use crate::units::Span;
 
 /// One change as it is shown: `before -> after`.

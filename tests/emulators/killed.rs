@@ -59,7 +59,7 @@ fn kill(number: usize, seed: u64) -> (String, bool) {
     let what = format!("kill {number} of {experiment}, {after} events after the first change, seed {seed}");
     let undone = if WITHOUT_STORE.contains(&number) {
         std::fs::remove_dir_all(project.store()).unwrap();
-        project.ended(&["undo", "--account", "emulated", "--take-over"])
+        project.ended(&["undo", "--account", "emulated", "--take-over", "--yes"])
     } else {
         project.ended(&["undo"])
     };

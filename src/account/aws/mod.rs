@@ -32,6 +32,7 @@ mod ssm;
 #[cfg(test)]
 mod tests;
 mod variables;
+mod watched;
 mod worker;
 
 use std::sync::Arc;

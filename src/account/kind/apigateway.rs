@@ -2,9 +2,8 @@
 
 use super::{ArnShape, KindDescriptor, up_to_slash};
 
-/// An api. Its ARN has no account; the one that it is invoked by has, see [`INVOKED`].
+/// An api. That one is there is told by its tags or its metrics. Its ARN has no account; the one that it is invoked by has, see [`INVOKED`].
 pub static API: KindDescriptor = KindDescriptor {
-    word: "api",
     arn: ArnShape { service: "apigateway", has_region: true, has_account: false, before: "/apis/", names: up_to_slash },
     types: &["AWS::ApiGatewayV2::Api"],
     physical_id_ends_with_name: false,

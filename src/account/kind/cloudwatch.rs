@@ -4,7 +4,6 @@ use super::{ArnShape, KindDescriptor, whole};
 
 /// An alarm.
 pub static ALARM: KindDescriptor = KindDescriptor {
-    word: "alarm",
     arn: ArnShape::regional("cloudwatch", "alarm:", whole),
     types: &["AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"],
     physical_id_ends_with_name: false,

@@ -7,7 +7,6 @@ use crate::units::Span;
 
 /// A role. It has no region, and its path is in its ARN, not in its name.
 pub static ROLE: KindDescriptor = KindDescriptor {
-    word: "role",
     arn: ArnShape {
         service: "iam",
         has_region: false,

@@ -7,7 +7,6 @@ use crate::account::target::{Resource, ResourceKind};
 
 /// A function.
 pub static FUNCTION: KindDescriptor = KindDescriptor {
-    word: "function",
     // What follows the name is a version or an alias of the same function.
     arn: ArnShape::regional("lambda", "function:", up_to_colon),
     types: &["AWS::Lambda::Function"],

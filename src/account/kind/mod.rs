@@ -23,8 +23,6 @@ use shell::{json_is, text_is};
 
 /// The facts about one kind of resource.
 pub struct KindDescriptor {
-    /// As it is written in an experiment: `function`.
-    pub word: &'static str,
     pub arn: ArnShape,
     /// Its types in CloudFormation.
     pub types: &'static [&'static str],

@@ -4,7 +4,6 @@ use super::{ArnShape, KindDescriptor, whole};
 
 /// A probe: its name stands for its ARN.
 pub static PROBE: KindDescriptor = KindDescriptor {
-    word: "probe",
     arn: ArnShape { service: "", has_region: false, has_account: false, before: "", names: whole },
     types: &[],
     physical_id_ends_with_name: false,

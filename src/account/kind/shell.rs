@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::account::location::{Location, Region};
+use crate::location::{Location, Region};
 
 /// How `aws` is called for one location.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,6 @@ use super::{ArnShape, KindDescriptor, whole};
 
 /// A queue.
 pub static QUEUE: KindDescriptor = KindDescriptor {
-    word: "queue",
     arn: ArnShape::regional("sqs", "", whole),
     types: &["AWS::SQS::Queue"],
     // It is the queue's URL.

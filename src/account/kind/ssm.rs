@@ -6,7 +6,6 @@ use crate::account::target::{Resource, ResourceKind};
 
 /// A parameter. Its ARN does not tell a name from a path of one part.
 pub static PARAMETER: KindDescriptor = KindDescriptor {
-    word: "parameter",
     arn: ArnShape::regional("ssm", "parameter/", |rest| match rest.contains('/') {
         true => vec![format!("/{rest}")],
         false => vec![rest.to_owned(), format!("/{rest}")],

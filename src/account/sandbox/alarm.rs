@@ -44,10 +44,7 @@ impl Alarms {
 fn statistic(world: &World, of: Series, alarm: &Alarm, window: Window) -> Option<f64> {
     let name = alarm.metric.statistic.as_str();
     if let Some(percent) = name.strip_prefix('p').and_then(|text| text.parse::<f64>().ok()) {
-        let mut durations = world.durations(of, window);
-        durations.sort_unstable();
-        let rank = (percent / 100.0 * durations.len() as f64).ceil() as usize;
-        return durations.get(rank.clamp(1, durations.len().max(1)) - 1).map(|micros| f64::from(*micros) / 1e3);
+        return world.durations(of, window).percentile(percent).map(|micros| micros / 1e3);
     }
     let datum = world.datum(of, &alarm.metric.name, window)?;
     Some(match name {

@@ -1,9 +1,9 @@
-//! The sandbox's file: SQLite, one row for the state and one for each message.
+//! The sandbox's file: SQLite, one row for the state and one for each message that was received or is marked. It grows with
+//! what waits in the queues, never with what went through them.
 //!
 //! Invariants: a generation is written whole or not at all, and only over the one that its writer had read. `reached` is
 //! never before any instant that a process with this file has seen, so that time does not go back when one dies.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, TransactionBehavio
 use super::event::MessageId;
 use super::stored::{Stored, StoredMessage};
 use crate::account::RunMarker;
-use crate::run::RunId;
+use crate::ids::RunId;
 use crate::units::Time;
 
 /// The tables. A file of another version is refused.
@@ -44,7 +44,8 @@ const IDENTITY: &str = "
         id  TEXT NOT NULL
     ) STRICT;
 ";
-const VERSION: i64 = 2;
+/// Since version 3 what waits in a queue is part of the state; in older files it is messages like the others.
+const VERSION: i64 = 3;
 
 /// How long a call waits for another process that is writing.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -116,9 +117,11 @@ impl File {
             if found == 0 {
                 making.execute_batch(SCHEMA)?;
             }
-            if found < VERSION {
+            if found < 2 {
                 making.execute_batch(IDENTITY)?;
                 making.execute("INSERT INTO identity VALUES (1, ?)", [fresh_id])?;
+            }
+            if found < VERSION {
                 making.pragma_update(None, "user_version", VERSION)?;
             }
             making.commit()?;
@@ -184,7 +187,7 @@ impl File {
         over: i64,
         durably: bool,
         stored: &Stored,
-        messages: &BTreeMap<MessageId, Option<StoredMessage>>,
+        messages: impl Iterator<Item = (MessageId, Option<StoredMessage>)>,
     ) -> Result<Written, SandboxError> {
         self.db.pragma_update(None, "synchronous", if durably { "full" } else { "normal" })?;
         let writing = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -6,9 +6,10 @@
 
 use super::event::Event;
 use super::invocation::{Ending, Origin};
-use super::lambda::millis;
 use super::metrics::{Datum, Minute, Minutes};
+use super::sketch::Sketch;
 use super::slab::{Key, Slab};
+use super::work::Work;
 use super::world::World;
 use crate::units::Time;
 
@@ -21,26 +22,26 @@ struct Request {
     load: Option<u32>,
 }
 
-/// What API Gateway publishes about an api for one minute, by the time of the answer.
+/// What API Gateway publishes about an api for one minute, by the time of the request and when it has its answer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ApiMinute {
-    count: u32,
-    failed: u32,
-    durations: Vec<u32>,
+    work: Work,
 }
 
 impl Minute for ApiMinute {
-    fn datum(&self, metric: &str) -> Option<Datum> {
+    fn datum(&self, metric: &str, now: Time) -> Option<Datum> {
+        let ended = self.work.published(now);
+        let published = |count: u32| (ended.count > 0).then(|| Datum::of(f64::from(count)));
         match metric {
-            "Count" => Some(Datum::of(f64::from(self.count))),
-            "5xx" | "5XXError" => Some(Datum::of(f64::from(self.failed))),
-            "Latency" | "IntegrationLatency" => millis(&self.durations),
+            "Count" => published(ended.count),
+            "5xx" | "5XXError" => published(ended.failed),
+            "Latency" | "IntegrationLatency" => ended.millis(),
             _ => None,
         }
     }
 
-    fn durations(&self) -> &[u32] {
-        &self.durations
+    fn durations(&self, now: Time, to: &mut Sketch) {
+        to.merge(&self.work.published(now).took);
     }
 }
 
@@ -54,6 +55,11 @@ pub(super) struct Http {
 impl Http {
     pub fn new(number: usize) -> Http {
         Http { apis: vec![Minutes::default(); number], requests: Slab::default() }
+    }
+
+    /// Whether a request waits for its answer.
+    pub fn waits(&self, key: Key) -> bool {
+        self.requests.get(key).is_some()
     }
 }
 
@@ -88,10 +94,8 @@ impl World {
 
     fn answer_request(&mut self, key: Key, fine: bool) {
         let Some(request) = self.http.requests.remove(key) else { return };
-        let minute = self.http.apis[request.api].at(self.now);
-        minute.count += 1;
-        minute.failed += u32::from(!fine);
-        minute.durations.push(u32::try_from(self.now.since(request.began).micros()).unwrap_or(u32::MAX));
+        let minute = self.http.apis[request.api].at(request.began);
+        minute.work.ended(request.began, self.now, !fine, self.now.since(request.began));
         if let Some(load) = request.load {
             self.load_answered(load, fine);
         }
@@ -163,6 +167,17 @@ mod tests {
         let totals = world.function_totals("payment-worker").unwrap();
         assert_eq!(totals.errors, 0, "the function itself is fine");
         assert!(totals.ended > 500);
+    }
+
+    #[test]
+    fn a_request_counts_when_it_was_made_and_is_published_when_it_is_answered() {
+        let mut world = world(&app(Span::from_secs(40), Span::from_secs(60)));
+        // Of the requests of seconds 1 to 59, those after second 30 are answered after the minute.
+        world.run_until(at(60 + 90));
+        assert_eq!(value(&world, Metric::Calls, 0..1), Some(30.0));
+        world.run_until(at(60 + 30 + 100));
+        assert_eq!(value(&world, Metric::Calls, 0..1), Some(59.0));
+        assert_eq!(value(&world, Metric::Errors, 0..1), Some(59.0));
     }
 
     #[test]

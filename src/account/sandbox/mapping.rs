@@ -95,6 +95,11 @@ impl Batches {
         Readable::NoMore
     }
 
+    /// Whether a batch is still there.
+    pub fn has(&self, key: Key) -> bool {
+        self.batches.get(key).is_some()
+    }
+
     /// One message of a batch fails; `false` when that fails the whole batch.
     pub fn fail_message(&mut self, key: Key, at: u32) -> bool {
         match self.batches.get_mut(key) {
@@ -364,7 +369,7 @@ mod tests {
         assert_eq!(world.function_totals("payment-worker").unwrap().requests, 2);
         world.run_until(began + Span::from_secs(60));
         assert_eq!(world.function_totals("payment-worker").unwrap().requests, 2, "the window of a full batch is over");
-        assert!(world.queues.queues[0].messages.is_empty());
+        assert_eq!(world.held(), [0, 0]);
     }
 
     #[test]
@@ -412,7 +417,7 @@ mod tests {
         assert!(world.mappings[0].concurrency < AT_FIRST);
         world.reserve("payment-worker", Value::Unset);
         world.run_until(at(180));
-        assert_eq!(world.queues.queues[0].messages.len() + world.queues.queues[1].messages.len(), 0);
+        assert_eq!(world.held(), [0, 0]);
         assert_eq!(world.value(Metric::Throttles, Function, "payment-worker", 0..1).map(|n| n > 10.0), Some(true));
     }
 
@@ -444,6 +449,13 @@ mod tests {
     }
 
     impl World {
+        /// The messages of each queue, wherever they are in it.
+        fn held(&self) -> Vec<usize> {
+            let all =
+                |state: &super::super::queue::QueueState| state.depth() + (state.in_flight + state.delayed) as usize;
+            self.queues.queues.iter().map(all).collect()
+        }
+
         /// Good messages, all at once.
         fn enqueue_many(&mut self, queue: usize, number: usize) {
             (0..number).for_each(|_| self.enqueue(queue, false, None, None));

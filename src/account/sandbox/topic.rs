@@ -5,6 +5,7 @@
 
 use super::metrics::{Datum, Minute, Minutes};
 use super::world::World;
+use crate::units::Time;
 
 /// What SNS publishes about a topic for one minute.
 #[derive(Clone, Debug, Default)]
@@ -14,7 +15,7 @@ pub(super) struct TopicMinute {
 }
 
 impl Minute for TopicMinute {
-    fn datum(&self, metric: &str) -> Option<Datum> {
+    fn datum(&self, metric: &str, _: Time) -> Option<Datum> {
         match metric {
             "NumberOfMessagesPublished" => Some(Datum::of(f64::from(self.published))),
             "NumberOfNotificationsDelivered" => Some(Datum::of(f64::from(self.delivered))),

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::app::{App, Arrivals, Destination, Duration, OnMalformed, Outgoing, Traffic, TrafficTarget};
 use super::template::{self, Deployment};
-use crate::spec::read::closest;
-use crate::spec::shape::{Shape, listed};
-use crate::spec::yaml::{Kind, Node};
-use crate::spec::{Code, Findings, FromNode, Loaded, Place, Reader, Source, Version};
 use crate::units::{Rate, Share, Span};
+use crate::yaml::read::closest;
+use crate::yaml::shape::{Shape, listed};
+use crate::yaml::tree::{Kind, Node};
+use crate::yaml::{Code, Findings, FromNode, Loaded, Place, Reader, Source, Version};
 
 /// A handler's own work, unless the file says it: nothing measured, only an ordinary small handler.
 pub(super) const DEFAULT_DURATION: Duration = Duration::Lognormal { median: Span::from_millis(20), sigma: 0.6 };

@@ -9,8 +9,9 @@ use crate::account::{Account, AccountIdentity, Location};
 use crate::cli::project::Project;
 use crate::cli::{Exit, Failure};
 use crate::env::{Env, RealEnv};
+use crate::ids::AccountName;
+use crate::project::{AccountSpec, AwsAccount, SandboxAccount};
 use crate::spec::load::ProjectFiles;
-use crate::spec::project::{AccountName, AccountSpec, AwsAccount, SandboxAccount};
 
 /// Reads `60x`, `1x` or `max`, for the command line.
 pub fn pace(text: &str) -> Result<Pace, String> {
@@ -277,5 +278,77 @@ fn open_sandbox(
         }
         Err(SandboxError::App(dangling)) => Err(unusable(dangling.to_string())),
         Err(error) => Err(cannot(format!("{}: {error}", file.display()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: &str = "id: '111122223333', region: eu-west-1";
+
+    /// A project with these accounts of AWS, each by its nickname.
+    fn files(accounts: &[(&str, &str)]) -> ProjectFiles {
+        let folder = tempfile::tempdir().unwrap();
+        let entry = |(name, account): &(&str, &str)| format!("  {name}: {{ aws: {{ {account} }} }}\n");
+        let entries: String = accounts.iter().map(entry).collect();
+        let first = accounts[0].0;
+        let yaml = format!("version: 1\ndefault_account: {first}\naccounts:\n{entries}");
+        std::fs::write(folder.path().join("squall.yaml"), yaml).unwrap();
+        let (files, findings) = ProjectFiles::open(folder.path());
+        files.unwrap_or_else(|| panic!("{}", findings.count()))
+    }
+
+    fn location(account: &str) -> Location {
+        match &files(&[("x", account)]).project.accounts[&AccountName("x".into())] {
+            AccountSpec::Aws(account) => account.location(),
+            AccountSpec::Sandbox(_) => panic!("no account of AWS"),
+        }
+    }
+
+    fn found(location: &Location, accounts: &[(&str, &str)]) -> Result<(String, Location), Failure> {
+        match aws_at(location, &files(accounts))? {
+            Wanted::Aws { name, account, .. } => Ok((name.0.clone(), account.location())),
+            Wanted::Sandbox { .. } => panic!("a sandbox"),
+        }
+    }
+
+    #[test]
+    fn an_account_is_found_by_its_identity_under_whatever_nickname() {
+        let here = location(HERE);
+        let other = "id: '444455556666', region: eu-west-1";
+        assert_eq!(found(&here, &[("telemetry", other), ("renamed", HERE)]).unwrap(), ("renamed".into(), here.clone()));
+        // The nickname alone says nothing: neither with another id, nor with another endpoint.
+        for another in [other, "id: '111122223333', region: eu-west-1, endpoint_url: 'http://localhost:4566'"] {
+            let failure = found(&here, &[("telemetry", another)]).unwrap_err();
+            assert_eq!(failure.exit, Exit::Left);
+            assert!(failure.what.contains("111122223333 in eu-west-1 is not in squall.yaml"), "{}", failure.what);
+        }
+        // A region that is not named any more is one of the same account.
+        let moved = "id: '111122223333', region: us-west-2";
+        assert_eq!(found(&here, &[("moved", moved)]).unwrap(), ("moved".into(), here.clone()));
+        let china = "id: '111122223333', region: cn-north-1";
+        assert!(found(&here, &[("china", china)]).is_err(), "another partition is another account");
+    }
+
+    #[test]
+    fn a_nickname_of_the_first_version_means_the_account_that_the_arns_name() {
+        let project = Project { root: PathBuf::from(".") };
+        let named = |accounts: &[(&str, &str)], arns: &[&str]| {
+            let files = files(accounts);
+            let found = NamedBy::arns(arns.iter().copied()).find("staging", &files, &project);
+            found.map(|(location, _)| location).map_err(|failure| (failure.exit, failure.what))
+        };
+        let arn = "arn:aws:ssm:eu-west-1:111122223333:parameter/squall/marks*";
+        let other = "id: '444455556666', region: eu-west-1";
+        assert_eq!(named(&[("staging", HERE)], &[arn, "*"]), Ok(location(HERE)));
+        assert_eq!(named(&[("staging", other), ("renamed", HERE)], &[arn]), Ok(location(HERE)));
+        let (exit, what) = named(&[("staging", other)], &[arn]).unwrap_err();
+        assert_eq!(exit, Exit::Left);
+        assert!(what.contains("called staging (111122223333 in eu-west-1)"), "{what}");
+        // Of several accounts in one run only the one with the old nickname can be told.
+        let second = "arn:aws:ssm:eu-west-1:444455556666:parameter/squall/marks*";
+        assert_eq!(named(&[("staging", HERE), ("other", other)], &[arn, second]), Ok(location(HERE)));
+        assert!(named(&[("renamed", HERE), ("other", other)], &[arn, second]).is_err());
     }
 }

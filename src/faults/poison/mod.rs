@@ -7,8 +7,8 @@ use crate::account::description::QueueDescription;
 use crate::account::{Metric, Query, Resource, ResourceKind};
 use crate::plan::{Cleanup, Emission, Evidence, Probe, ProbeTest};
 use crate::record;
-use crate::spec::TargetName;
 use crate::units::{Rate, Span};
+use crate::yaml::TargetName;
 pub use library::Payload;
 
 record! {

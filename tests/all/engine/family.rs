@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use squall::account::{Location, Metric, Query, Resource, ResourceKind, Setting, Value};
-use squall::faults::FaultName;
+use squall::ids::FaultName;
+use squall::ids::RunId;
 use squall::judge::weighing::Alpha;
 use squall::plan::{Change, ChangeId, Cleanup, Emission, Evidence, Plan, Probe, ProbeTest, Step};
-use squall::run::RunId;
 use squall::run::mark::write_marks;
 use squall::units::{Span, Time};
 

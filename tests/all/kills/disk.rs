@@ -104,7 +104,12 @@ fn a_journal_that_died_with_its_machine_is_not_needed() {
     let early = bench.ended(&["undo", "--account", "sandbox"]);
     assert_eq!(early.status.code(), Some(6), "{}", text(&early.stderr));
     assert!(text(&early.stderr).contains("may be live elsewhere"), "{}", text(&early.stderr));
-    let undone = bench.ended(&["undo", "--account", "sandbox", "--take-over"]);
+    // Marks alone are not believed without a yes.
+    let asked = bench.ended(&["undo", "--account", "sandbox", "--take-over"]);
+    assert_eq!(asked.status.code(), Some(6), "{}", text(&asked.stderr));
+    assert!(text(&asked.stderr).contains("is known from its marks alone"), "{}", text(&asked.stderr));
+    assert!(text(&asked.stderr).contains("inline policy squall-run-1-1"), "{}", text(&asked.stderr));
+    let undone = bench.ended(&["undo", "--account", "sandbox", "--take-over", "--yes"]);
     assert!(undone.status.success(), "{}\n{}", text(&undone.stderr), text(&undone.stdout));
     assert_eq!(bench.picture(), before);
     assert!(bench.ended(&["status"]).status.success());

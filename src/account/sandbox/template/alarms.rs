@@ -3,7 +3,7 @@
 use super::properties::Properties;
 use super::tag;
 use crate::account::sandbox::app::{Alarm, AlarmMetric, App, Comparison, MissingData};
-use crate::spec::yaml::Node;
+use crate::yaml::tree::Node;
 
 /// Reads an alarm. One on an expression of metrics or on a percentile is left out, with a warning.
 pub(super) fn alarm(name: String, properties: &mut Properties<'_>, app: &mut App) {
@@ -33,7 +33,7 @@ pub(super) fn alarm(name: String, properties: &mut Properties<'_>, app: &mut App
         Some(other) => {
             let what = format!("`{other}` is no way to treat missing data");
             let help = "write `missing`, `notBreaching`, `breaching` or `ignore`";
-            properties.error(crate::spec::Code::UnknownWord, properties.at, what, help);
+            properties.error(crate::yaml::Code::UnknownWord, properties.at, what, help);
             MissingData::Missing
         }
     };

@@ -6,9 +6,9 @@ use super::{HTTP_API_TIMEOUT, Item, REST_API_TIMEOUT, Template, tag};
 use crate::account::ResourceKind;
 use crate::account::sandbox::app::{Api, App, Function, Mapping, OnMalformed, Role};
 use crate::account::sandbox::traffic;
-use crate::spec::Code;
-use crate::spec::yaml::Node;
 use crate::units::{Share, Span};
+use crate::yaml::Code;
+use crate::yaml::tree::Node;
 
 /// Of an environment, in bytes; Lambda refuses more.
 const LARGEST_ENVIRONMENT: usize = 4_096;

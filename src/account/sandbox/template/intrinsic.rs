@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use super::names::{Names, Thing};
 use crate::account::sandbox::app::{ACCOUNT_ID, REGION};
-use crate::spec::read::closest;
-use crate::spec::yaml::{Entry, Kind, Node};
-use crate::spec::{Code, Finding, Findings, Place, Source};
+use crate::yaml::read::closest;
+use crate::yaml::tree::{Entry, Kind, Node};
+use crate::yaml::{Code, Finding, Findings, Place, Source};
 
 /// Resolves one template's functions.
 pub(super) struct Resolver<'a> {

@@ -4,7 +4,7 @@ use super::properties::Properties;
 use super::{Template, tag};
 use crate::account::ResourceKind;
 use crate::account::sandbox::app::{App, Queue, Redrive, Topic};
-use crate::spec::Code;
+use crate::yaml::Code;
 
 impl Template<'_> {
     /// Limits and defaults: facts, SQS.

@@ -20,9 +20,9 @@ use properties::Properties;
 
 use super::app::{Api, App, Table};
 use crate::account::ResourceKind;
-use crate::spec::yaml::{self, Kind, Node};
-use crate::spec::{Code, Finding, Findings, Place, Source};
 use crate::units::Span;
+use crate::yaml::tree::{self, Kind, Node};
+use crate::yaml::{Code, Finding, Findings, Place, Source};
 
 /// Resources of one template, as CloudFormation limits them.
 const MOST_RESOURCES: usize = 500;
@@ -40,7 +40,7 @@ pub struct Deployment {
 /// Reads a template. Arrivals, durations and calls are not in it: every function has defaults for them
 /// (`traffic.rs` fills them in). Without an [`App`] the findings hold an error.
 pub fn read(source: &Arc<Source>, deployment: &Deployment) -> (Option<App>, Findings) {
-    let (root, mut findings) = yaml::parse(source);
+    let (root, mut findings) = tree::parse(source);
     let Some(root) = root else { return (None, findings) };
     let app = Template::resolved(source, &root, deployment, &mut findings).read(&mut findings);
     findings.sort();
@@ -231,7 +231,7 @@ fn name_property(kind: ResourceKind) -> &'static str {
 }
 
 /// The section `Resources`.
-fn resources<'n>(source: &Arc<Source>, root: &'n Node, findings: &mut Findings) -> &'n [yaml::Entry] {
+fn resources<'n>(source: &Arc<Source>, root: &'n Node, findings: &mut Findings) -> &'n [tree::Entry] {
     let Some(node) = root.get("Resources").filter(|node| matches!(node.kind, Kind::Map(_))) else {
         let what = "the template has no `Resources`";
         findings.push(
@@ -291,7 +291,7 @@ fn parameters(
 }
 
 /// Gives every resource its name. A name may use parameters and pseudo parameters, and no other resource's name.
-fn name_resources(resolver: &mut Resolver<'_>, resources: &[yaml::Entry]) {
+fn name_resources(resolver: &mut Resolver<'_>, resources: &[tree::Entry]) {
     // Whatever is wrong in a name is reported when the resource's properties are resolved.
     let mut unheard = Findings::default();
     for entry in resources {

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::intrinsic::plain;
-use crate::spec::yaml::{Entry, Kind, Node};
-use crate::spec::{Code, Finding, Findings, Place, Source};
 use crate::units::Span;
+use crate::yaml::tree::{Entry, Kind, Node};
+use crate::yaml::{Code, Finding, Findings, Place, Source};
 
 /// A mapping under reading: a resource's properties, or a part of them.
 pub(super) struct Properties<'n> {

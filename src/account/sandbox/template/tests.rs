@@ -4,7 +4,7 @@ use super::*;
 use crate::account::sandbox::app::{Comparison, Destination, Redrive};
 use crate::account::sandbox::shop::shop_sources;
 use crate::account::sandbox::traffic::read_app;
-use crate::spec::Style;
+use crate::yaml::Style;
 
 fn read_text(text: &str) -> (Option<App>, Findings) {
     read(&Source::new("t.yaml", text), &Deployment { stack: "s".into(), parameters: BTreeMap::new() })
