@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use crate::account::setting::{same_document, with_key};
 use crate::account::{Metric, Resource, Value};
 use crate::judge::bound::Bound;
-use crate::plan::{Change, ChangeId, Cleanup, Plan, Purpose, Step, StopPlan};
+use crate::plan::{Change, ChangeId, Cleanup, Plan, Purpose, StopPlan};
 use crate::units::Span;
 
 /// One change as it is shown: `before -> after`.
@@ -68,7 +68,15 @@ pub fn timeline(plan: &Plan) -> Vec<(Span, String)> {
                 ),
                 Cleanup::LeaveInQueue => "nothing more is sent; the messages stay".to_owned(),
             },
-            (None, _) => format!("undo of {}, which may take {}", step.fault, undone_within(plan, step)),
+            (None, _) => {
+                let changes = || step.changes.iter().filter_map(|id| plan.changes.get(id));
+                let within = changes().map(Change::undone_within).max().unwrap_or(Span::ZERO);
+                let undo = format!("undo of {}, which may take {within}", step.fault);
+                match changes().map(|change| change.lasts_after).max() {
+                    Some(after) if after > Span::ZERO => format!("{undo}; its effect lasts {after} longer"),
+                    _ => undo,
+                }
+            }
         };
         points.push((start + step.ends(), ends));
     }
@@ -80,11 +88,6 @@ pub fn timeline(plan: &Plan) -> Vec<(Span, String)> {
     points.push((plan.longest, "stopped and undone, if it is not over".into()));
     points.sort_by_key(|(at, _)| *at);
     points
-}
-
-fn undone_within(plan: &Plan, step: &Step) -> Span {
-    let changes = step.changes.iter().filter_map(|id| plan.changes.get(id));
-    changes.map(Change::undone_within).max().unwrap_or(Span::ZERO)
 }
 
 /// The `aws` commands that do by hand what the run does, in its order. Marks are left out: who works by hand has none.

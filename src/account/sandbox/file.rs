@@ -45,7 +45,8 @@ const IDENTITY: &str = "
     ) STRICT;
 ";
 /// Since version 3 what waits in a queue is part of the state; in older files it is messages like the others.
-const VERSION: i64 = 3;
+/// Since version 4 what was changed is one list of settings.
+const VERSION: i64 = 4;
 
 /// How long a call waits for another process that is writing.
 const PATIENCE: Duration = Duration::from_secs(5);

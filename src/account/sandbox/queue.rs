@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::backlog::{Backlog, Block};
 use super::event::{Event, MessageId};
 use super::metrics::{Datum, Minute, Minutes, PERIOD};
+use super::model::{Model, QueueModel};
 use super::world::World;
 use crate::account::RunMarker;
 use crate::units::{Span, Time};
@@ -92,6 +93,20 @@ impl Minute for QueueMinute {
     }
 }
 
+/// An attribute as it was written, and as the queue works with it by now.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Attribute<T> {
+    pub written: T,
+    pub works: T,
+}
+
+impl<T: Copy> Attribute<T> {
+    /// One that nobody changed for long.
+    pub fn settled(value: T) -> Attribute<T> {
+        Attribute { written: value, works: value }
+    }
+}
+
 /// A queue as it is now.
 #[derive(Clone, Debug, Default)]
 pub(super) struct QueueState {
@@ -103,6 +118,8 @@ pub(super) struct QueueState {
     turns: u64,
     pub in_flight: u32,
     pub delayed: u32,
+    /// How long a new message is hidden.
+    pub delay: Attribute<Span>,
     /// Messages in flight of each message group.
     busy_groups: BTreeMap<Arc<str>, u32>,
     retention_planned: bool,
@@ -122,8 +139,9 @@ pub(super) struct Queues {
 
 impl Queues {
     /// Empty queues.
-    pub fn new(number: usize) -> Queues {
-        Queues { queues: vec![QueueState::default(); number], next_message: 0 }
+    pub fn new(model: &Model) -> Queues {
+        let empty = |of: &QueueModel| QueueState { delay: Attribute::settled(of.spec.delay), ..QueueState::default() };
+        Queues { queues: model.queues.iter().map(|(_, of)| empty(of)).collect(), next_message: 0 }
     }
 }
 
@@ -261,7 +279,11 @@ impl World {
         group: Option<Arc<str>>,
     ) {
         let spec = &self.model.queues[queue].spec;
-        let plain = !malformed && marker.is_none() && group.is_none() && !spec.fifo && spec.delay == Span::ZERO;
+        let plain = !malformed
+            && marker.is_none()
+            && group.is_none()
+            && !spec.fifo
+            && self.queues.queues[queue].delay.works == Span::ZERO;
         let state = &mut self.queues.queues[queue];
         state.used(self.now).sent += 1;
         if plain {
@@ -275,7 +297,7 @@ impl World {
         let held = Held { malformed, marker, group, ..Held::plain(self.now, Place::Delayed(self.now)) };
         self.queues.queues[queue].messages.insert(id, held);
         self.plan_retention(queue);
-        match self.model.queues[queue].spec.delay {
+        match self.queues.queues[queue].delay.works {
             Span::ZERO => self.make_visible(queue, id, None),
             delay => {
                 let due = self.now + delay;

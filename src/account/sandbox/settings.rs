@@ -34,6 +34,8 @@ pub(super) struct Settings {
     /// Settings that were written and do not work yet.
     pub settling: BTreeMap<Ticket, Setting>,
     pub next_ticket: Ticket,
+    /// Every setting as the application has it.
+    pub template: Arc<BTreeMap<Setting, Value>>,
 }
 
 /// Refuses a call, in the service's words.
@@ -106,6 +108,76 @@ impl World {
             }
             // Its functions are wrapped by nothing that reads variables.
             Setting::Variables { function, .. } => self.index_of(function).map(|_| Observed::plain(Value::Unset)),
+        }
+    }
+
+    /// Every setting that holds something. The picture and the file are made of these. A key in a document is there as the
+    /// whole document.
+    pub(super) fn all_settings(&self) -> BTreeMap<Setting, Value> {
+        let on = |kind, name: &str| Resource::new(&self.location, kind, name);
+        let text = |text: &Arc<str>| Value::Text(text.to_string());
+        let mut held = BTreeMap::new();
+        for ((kind, name), mark) in &self.settings.marks {
+            held.insert(Setting::Mark { resource: on(*kind, name) }, text(mark));
+        }
+        for (name, document) in &self.settings.parameters {
+            held.insert(Setting::FaultDocument { parameter: on(ResourceKind::Parameter, name) }, text(document));
+        }
+        for (name, state) in self.model.functions.names().iter().zip(&self.lambda.functions) {
+            let setting = Setting::ReservedConcurrency { function: on(ResourceKind::Function, name) };
+            held.extend(state.reserved.map(|n| (setting, Value::Number(u64::from(n)))));
+        }
+        for (name, state) in self.model.roles.names().iter().zip(&self.iam.roles) {
+            for (policy, document) in &state.written {
+                let role = on(ResourceKind::Role, name);
+                held.insert(Setting::RolePolicy { role, policy: policy.clone() }, text(document));
+            }
+        }
+        held
+    }
+
+    /// Every setting that the application has otherwise, and what it holds.
+    pub(super) fn changed_settings(&self) -> Vec<(Setting, Value)> {
+        let (template, held) = (&self.settings.template, self.all_settings());
+        let gone = template.keys().filter(|setting| !held.contains_key(setting)).cloned();
+        let gone: Vec<_> = gone.map(|setting| (setting, Value::Unset)).collect();
+        let changed = held.into_iter().filter(|(setting, value)| template.get(setting) != Some(value));
+        changed.chain(gone).collect()
+    }
+
+    /// Lets a setting hold a value, as if it had done so for long. What the application no longer has is left out.
+    pub(super) fn put_setting(&mut self, setting: &Setting, value: &Value) {
+        let text = match value {
+            Value::Text(text) => Some(text.as_str()),
+            Value::Unset | Value::Number(_) => None,
+        };
+        let number = match value {
+            Value::Number(number) => u32::try_from(*number).ok(),
+            Value::Unset | Value::Text(_) => None,
+        };
+        match setting {
+            Setting::Mark { resource } => match text {
+                Some(text) => drop(self.settings.marks.insert(named(resource), text.into())),
+                None => drop(self.settings.marks.remove(&named(resource))),
+            },
+            Setting::ReservedConcurrency { function } => {
+                if let Some(index) = self.model.functions.index(&function.name) {
+                    self.lambda.functions[index].reserved = number;
+                    self.lambda.apply_reserved(index);
+                }
+            }
+            Setting::FaultDocument { parameter } => {
+                if let Some(text) = text {
+                    self.settings.put_parameter(&parameter.name, text);
+                }
+            }
+            Setting::RolePolicy { role, policy } => {
+                if let Some(index) = self.model.roles.index(&role.name) {
+                    self.iam.put_at_once(index, policy, text);
+                }
+            }
+            // A flag is in its document; the sandbox's functions read no variables.
+            Setting::FaultFlag { .. } | Setting::Variables { .. } => {}
         }
     }
 

@@ -238,7 +238,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::account::{Location, Resource, ResourceKind};
+    use crate::account::{Location, Resource, ResourceKind, Setting};
 
     fn flag(key: &str, before: Value, after: Value, whole: &str) -> Change {
         let parameter = Resource::new(&Location::sandbox(), ResourceKind::Parameter, "/faults");
@@ -249,6 +249,7 @@ mod tests {
             whole_before: Some(whole.into()),
             expires: None,
             takes_effect_within: Span::ZERO,
+            lasts_after: Span::ZERO,
         }
     }
 
