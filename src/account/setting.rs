@@ -57,6 +57,8 @@ settings! {
     /// The variables of a function whose names begin with a prefix, as one JSON object of texts; unset when there are none.
     /// The account leaves all others alone.
     Variables { function: Resource, prefix: String } in lambda,
+    /// How long a queue hides each new message, in seconds.
+    QueueDelay { queue: Resource } in sqs,
 }
 
 /// What a setting holds. That a value is not known is an error of the read, never a value.

@@ -6,6 +6,7 @@
 //! Invariant: nothing here does IO, and a fault cannot express its own undo. It says what should be, and the planner
 //! adds what is.
 
+pub mod delay;
 pub mod deny;
 pub mod error;
 pub mod extension;
@@ -64,6 +65,8 @@ catalogue! {
     Error(error::LambdaError) as "lambda.error",
     /// Sends messages to a queue that its consumer cannot handle.
     Poison(poison::Poison) as "sqs.poison",
+    /// Hides every new message of a queue for a while.
+    QueueDelay(delay::QueueDelay) as "sqs.delay",
     /// Takes named permissions from a role for a while.
     Deny(deny::Deny) as "iam.deny",
 }

@@ -9,7 +9,7 @@ use crate::account::sandbox::app::App;
 use crate::account::sandbox::shop::shop;
 use crate::account::sandbox::{Weather, World, shop_like};
 use crate::account::setting::{same_document, with_key};
-use crate::account::{Call, Reply, Write, ask};
+use crate::account::{Call, Reply, ResourceKind, Write, ask};
 use crate::plan::{Change, ChangeId, Cleanup, Purpose};
 use crate::project::Project;
 use crate::spec::check::Known;
@@ -145,7 +145,12 @@ fn a_mark_alone_is_enough_to_undo() {
 fn a_setting_that_is_so_already_is_refused() {
     let mut app = shop_like();
     app.functions.get_mut("payment-worker").unwrap().reserved = Some(0);
-    refused_in(&mut world(&app), &file(THROTTLE), "faults/0/inject", &["is 0 already", "nothing would change"]);
+    refused_in(
+        &mut world(&app),
+        &file(THROTTLE),
+        "faults/0/inject",
+        &["is 0 executions already", "nothing would change"],
+    );
 }
 
 #[test]

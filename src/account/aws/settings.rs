@@ -1,7 +1,9 @@
 //! How each setting is read and written. A new setting adds its arms here.
 
+use aws_sdk_sqs::types::QueueAttributeName;
+
 use super::session::Session;
-use super::{lambda, roles, ssm, variables};
+use super::{lambda, queues, roles, ssm, variables};
 use crate::account::{CallError, Observed, Setting, Write};
 
 /// What a setting holds.
@@ -13,6 +15,7 @@ pub async fn read(session: &Session, setting: &Setting) -> Result<Observed, Call
         Setting::FaultDocument { parameter } => ssm::read_document(session, parameter).await,
         Setting::RolePolicy { role, policy } => roles::read_policy(session, role, policy).await,
         Setting::Variables { function, prefix } => variables::read(session, function, prefix).await,
+        Setting::QueueDelay { queue } => queues::read_number(session, queue, QueueAttributeName::DelaySeconds).await,
     }
 }
 
@@ -25,5 +28,8 @@ pub async fn write(session: &Session, write: Write) -> Result<(), CallError> {
         Setting::FaultDocument { parameter } => ssm::write_document(session, parameter, &write.value.to_string()).await,
         Setting::RolePolicy { role, policy } => roles::write_policy(session, role, policy, write.value).await,
         Setting::Variables { function, prefix } => variables::write(session, function, prefix, write.value).await,
+        Setting::QueueDelay { queue } => {
+            queues::write_number(session, queue, QueueAttributeName::DelaySeconds, &write.value).await
+        }
     }
 }

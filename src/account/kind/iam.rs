@@ -73,8 +73,9 @@ impl<'a> SettingDescriptor<'a> for RolePolicy<'a> {
                 text_is(&aws.call(&list), "0")
             }
             value => {
-                let get =
-                    format!("iam get-role-policy --role-name {role} --policy-name {policy} --query PolicyDocument");
+                let get = format!(
+                    "iam get-role-policy --role-name {role} --policy-name {policy} --query PolicyDocument --output json"
+                );
                 json_is(&aws.call(&get), ".", &value.to_string())
             }
         }

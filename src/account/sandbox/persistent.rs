@@ -404,7 +404,9 @@ mod tests {
         }
         drop(next);
         let last = open(&folder, &quiet());
-        let left: Vec<String> = last.world.picture().into_keys().collect();
+        let mut left = last.world.picture();
+        left.retain(|key, _| !key.starts_with("delivery delay"));
+        let left: Vec<String> = left.into_keys().collect();
         assert_eq!(left, ["fault in parameter /shop/faults"], "what another one took away stays away");
     }
 
