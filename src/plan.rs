@@ -33,6 +33,9 @@ pub struct Change {
     /// How long after a write, either way, it takes to work everywhere (a wrapper's cache, IAM's propagation). The
     /// undo counts from then.
     pub takes_effect_within: Span,
+    /// How much longer its effect lasts than the change itself: a message that was delayed stays hidden after the delay is
+    /// gone. The recovery counts from then.
+    pub lasts_after: Span,
 }
 
 /// Messages that a fault sends: they cannot be unsent, but accounted for.
@@ -92,6 +95,8 @@ pub enum ProbeTest {
     FallsTo(f64),
     /// At least so much above the baseline's mean.
     RisesBy(f64),
+    /// Above the baseline's mean, and at least so many times it.
+    RisesTo { times: f64 },
 }
 
 /// One fault on the timeline.
@@ -280,6 +285,11 @@ impl Change {
     pub fn undone_within(&self) -> Span {
         self.setting.quiet() + self.takes_effect_within
     }
+
+    /// How long after its undo began nothing of its effect is left, at the worst.
+    pub fn effect_gone_within(&self) -> Span {
+        self.undone_within() + self.lasts_after
+    }
 }
 
 impl Emission {
@@ -330,7 +340,7 @@ impl Plan {
     /// the last message accounted for.
     pub fn fits_into(&self) -> Span {
         let publish = self.signals.iter().map(|signal| signal.query.metric.delay()).max().unwrap_or(Span::ZERO);
-        let changes = self.changes.values().map(Change::undone_within).max().unwrap_or(Span::ZERO);
+        let changes = self.changes.values().map(Change::effect_gone_within).max().unwrap_or(Span::ZERO);
         let recovered = self.timeline() + changes + self.recovers_within + publish;
         let accounted =
             self.steps.iter().filter_map(|step| Some(step.ends() + step.emission.as_ref()?.accounted_within()));

@@ -9,6 +9,7 @@ pub mod aws;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 pub mod description;
+pub mod kind;
 pub mod message;
 pub mod permission;
 pub mod sandbox;

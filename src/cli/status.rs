@@ -203,7 +203,10 @@ pub fn outstanding(store: &dyn Store, row: &RunRow) -> Vec<String> {
     let changes =
         state.outstanding().filter_map(|id| state.plan.changes.get(&id)).map(|change| match change.setting.is_mark() {
             true => change.setting.describe(),
-            false => format!("{}: {} -> {}", change.setting, change.before, change.after),
+            false => {
+                let [before, after] = [&change.before, &change.after].map(|value| change.setting.shown(value));
+                format!("{}: {before} -> {after}", change.setting)
+            }
         });
     let messages = state.unaccounted().filter_map(|step| state.plan.steps.get(step)).map(|step| {
         let queue = step.emission.as_ref().map(|emission| emission.queue.to_string()).unwrap_or_default();

@@ -85,6 +85,7 @@ faults:
                 after: Value::Number(n),
                 expires: None,
                 takes_effect_within: TAKES_EFFECT_WITHIN,
+                lasts_after: Span::ZERO,
             }],
             emission: None,
             evidence,
@@ -111,7 +112,7 @@ impl Fault for Throttle {
 
     fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Refusal> {
         // What the faults of this run reserve beyond what is reserved now, this one's functions included.
-        let mut taken: u64 = scene.planned.iter().map(|change| more_reserved(change, scene.seen)).sum();
+        let mut taken: u64 = scene.earlier_changes().map(|change| more_reserved(change, scene.seen)).sum();
         let mut plans = Vec::new();
         for target in scene.targets {
             let function = scene.seen.function(target).ok_or_else(|| Refusal::absent(target))?;
@@ -273,7 +274,7 @@ mod tests {
         shop.targets.pop();
         let mut other = shop.planned(TEN).changes;
         other[0].setting = Setting::ReservedConcurrency { function: function("Other") };
-        shop.planned = other;
+        shop.beside(true, other);
         shop.refused(TEN, &["function Worker", "to 5 or less"]);
     }
 

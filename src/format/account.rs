@@ -50,6 +50,7 @@ written! {
         FaultDocument { parameter: Resource },
         RolePolicy { role: Resource, policy: String },
         Variables { function: Resource, prefix: String },
+        QueueDelay { queue: Resource },
     }
 
     /// What a setting holds.
@@ -77,6 +78,7 @@ written! {
         Duration,
         Throttles,
         Concurrency,
+        EventsDropped,
         Writes,
         AlarmState,
         Value {

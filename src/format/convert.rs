@@ -78,7 +78,7 @@ impl Convert<String> for &'static str {
 }
 
 /// A length of time, as seconds: a whole number where it is one. Exact to the microsecond for 70 years.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "f64")]
 #[schemars(with = "f64", extend("minimum" = 0))]
 pub struct Seconds(Span);

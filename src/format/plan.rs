@@ -43,19 +43,23 @@ pub struct Change {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Time>,
     pub takes_effect_within_seconds: Seconds,
+    /// How much longer its effect lasts than the change itself.
+    #[serde(default)]
+    pub lasts_after_seconds: Seconds,
 }
 
 impl Convert<BTreeMap<ChangeId, plan::Change>> for Vec<Change> {
     fn convert(self) -> BTreeMap<ChangeId, plan::Change> {
         let inside = |written: Change| {
-            let Change { change, setting, before, after, whole_before, expires, takes_effect_within_seconds } = written;
+            let Change { change, setting, before, after, whole_before, expires, .. } = written;
             let inside = plan::Change {
                 setting: setting.convert(),
                 before: before.convert(),
                 after: after.convert(),
                 whole_before,
                 expires,
-                takes_effect_within: takes_effect_within_seconds.convert(),
+                takes_effect_within: written.takes_effect_within_seconds.convert(),
+                lasts_after: written.lasts_after_seconds.convert(),
             };
             (change, inside)
         };
@@ -66,7 +70,8 @@ impl Convert<BTreeMap<ChangeId, plan::Change>> for Vec<Change> {
 impl Convert<Vec<Change>> for BTreeMap<ChangeId, plan::Change> {
     fn convert(self) -> Vec<Change> {
         let written = |(change, inside): (ChangeId, plan::Change)| {
-            let plan::Change { setting, before, after, whole_before, expires, takes_effect_within } = inside;
+            let plan::Change { setting, before, after, whole_before, expires, takes_effect_within, lasts_after } =
+                inside;
             Change {
                 change,
                 setting: setting.convert(),
@@ -75,6 +80,7 @@ impl Convert<Vec<Change>> for BTreeMap<ChangeId, plan::Change> {
                 whole_before,
                 expires,
                 takes_effect_within_seconds: takes_effect_within.convert(),
+                lasts_after_seconds: lasts_after.convert(),
             }
         };
         self.into_iter().map(written).collect()
@@ -175,6 +181,7 @@ written! {
         Above(value: f64),
         FallsTo(value: f64),
         RisesBy(value: f64),
+        RisesTo { times: f64 },
     }
 
     /// How a signal is judged.

@@ -238,15 +238,6 @@ read_only! {
         warnings: Vec<String>,
     }
 
-    pub(super) struct Change = plan::Change {
-        setting: Setting,
-        before: Value,
-        after: Value,
-        whole_before: Option<String>,
-        expires: Option<Time>,
-        takes_effect_within: Micros,
-    }
-
     pub(super) struct Step = plan::Step {
         fault: FaultName,
         summary: String,
@@ -316,4 +307,30 @@ read_only! {
     pub(super) struct Permission = plan::Permission { purpose: Purpose, action: String, resource: String }
 
     pub(super) enum Purpose = plan::Purpose { Look, Do, Undo, Measure, Load }
+}
+
+/// A change: version 1 knew none whose effect outlasts it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Change {
+    setting: Setting,
+    before: Value,
+    after: Value,
+    whole_before: Option<String>,
+    expires: Option<Time>,
+    takes_effect_within: Micros,
+}
+
+impl Convert<plan::Change> for Change {
+    fn convert(self) -> plan::Change {
+        plan::Change {
+            setting: self.setting.convert(),
+            before: self.before.convert(),
+            after: self.after.convert(),
+            whole_before: self.whole_before,
+            expires: self.expires,
+            takes_effect_within: self.takes_effect_within.convert(),
+            lasts_after: Span::ZERO,
+        }
+    }
 }

@@ -346,14 +346,14 @@ fn changed(plan: &Plan, event: &Event) -> Option<(Label, Tone, String)> {
         Event::Settled { change, how } => {
             let (setting, before, _) = name(change)?;
             Some(match (how.needs_attention(), setting) {
-                (true, _) => (Label::Left, Tone::Bad, format!("{setting}: {}", words::settled(how))),
+                (true, _) => (Label::Left, Tone::Bad, format!("{setting}: {}", words::settled(setting, how))),
                 (false, Setting::Mark { resource }) => (Label::Mark, Tone::Quiet, format!("{resource} is free again")),
                 (false, _) => {
-                    let before = words::setting_value(before);
+                    let before = words::setting_value(setting, before);
                     let text = match how {
                         Settled::Restored => format!("{setting}: {before} again, read back"),
                         Settled::AlreadyBefore => format!("{setting}: was {before} already"),
-                        _ => format!("{setting}: {}", words::settled(how)),
+                        _ => format!("{setting}: {}", words::settled(setting, how)),
                     };
                     (Label::Undone, Tone::Good, text)
                 }
@@ -364,7 +364,7 @@ fn changed(plan: &Plan, event: &Event) -> Option<(Label, Tone, String)> {
 }
 
 fn arrow(setting: &Setting, from: &Value, to: &Value) -> String {
-    format!("{setting}: {} -> {}", words::setting_value(from), words::setting_value(to))
+    format!("{setting}: {} -> {}", words::setting_value(setting, from), words::setting_value(setting, to))
 }
 
 /// The first and the last send of a step are said, every one that went wrong, and the account of them all.

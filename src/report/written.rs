@@ -279,7 +279,7 @@ told! {
     }
 
     /// One change of the plan and what became of it.
-    pub struct LedgerEntry = ledger::LedgerEntry {
+    pub struct LedgerEntry = ledger::LedgerEntry without { on } {
         change: ChangeId,
         setting: String,
         resource: Resource,

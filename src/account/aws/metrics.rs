@@ -117,7 +117,7 @@ fn statistics(resource: &Resource, metric: &'static str, statistic: &str) -> Vec
         dimensions: of_resource(resource, dimension),
         statistic: statistic.to_owned(),
     };
-    dimensions(resource.kind).iter().map(|(namespace, dimension)| one(namespace, *dimension)).collect()
+    resource.kind.descriptor().metrics.iter().map(|(namespace, dimension)| one(namespace, *dimension)).collect()
 }
 
 /// A function's metrics are published for the whole and, with one dimension more, for each alias and version
@@ -128,18 +128,6 @@ fn of_resource(resource: &Resource, dimension: &'static str) -> Vec<(&'static st
         dimensions.push(("Resource", resource.qualified_name()));
     }
     dimensions
-}
-
-/// Where a kind's metrics lie. A REST api's carry its name, an HTTP api's its id.
-pub const fn dimensions(kind: ResourceKind) -> &'static [(&'static str, &'static str)] {
-    match kind {
-        ResourceKind::Function => &[("AWS/Lambda", "FunctionName")],
-        ResourceKind::Queue => &[("AWS/SQS", "QueueName")],
-        ResourceKind::Table => &[("AWS/DynamoDB", "TableName")],
-        ResourceKind::Topic => &[("AWS/SNS", "TopicName")],
-        ResourceKind::Api => &[("AWS/ApiGateway", "ApiId"), ("AWS/ApiGateway", "ApiName")],
-        ResourceKind::Role | ResourceKind::Parameter | ResourceKind::Alarm | ResourceKind::Probe => &[],
-    }
 }
 
 fn calls(resource: &Resource) -> Vec<Statistic> {

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::account::ResourceKind;
+use crate::account::kind::apigateway::INVOKED;
 use crate::units::{Rate, Share, Span};
 
 /// The sandbox's account id, as it stands in its ARNs.
@@ -14,20 +15,12 @@ pub const REGION: &str = "eu-west-1";
 
 /// The ARN of a resource of the sandbox, in AWS's form for its kind. Policies of the template name resources by it.
 pub fn arn(kind: ResourceKind, name: &str) -> String {
-    let at = format!("{REGION}:{ACCOUNT_ID}");
-    match kind {
-        ResourceKind::Function => format!("arn:aws:lambda:{at}:function:{name}"),
-        ResourceKind::Queue => format!("arn:aws:sqs:{at}:{name}"),
-        ResourceKind::Role => format!("arn:aws:iam::{ACCOUNT_ID}:role/{name}"),
-        // A parameter's own path begins with the slash that parts it from the word before it.
-        ResourceKind::Parameter => format!("arn:aws:ssm:{at}:parameter/{}", name.trim_start_matches('/')),
-        ResourceKind::Table => format!("arn:aws:dynamodb:{at}:table/{name}"),
-        ResourceKind::Topic => format!("arn:aws:sns:{at}:{name}"),
-        ResourceKind::Api => format!("arn:aws:execute-api:{at}:{name}"),
-        ResourceKind::Alarm => format!("arn:aws:cloudwatch:{at}:alarm:{name}"),
-        // Nothing of AWS.
-        ResourceKind::Probe => name.to_owned(),
-    }
+    let shape = match kind {
+        // Policies name an api by what invokes it.
+        ResourceKind::Api => &INVOKED,
+        kind => &kind.descriptor().arn,
+    };
+    shape.of("aws", REGION, ACCOUNT_ID, name)
 }
 
 /// An application in one account.

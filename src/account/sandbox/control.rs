@@ -13,7 +13,7 @@ use super::weather::{ATTEMPT_TIMEOUT, Fate, Outlook};
 use super::world::World;
 use crate::account::{
     Call, CallError, CallId, Handle, Identity, Lasts, Message, Outcome, Permitted, Received, RefusedBy, Reply,
-    Resource, ResourceKind, SendOutcome, Setting,
+    Resource, ResourceKind, SendOutcome,
 };
 use crate::units::{Span, Time};
 
@@ -83,9 +83,9 @@ impl Control {
             _ => None,
         };
         let bucket = match (call, setting) {
-            (_, Some(Setting::ReservedConcurrency { .. })) => &mut self.lambda,
-            (_, Some(Setting::Mark { .. } | Setting::FaultFlag { .. } | Setting::FaultDocument { .. }))
-            | (Call::ListMarks { .. }, _) => &mut self.parameters,
+            (_, Some(setting)) if setting.service() == "lambda" => &mut self.lambda,
+            (_, Some(setting)) if setting.service() == "ssm" => &mut self.parameters,
+            (Call::ListMarks { .. }, _) => &mut self.parameters,
             (Call::Describe { resource }, _) if resource.kind == ResourceKind::Function => &mut self.lambda,
             (Call::Describe { resource }, _) if resource.kind == ResourceKind::Parameter => &mut self.parameters,
             (Call::Measure { query, .. }, _) if query.resource.kind == ResourceKind::Alarm => &mut self.alarms,

@@ -120,7 +120,7 @@ impl World {
             fifo: spec.fifo,
             visibility: spec.visibility,
             retention: spec.retention,
-            delay: spec.delay,
+            delay: self.queues.queues[index].delay.written,
             dead_letter: spec.redrive.as_ref().map(|r| beside(ResourceKind::Queue, &r.dead_letter)),
             max_receive_count: spec.redrive.as_ref().map(|r| r.max_receive_count),
             consumers: consumers.map(|m| beside(ResourceKind::Function, &m.function)).collect(),

@@ -48,8 +48,8 @@ const IDENTITY: &str = "
     ) STRICT;
 ";
 /// Since version 3 what waits in a queue is part of the state; in older files it is messages like the others. Since version
-/// 4 a message has a size and the chain of requests that it comes from. Before, a body was malformed or not,
-/// which had the numbers that these have now.
+/// 4 what was changed is one list of settings, and a message has a size and the chain of requests that it comes from.
+/// Before, a body was malformed or not, which had the numbers that these have now.
 const SIZE_AND_CHAIN: &str = "
     ALTER TABLE messages RENAME COLUMN malformed TO body;
     ALTER TABLE messages ADD COLUMN size INTEGER NOT NULL DEFAULT 1024;

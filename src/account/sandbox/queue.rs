@@ -12,6 +12,7 @@ use super::backlog::{Backlog, Block};
 use super::event::{Event, MessageId};
 use super::message::{Held, New, Place};
 use super::metrics::{Datum, Minute, Minutes, PERIOD};
+use super::model::{Model, QueueModel};
 use super::reasons::Why;
 use super::world::World;
 use crate::account::ResourceKind;
@@ -73,6 +74,20 @@ impl Group {
     }
 }
 
+/// An attribute as it was written, and as the queue works with it by now.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Attribute<T> {
+    pub written: T,
+    pub works: T,
+}
+
+impl<T: Copy> Attribute<T> {
+    /// One that nobody changed for long.
+    pub fn settled(value: T) -> Attribute<T> {
+        Attribute { written: value, works: value }
+    }
+}
+
 /// A queue as it is now.
 #[derive(Clone, Debug, Default)]
 pub(super) struct QueueState {
@@ -84,6 +99,8 @@ pub(super) struct QueueState {
     turns: u64,
     pub in_flight: u32,
     pub delayed: u32,
+    /// How long a new message is hidden.
+    pub delay: Attribute<Span>,
     /// Message groups of a FIFO queue that have messages, visible or in flight.
     groups: BTreeMap<Arc<str>, Group>,
     /// Of them those that may be received from, by the turn of their first visible message.
@@ -105,8 +122,9 @@ pub(super) struct Queues {
 
 impl Queues {
     /// Empty queues.
-    pub fn new(number: usize) -> Queues {
-        Queues { queues: vec![QueueState::default(); number], next_message: 0 }
+    pub fn new(model: &Model) -> Queues {
+        let empty = |of: &QueueModel| QueueState { delay: Attribute::settled(of.spec.delay), ..QueueState::default() };
+        Queues { queues: model.queues.iter().map(|(_, of)| empty(of)).collect(), next_message: 0 }
     }
 }
 
@@ -269,7 +287,7 @@ impl World {
             self.because(ResourceKind::Queue, queue, Why::RefusedAsTooLarge);
             return false;
         }
-        let plain = new.is_plain() && !of.spec.fifo && of.spec.delay == Span::ZERO;
+        let plain = new.is_plain() && !of.spec.fifo && self.queues.queues[queue].delay.works == Span::ZERO;
         let group = of.group(new.group);
         let state = &mut self.queues.queues[queue];
         state.used(self.now).sent += 1;
@@ -287,7 +305,7 @@ impl World {
         let held = Held { body, size, chain, marker, group, ..Held::plain(self.now, place) };
         self.queues.queues[queue].messages.insert(id, held);
         self.plan_retention(queue);
-        match self.model.queues[queue].spec.delay {
+        match self.queues.queues[queue].delay.works {
             Span::ZERO => self.make_visible(queue, id, None),
             delay => {
                 let due = self.now + delay;

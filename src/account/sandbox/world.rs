@@ -73,7 +73,7 @@ impl World {
             control: Control::new(start),
             settings: Settings::new(app),
             lambda: Lambda::new(&model, seed, start),
-            queues: Queues::new(model.queues.len()),
+            queues: Queues::new(&model),
             iam: Iam::new(&model, seed),
             asynchronous: Asynchronous::default(),
             mappings: vec![MappingState::new(); model.mappings.len()],
@@ -89,13 +89,16 @@ impl World {
         };
         world.agenda.at(start.window_start(PERIOD) + PERIOD, Event::Minute);
         world.start_traffic();
+        world.settings.template = Arc::new(world.all_settings());
         Ok(world)
     }
 
     /// The same world, as the account at this location.
     #[must_use]
     pub fn at_location(self, location: Location) -> World {
-        World { location, ..self }
+        let mut world = World { location, ..self };
+        world.settings.template = Arc::new(world.all_settings());
+        world
     }
 
     /// Changes the weather from now on.
@@ -146,24 +149,10 @@ impl World {
         }
     }
 
-    /// Everything that a run could leave behind, in words: marks, reserved concurrency, parameters, inline policies, and
-    /// marked messages with their queue. Two pictures are equal when nothing was left.
+    /// Everything that a run could leave behind, in words: what each setting holds, and marked messages with their queue. Two pictures are equal when nothing was left.
     pub fn picture(&self) -> BTreeMap<String, String> {
-        let mut picture = BTreeMap::new();
-        for ((kind, name), mark) in &self.settings.marks {
-            picture.insert(format!("mark on {} {name}", kind.word()), mark.to_string());
-        }
-        for (name, text) in &self.settings.parameters {
-            picture.insert(format!("parameter {name}"), text.to_string());
-        }
-        for (name, state) in self.model.functions.names().iter().zip(&self.lambda.functions) {
-            picture.extend(state.reserved.map(|n| (format!("reserved concurrency of function {name}"), n.to_string())));
-        }
-        for (name, state) in self.model.roles.names().iter().zip(&self.iam.roles) {
-            for (policy, text) in &state.written {
-                picture.insert(format!("inline policy {policy} of role {name}"), text.to_string());
-            }
-        }
+        let settings = self.all_settings().into_iter().map(|(setting, value)| (setting.describe(), value.to_string()));
+        let mut picture: BTreeMap<String, String> = settings.collect();
         for (name, state) in self.model.queues.names().iter().zip(&self.queues.queues) {
             for (id, held) in &state.messages {
                 if let Some(marker) = &held.marker {

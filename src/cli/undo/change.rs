@@ -29,18 +29,16 @@ pub fn show(run: &RunId, number: u32, store: &dyn Store, context: &mut Context) 
     };
     let now = ask(account.as_mut(), Call::Read { setting: change.setting.clone() });
     let (now, whole) = match now {
-        Ok(Reply::Observed(observed)) => (observed.value.to_string(), observed.whole),
+        Ok(Reply::Observed(observed)) => (change.setting.shown(&observed.value), observed.whole),
         Ok(other) => (format!("unknown: {other:?}"), None),
         Err(error) => (format!("unknown: {error}"), None),
     };
     // A key goes back into the document as it is now, so that others' keys stay.
-    let document = whole.map(|whole| match &change.setting {
-        crate::account::Setting::FaultFlag { key, .. } => {
-            crate::account::setting::with_key(&whole, key, &change.before).unwrap_or(whole)
-        }
-        _ => whole,
+    let document = whole.as_ref().zip(change.setting.key()).map(|(whole, key)| {
+        crate::account::setting::with_key(whole, key, &change.before).unwrap_or_else(|_| whole.clone())
     });
-    let command = change.setting.aws_command(&change.before, document.as_deref());
+    let from = (&change.after, whole.as_deref());
+    let command = change.setting.aws_rollback(from, (&change.before, document.as_deref()));
     let out = &mut context.output.out;
     if context.json {
         let document = Document {
@@ -58,8 +56,8 @@ pub fn show(run: &RunId, number: u32, store: &dyn Store, context: &mut Context) 
     } else {
         out.line(format!("change {number} of {run}: {}", change.setting));
         for (name, value) in [
-            ("before", change.before.to_string()),
-            ("after", change.after.to_string()),
+            ("before", change.setting.shown(&change.before)),
+            ("after", change.setting.shown(&change.after)),
             ("now", now),
             ("by hand", command),
         ] {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::account::{Resource, Value};
+use crate::account::{Resource, Setting, Value};
 use crate::plan::ChangeId;
 use crate::report::words;
 use crate::run::event::{Event, Settled, WriteOutcome};
@@ -14,6 +14,8 @@ use crate::units::Time;
 pub struct LedgerEntry {
     pub change: ChangeId,
     pub setting: String,
+    /// The setting itself, which knows the unit of its values.
+    pub on: Setting,
     pub resource: Resource,
     /// Whether it is squall's own mark on a resource, which users of the application never see.
     pub is_mark: bool,
@@ -94,6 +96,7 @@ pub fn of(state: &State, tries: &Tries) -> Vec<LedgerEntry> {
         LedgerEntry {
             change: *id,
             setting: words::one_line(&change.setting.describe()),
+            on: change.setting.clone(),
             resource: change.setting.resource().clone(),
             is_mark: change.setting.is_mark(),
             step: plan.steps.iter().position(|step| step.changes.contains(id)).map(|index| index + 1),
@@ -110,6 +113,18 @@ pub fn of(state: &State, tries: &Tries) -> Vec<LedgerEntry> {
     plan.changes.iter().map(entry).collect()
 }
 
+impl LedgerEntry {
+    /// What became of it, in a few words.
+    pub fn sentence(&self) -> String {
+        match &self.status {
+            Status::NotMade => "not made".into(),
+            Status::Refused => "refused; nothing changed".into(),
+            Status::Outstanding => "outstanding: it may be in the account".into(),
+            Status::Settled(how) => words::settled(&self.on, how),
+        }
+    }
+}
+
 impl Status {
     /// Whether somebody must look: it may still be there, or somebody else changed it.
     pub fn needs_attention(&self) -> bool {
@@ -117,16 +132,6 @@ impl Status {
             Status::NotMade | Status::Refused => false,
             Status::Outstanding => true,
             Status::Settled(how) => how.needs_attention(),
-        }
-    }
-
-    /// In a few words.
-    pub fn sentence(&self) -> String {
-        match self {
-            Status::NotMade => "not made".into(),
-            Status::Refused => "refused; nothing changed".into(),
-            Status::Outstanding => "outstanding: it may be in the account".into(),
-            Status::Settled(how) => words::settled(how),
         }
     }
 

@@ -228,7 +228,7 @@ impl Summary {
         let open = self.ledger.iter().filter(|entry| entry.status.needs_attention());
         let changes = open.map(|entry| Left {
             resource: entry.resource.clone(),
-            what: format!("{}: {}", entry.setting, entry.status.sentence()),
+            what: format!("{}: {}", entry.setting, entry.sentence()),
             remedy: remedy(),
         });
         let sent = self.messages.iter().filter(|message| message.ended.is_none() && message.account.sent() > 0);

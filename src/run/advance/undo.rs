@@ -170,7 +170,7 @@ impl Machine {
             return Verdict::LookAt(now + LOOK_AGAIN);
         };
         let wrote = life.restored.is_some() || life.restoring.is_some();
-        if observed.value.same_as(&change.before) {
+        if change.setting.same(&observed.value, &change.before) {
             undoing.foreign = None;
             return match (now >= settles, wrote) {
                 (false, _) => Verdict::LookAt(settles),
@@ -178,7 +178,7 @@ impl Machine {
                 (true, false) => Verdict::Settle(Settled::AlreadyBefore),
             };
         }
-        if observed.value.same_as(&change.after) {
+        if change.setting.same(&observed.value, &change.after) {
             undoing.foreign = None;
             let trust_from = match &life.restored {
                 Some(WriteOutcome::Applied) => life.restoring.map(|at| at + STALE),
@@ -198,10 +198,14 @@ impl Machine {
             return Verdict::Settle(Settled::AlreadyBefore);
         }
         match &undoing.foreign {
-            Some((seen, at)) if seen.same_as(&observed.value) && now >= (*at + SEEN_AGAIN_AFTER).max(settles) => {
+            Some((seen, at))
+                if change.setting.same(seen, &observed.value) && now >= (*at + SEEN_AGAIN_AFTER).max(settles) =>
+            {
                 Verdict::Settle(Settled::Theirs { found: observed.value.clone() })
             }
-            Some((seen, at)) if seen.same_as(&observed.value) => Verdict::LookAt((*at + SEEN_AGAIN_AFTER).max(settles)),
+            Some((seen, at)) if change.setting.same(seen, &observed.value) => {
+                Verdict::LookAt((*at + SEEN_AGAIN_AFTER).max(settles))
+            }
             _ => {
                 undoing.foreign = Some((observed.value.clone(), now));
                 Verdict::LookAt((now + SEEN_AGAIN_AFTER).max(settles))

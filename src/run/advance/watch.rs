@@ -423,6 +423,7 @@ impl ProbeTest {
             (ProbeTest::Above(limit), _) => value > *limit,
             (ProbeTest::FallsTo(limit), Some(mean)) => mean > *limit && value <= *limit,
             (ProbeTest::RisesBy(rise), Some(mean)) => value >= mean + rise,
+            (ProbeTest::RisesTo { times }, Some(mean)) => value > mean && value >= mean * times,
             (_, None) => false,
         }
     }
