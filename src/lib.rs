@@ -16,6 +16,7 @@ pub mod ids;
 pub mod judge;
 pub mod location;
 pub mod numbers;
+pub mod payload;
 pub mod plan;
 pub mod planner;
 pub mod project;

@@ -18,6 +18,8 @@ enum Formula {
     First(Vec<Statistic>, f64),
     /// The sum of those that have one.
     Sum(Vec<Statistic>),
+    /// The first that has a value; 0 where all of which it could be have one and it has none.
+    OutOf { some: Vec<Statistic>, all: Vec<Statistic> },
     /// The first that has a value, over the first whole that has one.
     Share { part: Vec<Statistic>, whole: Vec<Statistic> },
     /// What is missing to a whole in a percentage, of so many.
@@ -47,6 +49,9 @@ impl Formula {
             }
             (Metric::Throttles, _) => Formula::First(of("Throttles", "Sum"), 1.0),
             (Metric::Concurrency, _) => Formula::First(of("ConcurrentExecutions", "Maximum"), 1.0),
+            (Metric::EventsDropped, _) => {
+                Formula::OutOf { some: of("AsyncEventsDropped", "Sum"), all: of("AsyncEventsReceived", "Sum") }
+            }
             (Metric::Writes, ResourceKind::Table) => {
                 Formula::Sum(TABLE_WRITES.map(|name| write(resource, name)).into())
             }
@@ -57,7 +62,8 @@ impl Formula {
     fn statistics(&self) -> Vec<Statistic> {
         match self {
             Formula::First(all, _) | Formula::Sum(all) => all.clone(),
-            Formula::Share { part: a, whole: b }
+            Formula::OutOf { some: a, all: b }
+            | Formula::Share { part: a, whole: b }
             | Formula::Rest { percent: a, of: b }
             | Formula::Mean { millis: a, of: b } => [a.as_slice(), b].concat(),
         }
@@ -72,6 +78,10 @@ impl Formula {
             Formula::Sum(_) => {
                 let there: Vec<f64> = values.iter().flatten().copied().collect();
                 plain((!there.is_empty()).then(|| there.iter().sum()))
+            }
+            Formula::OutOf { some, .. } => {
+                let (some, all) = values.split_at(some.len());
+                plain(first(some).or_else(|| first(all).map(|_| 0.0)))
             }
             Formula::Share { part, .. } => {
                 let (parts, wholes) = values.split_at(part.len());

@@ -146,8 +146,10 @@ impl Sandbox {
         };
         // A new stretch of chance for each generation; the same one would bring the same arrivals again.
         let seed = newest.seed.wrapping_add(newest.number as u64);
+        let reasons = std::mem::take(&mut self.world.reasons);
         self.world = World::restored(&self.app, &self.location, seed, &newest.stored, newest.messages)?
             .with_weather(self.opening.weather.clone());
+        self.world.reasons = reasons;
         self.generation = newest.number;
         let reached = newest.reached.max(now);
         self.world.run_until(reached);
@@ -219,6 +221,10 @@ impl Account for Sandbox {
         self.world.now()
     }
 
+    fn reasons(&self) -> Vec<String> {
+        Account::reasons(&self.world)
+    }
+
     fn submit(&mut self, id: CallId, call: Call) {
         let asked = call.location();
         if *asked != self.location && !self.aliases.contains(asked) {
@@ -265,6 +271,7 @@ mod tests {
 
     use tempfile::TempDir;
 
+    use super::super::message::New;
     use super::super::testing::{at, message};
     use super::super::{Fate, shop_like};
     use super::*;
@@ -425,7 +432,7 @@ mod tests {
     fn a_backlog_outlives_its_process_in_a_small_file() {
         let folder = tempfile::tempdir().unwrap();
         let mut killed = open(&folder, &quiet());
-        (0..50_000).for_each(|_| killed.world.enqueue(0, false, None, None));
+        (0..50_000).for_each(|_| assert!(killed.world.enqueue(0, New::default())));
         assert_eq!(receive(&mut killed, "orders", 300).len(), 10);
         let picture = format!("{:?}", killed.world.stored());
         drop(killed);

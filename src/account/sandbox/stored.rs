@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::app::App;
 use super::backlog::Block;
+use super::chain::Chain;
 use super::event::MessageId;
+use super::message::{Body, Held, Place};
 use super::model::Dangling;
-use super::queue::{Held, Place};
 use super::settings::{Named, named};
 use super::world::World;
 use crate::account::{Call, Location, Resource, RunMarker};
@@ -47,7 +48,11 @@ pub(super) struct StoredMessage {
     pub queue: String,
     pub sent: Time,
     pub received: u32,
-    pub malformed: bool,
+    pub body: Body,
+    /// In bytes.
+    pub size: u32,
+    /// How often each function was invoked in its chain of requests.
+    pub chain: BTreeMap<String, u32>,
     pub marker: Option<RunMarker>,
     pub group: Option<String>,
     /// Its turn among the messages of its queue; a delayed one has none yet.
@@ -85,10 +90,11 @@ impl World {
     /// The messages that came, went or changed since the file was written: each with what it is now, or nothing. One
     /// that moved to another queue comes twice, first with nothing.
     pub(super) fn changed_messages(&self) -> impl Iterator<Item = (MessageId, Option<StoredMessage>)> {
+        let functions = self.model.functions.names();
         let queues = || self.queues.queues.iter().zip(self.model.queues.names());
         let gone = queues().flat_map(|(state, _)| state.changed().filter(|(_, held)| held.is_none()));
-        let here = queues().flat_map(|(state, name)| {
-            state.changed().filter_map(move |(id, held)| Some((id, stored_message(id, name, held?))))
+        let here = queues().flat_map(move |(state, name)| {
+            state.changed().filter_map(move |(id, held)| Some((id, stored_message(id, name, held?, functions))))
         });
         gone.map(|(id, _)| (id, None)).chain(here.map(|(id, message)| (id, Some(message))))
     }
@@ -153,10 +159,14 @@ impl World {
             Some(until) if message.turn == 0 => Place::Delayed(until),
             Some(until) => Place::InFlight { until, turn: message.turn },
         };
+        let functions = &self.model.functions;
+        let chain = message.chain.iter().filter_map(|(name, times)| Some((functions.index(name)?, *times)));
         let held = Held {
             sent: message.sent,
             received: message.received,
-            malformed: message.malformed,
+            body: message.body,
+            size: message.size,
+            chain: Chain::of(chain.collect()),
             marker: message.marker.map(Arc::new),
             group: message.group.map(Arc::from),
             place,
@@ -166,18 +176,21 @@ impl World {
     }
 }
 
-fn stored_message(id: MessageId, queue: &str, held: &Held) -> StoredMessage {
+fn stored_message(id: MessageId, queue: &str, held: &Held, functions: &[String]) -> StoredMessage {
     let (turn, hidden_until) = match held.place {
         Place::Visible(turn) => (turn, None),
         Place::InFlight { until, turn } => (turn, Some(until)),
         Place::Delayed(until) => (0, Some(until)),
     };
+    let chain = held.chain.iter().filter_map(|(function, times)| Some((functions.get(function)?.clone(), times)));
     StoredMessage {
         id,
         queue: queue.to_owned(),
         sent: held.sent,
         received: held.received,
-        malformed: held.malformed,
+        body: held.body,
+        size: held.size,
+        chain: chain.collect(),
         marker: held.marker.as_deref().cloned(),
         group: held.group.as_deref().map(str::to_owned),
         turn,

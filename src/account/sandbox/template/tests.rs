@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::account::sandbox::app::{Comparison, Destination, Redrive};
+use crate::account::sandbox::app::{Comparison, Destination, Redrive, Values, Watches};
 use crate::account::sandbox::shop::shop_sources;
 use crate::account::sandbox::traffic::read_app;
 use crate::yaml::Style;
@@ -122,8 +122,9 @@ fn plain_cloudformation_is_read_too() {
     assert_eq!(app.mappings["M"].batch_size, 5);
     assert_eq!(app.topics["Topic"].to_functions, ["F"]);
     assert_eq!(app.tables["Table"].writes_per_second, Some(2));
-    let alarm = &app.alarms["Alarm"];
-    assert_eq!((alarm.metric.of.as_str(), alarm.datapoints_to_alarm), ("Q", 3));
+    let Watches::Threshold(alarm) = &app.alarms["Alarm"].watches else { panic!() };
+    let Values::Metric(metric) = &alarm.values else { panic!() };
+    assert_eq!((metric.dimensions["QueueName"].as_str(), alarm.datapoints_to_alarm), ("Q", 3));
     assert_eq!(alarm.comparison, Comparison::GreaterOrEqual);
 }
 
@@ -143,7 +144,6 @@ Resources:
       Events:
         Tick: { Type: Schedule, Properties: { Schedule: rate(1 minute) } }
         Far: { Type: SQS, Properties: { Queue: 'arn:aws:sqs:eu-west-1:111122223333:far' } }
-  A: { Type: AWS::CloudWatch::Alarm, Properties: { Metrics: [], EvaluationPeriods: 1 } }
 ",
     );
     assert!(app.is_some());
