@@ -81,7 +81,8 @@ pub fn read(body: &str) -> Result<event::Event, Unreadable> {
         return Ok(serde_json::from_str::<Body>(body)?.event.convert());
     }
     if format < VERSION {
-        return Err(serde::de::Error::custom(format!("there is no format {format}"))).map_err(Unreadable::Malformed);
+        let wrong = serde::de::Error::custom(format!("there is no format {format}"));
+        return Err(Unreadable::Malformed(wrong));
     }
     // What did not change since is read as it is; so a run that a newer squall began can be rolled back by this one.
     let newer: serde_json::Value = serde_json::from_str(body)?;

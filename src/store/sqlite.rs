@@ -44,6 +44,14 @@ struct RunRecord {
     head: Head,
 }
 
+/// The events of a run.
+struct Found {
+    /// Those that can be read.
+    events: Vec<Recorded>,
+    /// Number and format of those of kinds that only a newer squall knows.
+    newer: Vec<(u64, u32)>,
+}
+
 impl SqliteStore {
     /// Opens the store in `folder`, or creates both. Fails when the folder cannot be written, or when a newer squall
     /// wrote the journal.
@@ -65,9 +73,8 @@ impl SqliteStore {
         }
     }
 
-    /// The events of a run that can be read, and number and format of those of kinds that only a newer squall knows. Its
-    /// chain is checked.
-    fn read(&self, run: &RunId) -> Result<(Vec<Recorded>, Vec<(u64, u32)>), StoreError> {
+    /// The events of a run, its chain checked.
+    fn read(&self, run: &RunId) -> Result<Found, StoreError> {
         // One transaction, so that the head and the events are of one moment.
         let snapshot = self.db.unchecked_transaction().map_err(failed)?;
         let found = record(&snapshot, run)?;
@@ -99,7 +106,7 @@ impl SqliteStore {
             head = next;
         }
         match head == found.head {
-            true => Ok((events, newer)),
+            true => Ok(Found { events, newer }),
             false => Err(StoreError::Damaged {
                 run: run.clone(),
                 seq: head.seq + 1,
@@ -165,7 +172,7 @@ impl Store for SqliteStore {
     }
 
     fn events(&self, run: &RunId) -> Result<Vec<Recorded>, StoreError> {
-        let (events, newer) = self.read(run)?;
+        let Found { events, newer } = self.read(run)?;
         match newer.into_iter().next() {
             None => Ok(events),
             Some((seq, format)) => Err(StoreError::Newer { run: run.clone(), seq, format }),
@@ -173,7 +180,7 @@ impl Store for SqliteStore {
     }
 
     fn to_roll_back(&self, run: &RunId) -> Result<Readable, StoreError> {
-        let (events, newer) = self.read(run)?;
+        let Found { events, newer } = self.read(run)?;
         let numbers = [events.last().map(|event| event.seq), newer.last().map(|(seq, _)| *seq)];
         let last = numbers.into_iter().flatten().max().unwrap_or(0);
         Ok(Readable { events, last, skipped: newer.len() })
