@@ -10,6 +10,7 @@ pub mod driver;
 mod effort;
 pub mod env;
 pub mod faults;
+pub mod format;
 pub mod guard;
 pub mod ids;
 pub mod judge;

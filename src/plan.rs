@@ -21,7 +21,7 @@ use crate::units::{Rate, Share, Span, Time};
 pub struct ChangeId(pub u32);
 
 /// A setting with its value before and after: the one thing that a fault does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     pub setting: Setting,
     pub before: Value,
@@ -36,7 +36,7 @@ pub struct Change {
 }
 
 /// Messages that a fault sends: they cannot be unsent, but accounted for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Emission {
     pub queue: Resource,
     /// The number of the first message; numbers are unique within a run, over all of its emissions.
@@ -67,7 +67,7 @@ pub enum Cleanup {
 }
 
 /// What shows that a fault works, and by when. Any one of the probes is enough.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
     /// In words, for the plan: `throttles counted, or concurrency falls to 0`.
     pub expect: String,
@@ -77,15 +77,14 @@ pub struct Evidence {
 }
 
 /// One measurement that would show the fault at work.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Probe {
     pub query: Query,
     pub test: ProbeTest,
 }
 
 /// When a probe's value counts as evidence.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ProbeTest {
     /// Above a fixed value.
     Above(f64),
@@ -96,7 +95,7 @@ pub enum ProbeTest {
 }
 
 /// One fault on the timeline.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     pub fault: FaultName,
     /// One sentence: `payment-worker may run 0 at a time`.
@@ -115,7 +114,7 @@ pub struct Step {
 }
 
 /// How a signal is judged.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SignalPlan {
     /// The hypothesis that it belongs to.
     pub hypothesis: String,
@@ -172,7 +171,7 @@ pub enum DuringFault {
 }
 
 /// When to stop early, whatever the hypotheses say.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StopPlan {
     /// As written: `depth of orders > 5000`.
     pub title: String,
@@ -196,7 +195,7 @@ impl StopPlan {
 }
 
 /// Requests that squall itself makes during the run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LoadPlan {
     pub target: Resource,
     /// Reached at the start and at the end of the run, in a straight line between.
@@ -207,7 +206,7 @@ pub struct LoadPlan {
 }
 
 /// A permission that the run itself needs. The list of them is the least policy for its role.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Permission {
     pub purpose: Purpose,
     /// `lambda:PutFunctionConcurrency`.
@@ -217,8 +216,7 @@ pub struct Permission {
 }
 
 /// What a permission is needed for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Purpose {
     /// To find and describe, before anything is changed.
     Look,
@@ -233,7 +231,7 @@ pub enum Purpose {
 }
 
 /// All that a run will do and look at.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     pub run: RunId,
     pub title: String,

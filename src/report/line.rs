@@ -4,8 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::Serialize;
-
 use super::summary::ledger::{LedgerEntry, Status};
 use super::words;
 use crate::account::{Metric, Query, SendOutcome, Setting, Value};
@@ -22,8 +20,7 @@ use crate::units::{Span, Time};
 const REPEAT: Span = Span::from_mins(1);
 
 /// What a line is about; the word in its second column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Label {
     Start,
     Baseline,
@@ -45,8 +42,7 @@ pub enum Label {
 }
 
 /// How much a line asks for attention. Always said in words too; a colour only helps the eye.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
     Quiet,
     Plain,
@@ -57,7 +53,7 @@ pub enum Tone {
 }
 
 /// One line of a run's story.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// Of the event.
     pub seq: u64,

@@ -6,6 +6,7 @@ mod bad_input;
 mod effort;
 mod engine;
 mod findings;
+mod formats;
 mod judge;
 mod kills;
 mod known_answers;

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use crate::account::{Resource, Value};
 use crate::plan::ChangeId;
 use crate::report::words;
@@ -12,7 +10,7 @@ use crate::run::state::State;
 use crate::units::Time;
 
 /// One change of the plan and what became of it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LedgerEntry {
     pub change: ChangeId,
     pub setting: String,
@@ -35,8 +33,7 @@ pub struct LedgerEntry {
 }
 
 /// Where a change stands.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Status {
     /// Its time never came.
     NotMade,

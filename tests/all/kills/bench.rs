@@ -142,10 +142,7 @@ pub struct Event {
 impl Event {
     pub fn read(line: &str) -> Event {
         let line: Json = serde_json::from_str(line).unwrap();
-        let name = match &line["event"] {
-            Json::String(name) => name.clone(),
-            event => event.as_object().unwrap().keys().next().unwrap().clone(),
-        };
+        let name = line["event"]["kind"].as_str().unwrap().to_owned();
         Event { at: line["at"].as_str().unwrap().parse().unwrap(), name, line }
     }
 }
@@ -188,7 +185,7 @@ impl Running {
     pub fn until_the_fault_is_in(&mut self) {
         self.until("step_begins");
         let changed = self.until("changed");
-        assert_eq!(changed.line["event"]["changed"]["outcome"], "applied");
+        assert_eq!(changed.line["event"]["outcome"]["kind"], "applied");
     }
 
     pub fn signal(&self, signal: Signal) {
