@@ -271,3 +271,80 @@ fn message(row: &Row) -> rusqlite::Result<StoredMessage> {
         hidden_until: row.get::<_, Option<i64>>(9)?.map(Time::from_micros),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::shop_like;
+    use super::super::testing::{at, world};
+    use super::*;
+    use crate::payload::Payload;
+
+    /// As squall 0.1.0 made it, with a malformed message that was received twice.
+    const VERSION_1: &str = "
+        CREATE TABLE world (
+            one INTEGER PRIMARY KEY CHECK (one = 1), generation INTEGER NOT NULL, seed INTEGER NOT NULL,
+            reached INTEGER NOT NULL, state TEXT NOT NULL
+        ) STRICT;
+        CREATE TABLE messages (
+            id INTEGER PRIMARY KEY, queue TEXT NOT NULL, sent INTEGER NOT NULL, received INTEGER NOT NULL,
+            malformed INTEGER NOT NULL, run TEXT, number INTEGER, message_group TEXT, turn INTEGER NOT NULL,
+            hidden_until INTEGER
+        ) STRICT;
+        INSERT INTO messages VALUES (3, 'orders', 0, 2, 1, NULL, NULL, NULL, 5, NULL);
+        PRAGMA user_version = 1;
+    ";
+
+    fn message() -> StoredMessage {
+        StoredMessage {
+            id: 3,
+            queue: "orders".into(),
+            sent: Time::EPOCH,
+            received: 2,
+            body: Body::Bad(Payload::Malformed),
+            size: 1_024,
+            chain: BTreeMap::new(),
+            marker: None,
+            group: None,
+            turn: 5,
+            hidden_until: None,
+        }
+    }
+
+    #[test]
+    fn a_file_of_squall_0_1_0_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sandbox.db");
+        Connection::open(&path).unwrap().execute_batch(VERSION_1).unwrap();
+        let mut file = File::open(&path, "fresh").unwrap();
+        file.begin(1, &world(&shop_like()).stored()).unwrap();
+        assert_eq!(file.read().unwrap().unwrap().messages, [message()]);
+        assert_eq!(file.id(), Ok("fresh".into()));
+        drop(file);
+        assert!(File::open(&path, "another").is_ok_and(|file| file.id() == Ok("fresh".into())));
+    }
+
+    #[test]
+    fn what_is_in_a_message_and_where_it_comes_from_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = File::open(&folder.path().join("sandbox.db"), "fresh").unwrap();
+        let stored = world(&shop_like()).stored();
+        file.begin(1, &stored).unwrap();
+        let bodies = Payload::ALL.map(Body::Bad).into_iter().chain([Body::Ordinary, Body::Own]);
+        let messages: Vec<StoredMessage> = (1..)
+            .zip(bodies)
+            .map(|(id, body)| StoredMessage {
+                id,
+                body,
+                size: 400_000,
+                chain: BTreeMap::from([("payment-worker".into(), id)]),
+                hidden_until: Some(at(7)),
+                ..message()
+            })
+            .collect();
+        let changes = messages.iter().map(|message| (message.id, Some(message.clone())));
+        assert_eq!(file.write(1, true, &stored, changes), Ok(Written::Yes));
+        assert_eq!(file.read().unwrap().unwrap().messages, messages);
+    }
+}
