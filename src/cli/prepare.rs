@@ -57,7 +57,7 @@ pub fn prepare(file: &Path, args: &Asked, pace: Pace, context: &mut Context) -> 
         &files,
         &names(&experiment),
         &context.project,
-        &Opening { seed, start, ..accounts::opening(pace, &context.env) },
+        &Opening { seed, start, ..accounts::opening(pace, &context.env) }.named_by(args.seed.zip(args.start)),
     )?;
     let store = context.project.store_to_read()?;
     let halted = store.as_ref().map(Store::halted).transpose()?.flatten();

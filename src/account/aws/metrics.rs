@@ -1,9 +1,6 @@
 //! CloudWatch metrics: which ones stand for a signal, and their values in closed periods.
 
 use super::batch::{Statistic, Wanted};
-use super::failure::Operation;
-use super::limit::Family;
-use super::names;
 use super::session::Session;
 use crate::account::{CallError, Metric, Query, Resource, ResourceKind, Sample, Window};
 use crate::project::probe::MetricMathProbe;

@@ -135,7 +135,8 @@ pub fn plan(seed: u64, now: Time) -> Plan {
         chosen.extend(all.first().cloned());
     }
     let mut marked: Vec<Resource> = chosen.iter().map(|change| change.setting.resource().clone()).collect();
-    marked.extend(poisons.then(|| orders.clone()));
+    // As the planner does: what is sent to, and what is swept.
+    marked.extend(if poisons { vec![orders.clone(), dead.clone()] } else { Vec::new() });
     marked.sort();
     marked.dedup();
     let number = |plan: &mut Plan, change: Change| {
