@@ -14,4 +14,5 @@ pub mod report;
 pub mod run;
 pub mod spec;
 pub mod store;
+pub mod template;
 pub mod units;

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;
 use squall::account::AccountName;
-use squall::account::sandbox::template::{self, Deployment};
 use squall::spec::hypothesis::Hypothesis;
 use squall::spec::load::ExperimentFiles;
 use squall::spec::project::Project;
 use squall::spec::{Code, Findings, FromNode, HypothesisName, Loaded, Severity, Source, Style, check, yaml};
+use squall::template::{self, Deployment};
 
 const EXPERIMENTS: usize = 8_000;
 const HYPOTHESES: usize = 2_000;

@@ -9,12 +9,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use squall::account::sandbox::template::{self, Deployment};
 use squall::account::{AccountName, ResourceKind};
 use squall::spec::check::Known;
 use squall::spec::load::{self, ExperimentFiles, ProjectFiles};
 use squall::spec::project::Project;
 use squall::spec::{Code, Findings, Loaded, Source, Style, check};
+use squall::template::{self, Deployment};
 
 const FOLDER: &str = "tests/findings";
 

@@ -5,15 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::app::{App, Arrivals, Destination, Duration, OnMalformed, Outgoing, Traffic, TrafficTarget};
-use super::template::{self, Deployment};
 use crate::spec::read::closest;
 use crate::spec::shape::{Shape, listed};
 use crate::spec::yaml::{Kind, Node};
 use crate::spec::{Code, Findings, FromNode, Loaded, Place, Reader, Source, Version};
+use crate::template::{self, Deployment};
 use crate::units::{Rate, Share, Span};
 
-/// A handler's own work, unless the file says it: nothing measured, only an ordinary small handler.
-pub(super) const DEFAULT_DURATION: Duration = Duration::Lognormal { median: Span::from_millis(20), sigma: 0.6 };
 /// A call to another service, unless the file says it. Nothing measured either: most AWS APIs answer in this order.
 const DEFAULT_CALL: Duration = Duration::Lognormal { median: Span::from_millis(10), sigma: 0.6 };
 /// The standard normal distribution's 0.99 quantile.
@@ -185,26 +183,6 @@ fn lognormal(median: Span, p99: Span) -> Result<Duration, &'static str> {
     Ok(Duration::Lognormal { median, sigma })
 }
 
-/// What a cold start of an empty function takes before its handler (facts, cold start: medians and sigmas of 590
-/// starts for each runtime). A real application adds the time to load its own packages: say so in the traffic file.
-pub(super) fn default_cold_start(runtime: &str) -> Duration {
-    let (median_micros, sigma) = match runtime {
-        "nodejs24.x" => (135_500, 0.140),
-        "python3.12" => (84_800, 0.139),
-        "java25" => (191_600, 0.259),
-        "dotnet10" => (260_000, 0.303),
-        _ if runtime.starts_with("nodejs") => (141_500, 0.126),
-        _ if runtime.starts_with("python") => (85_800, 0.187),
-        _ if runtime.starts_with("java") => (240_900, 0.169),
-        _ if runtime.starts_with("ruby") => (225_300, 0.261),
-        _ if runtime.starts_with("dotnet") => (255_200, 0.262),
-        _ if runtime.starts_with("provided") => (15_900, 0.218),
-        // Container images: between Python's 152 ms and Node's 304 ms.
-        _ => (200_000, 0.3),
-    };
-    Duration::Lognormal { median: Span::from_micros(median_micros), sigma }
-}
-
 /// Reads an application from its template and its traffic file, as it is deployed in the stack `stack`. Without an
 /// [`App`] the findings hold an error.
 pub fn read_app(template: &Arc<Source>, traffic: &Arc<Source>, stack: &str) -> (Option<App>, Findings) {
@@ -352,3 +330,6 @@ impl Filling<'_> {
         self.findings.push(self.file.finding(code, at, what).help(help));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,8 @@
 use super::properties::Properties;
 use super::{Template, tag};
 use crate::account::ResourceKind;
-use crate::account::sandbox::app::{App, Queue, Redrive, Topic};
 use crate::spec::Code;
+use crate::template::app::{App, Queue, Redrive, Topic};
 
 impl Template<'_> {
     /// Limits and defaults: facts, SQS.

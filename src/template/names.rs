@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::intrinsic::queue_url;
 use crate::account::ResourceKind;
-use crate::account::sandbox::app::arn;
+use crate::template::app::arn;
 
 /// A resource of the template.
 #[derive(Clone, Debug, PartialEq, Eq)]

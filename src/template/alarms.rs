@@ -2,8 +2,8 @@
 
 use super::properties::Properties;
 use super::tag;
-use crate::account::sandbox::app::{Alarm, AlarmMetric, App, Comparison, MissingData};
 use crate::spec::yaml::Node;
+use crate::template::app::{Alarm, AlarmMetric, App, Comparison, MissingData};
 
 /// Reads an alarm. One on an expression of metrics or on a percentile is left out, with a warning.
 pub(super) fn alarm(name: String, properties: &mut Properties<'_>, app: &mut App) {

@@ -6,8 +6,8 @@ use super::intrinsic::plain;
 use super::properties::Properties;
 use super::{Item, Template, tag};
 use crate::account::ResourceKind;
-use crate::account::sandbox::app::{App, Role, arn};
 use crate::spec::yaml::{Kind, Node};
+use crate::template::app::{App, Role, arn};
 
 impl Template<'_> {
     pub(super) fn role(&self, name: String, properties: &mut Properties<'_>, app: &mut App) {

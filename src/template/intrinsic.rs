@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::names::{Names, Thing};
-use crate::account::sandbox::app::{ACCOUNT_ID, REGION};
 use crate::spec::read::closest;
 use crate::spec::yaml::{Entry, Kind, Node};
 use crate::spec::{Code, Finding, Findings, Place, Source};
+use crate::template::app::{ACCOUNT_ID, REGION};
 
 /// Resolves one template's functions.
 pub(super) struct Resolver<'a> {

@@ -5,6 +5,7 @@
 
 mod access;
 mod alarms;
+pub mod app;
 mod functions;
 mod intrinsic;
 mod messaging;
@@ -18,11 +19,11 @@ use intrinsic::{ROOM, Resolver, plain};
 use names::{Names, Thing};
 use properties::Properties;
 
-use super::app::{Api, App, Table};
 use crate::account::ResourceKind;
 use crate::spec::yaml::{self, Kind, Node};
 use crate::spec::{Code, Finding, Findings, Place, Source};
 use crate::units::Span;
+use app::{Api, App, Table};
 
 /// Resources of one template, as CloudFormation limits them.
 const MOST_RESOURCES: usize = 500;

@@ -4,10 +4,9 @@ use super::names::{Names, Thing};
 use super::properties::Properties;
 use super::{HTTP_API_TIMEOUT, Item, REST_API_TIMEOUT, Template, tag};
 use crate::account::ResourceKind;
-use crate::account::sandbox::app::{Api, App, Function, Mapping, OnMalformed, Role};
-use crate::account::sandbox::traffic;
 use crate::spec::Code;
 use crate::spec::yaml::Node;
+use crate::template::app::{self, Api, App, Function, Mapping, OnMalformed, Role};
 use crate::units::{Share, Span};
 
 /// Of an environment, in bytes; Lambda refuses more.
@@ -75,9 +74,9 @@ impl Template<'_> {
             timeout: properties.seconds("Timeout", 1, 900, 3),
             reserved: properties.whole("ReservedConcurrentExecutions", 0, 1_000_000),
             environment: environment(properties),
-            cold_start: traffic::default_cold_start(&runtime),
+            cold_start: app::default_cold_start(&runtime),
             runtime,
-            duration: traffic::DEFAULT_DURATION,
+            duration: app::DEFAULT_DURATION,
             errors: Share::NONE,
             calls: Vec::new(),
             malformed: OnMalformed::Fail,
