@@ -73,6 +73,8 @@ pub struct App {
     pub account_concurrency: u32,
     /// What reserved concurrency must leave to the others (AWS: 100).
     pub unreserved_floor: u32,
+    /// Requests a second that API Gateway takes for all APIs of the account together, and at once.
+    pub api_limit: ApiLimit,
     pub functions: BTreeMap<String, Function>,
     pub queues: BTreeMap<String, Queue>,
     pub mappings: BTreeMap<String, Mapping>,
@@ -89,6 +91,21 @@ pub struct App {
     pub logical_ids: BTreeMap<String, String>,
     /// Tags of resources, by name.
     pub tags: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// API Gateway's limit of an account in a region: a token bucket that all APIs share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ApiLimit {
+    pub per_second: u32,
+    pub burst: u32,
+}
+
+impl Default for ApiLimit {
+    /// What AWS gives by default: 10,000 a second and a bucket of 5,000
+    /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>).
+    fn default() -> ApiLimit {
+        ApiLimit { per_second: 10_000, burst: 5_000 }
+    }
 }
 
 /// A distribution of durations.
@@ -123,24 +140,80 @@ pub struct Function {
     pub duration: Duration,
     /// The handler's own failures.
     pub errors: Share,
-    /// What the handler calls, in order, after its own work: once for each message of a batch. A call that fails makes
-    /// the handler fail (of a batch with partial responses only this message), unless it is `optional`.
+    /// What the handler calls after its own work, in order: first what it calls once for each invocation, then what it
+    /// calls once for each message of a batch. A call that fails makes the handler fail (of a batch with partial
+    /// responses only this message), unless it is `optional`.
     pub calls: Vec<Outgoing>,
-    /// How the handler takes a message that is not well-formed.
-    pub malformed: OnMalformed,
-    /// Asynchronous retries (0 to 2).
-    pub async_retries: u32,
-    /// Where a failed asynchronous event goes.
-    pub on_failure: Option<String>,
+    /// What the handler does with each kind of bad payload.
+    pub payloads: OnPayloads,
+    /// What happens to events that are invoked asynchronously.
+    pub asynchronous: Asynchronous,
+    /// Whether Lambda stops the function when it is invoked in a loop.
+    pub loops: Loops,
 }
 
-/// A handler's way with a message that it cannot read.
+/// What Lambda does with the asynchronous events of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asynchronous {
+    /// Retries after an error, 0 to 2.
+    pub retries: u32,
+    /// How long an event may wait before it is given up, 60 s to 6 h.
+    pub oldest: Span,
+    /// Where the record of an event that was given up goes.
+    pub on_failure: Option<Destination>,
+    /// Where the record of an event that went well goes.
+    pub on_success: Option<Destination>,
+    /// Where an event that was given up goes itself; both this and `on_failure` get it.
+    pub dead_letter: Option<Destination>,
+}
+
+impl Default for Asynchronous {
+    /// As Lambda has it without any configuration: two retries, six hours.
+    fn default() -> Asynchronous {
+        let oldest = Span::from_secs(6 * 3600);
+        Asynchronous { retries: 2, oldest, on_failure: None, on_success: None, dead_letter: None }
+    }
+}
+
+/// Whether Lambda's detection of recursive loops works for a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnMalformed {
+pub enum Loops {
+    /// `RecursiveLoop: Terminate`, the default: the function is stopped.
+    Stopped,
+    /// `RecursiveLoop: Allow`.
+    Allowed,
+    /// The handler's SDK does not pass on the trace by which Lambda counts.
+    NotSeen,
+}
+
+/// What a handler does with each kind of bad payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnPayloads {
+    pub malformed: OnPayload,
+    pub wrong_schema: OnPayload,
+    pub too_big: OnPayload,
+    pub hostile: OnPayload,
+    /// Bodies of an experiment's own.
+    pub own: OnPayload,
+}
+
+impl Default for OnPayloads {
+    /// The handler fails on all of them.
+    fn default() -> OnPayloads {
+        let fails = OnPayload::Fail;
+        OnPayloads { malformed: fails, wrong_schema: fails, too_big: fails, hostile: fails, own: fails }
+    }
+}
+
+/// What a handler does with a message of some kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnPayload {
     /// It raises: the whole batch fails, or with partial batch responses only this message.
     Fail,
     /// It logs it and goes on: the message is deleted.
     Discard,
+    /// It does with it what it does with every other message.
+    Handle,
 }
 
 /// A call from a handler to another resource, checked against the function's role.
@@ -150,6 +223,34 @@ pub struct Outgoing {
     pub duration: Duration,
     /// A failure of this call is caught.
     pub optional: bool,
+    /// Once for each invocation, or once for each message of its batch.
+    pub each: Each,
+    /// How often the call fails by itself.
+    pub errors: Share,
+    /// For a FIFO queue: the message groups that its messages are spread over, evenly. None: the queue's only one.
+    pub groups: Vec<String>,
+    /// Size of what is sent, in bytes.
+    pub size: u32,
+}
+
+impl Outgoing {
+    /// A call once for each message that never fails by itself, of a small message.
+    pub fn to(to: Destination, duration: Duration) -> Outgoing {
+        let (each, errors) = (Each::Message, Share::NONE);
+        Outgoing { to, duration, optional: false, each, errors, groups: Vec::new(), size: SMALL_MESSAGE }
+    }
+}
+
+/// Size of a message in bytes, unless the traffic file says it. Nothing measured: an ordinary small JSON document.
+pub const SMALL_MESSAGE: u32 = 1_024;
+
+/// How often a handler makes a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Each {
+    /// Once for each message of a batch. An invocation without a batch counts as one message.
+    Message,
+    /// Once for each invocation, however many messages it has.
+    Invocation,
 }
 
 /// What a handler can call.
@@ -165,8 +266,8 @@ pub enum Destination {
     Function(String),
     /// `lambda:InvokeFunction`, asynchronously.
     FunctionAsync(String),
-    /// Something outside of AWS: no permission is needed.
-    External,
+    /// Something outside of AWS, in the traffic file's words: no permission is needed.
+    External(String),
 }
 
 /// An SQS queue.
@@ -176,6 +277,8 @@ pub struct Queue {
     pub visibility: Span,
     pub delay: Span,
     pub retention: Span,
+    /// The longest message, in bytes (SQS: 1,024 to 1,048,576).
+    pub largest: u32,
     pub redrive: Option<Redrive>,
 }
 
@@ -202,10 +305,22 @@ pub struct Mapping {
 /// An HTTP front end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Api {
+    pub kind: ApiKind,
+    /// What a REST API's metrics call it; HTTP APIs are called by their id.
+    pub title: String,
+    /// Its stage, where the template names one.
+    pub stage: Option<String>,
     /// Route (`POST /orders`) to function.
     pub routes: BTreeMap<String, String>,
     /// After which a request fails with 504, while the function goes on (HTTP API: 30 s).
     pub timeout: Span,
+}
+
+/// The two kinds of API that API Gateway has for HTTP. Their metrics have different names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApiKind {
+    Http,
+    Rest,
 }
 
 /// A table.
@@ -231,10 +346,29 @@ pub struct Role {
     pub managed: Vec<String>,
 }
 
-/// A CloudWatch alarm on one metric.
+/// A CloudWatch alarm.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alarm {
-    pub metric: AlarmMetric,
+    pub watches: Watches,
+    /// Whether its actions are enabled. Without them its state changes and nobody is told.
+    pub actions: bool,
+}
+
+/// What an alarm looks at.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Watches {
+    /// A metric, or an expression of metrics, against a threshold.
+    Threshold(Threshold),
+    /// Other alarms, by a rule such as `ALARM(a) AND NOT ALARM(b)`.
+    Alarms { rule: String },
+    /// Something else, in words that end "the alarm watches ...".
+    Other(String),
+}
+
+/// An alarm's metric and what is asked of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Threshold {
+    pub values: Values,
     pub period: Span,
     pub evaluation_periods: u32,
     pub datapoints_to_alarm: u32,
@@ -243,17 +377,31 @@ pub struct Alarm {
     pub missing: MissingData,
 }
 
-/// What an alarm looks at.
+/// Where an alarm's data points come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Values {
+    Metric(AlarmMetric),
+    /// Metrics by their ids, and expressions of them; `returns` is the id of the one that is compared.
+    Math {
+        metrics: BTreeMap<String, AlarmMetric>,
+        expressions: BTreeMap<String, String>,
+        returns: String,
+    },
+}
+
+/// A metric as an alarm names it: CloudWatch keeps a series for each namespace, name, exact set of dimensions and unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlarmMetric {
     /// `AWS/SQS`.
     pub namespace: String,
     /// `ApproximateNumberOfMessagesVisible`.
     pub name: String,
-    /// `Sum`, `Average`, `Maximum`, `Minimum`.
+    /// `QueueName` to `orders`.
+    pub dimensions: BTreeMap<String, String>,
+    /// `Sum`, `Average`, `Maximum`, `Minimum`, `SampleCount`, `p99`.
     pub statistic: String,
-    /// The name of the resource that the metric is about.
-    pub of: String,
+    /// `Seconds`, where the alarm asks for one unit only.
+    pub unit: Option<String>,
 }
 
 /// How an alarm compares.
@@ -280,6 +428,8 @@ pub struct Traffic {
     pub to: TrafficTarget,
     pub rate: Rate,
     pub arrivals: Arrivals,
+    /// For a FIFO queue: the message groups that the messages are spread over, evenly. None: the queue's only one.
+    pub groups: Vec<String>,
 }
 
 /// Where traffic goes.

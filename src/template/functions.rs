@@ -2,11 +2,11 @@
 
 use super::names::{Names, Thing};
 use super::properties::Properties;
-use super::{HTTP_API_TIMEOUT, Item, REST_API_TIMEOUT, Template, tag};
+use super::{Item, Template, tag};
 use crate::account::ResourceKind;
 use crate::spec::Code;
 use crate::spec::yaml::Node;
-use crate::template::app::{self, Api, App, Function, Mapping, OnMalformed, Role};
+use crate::template::app::{self, ApiKind, App, Asynchronous, Destination, Function, Loops, Mapping, OnPayloads, Role};
 use crate::units::{Share, Span};
 
 /// Of an environment, in bytes; Lambda refuses more.
@@ -79,12 +79,14 @@ impl Template<'_> {
             duration: app::DEFAULT_DURATION,
             errors: Share::NONE,
             calls: Vec::new(),
-            malformed: OnMalformed::Fail,
-            async_retries: 2,
-            on_failure: self.dead_letter(properties),
+            payloads: OnPayloads::default(),
+            asynchronous: self.asynchronous(properties),
+            loops: match properties.text("RecursiveLoop").as_deref() {
+                Some("Allow") => Loops::Allowed,
+                _ => Loops::Stopped,
+            },
         };
         app.roles.entry(function.role.clone()).or_default();
-        let function = self.asynchronous(function, properties);
         app.functions.insert(name.clone(), function);
         for event in properties.map("Events") {
             let mut part = properties.of_item("Events", &event.value);
@@ -95,33 +97,52 @@ impl Template<'_> {
     }
 
     /// `DeadLetterQueue` of SAM, `DeadLetterConfig` of CloudFormation.
-    fn dead_letter(&self, properties: &mut Properties<'_>) -> Option<String> {
+    fn dead_letter(&self, properties: &mut Properties<'_>) -> Option<Destination> {
         let mut part = match properties.part("DeadLetterQueue") {
             Some(part) => part,
             None => properties.part("DeadLetterConfig")?,
         };
         part.ignore(&["Type"]);
         let target = part.needed("TargetArn");
+        let destination = target.and_then(|target| self.destination(&target, &mut part));
         properties.take(part);
-        self.names.find(ResourceKind::Queue, &target?).map(str::to_owned)
+        destination
     }
 
-    /// `EventInvokeConfig`: what happens to asynchronous events.
-    fn asynchronous(&self, function: Function, properties: &mut Properties<'_>) -> Function {
-        let Some(mut part) = properties.part("EventInvokeConfig") else { return function };
-        let async_retries = part.whole("MaximumRetryAttempts", 0, 2).unwrap_or(2);
-        let destination = part.part("DestinationConfig").and_then(|mut destinations| {
-            let target = destinations.part("OnFailure").and_then(|mut failure| {
-                failure.ignore(&["Type"]);
-                let target = failure.text("Destination");
-                destinations.take(failure);
-                target
-            });
+    /// A queue, topic or function that events are sent to; anything else is a warning.
+    fn destination(&self, target: &str, part: &mut Properties<'_>) -> Option<Destination> {
+        let named = |kind| self.names.find(kind, target).map(str::to_owned);
+        let queue = named(ResourceKind::Queue).map(Destination::Queue);
+        let topic = named(ResourceKind::Topic).map(Destination::Topic);
+        let function = named(ResourceKind::Function).map(Destination::FunctionAsync);
+        let found = queue.or(topic).or(function);
+        if found.is_none() {
+            let what = format!("the sandbox does not model the destination `{target}`");
+            part.not_modelled(part.at, what, "events that go there leave the model");
+        }
+        found
+    }
+
+    /// What happens to asynchronous events: `DeadLetterQueue` and `EventInvokeConfig`.
+    fn asynchronous(&self, properties: &mut Properties<'_>) -> Asynchronous {
+        let dead_letter = self.dead_letter(properties);
+        let plain = Asynchronous { dead_letter, ..Asynchronous::default() };
+        let Some(mut part) = properties.part("EventInvokeConfig") else { return plain };
+        let retries = part.whole("MaximumRetryAttempts", 0, 2).unwrap_or(2);
+        let oldest = part.seconds("MaximumEventAgeInSeconds", 60, 21_600, 21_600);
+        let (mut on_failure, mut on_success) = (None, None);
+        if let Some(mut destinations) = part.part("DestinationConfig") {
+            for (key, destination) in [("OnFailure", &mut on_failure), ("OnSuccess", &mut on_success)] {
+                let Some(mut one) = destinations.part(key) else { continue };
+                one.ignore(&["Type"]);
+                let target = one.text("Destination");
+                *destination = target.and_then(|target| self.destination(&target, &mut one));
+                destinations.take(one);
+            }
             part.take(destinations);
-            self.names.find(ResourceKind::Queue, &target?).map(str::to_owned)
-        });
+        }
         properties.take(part);
-        Function { async_retries, on_failure: destination.or(function.on_failure), ..function }
+        Asynchronous { retries, oldest, on_failure, on_success, ..plain }
     }
 
     /// The role that SAM makes from `Policies`.
@@ -144,8 +165,8 @@ impl Template<'_> {
         let Some(kind) = event.needed("Type") else { return };
         let Some(mut part) = event.part("Properties") else { return };
         match kind.as_str() {
-            "HttpApi" => self.route(function, ("ApiId", "ServerlessHttpApi", HTTP_API_TIMEOUT), &mut part, app),
-            "Api" => self.route(function, ("RestApiId", "ServerlessRestApi", REST_API_TIMEOUT), &mut part, app),
+            "HttpApi" => self.route(function, ("ApiId", "ServerlessHttpApi", ApiKind::Http), &mut part, app),
+            "Api" => self.route(function, ("RestApiId", "ServerlessRestApi", ApiKind::Rest), &mut part, app),
             "SQS" => self.mapping(id, "Queue", function.to_owned(), &mut part, app),
             "SNS" => {
                 let topic = part.needed("Topic");
@@ -166,8 +187,8 @@ impl Template<'_> {
         event.take(part);
     }
 
-    fn route(&self, function: &str, api: (&'static str, &str, Span), part: &mut Properties<'_>, app: &mut App) {
-        let (key, implied, timeout) = api;
+    fn route(&self, function: &str, api: (&'static str, &str, ApiKind), part: &mut Properties<'_>, app: &mut App) {
+        let (key, implied, kind) = api;
         part.ignore(&["TimeoutInMillis", "PayloadFormatVersion", "Auth"]);
         let method = part.text("Method").unwrap_or_else(|| "ANY".into()).to_uppercase();
         let route = match part.text("Path") {
@@ -180,7 +201,7 @@ impl Template<'_> {
         };
         match name {
             Some(name) => {
-                let api = app.apis.entry(name).or_insert_with(|| Api { routes: Default::default(), timeout });
+                let api = app.apis.entry(name).or_insert_with(|| self.new_api(kind));
                 api.routes.insert(route, function.to_owned());
             }
             None => part.not_modelled(part.at, "the api of this event is not in the template", "its route is left out"),

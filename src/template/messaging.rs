@@ -15,6 +15,7 @@ impl Template<'_> {
             visibility: properties.seconds("VisibilityTimeout", 0, 43_200, 30),
             delay: properties.seconds("DelaySeconds", 0, 900, 0),
             retention: properties.seconds("MessageRetentionPeriod", 60, 1_209_600, 345_600),
+            largest: properties.whole("MaximumMessageSize", 1_024, 1_048_576).unwrap_or(1_048_576),
             redrive: self.redrive(properties),
         };
         properties.ignore(&[
@@ -24,7 +25,6 @@ impl Template<'_> {
             "SqsManagedSseEnabled",
             "ReceiveMessageWaitTimeSeconds",
             "ContentBasedDeduplication",
-            "MaximumMessageSize",
             "RedriveAllowPolicy",
         ]);
         tag(&name, properties, app);

@@ -23,7 +23,7 @@ use crate::account::ResourceKind;
 use crate::spec::yaml::{self, Kind, Node};
 use crate::spec::{Code, Finding, Findings, Place, Source};
 use crate::units::Span;
-use app::{Api, App, Table};
+use app::{Api, ApiKind, App, Table};
 
 /// Resources of one template, as CloudFormation limits them.
 const MOST_RESOURCES: usize = 500;
@@ -142,9 +142,10 @@ impl<'a> Template<'a> {
             (Pass::Things, "AWS::IAM::Role") => self.role(name, properties, app),
             (Pass::Things, "AWS::SSM::Parameter") => parameter(name, properties, app),
             (Pass::Things, "AWS::CloudWatch::Alarm") => alarms::alarm(name, properties, app),
+            (Pass::Things, "AWS::CloudWatch::CompositeAlarm") => alarms::composite(name, properties, app),
             (Pass::Things, "AWS::DynamoDB::Table" | "AWS::Serverless::SimpleTable") => table(name, properties, app),
-            (Pass::Things, "AWS::Serverless::HttpApi") => api(name, HTTP_API_TIMEOUT, properties, app),
-            (Pass::Things, "AWS::Serverless::Api") => api(name, REST_API_TIMEOUT, properties, app),
+            (Pass::Things, "AWS::Serverless::HttpApi") => self.api(name, ApiKind::Http, properties, app),
+            (Pass::Things, "AWS::Serverless::Api") => self.api(name, ApiKind::Rest, properties, app),
             (Pass::Functions, "AWS::Serverless::Function" | "AWS::Lambda::Function") => {
                 self.function(item, name, properties, app);
             }
@@ -161,6 +162,25 @@ impl<'a> Template<'a> {
             _ => return false,
         }
         true
+    }
+
+    fn api(&self, name: String, kind: ApiKind, properties: &mut Properties<'_>, app: &mut App) {
+        properties.ignore(&["Description", "CorsConfiguration", "Cors", "AccessLogSettings"]);
+        // SAM calls a REST API after the stack, unless it has a name.
+        let title = properties.text("Name").unwrap_or_else(|| self.stack.clone());
+        let stage = properties.text("StageName");
+        tag(&name, properties, app);
+        let api = self.new_api(kind);
+        app.apis.entry(name).or_insert(Api { title, stage, ..api });
+    }
+
+    /// An API without routes, as SAM makes one for events that name none.
+    fn new_api(&self, kind: ApiKind) -> Api {
+        let (timeout, stage) = match kind {
+            ApiKind::Http => (HTTP_API_TIMEOUT, None),
+            ApiKind::Rest => (REST_API_TIMEOUT, Some("Prod".to_owned())),
+        };
+        Api { kind, title: self.stack.clone(), stage, routes: BTreeMap::new(), timeout }
     }
 
     /// A queue that is its own dead-letter queue would send its messages round for ever; SQS refuses it.
@@ -209,7 +229,7 @@ fn kind_of(type_name: &str) -> Option<ResourceKind> {
         "AWS::SNS::Topic" => ResourceKind::Topic,
         "AWS::IAM::Role" => ResourceKind::Role,
         "AWS::SSM::Parameter" => ResourceKind::Parameter,
-        "AWS::CloudWatch::Alarm" => ResourceKind::Alarm,
+        "AWS::CloudWatch::Alarm" | "AWS::CloudWatch::CompositeAlarm" => ResourceKind::Alarm,
         _ => return None,
     })
 }
@@ -337,12 +357,6 @@ fn table(name: String, properties: &mut Properties<'_>, app: &mut App) {
     ]);
     tag(&name, properties, app);
     app.tables.insert(name, Table { writes_per_second });
-}
-
-fn api(name: String, timeout: Span, properties: &mut Properties<'_>, app: &mut App) {
-    properties.ignore(&["Name", "Description", "StageName", "CorsConfiguration", "Cors", "AccessLogSettings"]);
-    tag(&name, properties, app);
-    app.apis.entry(name).or_insert_with(|| Api { routes: BTreeMap::new(), timeout });
 }
 
 /// Notes a resource's tags.

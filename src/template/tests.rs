@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::spec::Style;
-use crate::template::app::{Comparison, Redrive};
+use crate::template::app::{Comparison, Redrive, Values, Watches};
 
 fn read_text(text: &str) -> (Option<App>, Findings) {
     read(&Source::new("t.yaml", text), &Deployment { stack: "s".into(), parameters: BTreeMap::new() })
@@ -120,8 +120,9 @@ fn plain_cloudformation_is_read_too() {
     assert_eq!(app.mappings["M"].batch_size, 5);
     assert_eq!(app.topics["Topic"].to_functions, ["F"]);
     assert_eq!(app.tables["Table"].writes_per_second, Some(2));
-    let alarm = &app.alarms["Alarm"];
-    assert_eq!((alarm.metric.of.as_str(), alarm.datapoints_to_alarm), ("Q", 3));
+    let Watches::Threshold(alarm) = &app.alarms["Alarm"].watches else { panic!() };
+    let Values::Metric(metric) = &alarm.values else { panic!() };
+    assert_eq!((metric.dimensions["QueueName"].as_str(), alarm.datapoints_to_alarm), ("Q", 3));
     assert_eq!(alarm.comparison, Comparison::GreaterOrEqual);
 }
 
@@ -141,7 +142,6 @@ Resources:
       Events:
         Tick: { Type: Schedule, Properties: { Schedule: rate(1 minute) } }
         Far: { Type: SQS, Properties: { Queue: 'arn:aws:sqs:eu-west-1:111122223333:far' } }
-  A: { Type: AWS::CloudWatch::Alarm, Properties: { Metrics: [], EvaluationPeriods: 1 } }
 ",
     );
     assert!(app.is_some());

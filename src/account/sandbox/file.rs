@@ -10,6 +10,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
 use super::event::MessageId;
+use super::message::Body;
 use super::stored::{Stored, StoredMessage};
 use crate::account::RunMarker;
 use crate::run::RunId;
@@ -29,15 +30,23 @@ const SCHEMA: &str = "
         queue        TEXT NOT NULL,
         sent         INTEGER NOT NULL,
         received     INTEGER NOT NULL,
-        malformed    INTEGER NOT NULL,
+        body         INTEGER NOT NULL,
         run          TEXT,
         number       INTEGER,
         message_group TEXT,
         turn         INTEGER NOT NULL,
-        hidden_until INTEGER
+        hidden_until INTEGER,
+        size         INTEGER NOT NULL,
+        chain        TEXT NOT NULL
     ) STRICT;
 ";
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
+/// Version 1 knew only whether a body was malformed, which had the number that it has now.
+const FROM_1: &str = "
+    ALTER TABLE messages RENAME COLUMN malformed TO body;
+    ALTER TABLE messages ADD COLUMN size INTEGER NOT NULL DEFAULT 1024;
+    ALTER TABLE messages ADD COLUMN chain TEXT NOT NULL DEFAULT '{}';
+";
 
 /// How long a call waits for another process that is writing.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -103,12 +112,16 @@ impl File {
         let version = |db: &Connection| db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
         if version(&db)? == 0 {
             db.pragma_update(None, "journal_mode", "wal")?;
+        }
+        if version(&db)? < VERSION {
             let making = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             // Another process may have done it meanwhile.
-            if version(&making)? == 0 {
-                making.execute_batch(SCHEMA)?;
-                making.pragma_update(None, "user_version", VERSION)?;
+            match version(&making)? {
+                0 => making.execute_batch(SCHEMA)?,
+                1 => making.execute_batch(FROM_1)?,
+                _ => {}
             }
+            making.pragma_update(None, "user_version", VERSION)?;
             making.commit()?;
         }
         match version(&db)? {
@@ -127,7 +140,10 @@ impl File {
             })
             .optional()?;
         let Some((number, seed, reached, state)) = world else { return Ok(None) };
-        let mut select = reading.prepare_cached("SELECT * FROM messages ORDER BY id")?;
+        let mut select = reading.prepare_cached(
+            "SELECT id, queue, sent, received, body, run, number, message_group, turn, hidden_until, size, chain \
+             FROM messages ORDER BY id",
+        )?;
         let messages = select.query_map([], message)?.collect::<Result<_, _>>()?;
         Ok(Some(Generation {
             number,
@@ -174,7 +190,8 @@ impl File {
         }
         {
             let mut put = writing
-                .prepare_cached("INSERT OR REPLACE INTO messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?;
+                .prepare_cached("INSERT OR REPLACE INTO messages \
+                     (id, queue, sent, received, body, run, number, message_group, turn, hidden_until, size, chain) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")?;
             let mut delete = writing.prepare_cached("DELETE FROM messages WHERE id = ?1")?;
             for (id, message) in messages {
                 match message {
@@ -183,12 +200,14 @@ impl File {
                         m.queue,
                         m.sent.micros(),
                         m.received,
-                        m.malformed,
+                        m.body.code(),
                         m.marker.as_ref().map(|marker| &marker.run.0),
                         m.marker.as_ref().map(|marker| marker.number),
                         m.group,
                         m.turn as i64,
                         m.hidden_until.map(Time::micros),
+                        m.size,
+                        serde_json::to_string(&m.chain)?,
                     ])?,
                     None => delete.execute([id])?,
                 };
@@ -215,7 +234,10 @@ fn message(row: &Row) -> rusqlite::Result<StoredMessage> {
         queue: row.get(1)?,
         sent: Time::from_micros(row.get(2)?),
         received: row.get(3)?,
-        malformed: row.get(4)?,
+        body: Body::of_code(row.get(4)?),
+        size: row.get(10)?,
+        // Written by squall; what cannot be read is no chain.
+        chain: serde_json::from_str(&row.get::<_, String>(11)?).unwrap_or_default(),
         marker: run.zip(number).map(|(run, number)| RunMarker { run: RunId(run), number }),
         group: row.get(7)?,
         turn: row.get::<_, i64>(8)? as u64,

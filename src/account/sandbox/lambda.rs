@@ -6,14 +6,18 @@
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
+use super::app::Loops;
+use super::chain::Chain;
 use super::chance::Chance;
 use super::invocation::{Invocation, Origin};
 use super::limit::TokenBucket;
 use super::metrics::{Datum, Minute, Minutes};
 use super::model::Model;
+use super::reasons::Why;
 use super::slab::Slab;
 use super::world::World;
 use super::wrapper::Flags;
+use crate::account::ResourceKind;
 use crate::units::{Span, Time};
 
 /// An idle instance is kept so long. AWS documents none; ten minutes were measured most often, and SimFaaS takes them.
@@ -25,7 +29,15 @@ const SCALING_PER_SECOND: f64 = 100.0;
 
 /// Too many run already, or too many were started just now: `TooManyRequestsException`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Throttled;
+struct Throttled;
+
+/// Why Lambda did not invoke a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotInvoked {
+    Throttled,
+    /// It is in a loop: `RecursiveInvocationException`.
+    Loop,
+}
 
 /// An execution environment.
 #[derive(Clone, Debug)]
@@ -94,19 +106,39 @@ pub(super) struct FunctionMinute {
     pub throttles: u32,
     pub concurrency: u32,
     durations: Vec<u32>,
+    pub asynchronous: AsyncMinute,
+    pub loops_stopped: u32,
+}
+
+/// What Lambda publishes about a function's asynchronous events for one minute.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct AsyncMinute {
+    pub received: u32,
+    pub dropped: u32,
+    /// From the acceptance of an event to each of its invocations, in milliseconds.
+    pub age: Option<Datum>,
+    pub dead_letter_errors: u32,
+    pub destination_failures: u32,
 }
 
 impl Minute for FunctionMinute {
     fn datum(&self, metric: &str) -> Option<Datum> {
-        let (sum, published) = match metric {
-            "Invocations" => (self.invocations, self.invocations > 0),
-            "Errors" => (self.errors, self.invocations > 0),
-            "Throttles" => (self.throttles, self.invocations + self.throttles > 0),
-            "ConcurrentExecutions" => (self.concurrency, self.concurrency > 0),
-            "Duration" => return millis(&self.durations),
-            _ => return None,
-        };
-        published.then(|| Datum::of(f64::from(sum)))
+        let count = |count: u32| Datum::ones(count, count);
+        match metric {
+            "Invocations" => count(self.invocations),
+            // One sample an invocation, 0 or 1: the average is the error rate.
+            "Errors" => Datum::ones(self.errors, self.invocations),
+            "Throttles" => Datum::ones(self.throttles, self.invocations + self.throttles),
+            "ConcurrentExecutions" => (self.concurrency > 0).then(|| Datum::of(f64::from(self.concurrency))),
+            "Duration" => millis(&self.durations),
+            "AsyncEventsReceived" => count(self.asynchronous.received),
+            "AsyncEventAge" => self.asynchronous.age,
+            "AsyncEventsDropped" => count(self.asynchronous.dropped),
+            "DeadLetterErrors" => count(self.asynchronous.dead_letter_errors),
+            "DestinationDeliveryFailures" => count(self.asynchronous.destination_failures),
+            "RecursiveInvocationsDropped" => count(self.loops_stopped),
+            _ => None,
+        }
     }
 
     fn durations(&self) -> &[u32] {
@@ -271,16 +303,24 @@ impl Lambda {
 }
 
 impl World {
-    /// Invokes a function. The end of it is told to `origin`, unless it is throttled.
-    pub(super) fn invoke(&mut self, function: usize, origin: Origin) -> Result<(), Throttled> {
+    /// Invokes a function, at the end of a chain of requests. The end of it is told to `origin`, if it is invoked.
+    pub(super) fn invoke(&mut self, function: usize, origin: Origin, chain: Chain) -> Result<(), NotInvoked> {
         let now = self.now;
-        self.lambda.functions[function].totals.requests += 1;
+        let stops = self.model.functions[function].spec.loops == Loops::Stopped;
+        let state = &mut self.lambda.functions[function];
+        state.totals.requests += 1;
+        if stops && chain.is_loop(function) {
+            state.minutes.at(now).loops_stopped += 1;
+            self.because(ResourceKind::Function, function, Why::LoopStopped);
+            return Err(NotInvoked::Loop);
+        }
         match self.lambda.admit(function, now) {
             Err(Throttled) => {
                 let state = &mut self.lambda.functions[function];
                 state.totals.throttled += 1;
                 state.minutes.at(now).throttles += 1;
-                Err(Throttled)
+                self.because(ResourceKind::Function, function, Why::Throttled);
+                Err(NotInvoked::Throttled)
             }
             Ok((instance, cold)) => {
                 let state = &mut self.lambda.functions[function];
@@ -288,7 +328,7 @@ impl World {
                 let minute = state.minutes.at(now);
                 minute.invocations += 1;
                 minute.concurrency = minute.concurrency.max(state.running);
-                self.begin(function, origin, instance, cold);
+                self.begin(function, origin, instance, cold, chain);
                 Ok(())
             }
         }
@@ -356,7 +396,7 @@ mod tests {
     }
 
     fn invoke(world: &mut World, times: u32) -> usize {
-        (0..times).filter(|_| world.invoke(0, Origin::Outside).is_ok()).count()
+        (0..times).filter(|_| world.invoke(0, Origin::Outside, Chain::default()).is_ok()).count()
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub const PERIOD: Span = Span::from_mins(1);
 /// [`Metric::delay`] waits for 120 s.
 pub const PUBLISHED_AFTER: Span = Span::from_secs(90);
 /// How long minutes are kept here; a run reads only recent ones.
-const KEPT: Span = Span::from_secs(6 * 3600);
+pub(super) const KEPT: Span = Span::from_secs(6 * 3600);
 
 /// The statistics of one metric over a time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,6 +30,18 @@ impl Datum {
     /// One value.
     pub fn of(value: f64) -> Datum {
         Datum { sum: value, min: value, max: value, count: 1.0 }
+    }
+
+    /// As many samples as there are `of`, each of them 1 or 0: an average is a rate, as Lambda and API Gateway publish it.
+    pub fn ones(ones: u32, of: u32) -> Option<Datum> {
+        let truth = |holds: bool| if holds { 1.0 } else { 0.0 };
+        let (min, max) = (truth(ones == of), truth(ones > 0));
+        (of > 0).then(|| Datum { sum: f64::from(ones), min, max, count: f64::from(of) })
+    }
+
+    /// One more value.
+    pub fn with(self, value: f64) -> Datum {
+        self.merge(Datum::of(value))
     }
 
     fn merge(self, other: Datum) -> Datum {

@@ -114,8 +114,10 @@ impl Sandbox {
         let seed = newest.seed.wrapping_add(newest.number as u64);
         self.kept = newest.messages.iter().map(|message| message.id).collect();
         self.unsaved.clear();
+        let reasons = std::mem::take(&mut self.world.reasons);
         self.world = World::restored(&self.app, seed, &newest.stored, newest.messages)?
             .with_weather(self.opening.weather.clone());
+        self.world.reasons = reasons;
         self.generation = newest.number;
         let reached = newest.reached.max(now);
         self.world.run_until(reached);
@@ -186,6 +188,10 @@ impl Sandbox {
 impl Account for Sandbox {
     fn now(&self) -> Time {
         self.world.now()
+    }
+
+    fn reasons(&self) -> Vec<String> {
+        Account::reasons(&self.world)
     }
 
     fn submit(&mut self, id: CallId, call: Call) {

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::app::App;
+use super::chain::Chain;
 use super::event::MessageId;
+use super::message::{Body, Held, Place};
 use super::model::Dangling;
-use super::queue::{Held, Place};
 use super::world::World;
 use crate::account::{Call, Resource, RunMarker};
 use crate::units::Time;
@@ -42,7 +43,11 @@ pub(super) struct StoredMessage {
     pub queue: String,
     pub sent: Time,
     pub received: u32,
-    pub malformed: bool,
+    pub body: Body,
+    /// In bytes.
+    pub size: u32,
+    /// How often each function was invoked in its chain of requests.
+    pub chain: BTreeMap<String, u32>,
     pub marker: Option<RunMarker>,
     pub group: Option<String>,
     /// Its turn among the messages of its queue; a delayed one has none yet.
@@ -76,12 +81,13 @@ impl World {
     /// The messages that came, went or changed since this was asked last: each with what it is now, or nothing.
     pub(super) fn changed_messages(&mut self) -> Vec<(MessageId, Option<StoredMessage>)> {
         let mut changed = BTreeMap::new();
+        let functions = self.model.functions.names();
         for (state, name) in self.queues.queues.iter_mut().zip(self.model.queues.names()) {
             let Some(touched) = state.touched.as_mut().map(std::mem::take) else { continue };
             for id in touched {
                 match state.messages.get(&id) {
                     Some(held) => {
-                        changed.insert(id, Some(stored_message(id, name, held)));
+                        changed.insert(id, Some(stored_message(id, name, held, functions)));
                     }
                     // It may have moved to another queue, which then knows it.
                     None => {
@@ -147,10 +153,14 @@ impl World {
             Some(until) if message.turn == 0 => Place::Delayed(until),
             Some(until) => Place::InFlight { until, turn: message.turn },
         };
+        let functions = &self.model.functions;
+        let chain = message.chain.iter().filter_map(|(name, times)| Some((functions.index(name)?, *times)));
         let held = Held {
             sent: message.sent,
             received: message.received,
-            malformed: message.malformed,
+            body: message.body,
+            size: message.size,
+            chain: Chain::of(chain.collect()),
             marker: message.marker.map(Arc::new),
             group: message.group.map(Arc::from),
             place,
@@ -159,18 +169,21 @@ impl World {
     }
 }
 
-fn stored_message(id: MessageId, queue: &str, held: &Held) -> StoredMessage {
+fn stored_message(id: MessageId, queue: &str, held: &Held, functions: &[String]) -> StoredMessage {
     let (turn, hidden_until) = match held.place {
         Place::Visible(turn) => (turn, None),
         Place::InFlight { until, turn } => (turn, Some(until)),
         Place::Delayed(until) => (0, Some(until)),
     };
+    let chain = held.chain.iter().filter_map(|(function, times)| Some((functions.get(function)?.clone(), times)));
     StoredMessage {
         id,
         queue: queue.to_owned(),
         sent: held.sent,
         received: held.received,
-        malformed: held.malformed,
+        body: held.body,
+        size: held.size,
+        chain: chain.collect(),
         marker: held.marker.as_deref().cloned(),
         group: held.group.as_deref().map(str::to_owned),
         turn,

@@ -18,9 +18,11 @@ use super::http::Http;
 use super::iam::Iam;
 use super::lambda::Lambda;
 use super::mapping::{Batches, MappingState};
+use super::message::Place;
 use super::metrics::PERIOD;
 use super::model::{Dangling, Model};
-use super::queue::{Place, Queues};
+use super::queue::Queues;
+use super::reasons::Reasons;
 use super::settings::Settings;
 use super::table::Tables;
 use super::topic::Topics;
@@ -49,6 +51,7 @@ pub struct World {
     pub(super) alarms: Alarms,
     pub(super) sources: Sources,
     pub(super) loads: Loads,
+    pub(super) reasons: Reasons,
 }
 
 impl World {
@@ -70,12 +73,13 @@ impl World {
             asynchronous: Asynchronous::default(),
             mappings: vec![MappingState::new(); model.mappings.len()],
             batches: Batches::default(),
-            http: Http::new(model.apis.len()),
+            http: Http::new(&model, start),
             tables: Tables::new(&model, start),
             topics: Topics::new(model.topics.len()),
             alarms: Alarms::new(model.alarms.len(), start),
             sources: Sources::new(&model, seed),
             loads: Loads::default(),
+            reasons: Reasons::default(),
             model,
         };
         world.agenda.at(start.window_start(PERIOD) + PERIOD, Event::Minute);
@@ -200,6 +204,10 @@ impl Account for World {
             self.now = at;
             self.happen(event);
         }
+    }
+
+    fn reasons(&self) -> Vec<String> {
+        self.told_reasons()
     }
 }
 
@@ -370,6 +378,7 @@ mod tests {
             to: TrafficTarget::Queue("orders".into()),
             rate: crate::units::Rate::per_sec(5.0).unwrap(),
             arrivals: Arrivals::Poisson,
+            groups: Vec::new(),
         }];
         app
     }

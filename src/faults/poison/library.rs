@@ -47,16 +47,25 @@ impl Payload {
         }
     }
 
+    /// The kind in whose list a body is.
+    pub fn of(body: &str) -> Option<Payload> {
+        Payload::ALL.into_iter().find(|kind| kind.list().iter().any(|known| known == body))
+    }
+
     /// `count` bodies of this kind. The seed picks where in the kind's list they begin.
     pub fn bodies(self, count: u32, seed: u64) -> Vec<String> {
-        let kinds: Vec<String> = match self {
+        let kinds = self.list();
+        let start = start(seed, kinds.len());
+        kinds.iter().cycle().skip(start).take(count as usize).cloned().collect()
+    }
+
+    fn list(self) -> Vec<String> {
+        match self {
             Payload::Malformed => MALFORMED.iter().map(|body| (*body).to_owned()).collect(),
             Payload::WrongSchema => WRONG_SCHEMA.iter().map(|body| (*body).to_owned()).collect(),
             Payload::TooBig => vec![format!(r#"{{"note":"{}"}}"#, "x".repeat(TOO_BIG))],
             Payload::Hostile => hostile(),
-        };
-        let start = start(seed, kinds.len());
-        kinds.iter().cycle().skip(start).take(count as usize).cloned().collect()
+        }
     }
 }
 
@@ -148,6 +157,14 @@ mod tests {
                 assert_eq!(crate::faults::poison::refused_body(&body), None, "{}: {body:.60}", payload.word());
             }
         }
+    }
+
+    #[test]
+    fn a_body_of_the_library_is_known_again() {
+        for payload in Payload::ALL {
+            assert!(payload.bodies(30, 3).iter().all(|body| Payload::of(body) == Some(payload)));
+        }
+        assert_eq!(Payload::of(r#"{"id": "order-1"}"#), None);
     }
 
     #[test]
