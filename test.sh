@@ -96,6 +96,12 @@ for file in tests/*.rs tests/*/main.rs; do
       else
         skip "tests/$name on MiniStack and moto" "$(tail -1 "$logs/emulators-setup.log")"
       fi ;;
+    translator)
+      if tests/translator/setup.sh >"$logs/translator-setup.log" 2>&1 </dev/null; then
+        step "tests/$name (AWS's own, for SAM)" cargo test --locked --profile checked --test "$name" -- --nocapture
+      else
+        skip "tests/$name" "$(tail -1 "$logs/translator-setup.log")"
+      fi ;;
     *) step "tests/$name" cargo test --locked --profile checked --test "$name" -- --nocapture ;;
   esac
 done

@@ -69,6 +69,8 @@ impl Location {
 pub struct App {
     /// CloudFormation stack name, for selectors.
     pub stack: String,
+    /// Where it is deployed.
+    pub location: Location,
     /// Concurrent executions that the account allows (AWS: 1,000 unless raised).
     pub account_concurrency: u32,
     /// What reserved concurrency must leave to the others (AWS: 100).
@@ -89,6 +91,8 @@ pub struct App {
     pub traffic: Vec<Traffic>,
     /// Logical ids of the template whose resource has another, explicit name: logical id to name.
     pub logical_ids: BTreeMap<String, String>,
+    /// What else invokes functions, and is not modelled: schedules, rules, streams, buckets. By the name of its resource.
+    pub triggers: BTreeMap<String, Trigger>,
     /// Tags of resources, by name.
     pub tags: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -337,13 +341,27 @@ pub struct Topic {
     pub to_functions: Vec<String>,
 }
 
+/// Something that invokes a function, and that the sandbox does not drive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trigger {
+    /// `AWS::Events::Rule`.
+    pub kind: String,
+    pub function: String,
+}
+
 /// An IAM role with its policies' documents, in JSON.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Role {
     /// Name of an inline policy to its document.
     pub inline: BTreeMap<String, String>,
-    /// Managed policies, which allow and are never changed here.
+    /// Policies that AWS manages, which allow and are never changed here.
     pub managed: Vec<String>,
+    /// Documents of the policies that the template manages, and of those of resources that speak of the role.
+    pub attached: BTreeMap<String, String>,
+    /// The document of its permissions boundary: what it does not allow is not allowed.
+    pub boundary: Option<String>,
+    /// Why nothing is known of the role: it lies elsewhere. It may do everything then, and no fault can change it.
+    pub unknown: Option<String>,
 }
 
 /// A CloudWatch alarm.

@@ -1,11 +1,23 @@
 use proptest::prelude::*;
 
+use super::app::{Comparison, Destination, Redrive, Values, Watches};
 use super::*;
-use crate::spec::Style;
-use crate::template::app::{Comparison, Redrive, Values, Watches};
+use crate::spec::{Code, Style};
+use crate::units::Span;
+
+mod hostile;
+mod permissions;
+mod refused;
+mod serverless;
+mod table;
+mod unknown;
+
+fn deployment() -> Deployment {
+    Deployment { stack: "s".into(), ..Deployment::default() }
+}
 
 fn read_text(text: &str) -> (Option<App>, Findings) {
-    read(&Source::new("t.yaml", text), &Deployment { stack: "s".into(), parameters: BTreeMap::new() })
+    read(&Source::new("t.yaml", text), &deployment())
 }
 
 /// The application of a template without findings.
@@ -15,9 +27,33 @@ fn app(text: &str) -> App {
     app.unwrap()
 }
 
+/// The application of a template without errors, and its warnings.
+fn app_and_warnings(text: &str) -> (App, String) {
+    let (app, findings) = read_text(text);
+    assert!(!findings.has_errors(), "{}", findings.render(Style::Plain));
+    (app.unwrap(), lines(&findings))
+}
+
+/// What is wrong in a template, which must be something that AWS refuses.
+fn refused(text: &str) -> String {
+    let (app, findings) = read_text(text);
+    assert!(app.is_none() && findings.has_errors(), "{}", findings.render(Style::Plain));
+    lines(&findings)
+}
+
 fn lines(findings: &Findings) -> String {
     findings.iter().map(|finding| format!("{} {finding}\n", finding.code.id())).collect()
 }
+
+/// The beginning of a SAM template with a queue and a table; resources follow.
+const SAM: &str = "
+AWSTemplateFormatVersion: '2010-09-09'
+Transform: AWS::Serverless-2016-10-31
+Globals: { Function: { Runtime: python3.13, Handler: a.b, CodeUri: code/ } }
+Resources:
+  Jobs: { Type: AWS::SQS::Queue, Properties: { VisibilityTimeout: 60 } }
+  T: { Type: AWS::Serverless::SimpleTable }
+";
 
 #[test]
 fn functions_in_short_and_long_form_mean_the_same() {
@@ -99,8 +135,10 @@ Resources:
 fn plain_cloudformation_is_read_too() {
     let app = app(r#"{"Resources": {
         "Role": {"Type": "AWS::IAM::Role", "Properties": {"RoleName": "r"}},
-        "Allow": {"Type": "AWS::IAM::Policy", "Properties":
-            {"PolicyName": "p", "Roles": [{"Ref": "Role"}], "PolicyDocument": {"Statement": []}}},
+        "Allow": {"Type": "AWS::IAM::Policy", "Properties": {"PolicyName": "p", "Roles": [{"Ref": "Role"}],
+            "PolicyDocument": {"Statement": {"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}}}},
+        "May": {"Type": "AWS::Lambda::Permission", "Properties":
+            {"Action": "lambda:InvokeFunction", "FunctionName": {"Ref": "F"}, "Principal": "sns.amazonaws.com"}},
         "F": {"Type": "AWS::Lambda::Function", "Properties": {"Role": {"Fn::GetAtt": ["Role", "Arn"]}, "Timeout": 5}},
         "Q": {"Type": "AWS::SQS::Queue"},
         "M": {"Type": "AWS::Lambda::EventSourceMapping", "Properties":
@@ -108,7 +146,8 @@ fn plain_cloudformation_is_read_too() {
         "Topic": {"Type": "AWS::SNS::Topic", "Properties":
             {"Subscription": [{"Protocol": "lambda", "Endpoint": {"Fn::GetAtt": ["F", "Arn"]}}]}},
         "Table": {"Type": "AWS::DynamoDB::Table", "Properties":
-            {"ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 2}}},
+            {"KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+             "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 2}}},
         "Alarm": {"Type": "AWS::CloudWatch::Alarm", "Properties": {
             "Namespace": "AWS/SQS", "MetricName": "ApproximateNumberOfMessagesVisible", "Statistic": "Maximum",
             "Dimensions": [{"Name": "QueueName", "Value": {"Fn::GetAtt": ["Q", "QueueName"]}}],
@@ -169,22 +208,6 @@ Resources:
     );
     assert!(app.is_none());
     insta::assert_snapshot!(lines(&findings));
-}
-
-#[test]
-fn a_template_that_multiplies_itself_ends() {
-    let big = "x".repeat(4_000);
-    let many = "${P}".repeat(20_000);
-    let mut text = format!("Parameters: {{ P: {{ Type: String, Default: {big} }} }}\nResources:\n");
-    for number in 0..10 {
-        text += &format!("  Q{number}: {{ Type: AWS::SQS::Queue, Properties: {{ X: !Sub '{many}' }} }}\n");
-    }
-    assert!(read_text(&text).1.iter().any(|finding| finding.code == Code::Limit));
-    let circle = "Conditions: { A: !Condition B, B: !Not [!Condition A] }\n\
-        Resources: { Q: { Type: AWS::SQS::Queue, Condition: A } }\n";
-    assert!(read_text(circle).1.has_errors());
-    let many: String = (0..600).map(|number| format!("  Q{number}: {{ Type: AWS::SQS::Queue }}\n")).collect();
-    assert!(read_text(&format!("Resources:\n{many}")).1.has_errors());
 }
 
 proptest! {

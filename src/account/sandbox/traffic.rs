@@ -13,6 +13,7 @@ use crate::spec::read::closest;
 use crate::spec::shape::{Shape, listed};
 use crate::spec::yaml::{self, Kind, Node};
 use crate::spec::{Code, Finding, Findings, FromNode, Loaded, Place, Reader, Source, Version};
+use crate::template::app::{self, Location};
 use crate::template::{self, Deployment};
 use crate::units::{Rate, Share, Span};
 
@@ -28,12 +29,29 @@ crate::record! {
         pub version: Version,
         /// Values of the template's parameters. One that is left out has its default.
         pub parameters: BTreeMap<String, String> = BTreeMap::new(),
+        /// Values that lie elsewhere, by name: SSM parameters, secrets, and imports of other stacks. One that is left out is
+        /// unknown.
+        pub stores: BTreeMap<String, String> = BTreeMap::new(),
+        /// Where the application is deployed: what its ARNs say.
+        pub deployed: Deployed = Deployed { region: app::REGION.into(), account_id: app::ACCOUNT_ID.into(), partition: "aws".into() },
         /// What the account as a whole allows.
         pub account: Limits = Limits { concurrency: 1_000, unreserved: 100, api_requests: 10_000, api_burst: 5_000 },
         /// Who comes from outside, and how often.
         pub traffic: Vec<Arrival> = Vec::new(),
         /// How each function of the template behaves, by its name. One that is left out has every default.
         pub functions: BTreeMap<String, Behaviour> = BTreeMap::new(),
+    }
+}
+
+crate::record! {
+    /// Where an application is deployed.
+    pub struct Deployed {
+        /// `AWS::Region`.
+        pub region: String = app::REGION.into(),
+        /// `AWS::AccountId`: twelve digits, in quotes when they begin with 0.
+        pub account_id: String = app::ACCOUNT_ID.into(),
+        /// `AWS::Partition`: `aws`, `aws-cn` or `aws-us-gov`.
+        pub partition: String = "aws".into(),
     }
 }
 
@@ -258,14 +276,25 @@ fn lognormal(median: Span, p99: Span) -> Result<Duration, &'static str> {
 /// [`App`] the findings hold an error.
 pub fn read_app(template: &Arc<Source>, traffic: &Arc<Source>, stack: &str) -> (Option<App>, Findings) {
     let (loaded, mut findings) = Loaded::<TrafficFile>::read(traffic);
-    let parameters = loaded.as_ref().map(|file| file.value.parameters.clone()).unwrap_or_default();
-    let deployment = Deployment { stack: stack.to_owned(), parameters };
-    let (app, found) = template::read(template, &deployment);
+    let deployment = loaded.as_ref().map(|file| deployment(&file.value)).unwrap_or_default();
+    let (app, found) = template::read(template, &Deployment { stack: stack.to_owned(), files: true, ..deployment });
     findings.append(found);
     let (Some(mut app), Some(file)) = (app, loaded) else { return (None, findings) };
     Filling { file: &file, app: &mut app, findings: &mut findings }.fill();
     report_other_alarms(template, &app, &mut findings);
     (Some(app).filter(|_| !findings.has_errors()), findings)
+}
+
+/// What a traffic file says about how its template is deployed.
+pub fn deployment(file: &TrafficFile) -> Deployment {
+    let Deployed { region, account_id, partition } = file.deployed.clone();
+    Deployment {
+        parameters: file.parameters.clone(),
+        stores: file.stores.clone(),
+        location: Location { partition, region, account_id },
+        limits: template::Limits { concurrency: file.account.concurrency, unreserved: file.account.unreserved },
+        ..Deployment::default()
+    }
 }
 
 /// Says which alarms are not modelled, and why; and which would tell nobody.
