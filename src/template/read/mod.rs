@@ -110,7 +110,9 @@ impl<'s> Reader<'s> {
         let triggers = self.triggers(item, app);
         let read = table::find(kind)
             .is_some_and(|_| kind != "AWS::Serverless::Application" && kind != "AWS::Serverless::StateMachine");
-        let quiet = read || item.generated || kind.is_empty() || table::PASSIVE.iter().any(|(name, _)| *name == kind);
+        let passive = kind.is_empty() || table::PASSIVE.iter().any(|(name, _)| *name == kind);
+        // Of what SAM makes only what would invoke a function matters.
+        let quiet = read || passive || (item.generated && triggers == 0);
         let nested = matches!(kind, "AWS::Serverless::Application" | "AWS::CloudFormation::Stack");
         if quiet || nested || kind_of(kind).is_some() {
             return;
