@@ -1,33 +1,60 @@
 #!/usr/bin/env bash
-# The one test command: sets up what the tests need, runs them all, fast ones first, and ends with a line of totals.
-# It goes on after a failure, so that one call shows everything that is wrong. Logs lie in target/test-logs.
+# The one test command: sets up what the tests need, runs all of them, cheapest first, and ends with a line of totals.
+#
+#   ./test.sh            everything
+#   ./test.sh --fast     without what needs emulators of AWS
+#   ./test.sh --long     everything, with ten times as many seeds, crash points, kills and property cases
+#   ./test.sh --update   writes snapshots and generated files again, and runs no other test; look at `git diff` afterwards
+#
+# It continues after a failure, so that one call shows everything that is wrong. Logs are in target/test-logs.
 set -uo pipefail
 cd "$(dirname "$0")"
 
+fast= update=
+case "${1:-}" in
+  "") ;;
+  --fast) fast=yes ;;
+  --long) export SQUALL_TEST_EFFORT=10 PROPTEST_CASES=2560 ;;  # 256 cases are usual
+  --update) update=yes ;;
+  *) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 2 ;;
+esac
+
 export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0 INSTA_UPDATE=no INSTA_WORKSPACE_ROOT="$PWD"
-unset SQUALL_LOG SQUALL_WHO NO_COLOR
+unset SQUALL_LOG SQUALL_WHO NO_COLOR UPDATE
 logs=target/test-logs
 rm -rf "$logs" && mkdir -p "$logs"
 began=$SECONDS passed=0 failed=0 ignored=0
-broken=() not_run=() localemu=
+broken=() not_run=() parts=()
 
-# step NAME COMMAND...: runs it with its output in a log, and counts the tests in there.
-step() {
-  local name=$1 log="$logs/${1//[^a-zA-Z0-9]/-}.log" start=$SECONDS p f i
-  shift
+# Processor seconds, user and system, of all processes so far that have ended.
+processor() {
+  times >"$logs/times"
+  awk 'NR == 2 { gsub(/[ms]/, " "); print int($1 * 60 + $2 + $3 * 60 + $4) }' "$logs/times"
+}
+
+# part KIND NAME COMMAND...: runs a command with its output in a log, and counts the tests in there. KIND is what the time
+# is spent on: setup, build, check or test.
+part() {
+  local kind=$1 name=$2 log="$logs/${2//[^a-zA-Z0-9]/-}.log" start=$SECONDS mark=ok p f i cpu status
+  shift 2
+  processor >"$logs/before"
   "$@" >"$log" 2>&1 </dev/null
-  local status=$?
+  status=$?
+  processor >"$logs/after"
+  cpu=$(($(<"$logs/after") - $(<"$logs/before")))
   read -r p f i < <(awk '/^test result:/ { p += $4; f += $6; i += $8 } END { print p + 0, f + 0, i + 0 }' "$log")
   passed=$((passed + p)) failed=$((failed + f)) ignored=$((ignored + i))
-  if [ $status -eq 0 ]; then
-    printf '  ok    %-58s %5d tests %5ds\n' "$name" "$p" $((SECONDS - start))
-  else
-    printf '  FAIL  %-58s %5d tests %5ds  %s\n' "$name" "$p" $((SECONDS - start)) "$log"
+  [ $status -eq 0 ] || mark=FAIL
+  parts+=("$(printf '%-5s  %-6s %-44s %6d %6d %6d' $mark "$kind" "$name" "$p" $((SECONDS - start)) "$cpu")")
+  echo "  ${parts[-1]}"
+  if [ $status -ne 0 ]; then
     broken+=("$name")
+    echo "        the whole log: $log"
     grep -E '^(error|warning|test .* FAILED|failures:|thread .* panicked)' -A12 "$log" | head -80
     tail -25 "$log"
   fi
   grep -E '^NOTE: ' "$log" | sed 's/^NOTE: /        /'
+  return $status
 }
 
 # ended PROCESS LOG: waits for a process in the background, and shows what it said.
@@ -40,7 +67,7 @@ ended() {
 
 # skip NAME WHY
 skip() {
-  printf '  --    %-58s not run: %s\n' "$1" "$2"
+  printf '  --     not run: %s: %s\n' "$1" "$2"
   not_run+=("$1: $2")
 }
 
@@ -54,69 +81,113 @@ need() {
   command -v "$1" >/dev/null
 }
 
+# The time by part, and by kind of part. Parts in the background overlap with others, so wall times add up to more.
+table() {
+  local header
+  header=$(printf '%-5s  %-6s %-44s %6s %6s %6s' "" kind part tests wall/s CPU/s)
+  printf '\n  %s\n' "$header"
+  printf '  %s\n' "${parts[@]}"
+  printf '%s\n' "${parts[@]}" | awk '
+    { wall[$2] += $(NF - 1); cpu[$2] += $NF }
+    END { n = split("setup build check test", kinds); for (i = 1; i <= n; i++) if (kinds[i] in wall)
+      printf "         %-6s %-44s %6s %6d %6d\n", kinds[i], "all together", "", wall[kinds[i]], cpu[kinds[i]] }'
+}
+
+# The last lines, and the exit status.
+totals() {
+  table
+  echo
+  echo "not run: ${#not_run[@]}"
+  for line in "${not_run[@]:-}"; do [ -n "$line" ] && echo "  $line"; done
+  [ ${#broken[@]} -gt 0 ] && { echo "failed: ${#broken[@]}"; printf '  %s\n' "${broken[@]}"; }
+  echo "totals: $passed passed, $failed failed, $ignored ignored, ${#broken[@]} steps failed, $((SECONDS - began)) s"
+  [ ${#broken[@]} -eq 0 ] && [ "$failed" -eq 0 ]
+}
+
 command -v cargo >/dev/null || { [ -r "$HOME/.cargo/env" ] && . "$HOME/.cargo/env"; }
 command -v cargo >/dev/null || { echo "cargo is not there: install Rust with rustup (https://rustup.rs) first"; exit 1; }
 need cc gcc || { echo "a C compiler is not there, and could not be installed: SQLite is built from source"; exit 1; }
 
-echo "squall: all tests ($(rustc --version), $(nproc 2>/dev/null || echo '?') cores)"
-step "dependencies fetched" cargo fetch --locked
-step "format" cargo fmt --all --check
-step "rules of the house" cargo test --locked --test tidy
-step "clippy, default features" cargo clippy --locked --all-targets -- -D warnings
-step "clippy, no features" cargo clippy --locked --all-targets --no-default-features -- -D warnings
-step "units and properties, default features" cargo test --locked --lib --bins
-step "units and properties, no features" cargo test --locked --lib --bins --no-default-features
-step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
-step "examples in the documentation" cargo test --locked --doc
+# tests NAME FILTER...: tests of the program tests/all.
+tests() {
+  local name=$1
+  shift
+  part test "$name" cargo test --locked --test all -- --nocapture "$@"
+}
 
-# What runs the real binary or very many runs is built with optimisation and with all assertions.
-for file in tests/*.rs tests/*/main.rs; do
-  [ -e "$file" ] || continue
-  name=${file#tests/} name=${name%/main.rs} name=${name%.rs}
-  case $name in
-    tidy) ;;
-    kills)
-      if need script bsdutils; then
-        step "tests/$name" cargo test --locked --profile checked --test "$name" -- --nocapture
-      else
-        skip "tests/$name" "the program \`script\` is not there"
-      fi ;;
-    emulators)
-      # Its tests mostly wait, so there are more of them at a time than cores.
-      run=(cargo test --locked --profile checked --test "$name" -- --nocapture --test-threads=40)
-      if tests/emulators/setup.sh localemu >"$logs/localemu-setup.log" 2>&1 </dev/null; then
-        # These wait for metrics, for minutes: they go on beside the others.
-        "${run[@]}" localemu:: >"$logs/localemu.log" 2>&1 </dev/null &
-        localemu=$!
-      else
-        skip "tests/$name on LocalEmu" "$(tail -1 "$logs/localemu-setup.log")"
-      fi
-      if tests/emulators/setup.sh >"$logs/emulators-setup.log" 2>&1 </dev/null; then
-        step "tests/$name on MiniStack and moto" "${run[@]}" --skip localemu::
-      else
-        skip "tests/$name on MiniStack and moto" "$(tail -1 "$logs/emulators-setup.log")"
-      fi ;;
-    translator)
-      if tests/translator/setup.sh >"$logs/translator-setup.log" 2>&1 </dev/null; then
-        step "tests/$name (AWS's own, for SAM)" cargo test --locked --profile checked --test "$name" -- --nocapture
-      else
-        skip "tests/$name" "$(tail -1 "$logs/translator-setup.log")"
-      fi ;;
-    *) step "tests/$name" cargo test --locked --profile checked --test "$name" -- --nocapture ;;
-  esac
-done
-[ -z "$localemu" ] || step "tests/emulators on LocalEmu" ended "$localemu" "$logs/localemu.log"
-step "benches compile" cargo bench --locked --profile checked --no-run
+# What is no step of its own below.
+apart=(--skip tidy:: --skip judge:: --skip engine:: --skip kills:: --skip translator::)
 
-if command -v cargo-deny >/dev/null; then
-  step "cargo deny" cargo deny check
-else
-  skip "cargo deny (advisories)" "cargo-deny is not installed; licences were checked by tests/tidy.rs"
+if [ -n "$update" ]; then
+  export UPDATE=1 INSTA_UPDATE=always
+  part build "test programs" cargo test --locked --no-run --lib --test all
+  part test "snapshots beside the source" cargo test --locked --lib
+  tests "findings, reference pages, schemas, sessions, README" "${apart[@]}"
+  totals
+  exit
 fi
 
-echo
-echo "not run: ${#not_run[@]}"
-for line in "${not_run[@]:-}"; do [ -n "$line" ] && echo "  $line"; done
-[ ${#broken[@]} -gt 0 ] && { echo "failed: ${#broken[@]}"; printf '  %s\n' "${broken[@]}"; }
-echo "totals: $passed passed, $failed failed, $ignored ignored, ${#broken[@]} steps failed, $((SECONDS - began)) s"
-[ ${#broken[@]} -eq 0 ] && [ "$failed" -eq 0 ]
+echo "squall: ${1:-all} tests ($(rustc --version), $(nproc 2>/dev/null || echo '?') cores)"
+programs=(--lib --test all)
+if [ -z "$fast" ]; then
+  programs+=(--test emulators)
+  # Python and Node packages are fetched while the compiler works.
+  tests/emulators/setup.sh >"$logs/emulators-setup.log" 2>&1 </dev/null &
+  setup=$!
+  tests/emulators/setup.sh localemu >"$logs/localemu-setup.log" 2>&1 </dev/null &
+  localemu_setup=$!
+fi
+part setup "dependencies fetched" cargo fetch --locked
+part check "format" cargo fmt --all --check
+part build "test programs and the binary" cargo test --locked --no-run "${programs[@]}"
+tests "rules of the house" tidy::
+
+# Those on LocalEmu wait for metrics, for minutes: they run beside everything that follows.
+emulators=(cargo test --locked --test emulators -- --nocapture --test-threads=40)
+localemu=
+if [ -n "$fast" ]; then
+  skip "tests/emulators on LocalEmu, MiniStack and moto" "--fast leaves it out"
+elif wait "$localemu_setup"; then
+  "${emulators[@]}" localemu:: >"$logs/localemu.log" 2>&1 </dev/null &
+  localemu=$!
+else
+  skip "tests/emulators on LocalEmu" "$(tail -1 "$logs/localemu-setup.log")"
+fi
+
+part test "units and properties" cargo test --locked --lib
+part check "clippy, default features" cargo clippy --locked --all-targets -- -D warnings
+part check "clippy, no features" cargo clippy --locked --all-targets --no-default-features -- -D warnings
+part check "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+part test "examples in the documentation" cargo test --locked --doc
+
+tests "files, sessions, reports, known answers" "${apart[@]}"
+if tests/translator/setup.sh >"$logs/translator-setup.log" 2>&1 </dev/null; then
+  tests "templates against AWS's SAM translator" translator::
+else
+  skip "templates against AWS's SAM translator" "$(tail -1 "$logs/translator-setup.log")"
+fi
+tests "judge" judge::
+tests "engine and crash grid" engine::
+if need script bsdutils; then
+  tests "the binary killed and stopped" kills::
+else
+  skip "a closed terminal" "the program \`script\` is not there"
+  tests "the binary killed and stopped" kills:: --skip a_closed_terminal
+fi
+
+# The tests on emulators mostly wait, so there are more of them at a time than cores.
+if [ -z "$fast" ]; then
+  if wait "$setup"; then
+    part test "tests/emulators on MiniStack and moto" "${emulators[@]}" --skip localemu::
+  else
+    skip "tests/emulators on MiniStack and moto" "$(tail -1 "$logs/emulators-setup.log")"
+  fi
+  [ -z "$localemu" ] || part test "tests/emulators on LocalEmu" ended "$localemu" "$logs/localemu.log"
+fi
+
+if command -v cargo-deny >/dev/null; then
+  part check "cargo deny" cargo deny check
+else
+  skip "cargo deny (advisories)" "cargo-deny is not installed; licences were checked by tests/all/tidy.rs"
+fi
+totals

@@ -2,9 +2,9 @@
 //!
 //!     cargo bench --no-default-features --bench judge -- table
 
-#[path = "../tests/judge/grid.rs"]
+#[path = "../tests/all/judge/grid.rs"]
 mod grid;
-#[path = "../tests/judge/rivals.rs"]
+#[path = "../tests/all/judge/rivals.rs"]
 mod rivals;
 #[path = "judge/table.rs"]
 mod table;

@@ -2,10 +2,10 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a bench ends at the first failure")]
 
-#[path = "../tests/engine/family.rs"]
+#[path = "../tests/all/engine/family.rs"]
 #[expect(dead_code, reason = "shared with the tests")]
 mod family;
-#[path = "../tests/engine/shipped.rs"]
+#[path = "../tests/all/engine/shipped.rs"]
 #[expect(dead_code, reason = "shared with the tests")]
 mod shipped;
 

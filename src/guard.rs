@@ -5,12 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::account::target::SelectBy;
-use crate::account::{AccountName, Identity, Lasts, Permitted, Resource, ResourceKind, Selector};
+use crate::account::{Identity, Lasts, Location, Permitted, Resource, ResourceKind, Selector};
 use crate::faults::{Refusal, listed};
 use crate::plan::{Permission, Plan, Purpose};
 use crate::planner::Objection;
 use crate::spec::experiment::Guards;
-use crate::spec::project::{AccountSpec, AwsAccount, DeadMan, Project, Writing};
+use crate::spec::project::{AccountName, AccountSpec, AwsAccount, DeadMan, Project, Writing};
 use crate::units::{Share, Span};
 
 /// The tag with which a resource says that no experiment may touch it: `squall=never`.
@@ -19,7 +19,7 @@ pub const OPT_OUT: (&str, &str) = ("squall", "never");
 /// What the project and the person who starts the run allow.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
-    pub accounts: BTreeMap<AccountName, AccountSpec>,
+    pub accounts: BTreeMap<Location, AccountRules>,
     /// Production accounts that this run was opened for by name.
     pub opened: BTreeSet<AccountName>,
     /// Said for this run: it may go without a dead-man switch.
@@ -30,22 +30,59 @@ pub struct Rules {
     pub halted: Option<String>,
 }
 
+/// An account of `squall.yaml`: what it is called there, and what it allows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccountRules {
+    pub name: AccountName,
+    pub spec: AccountSpec,
+}
+
 impl Rules {
-    /// What a project allows by itself.
-    pub fn of(project: &Project) -> Rules {
+    /// What a project allows by itself. Of its accounts, those count of which the location is known.
+    pub fn of(project: &Project, locations: &BTreeMap<AccountName, Location>) -> Rules {
+        let account = |(name, location): (&AccountName, &Location)| {
+            let spec = project.accounts.get(name)?.clone();
+            Some((location.clone(), AccountRules { name: name.clone(), spec }))
+        };
         Rules {
-            accounts: project.accounts.clone(),
+            accounts: locations.iter().filter_map(account).collect(),
             opened: BTreeSet::new(),
             without_dead_man: false,
             undo_untested: false,
             halted: None,
         }
     }
+
+    /// What a project allows in a [`World`](crate::account::sandbox::World) that stands for its account, of whatever kind
+    /// that is in `squall.yaml`.
+    pub fn in_model(project: &Project) -> Rules {
+        Rules::of(project, &project.accounts.keys().map(|name| (name.clone(), Location::sandbox())).collect())
+    }
+
+    /// The account that a location belongs to. What is global belongs to the first region of its account.
+    pub fn account(&self, location: &Location) -> Option<&AccountRules> {
+        let exact = self.accounts.get(location);
+        let global = || {
+            let of_account = self.accounts.iter().find(|(known, _)| known.account == location.account);
+            of_account.filter(|(known, _)| known.global() == *location).map(|(_, rules)| rules)
+        };
+        exact.or_else(global)
+    }
+
+    /// Where the account with this nickname is.
+    pub fn location(&self, name: &AccountName) -> Option<&Location> {
+        self.accounts.iter().find(|(_, rules)| rules.name == *name).map(|(location, _)| location)
+    }
+
+    /// What `squall.yaml` calls a location; one that it does not have is said in full.
+    pub fn nickname(&self, location: &Location) -> String {
+        self.account(location).map_or_else(|| location.to_string(), |rules| rules.name.to_string())
+    }
 }
 
 /// What was seen of the accounts.
 pub struct Facts<'a> {
-    pub identities: &'a BTreeMap<AccountName, Identity>,
+    pub identities: &'a BTreeMap<Location, Identity>,
     /// For each target that was found by a tag or a stack: how many are taken, and how many were found.
     pub picked: Vec<Picked>,
     /// Resources of the plan that carry [`OPT_OUT`].
@@ -99,8 +136,8 @@ pub fn check(plan: &Plan, limits: &Guards, rules: &Rules, facts: &Facts<'_>) -> 
     for refusal in not_permitted(&facts.permitted, rules) {
         object("account", refusal);
     }
-    for account in &plan.accounts {
-        for refusal in check_account(account, plan, rules, facts) {
+    for location in &plan.accounts {
+        for refusal in check_account(location, plan, rules, facts) {
             object("account", refusal);
         }
     }
@@ -139,9 +176,9 @@ fn not_permitted(permitted: &[(Permission, Permitted)], rules: &Rules) -> Vec<Re
 }
 
 /// The credentials must outlive the worst case of the undo.
-fn too_short_lived(name: &AccountName, plan: &Plan, rules: &Rules, facts: &Facts<'_>) -> Option<Refusal> {
-    let needed = plan.made_at + plan.longest + OUTLIVES;
-    match facts.identities.get(name)?.lasts {
+fn too_short_lived(location: &Location, plan: &Plan, rules: &Rules, facts: &Facts<'_>) -> Option<Refusal> {
+    let (name, needed) = (rules.nickname(location), plan.made_at + plan.longest + OUTLIVES);
+    match facts.identities.get(location)?.lasts {
         Lasts::CannotTell if !rules.undo_untested => Some(Refusal::new(
             format!(
                 "nobody can tell how long the credentials for {name} last, and the undo may need them until {needed}"
@@ -184,26 +221,35 @@ fn too_large_a_share(picked: &Picked, at_most: Share) -> Option<Refusal> {
     })
 }
 
-fn check_account(name: &AccountName, plan: &Plan, rules: &Rules, facts: &Facts<'_>) -> Vec<Refusal> {
-    match rules.accounts.get(name) {
+fn check_account(location: &Location, plan: &Plan, rules: &Rules, facts: &Facts<'_>) -> Vec<Refusal> {
+    match rules.account(location) {
         // Nothing in it is real, and its state is the project's own.
-        Some(AccountSpec::Sandbox(_)) => Vec::new(),
-        Some(AccountSpec::Aws(account)) => check_aws(name, account, plan, rules, facts),
+        Some(AccountRules { spec: AccountSpec::Sandbox(_), .. }) => Vec::new(),
+        Some(AccountRules { spec: AccountSpec::Aws(account), name }) => {
+            check_aws(location, name, account, plan, rules, facts)
+        }
         None => vec![Refusal::new(
-            format!("account {name} is not in squall.yaml"),
-            format!("add it under `accounts`, or write one of {}", listed(rules.accounts.keys())),
+            format!("{location} is no account of squall.yaml"),
+            format!("add it under `accounts`, or write one of {}", listed(rules.accounts.values().map(|r| &r.name))),
         )],
     }
 }
 
-fn check_aws(name: &AccountName, account: &AwsAccount, plan: &Plan, rules: &Rules, facts: &Facts<'_>) -> Vec<Refusal> {
+fn check_aws(
+    location: &Location,
+    name: &AccountName,
+    account: &AwsAccount,
+    plan: &Plan,
+    rules: &Rules,
+    facts: &Facts<'_>,
+) -> Vec<Refusal> {
     let mut refusals = Vec::new();
-    let found = facts.identities.get(name).map(|identity| identity.account_id.as_str());
+    let found = facts.identities.get(location).map(|identity| identity.account_id.as_str());
     if let Some(found) = found
-        && found != account.id.0
+        && found != account.id.as_str()
     {
         refusals.push(Refusal::new(
-            format!("the credentials for {name} are for account {found}, and squall.yaml says {}", account.id.0),
+            format!("the credentials for {name} are for account {found}, and squall.yaml says {}", account.id),
             "use the profile or role of that account; a number in squall.yaml is what allows an account",
         ));
     }
@@ -225,17 +271,23 @@ fn check_aws(name: &AccountName, account: &AwsAccount, plan: &Plan, rules: &Rule
             format!("write `longest: {}` or less under `guards`", account.longest),
         ));
     }
-    refusals.extend(without_dead_man(name, account, plan, rules));
-    refusals.extend(too_short_lived(name, plan, rules, facts));
+    refusals.extend(without_dead_man(location, name, account, plan, rules));
+    refusals.extend(too_short_lived(location, plan, rules, facts));
     refusals
 }
 
 /// What does not end by itself needs somebody who ends it when this machine cannot.
-fn without_dead_man(name: &AccountName, account: &AwsAccount, plan: &Plan, rules: &Rules) -> Option<Refusal> {
+fn without_dead_man(
+    location: &Location,
+    name: &AccountName,
+    account: &AwsAccount,
+    plan: &Plan,
+    rules: &Rules,
+) -> Option<Refusal> {
     if account.dead_man == DeadMan::MayGoWithout || rules.without_dead_man {
         return None;
     }
-    let here = |resource: &Resource| resource.account == *name;
+    let here = |resource: &Resource| resource.location.account == location.account;
     let stays: Vec<String> = plan
         .stays_alone()
         .filter(|(_, change)| here(change.setting.resource()))
@@ -268,7 +320,7 @@ mod tests {
             "version: 1\ndefault_account: sandbox\naccounts:\n  sandbox:\n    aws:\n      id: '000000000000'\n      region: eu-west-1\n{more}"
         );
         let (loaded, findings) = Loaded::<Project>::read(&Source::new("squall.yaml", text));
-        Rules::of(&loaded.unwrap_or_else(|| panic!("{}", findings.render(Style::Plain))).value)
+        Rules::in_model(&loaded.unwrap_or_else(|| panic!("{}", findings.render(Style::Plain))).value)
     }
 
     const ALLOWED: &str = "      writing: allowed\n      dead_man: none\n";
@@ -298,12 +350,13 @@ mod tests {
     #[test]
     fn another_accounts_credentials_are_refused() {
         let mut rules = rules(ALLOWED);
-        if let Some(AccountSpec::Aws(account)) = rules.accounts.get_mut(&AccountName::sandbox()) {
-            account.id.0 = "111122223333".into();
+        if let Some(AccountRules { spec: AccountSpec::Aws(account), .. }) = rules.accounts.get_mut(&Location::sandbox())
+        {
+            account.id = "111122223333".parse().unwrap();
         }
         refused(THROTTLE, &rules, &["are for account 000000000000", "squall.yaml says 111122223333"]);
         rules.accounts.clear();
-        refused(THROTTLE, &rules, &["is not in squall.yaml"]);
+        refused(THROTTLE, &rules, &["in squall.yaml"]);
     }
 
     #[test]
@@ -347,7 +400,7 @@ mod tests {
             roles: Vec::new(),
             lasts,
         };
-        let identities = BTreeMap::from([(AccountName::sandbox(), identity)]);
+        let identities = BTreeMap::from([(Location::sandbox(), identity)]);
         let facts = Facts { identities: &identities, picked: Vec::new(), opted_out: Vec::new(), permitted };
         check(&plan, &Guards::default(), rules, &facts).iter().map(ToString::to_string).collect()
     }

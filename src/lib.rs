@@ -4,10 +4,14 @@
 
 pub mod account;
 pub mod cli;
+#[cfg(test)]
+#[path = "../tests/all/effort.rs"]
+mod effort;
 pub mod env;
 pub mod faults;
 pub mod guard;
 pub mod judge;
+pub mod payload;
 pub mod plan;
 pub mod planner;
 pub mod report;

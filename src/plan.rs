@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::account::{AccountName, Query, Resource, Setting, Value};
+use crate::account::{Location, Query, Resource, Setting, Value};
 use crate::faults::{FaultName, LATENESS};
 use crate::judge::budget::Objective;
 use crate::judge::judgement::{percent, tidy};
@@ -299,7 +299,8 @@ pub struct Plan {
     pub file: String,
     /// SHA-256 of the experiment's text, in hex.
     pub file_hash: String,
-    pub accounts: Vec<AccountName>,
+    /// The accounts of its targets, each in its region.
+    pub accounts: Vec<Location>,
     /// When the plan was made, by the account's clock.
     pub made_at: Time,
     pub seed: u64,

@@ -128,8 +128,8 @@ impl Fixture {
     }
 
     fn select(&mut self, kind: ResourceKind, by: SelectBy) -> Vec<Resource> {
-        let account = self.function.account.clone();
-        match self.ask(Call::Resolve { account, selector: Selector { kind, by } }) {
+        let location = self.function.location.clone();
+        match self.ask(Call::Resolve { location, selector: Selector { kind, by } }) {
             Ok(Reply::Resources(resources)) => resources,
             other => panic!("{other:?}"),
         }
@@ -186,8 +186,8 @@ fn absent(like: &Resource) -> Resource {
 }
 
 fn a_caller_has_an_identity(f: &mut Fixture) {
-    let account = f.function.account.clone();
-    let Ok(Reply::Identity(identity)) = f.ask(Call::Identify { account }) else { panic!("no identity") };
+    let location = f.function.location.clone();
+    let Ok(Reply::Identity(identity)) = f.ask(Call::Identify { location }) else { panic!("no identity") };
     assert_eq!(identity.account_id.len(), 12);
     assert!(identity.arn.starts_with("arn:aws"));
 }
@@ -277,13 +277,13 @@ fn a_mark_is_created_once(f: &mut Fixture) {
     let second = f.write(&setting, Value::Text("run two".into()), None);
     assert!(matches!(second, Err(CallError::Refused { by: RefusedBy::MarkExists, .. })), "{second:?}");
     f.comes_to(&setting, &Value::Text("run one".into()));
-    let account = resource.account.clone();
-    let Ok(Reply::Marks(marks)) = f.ask(Call::ListMarks { account: account.clone() }) else { panic!("no marks") };
+    let location = resource.location.clone();
+    let Ok(Reply::Marks(marks)) = f.ask(Call::ListMarks { location: location.clone() }) else { panic!("no marks") };
     assert!(marks.contains(&(resource.clone(), "run one".into())), "{marks:?}");
     assert_eq!(f.write(&setting, Value::Unset, None), Ok(Reply::Done));
     f.comes_to(&setting, &Value::Unset);
     assert_eq!(f.write(&setting, Value::Unset, None), Ok(Reply::Done), "deleting what is not there is done");
-    let Ok(Reply::Marks(marks)) = f.ask(Call::ListMarks { account }) else { panic!("no marks") };
+    let Ok(Reply::Marks(marks)) = f.ask(Call::ListMarks { location }) else { panic!("no marks") };
     assert!(marks.iter().all(|(marked, _)| *marked != resource), "{marks:?}");
 }
 

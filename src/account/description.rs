@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::location::Region;
 use super::permission::Lasts;
 use super::target::Resource;
 use crate::units::Span;
@@ -130,8 +131,12 @@ pub struct QueueDescription {
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoleDescription {
     pub arn: String,
-    /// The functions that run as it.
+    /// The functions that run as it, in the regions that were looked in.
     pub used_by: Vec<Resource>,
+    /// The regions whose functions were looked at: those of the project.
+    pub looked_in: Vec<Region>,
+    /// Regions of the project whose functions could not be looked at, and why.
+    pub not_looked_in: Vec<(Region, String)>,
     /// Characters of its inline policies without white space; the service allows 10,240 in all.
     pub inline_size: u32,
     pub service_linked: bool,

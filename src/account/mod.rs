@@ -9,6 +9,7 @@ pub mod aws;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 pub mod description;
+pub mod location;
 pub mod message;
 pub mod permission;
 pub mod sandbox;
@@ -20,11 +21,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::{Span, Time};
 pub use description::{Description, Identity};
+pub use location::{AccountId, AccountIdentity, Location, Region};
 pub use message::{Handle, Message, Received, RunMarker, SendOutcome};
 pub use permission::{Action, Lasts, Permitted};
 pub use setting::{Observed, Setting, Value, Write};
 pub use signal::{Metric, Query, Sample, Window};
-pub use target::{AccountName, Resource, ResourceKind, Selector};
+pub use target::{Resource, ResourceKind, Selector};
 
 /// Names one call of a driver, so that its reply finds its way back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,12 +37,12 @@ pub struct CallId(pub u64);
 #[serde(rename_all = "snake_case")]
 pub enum Call {
     /// Who is calling, and through which roles. Reply: [`Reply::Identity`].
-    Identify { account: AccountName },
+    Identify { location: Location },
     /// Whether squall may do these things there. With `prove`, what a simulation cannot tell is tried by writing the value
     /// that is there already; without, only what changes nothing at all is tried. Reply: [`Reply::Permitted`], in order.
-    Permitted { account: AccountName, actions: Vec<Action>, prove: bool },
+    Permitted { location: Location, actions: Vec<Action>, prove: bool },
     /// The resources that a selector means, ordered by name. Reply: [`Reply::Resources`]; none is an empty list.
-    Resolve { account: AccountName, selector: Selector },
+    Resolve { location: Location, selector: Selector },
     /// What a resource is. Reply: [`Reply::Description`]; absent: [`CallError::Gone`].
     Describe { resource: Resource },
     /// Reads a setting. Reply: [`Reply::Observed`]; the resource is absent: [`CallError::Gone`].
@@ -48,8 +50,8 @@ pub enum Call {
     /// Writes a setting. Reply: [`Reply::Done`].
     /// A mark is written create-only: one that exists already is [`CallError::Refused`] with [`RefusedBy::MarkExists`].
     Write(Write),
-    /// Every mark in the account, squall's of any run. Reply: [`Reply::Marks`], the resource and the mark's text.
-    ListMarks { account: AccountName },
+    /// Every mark in one region of an account, squall's of any run. Reply: [`Reply::Marks`], the resource and the mark's text.
+    ListMarks { location: Location },
     /// Sends up to ten messages that carry the run's marker. Reply: [`Reply::Sent`], one outcome a message.
     Send { queue: Resource, messages: Vec<Message> },
     /// Receives up to ten messages, hidden from others for `hide`. Only ever called on a dead-letter queue.
@@ -66,6 +68,25 @@ pub enum Call {
 }
 
 impl Call {
+    /// Where the call is made.
+    pub fn location(&self) -> &Location {
+        match self {
+            Call::Identify { location }
+            | Call::Permitted { location, .. }
+            | Call::Resolve { location, .. }
+            | Call::ListMarks { location } => location,
+            Call::Describe { resource } => &resource.location,
+            Call::Read { setting } => setting.location(),
+            Call::Write(write) => write.setting.location(),
+            Call::Send { queue, .. }
+            | Call::Receive { queue, .. }
+            | Call::DeleteMessage { queue, .. }
+            | Call::ReleaseMessage { queue, .. } => &queue.location,
+            Call::Measure { query, .. } => &query.resource.location,
+            Call::Load { target, .. } => &target.location,
+        }
+    }
+
     /// Whether the call may change the account. Such a call is never repeated without a look at what happened.
     pub fn changes_something(&self) -> bool {
         matches!(
@@ -135,7 +156,7 @@ pub enum RefusedBy {
 pub type Outcome = Result<Reply, CallError>;
 
 /// Where changes are read and written and signals measured. One value stands for all accounts of a configuration that
-/// share a kind; each call names its account through its resource.
+/// share a kind; each call names its location, or a resource that does.
 pub trait Account {
     /// The account's clock: AWS's by the wall clock, the sandbox's virtual.
     fn now(&self) -> Time;

@@ -8,7 +8,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::target::{AccountName, Resource};
+use super::location::Location;
+use super::target::Resource;
 use crate::units::Span;
 
 /// One thing on one resource that can be read and written. Adding a variant makes the compiler ask for its arms.
@@ -72,9 +73,9 @@ impl Setting {
         }
     }
 
-    /// The account that the setting is in.
-    pub fn account(&self) -> &AccountName {
-        &self.resource().account
+    /// Where the setting is.
+    pub fn location(&self) -> &Location {
+        &self.resource().location
     }
 
     /// Whether this is a mark.
@@ -298,7 +299,7 @@ mod tests {
     use crate::account::target::ResourceKind;
 
     fn function(name: &str) -> Resource {
-        Resource::new(&AccountName::sandbox(), ResourceKind::Function, name)
+        Resource::new(&Location::sandbox(), ResourceKind::Function, name)
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub enum Metric {
     Throttles,
     /// The greatest number of invocations at one time in the window.
     Concurrency,
+    /// Asynchronous events of a function that were dropped in the window. Where events were received and none was dropped,
+    /// it is 0.
+    EventsDropped,
     /// Successful writes to a table in the window.
     Writes,
     /// 1 when the alarm is in ALARM at the end of the window, 0 when it is OK.
@@ -56,7 +59,7 @@ impl Metric {
             Metric::Errors | Metric::FailedShare | Metric::SlowShare { .. } | Metric::Duration => {
                 matches!(kind, K::Api | K::Function)
             }
-            Metric::Throttles | Metric::Concurrency => kind == K::Function,
+            Metric::Throttles | Metric::Concurrency | Metric::EventsDropped => kind == K::Function,
             Metric::Writes => kind == K::Table,
             Metric::AlarmState => kind == K::Alarm,
             Metric::Value { .. } => kind == K::Probe,
@@ -102,6 +105,7 @@ impl fmt::Display for Query {
             Metric::Duration => write!(f, "duration of {name}"),
             Metric::Throttles => write!(f, "throttles of {name}"),
             Metric::Concurrency => write!(f, "concurrency of {name}"),
+            Metric::EventsDropped => write!(f, "dropped events of {name}"),
             Metric::Writes => write!(f, "writes to {name}"),
             Metric::AlarmState => write!(f, "alarm {name}"),
             Metric::Value { .. } => write!(f, "value of {name}"),

@@ -9,17 +9,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::project::Project;
+use crate::account::ResourceKind;
 use crate::account::sandbox::app::App;
 use crate::account::sandbox::shop::shop_sources;
 use crate::account::sandbox::traffic::read_app;
 pub use crate::account::sandbox::{Opening, Pace};
-use crate::account::{AccountName, ResourceKind};
 use crate::spec::check::Known;
 use crate::spec::load::ProjectFiles;
-use crate::spec::project::{AccountSpec, SandboxAccount};
+use crate::spec::project::{AccountName, AccountSpec, SandboxAccount};
 use crate::spec::{Findings, Source};
 pub use examine::{Row, Seen, examine};
-pub use open::{Opened, SANDBOX, open, opening, pace};
+pub use open::{NamedBy, Opened, open, open_at, opening, pace, sandbox_file};
 
 /// The names of everything in the accounts that can be looked into without a call, and for each account what is wrong in
 /// its files.
@@ -52,9 +52,9 @@ fn sandboxes(files: &ProjectFiles) -> impl Iterator<Item = (&AccountName, &Sandb
 /// The project's own sandbox, when it is the default account and was used before.
 pub fn own_sandbox(project: &Project) -> Option<AccountName> {
     let files = ProjectFiles::open(&project.root).0?;
-    let name = files.project.default_account;
+    let name = files.project.default_account.clone();
     let is_sandbox = matches!(files.project.accounts.get(&name), Some(AccountSpec::Sandbox(_)));
-    (is_sandbox && project.folder().join(SANDBOX).exists()).then_some(name)
+    (is_sandbox && sandbox_file(&name, &files, project).exists()).then_some(name)
 }
 
 /// The application of a sandbox. The shipped shop is part of the binary, for folders that do not have its files.

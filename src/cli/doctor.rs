@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::accounts::{self, Pace, Row, Seen};
 use super::{Context, Ended, Exit, prepare};
-use crate::account::{AccountName, Permitted};
+use crate::account::{Location, Permitted};
 use crate::plan::{Permission, Purpose};
 use crate::planner;
 use crate::spec::load::ProjectFiles;
@@ -55,8 +55,8 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     Ok(if well { Exit::Fine } else { Exit::Refused })
 }
 
-fn permissions(accounts: &[AccountName], permitted: Vec<(Permission, Permitted)>) -> Vec<Row> {
-    let account = accounts.iter().map(|name| name.0.as_str()).collect::<Vec<_>>().join(", ");
+fn permissions(accounts: &[Location], permitted: Vec<(Permission, Permitted)>) -> Vec<Row> {
+    let account = accounts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let row = |(Permission { purpose, action, resource }, permitted)| {
         let (seen, why) = match permitted {
             Permitted::Yes => (Seen::Well, String::new()),

@@ -27,6 +27,22 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// The one that weighs more: something left changed over everything else, a success under everything else.
+    #[must_use]
+    pub fn max(self, other: Exit) -> Exit {
+        let weight = |exit: Exit| match exit {
+            Exit::Fine => 0,
+            Exit::Findings => 1,
+            Exit::Usage => 2,
+            Exit::Refused => 3,
+            Exit::Unknown => 4,
+            Exit::Broken => 5,
+            Exit::Bug => 6,
+            Exit::Left => 7,
+        };
+        if weight(other) > weight(self) { other } else { self }
+    }
+
     /// The end of a run.
     pub fn of_run(verdict: &Verdict, something_left: bool) -> Exit {
         match (something_left, verdict.finding) {

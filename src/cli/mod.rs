@@ -35,8 +35,8 @@ use clap::{Args, Parser, Subcommand};
 use self::exit::{Exit, Failure};
 use self::output::{Output, QuietStderr};
 use self::project::Project;
-use crate::account::AccountName;
 use crate::env::{Env, RealEnv};
+use crate::spec::project::AccountName;
 
 /// Chaos experiments and game days for serverless AWS, with nothing left behind.
 #[derive(Debug, Parser)]

@@ -7,7 +7,6 @@ use owo_colors::Style;
 
 use super::accounts::{self, Opened, Opening, Pace};
 use super::{Context, Exit, Failure, check};
-use crate::account::AccountName;
 use crate::env::Env as _;
 use crate::guard::Rules;
 use crate::plan::Plan;
@@ -15,6 +14,7 @@ use crate::planner::{self, Objection, Planned};
 use crate::run::RunId;
 use crate::spec::Findings;
 use crate::spec::load::{ExperimentFiles, ProjectFiles};
+use crate::spec::project::AccountName;
 use crate::store::Store;
 use crate::units::Time;
 
@@ -78,7 +78,7 @@ pub fn prepare(file: &Path, args: &Asked, pace: Pace, context: &mut Context) -> 
             without_dead_man: args.without_dead_man,
             undo_untested: args.undo_untested,
             halted,
-            ..Rules::of(&files.project)
+            ..Rules::of(&files.project, &account.locations)
         },
     };
     match planner::plan(&request, account.account.as_mut()) {

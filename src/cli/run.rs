@@ -63,17 +63,17 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
 }
 
 /// Asks whoever sits there; without anybody, `--yes` must have been said.
-fn confirm(context: &mut Context) -> Result<(), Failure> {
+pub fn confirm(context: &mut Context) -> Result<(), Failure> {
     let said_no = |what: &str| Failure::refused(what, "say so with --yes");
     if !io::stdin().is_terminal() || !context.output.err.is_terminal() {
-        return Err(said_no("nobody is there to say yes to this plan"));
+        return Err(said_no("there is no terminal to ask at"));
     }
     context.output.err.text("Go ahead? [y/N] ");
     let mut answer = String::new();
     let read = io::stdin().read_line(&mut answer);
     match (read, answer.trim()) {
         (Ok(_), "y" | "Y" | "yes") => Ok(()),
-        _ => Err(said_no("nobody said yes to this plan")),
+        _ => Err(said_no("not confirmed")),
     }
 }
 

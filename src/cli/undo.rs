@@ -6,18 +6,20 @@ mod wait;
 
 use std::collections::BTreeSet;
 
-use super::accounts::{self, Opened, Pace};
+use super::accounts::{self, NamedBy, Opened, Pace};
 use super::project::pick_run;
 use super::screen::Screen;
 use super::signals::Signals;
 use super::{Context, Ended, Exit, Failure, report, run, status};
-use crate::account::{AccountName, Resource};
+use crate::account::{Location, Resource};
 use crate::env::Env as _;
+use crate::plan::Plan;
 use crate::run::driver::{Driver, Ending, Surroundings};
 use crate::run::event::Event;
 use crate::run::supervise::{Supervised, supervise};
 use crate::run::{Recorded, RunId};
 use crate::spec::load::ProjectFiles;
+use crate::spec::project::AccountName;
 use crate::store::memory::MemoryStore;
 use crate::store::{Store, StoreError};
 
@@ -27,7 +29,8 @@ use crate::store::{Store, StoreError};
 Without a run, everything outstanding is put back. A run that is live is asked to stop, and waited for. What somebody else \
 changed meanwhile is left alone and named. May be called again at any time; exit code 6 as long as something is left.
 
-With --account the marks in the account itself are read, not the journal: for when the machine that ran it is gone.
+With --account the marks in the account itself are read, not the journal: for when the machine that ran it is gone. What is \
+known from marks alone is listed first and asked for, within what squall.yaml allows for the account.
 
 Examples:
   squall undo
@@ -41,6 +44,18 @@ pub struct Args {
     /// Take a run from a process that is live but does not react, or that may be live elsewhere
     #[arg(long)]
     take_over: bool,
+    /// With --account: roll back without asking what only the marks in the account tell of
+    #[arg(long, short)]
+    yes: bool,
+    /// With --account: restore a limit even where that gives a resource less than the run gave it
+    #[arg(long)]
+    restore_lower: bool,
+    /// With --account: write to an account although squall.yaml says `writing: refused`, by its name
+    #[arg(long, value_name = "ACCOUNT")]
+    allow_writing: Vec<String>,
+    /// With --account: write to a production account, by its name
+    #[arg(long, value_name = "ACCOUNT")]
+    open_production: Vec<String>,
     /// Show one change: its value before, now, and the command that puts it back by hand. Nothing is written
     #[arg(long, value_name = "N", requires = "run")]
     change: Option<u32>,
@@ -67,7 +82,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         return change::show(&run, number, store.as_ref(), context);
     }
     let (tasks, mut worst) = match context.account.clone() {
-        Some(account) => marks::tasks(&account, args.run.as_deref(), args.take_over, store.as_ref(), context)?,
+        Some(account) => marks::tasks(&account, args, store.as_ref(), context)?,
         None => (journals(args, store.as_mut())?, Exit::Fine),
     };
     if let Some(why) = unusable {
@@ -83,7 +98,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
             failure.exit
         });
         // One that fails never stops the others.
-        worst = if exit == Exit::Fine { worst } else { exit };
+        worst = worst.max(exit);
     }
     Ok(worst)
 }
@@ -103,8 +118,8 @@ fn open_store(context: &Context) -> Result<(Box<dyn Store>, Option<StoreError>),
 
 /// Every mark that stands in an account, with its text.
 pub fn marks_in(name: &AccountName, context: &mut Context) -> Result<Vec<(Resource, String)>, Failure> {
-    let mut opened = open(&BTreeSet::from([name.clone()]), Pace::Max, context)?;
-    marks::list(opened.account.as_mut(), name)
+    let mut opened = open(name, Pace::Max, context)?;
+    marks::list(&mut opened, name)
 }
 
 fn journals(args: &Args, store: &mut dyn Store) -> Result<Vec<Task>, Failure> {
@@ -142,33 +157,29 @@ fn one(task: Task, take_over: bool, pace: Pace, store: &mut dyn Store, context: 
 
 fn from_journal(run: &RunId, pace: Pace, store: &mut dyn Store, context: &mut Context) -> Ended {
     let events = store.events(run).map_err(|error| run::lost(run, &error))?;
-    let accounts = match events.first().map(|first| &first.event) {
-        Some(Event::Started { plan, .. }) => plan.accounts.iter().cloned().collect(),
-        _ => BTreeSet::new(),
-    };
+    let Some(Event::Started { plan, .. }) = events.first().map(|first| &first.event) else { return Ok(Exit::Fine) };
+    let opened = open_of(plan, pace, context)?;
     let by = context.env.who();
-    drive(run, &events, &accounts, pace, store, context, |around| Driver::take_over(around, run, by))
+    drive(run, &events, opened, store, context, |around| Driver::take_over(around, run, by))
 }
 
 fn from_marks(events: Vec<Recorded>, pace: Pace, store: &mut dyn Store, context: &mut Context) -> Ended {
     let Some(Event::Started { plan, .. }) = events.first().map(|first| &first.event) else { return Ok(Exit::Fine) };
     let run = plan.run.clone();
-    let accounts = plan.changes.values().map(|change| change.setting.account().clone()).collect();
+    let opened = open_of(plan, pace, context)?;
     let by = context.env.who();
-    drive(&run, &[], &accounts, pace, store, context, |around| Driver::from_marks(around, events, by))
+    drive(&run, &[], opened, store, context, |around| Driver::from_marks(around, events, by))
 }
 
 /// Undoes one run. `before` is what was told of it already.
 fn drive(
     run: &RunId,
     before: &[Recorded],
-    accounts: &BTreeSet<AccountName>,
-    pace: Pace,
+    mut opened: Opened,
     store: &mut dyn Store,
     context: &mut Context,
     begin: impl FnOnce(Surroundings<'_>) -> Result<Driver<'_>, StoreError>,
 ) -> Ended {
-    let mut opened = open(accounts, pace, context)?;
     let by = context.env.who();
     let screen = Screen::over(&mut context.output, run, context.json);
     screen.catch_up(before);
@@ -201,14 +212,36 @@ fn exit(ended: &Supervised) -> Exit {
     }
 }
 
-/// The accounts of a run, as they are configured now.
-fn open(names: &BTreeSet<AccountName>, pace: Pace, context: &mut Context) -> Result<Opened, Failure> {
-    let left = |failure: Failure| Failure { exit: Exit::Left, ..failure };
+/// The account with a nickname.
+fn open(name: &AccountName, pace: Pace, context: &mut Context) -> Result<Opened, Failure> {
+    let files = project(context)?;
+    let opening = accounts::opening(pace, &context.env);
+    accounts::open(&files, &BTreeSet::from([name.clone()]), &context.project, &opening).map_err(left)
+}
+
+/// The accounts that a run changed something in: those with the same identity, whatever they are called now.
+fn open_of(plan: &Plan, pace: Pace, context: &mut Context) -> Result<Opened, Failure> {
+    let changed = plan.changed_resources().into_iter().map(|resource| resource.location);
+    let locations: BTreeSet<Location> = plan.accounts.iter().cloned().chain(changed).collect();
+    open_at(&locations, plan, pace, context)
+}
+
+fn open_at(locations: &BTreeSet<Location>, plan: &Plan, pace: Pace, context: &mut Context) -> Result<Opened, Failure> {
+    let files = project(context)?;
+    let named_by = NamedBy::arns(plan.permissions.iter().map(|permission| permission.resource.as_str()));
+    let opening = accounts::opening(pace, &context.env);
+    accounts::open_at(&files, locations, &named_by, &context.project, &opening).map_err(left)
+}
+
+fn left(failure: Failure) -> Failure {
+    Failure { exit: Exit::Left, ..failure }
+}
+
+fn project(context: &Context) -> Result<ProjectFiles, Failure> {
     let (files, findings) = ProjectFiles::open(&context.project.root);
-    let files = files.ok_or_else(|| Failure {
+    files.ok_or_else(|| Failure {
         exit: Exit::Left,
         what: format!("squall.yaml cannot be used: {}", findings.count()),
         next: Some("squall check".into()),
-    })?;
-    accounts::open(&files, names, &context.project, &accounts::opening(pace, &context.env)).map_err(left)
+    })
 }

@@ -8,7 +8,7 @@
 
 pub mod deny;
 pub mod error;
-mod extension;
+pub mod extension;
 pub mod latency;
 pub mod page;
 pub mod pattern;

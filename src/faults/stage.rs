@@ -6,7 +6,7 @@ use super::{FaultPlan, FaultSpec, Need, PlannedChange, Refusal, Scene, Seen};
 use crate::account::description::{
     Delivery, FunctionDescription, ParameterDescription, QueueDescription, RoleDescription,
 };
-use crate::account::{AccountName, Description, Identity, Resource, ResourceKind};
+use crate::account::{Description, Identity, Location, Resource, ResourceKind};
 use crate::run::RunId;
 use crate::spec::{Loaded, Source, Style, TargetName};
 use crate::units::{Span, Time};
@@ -24,7 +24,7 @@ pub struct Stage {
 
 /// A resource of the stage's account.
 pub fn resource(kind: ResourceKind, name: &str) -> Resource {
-    Resource::new(&AccountName::sandbox(), kind, name)
+    Resource::new(&Location::sandbox(), kind, name)
 }
 
 /// A function by its name.
@@ -84,6 +84,8 @@ impl Stage {
                 Description::Role(RoleDescription {
                     arn: "arn:aws:iam::000000000000:role/WorkerRole".into(),
                     used_by: vec![function("Worker")],
+                    looked_in: Vec::new(),
+                    not_looked_in: Vec::new(),
                     inline_size: 400,
                     service_linked: false,
                 }),

@@ -28,7 +28,8 @@ impl Throttle {
                a time. It is what another function's burst, a wrong deploy or a used-up account limit does to it. A \
                synchronous caller gets 429; asynchronous events wait and are retried for up to six hours (with 0 they \
                go to the function's failure destination at once, or are lost). Invocations that are running go on.",
-        evidence: "Throttles are counted where the baseline had none, or the concurrency falls to n.",
+        evidence: "Throttles are counted where the baseline had none, or the concurrency falls to n. With 0, asynchronous \
+                   events that are dropped show it too.",
         undo: "Puts the value from before back. A function without reserved concurrency is restored by deleting the \
                setting, not by writing a number.",
         alone: "The function stays throttled until somebody restores it.",
@@ -62,6 +63,20 @@ faults:
                 function.name
             ));
         }
+        let mut evidence = Evidence {
+            expect: format!("throttles are counted, or concurrency falls to {n}"),
+            any: vec![
+                // Above nothing, or, where the baseline was throttled now and then, above that.
+                probe(Metric::Throttles, ProbeTest::RisesBy(1.0)),
+                probe(Metric::Concurrency, ProbeTest::FallsTo(n as f64)),
+            ],
+            within: TAKES_EFFECT_WITHIN + SHOWN_WITHIN,
+        };
+        // With nothing reserved Lambda does not even try asynchronous events; it drops them, and counts no throttle.
+        if n == 0 {
+            evidence.expect = format!("throttles are counted, events are dropped, or concurrency falls to {n}");
+            evidence.any.push(probe(Metric::EventsDropped, ProbeTest::RisesBy(1.0)));
+        }
         FaultPlan {
             summary: format!("{} may run {n} at a time", function.name),
             hits: vec![function.clone()],
@@ -72,15 +87,7 @@ faults:
                 takes_effect_within: TAKES_EFFECT_WITHIN,
             }],
             emission: None,
-            evidence: Evidence {
-                expect: format!("throttles are counted, or concurrency falls to {n}"),
-                any: vec![
-                    // Above nothing, or, where the baseline was throttled now and then, above that.
-                    probe(Metric::Throttles, ProbeTest::RisesBy(1.0)),
-                    probe(Metric::Concurrency, ProbeTest::FallsTo(n as f64)),
-                ],
-                within: TAKES_EFFECT_WITHIN + SHOWN_WITHIN,
-            },
+            evidence,
             warnings,
         }
     }
@@ -214,6 +221,14 @@ mod tests {
             metrics,
             [(Metric::Throttles, ProbeTest::RisesBy(1.0)), (Metric::Concurrency, ProbeTest::FallsTo(10.0))]
         );
+    }
+
+    #[test]
+    fn dropped_events_show_that_nothing_is_reserved() {
+        let evidence = shop().planned(STOP).evidence;
+        let dropped = evidence.any.iter().find(|probe| probe.query.metric == Metric::EventsDropped).unwrap();
+        assert_eq!(dropped.test, ProbeTest::RisesBy(1.0));
+        assert!(evidence.expect.contains("events are dropped"), "{}", evidence.expect);
     }
 
     #[test]

@@ -232,7 +232,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(12))]
+        #![proptest_config(ProptestConfig::with_cases(12 * crate::effort::effort()))]
         #[test]
         fn a_statement_is_the_same_each_time(of in 1_u64..100, clustering in 0.0..0.2_f64, windows in 1_usize..40) {
             let stakes = Stakes { clustering, ..stakes(0.02) };

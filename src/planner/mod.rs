@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::account::{Account, AccountName, Observed, Permitted, Resource, Setting, Value};
-use crate::faults::Refusal;
+use crate::account::{Account, Location, Observed, Permitted, Resource, Setting, Value};
+use crate::faults::{Refusal, listed};
 use crate::guard::{self, Rules};
 use crate::judge::weighing::Alpha;
 use crate::plan::{Permission, Plan, Purpose};
@@ -24,6 +24,7 @@ use crate::run::RunId;
 use crate::run::mark::{MARK_LIMIT, Mark, write_marks};
 use crate::spec::experiment::Experiment;
 use crate::spec::load::ExperimentFiles;
+use crate::spec::project::AccountName;
 use crate::spec::{Loaded, TargetName};
 use crate::units::Time;
 use survey::Survey;
@@ -144,8 +145,8 @@ impl<'a, 'b> Draft<'a, 'b> {
         let files = request.files;
         let (experiment, source) = (&files.experiment.value, &files.experiment.source);
         let survey = Survey::of(account);
-        let elsewhere = experiment.targets.values().filter_map(|target| target.account.clone());
-        let accounts: BTreeSet<AccountName> = elsewhere.chain([files.account.clone()]).collect();
+        let names = experiment.targets.values().filter_map(|target| target.account.as_ref()).chain([&files.account]);
+        let accounts: BTreeSet<Location> = names.filter_map(|name| request.rules.location(name)).cloned().collect();
         let plan = Plan {
             run: request.run.clone(),
             title: experiment.title.clone(),
@@ -181,6 +182,13 @@ impl<'a, 'b> Draft<'a, 'b> {
     }
 
     fn look_at_accounts(&mut self) {
+        let targets = self.experiment().targets.values().filter_map(|target| target.account.as_ref());
+        let names: BTreeSet<&AccountName> = targets.chain([&self.request.files.account]).collect();
+        for name in names {
+            if let Err(refusal) = self.location(name) {
+                self.object("account", refusal);
+            }
+        }
         for account in self.plan.accounts.clone() {
             if let Err(refusal) = self.survey.identify(&account) {
                 self.object("account", refusal);
@@ -188,9 +196,21 @@ impl<'a, 'b> Draft<'a, 'b> {
         }
     }
 
+    /// Where the account of a nickname is.
+    fn location(&self, name: &AccountName) -> Result<Location, Refusal> {
+        let rules = self.request.rules;
+        rules.location(name).cloned().ok_or_else(|| {
+            let known = listed(rules.accounts.values().map(|account| &account.name));
+            Refusal::new(format!("there is no account {name} in squall.yaml"), format!("write one of {known}"))
+        })
+    }
+
     fn pick_targets(&mut self) {
         for (name, wanted) in &self.experiment().targets {
-            let picked = target::pick(name, wanted, &self.request.files.account, self.request.seed, &mut self.survey);
+            let account = wanted.account.as_ref().unwrap_or(&self.request.files.account);
+            let picked = self.location(account).and_then(|location| {
+                target::pick(name, wanted, (account, &location), self.request.seed, &mut self.survey)
+            });
             let described = picked.and_then(|picked| {
                 picked.taken.iter().try_for_each(|resource| self.survey.describe(resource))?;
                 Ok(picked)
@@ -234,7 +254,7 @@ impl<'a, 'b> Draft<'a, 'b> {
             match self.survey.read(&Setting::Mark { resource: resource.clone() }) {
                 Ok(Observed { value: Value::Unset, .. }) => {}
                 Ok(Observed { value, .. }) => {
-                    let refusal = marked(&resource, &value.to_string());
+                    let refusal = marked(&resource, &value.to_string(), self.request.rules);
                     self.refused.push(Objection { path: "faults".into(), refusal });
                 }
                 Err(refusal) => self.object("faults", refusal),
@@ -245,7 +265,7 @@ impl<'a, 'b> Draft<'a, 'b> {
     /// Everything that feels a fault or is changed, and says that it never may be.
     fn opted_out(&mut self) -> Vec<Resource> {
         let touched: BTreeSet<Resource> = self.plan.changed_resources().into_iter().chain(self.plan.hits()).collect();
-        let places: BTreeSet<_> = touched.iter().map(|resource| (resource.account.clone(), resource.kind)).collect();
+        let places: BTreeSet<_> = touched.iter().map(|resource| (resource.location.clone(), resource.kind)).collect();
         let mut opted_out = Vec::new();
         for (account, kind) in places {
             match self.survey.resolve(&account, &guard::opt_out(kind)) {
@@ -290,8 +310,8 @@ impl<'a, 'b> Draft<'a, 'b> {
 }
 
 /// Names the run that has a resource.
-fn marked(resource: &Resource, text: &str) -> Refusal {
-    let account = &resource.account;
+fn marked(resource: &Resource, text: &str, rules: &Rules) -> Refusal {
+    let account = rules.nickname(&resource.location);
     match Mark::parse(resource, text) {
         Ok(Mark { run, by, .. }) => Refusal::new(
             format!("{resource} belongs to {run} of {by}, whose mark is on it"),

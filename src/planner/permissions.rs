@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::survey::Survey;
 use crate::account::target::SelectBy;
-use crate::account::{AccountName, Identity, Metric, Query, Resource, ResourceKind, Selector, Setting};
-use crate::guard::Rules;
+use crate::account::{Identity, Location, Metric, Query, Region, Resource, ResourceKind, Selector, Setting};
+use crate::guard::{AccountRules, Rules};
 use crate::plan::{Change, Cleanup, Emission, Permission, Plan, Purpose};
 use crate::spec::probe::ProbeSpec;
 use crate::spec::project::AccountSpec;
@@ -41,8 +41,7 @@ pub fn of(plan: &Plan, survey: &Survey<'_>, rules: &Rules) -> Vec<Permission> {
     }
     for (resource, there) in &survey.named {
         // A stack says what its names mean; without one every kind is asked that a name could be of.
-        let asks_every_kind =
-            !matches!(rules.accounts.get(&resource.account), Some(AccountSpec::Aws(aws)) if aws.stack.is_some());
+        let asks_every_kind = !rules.account(&resource.location).is_some_and(has_stack);
         if *there || asks_every_kind {
             needs.find(resource);
         }
@@ -71,7 +70,7 @@ impl Needs<'_, '_> {
         if let Some(arn) = self.survey.arn(resource) {
             return arn.to_owned();
         }
-        let (account, name) = (&resource.account, &resource.name);
+        let (account, name) = (&resource.location, &resource.name);
         match resource.kind {
             ResourceKind::Function => self.arn_in(account, "lambda", &format!("function:{name}")),
             ResourceKind::Queue => self.arn_in(account, "sqs", name),
@@ -103,10 +102,15 @@ impl Needs<'_, '_> {
 
     /// Finding and describing: what was seen, and what the service lists only as a whole. Asking who one is needs nothing
     /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>).
-    fn look(&mut self, account: &AccountName) {
+    fn look(&mut self, account: &Location) {
+        // Locks on what is global are in a region of their own.
         self.insert(Purpose::Look, "ssm:GetParametersByPath", self.marks(account, ""));
+        self.insert(Purpose::Look, "ssm:GetParametersByPath", self.marks(&account.global(), ""));
         self.ask_what_is_permitted(account);
-        let seen: Vec<Resource> = self.survey.seen.0.keys().filter(|r| r.account == *account).cloned().collect();
+        let seen: Vec<Resource> = {
+            let here = |resource: &&Resource| [account, &account.global()].contains(&&resource.location);
+            self.survey.seen.0.keys().filter(here).cloned().collect()
+        };
         for resource in seen {
             let actions: &[&str] = match resource.kind {
                 ResourceKind::Function => &["lambda:GetFunction"],
@@ -143,7 +147,7 @@ impl Needs<'_, '_> {
     }
 
     /// A simulation needs to know whose policies count. Whom the account's root user plans for, nobody knows yet.
-    fn ask_what_is_permitted(&mut self, account: &AccountName) {
+    fn ask_what_is_permitted(&mut self, account: &Location) {
         let Some(Identity { account_id, arn, .. }) = self.survey.identities.get(account) else { return };
         let (head, resource) = arn.rsplit_once(':').unwrap_or(("", arn));
         let partition = head.split(':').nth(1).unwrap_or("aws");
@@ -161,11 +165,8 @@ impl Needs<'_, '_> {
     }
 
     /// Finding resources by name, tag and stack: services list these only as a whole.
-    fn resolve(&mut self, account: &AccountName, selector: &Selector) {
-        let stack = match self.rules.accounts.get(account) {
-            Some(AccountSpec::Aws(account)) => account.stack.is_some(),
-            _ => false,
-        };
+    fn resolve(&mut self, account: &Location, selector: &Selector) {
+        let stack = self.rules.account(account).is_some_and(has_stack);
         let actions: &[&str] = match (&selector.by, selector.kind) {
             (SelectBy::Name(_), _) if stack => &["cloudformation:DescribeStackResource"],
             (SelectBy::Name(_), _) => &[],
@@ -181,7 +182,7 @@ impl Needs<'_, '_> {
     fn change(&mut self, change: &Change) {
         let setting = &change.setting;
         let arn = match setting {
-            Setting::Mark { resource } => self.marks(&resource.account, &Setting::mark_parameter(resource)),
+            Setting::Mark { resource } => self.marks(&resource.location, &Setting::mark_parameter(resource)),
             other => self.survey.arn(other.resource()).unwrap_or("*").to_owned(),
         };
         for (purpose, value) in [(Purpose::Do, &change.after), (Purpose::Undo, &change.before)] {
@@ -222,12 +223,12 @@ impl Needs<'_, '_> {
 
     /// What a probe asks of AWS, if it does.
     fn probe(&mut self, query: &Query) {
-        let name = &query.resource.account;
-        let Some(AccountSpec::Aws(account)) = self.rules.accounts.get(name) else { return };
+        let location = &query.resource.location;
+        let Some(AccountRules { spec: AccountSpec::Aws(account), .. }) = self.rules.account(location) else { return };
         match account.probes.get(&query.resource.name) {
             Some(ProbeSpec::Logs(logs)) => {
                 for group in &logs.groups {
-                    let arn = self.arn_in(name, "logs", &format!("log-group:{group}:*"));
+                    let arn = self.arn_in(location, "logs", &format!("log-group:{group}:*"));
                     self.insert(Purpose::Measure, "logs:StartQuery", arn);
                 }
                 // These name a query, not a log group.
@@ -240,20 +241,26 @@ impl Needs<'_, '_> {
     }
 
     /// The ARN of a mark, or of all of them.
-    fn marks(&self, account: &AccountName, parameter: &str) -> String {
+    fn marks(&self, account: &Location, parameter: &str) -> String {
         let name = if parameter.is_empty() { "/squall/marks*" } else { parameter };
         self.arn_in(account, "ssm", &format!("parameter{name}"))
     }
 
     /// Of something in an account and its region.
-    fn arn_in(&self, account: &AccountName, service: &str, resource: &str) -> String {
+    fn arn_in(&self, account: &Location, service: &str, resource: &str) -> String {
         let identity = self.survey.identities.get(account);
-        let partition = identity.and_then(|identity| identity.arn.split(':').nth(1)).unwrap_or("aws");
-        let region = match self.rules.accounts.get(account) {
-            Some(AccountSpec::Aws(account)) => account.region.as_str(),
-            _ => "*",
+        let partition = identity.and_then(|identity| identity.arn.split(':').nth(1));
+        let partition = partition.unwrap_or(account.account.partition().word());
+        let region = match account.region.as_str() {
+            "" | Region::SANDBOX => "*",
+            region => region,
         };
-        let id = identity.map_or("*", |identity| identity.account_id.as_str());
+        let id = identity.map_or(account.account.number(), |identity| identity.account_id.as_str());
         format!("arn:{partition}:{service}:{region}:{id}:{resource}")
     }
+}
+
+/// Whether names of an account may be logical ids of a stack.
+fn has_stack(account: &AccountRules) -> bool {
+    matches!(&account.spec, AccountSpec::Aws(aws) if aws.stack.is_some())
 }

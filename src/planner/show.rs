@@ -175,10 +175,9 @@ pub fn stays(plan: &Plan) -> Vec<String> {
         .stays_alone()
         .map(|(_, change)| {
             format!(
-                "if this machine dies, the {} stays {} until `squall undo --account {}` runs elsewhere",
+                "if this machine dies, the {} stays {} until `squall undo --account NAME` runs elsewhere",
                 change.setting,
                 shown(&change.after),
-                change.setting.account()
             )
         })
         .collect();

@@ -4,6 +4,7 @@ use super::Draft;
 use super::target::subject;
 use crate::account::{Description, Metric, Query, Resource, ResourceKind};
 use crate::faults::Refusal;
+use crate::guard::AccountRules;
 use crate::plan::{Bound, LoadPlan, SignalPlan, StopPlan};
 use crate::spec::experiment::{Judged, Load};
 use crate::spec::project::AccountSpec;
@@ -135,7 +136,11 @@ impl Draft<'_, '_> {
     }
 
     fn queries_of(&mut self, path: &str, metric: Metric, of: &Subject) -> Vec<Query> {
-        match subject(of, metric, &self.targets, &self.request.files.account, &mut self.survey) {
+        let account = &self.request.files.account;
+        let found = self
+            .location(account)
+            .and_then(|location| subject(of, metric, &self.targets, (account, &location), &mut self.survey));
+        match found {
             Ok(resources) => resources.into_iter().filter_map(|resource| self.query(path, metric, resource)).collect(),
             Err(refusal) => {
                 self.object(path, refusal);
@@ -157,7 +162,7 @@ impl Draft<'_, '_> {
             }
             _ => {
                 let refusal = Refusal::new(
-                    format!("account {} has no {resource}", resource.account),
+                    format!("account {} has no {resource}", self.request.rules.nickname(&resource.location)),
                     "write it under `probes` of the account in squall.yaml",
                 );
                 self.object(path, refusal);
@@ -220,8 +225,10 @@ impl Draft<'_, '_> {
             ));
         }
         let target = self.targets.get(&load.to).and_then(|picked| picked.taken.first());
-        let rules = target.and_then(|target| self.request.rules.accounts.get(&target.account));
-        if target.is_some_and(|target| target.kind == ResourceKind::Api) && matches!(rules, Some(AccountSpec::Aws(_))) {
+        let rules = target.and_then(|target| self.request.rules.account(&target.location));
+        if target.is_some_and(|target| target.kind == ResourceKind::Api)
+            && matches!(rules, Some(AccountRules { spec: AccountSpec::Aws(_), .. }))
+        {
             doubts.push(format!(
                 "the load on {} asks for `GET /` of the api: without such a route it is answered 404 and reaches nothing",
                 load.to

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Draft;
-use crate::account::{AccountName, Observed, Resource, Setting, Value};
+use crate::account::{Identity, Location, Observed, Resource, Setting, Value};
 use crate::faults::{Fault, FaultName, FaultPlan, Need, PlannedChange, Refusal, Scene, listed};
 use crate::plan::{Change, ChangeId, Cleanup, Emission, Step};
 use crate::spec::TargetName;
@@ -55,7 +55,7 @@ impl Draft<'_, '_> {
             if let Ok(Observed { value: Value::Text(text), .. }) =
                 self.survey.read(&Setting::Mark { resource: resource.clone() })
             {
-                self.object("faults", super::marked(&resource, &text));
+                self.object("faults", super::marked(&resource, &text, self.request.rules));
             }
         }
     }
@@ -93,11 +93,12 @@ impl Draft<'_, '_> {
             fault.mentions().into_iter().map(|name| (name.clone(), self.taken(name))).collect();
         let needed = self.needed(index);
         let from = self.faults_from() + inject.at;
-        let accounts: BTreeSet<&AccountName> = targets.iter().map(|target| &target.account).collect();
+        check_qualifiers(fault, &targets)?;
+        let locations: BTreeSet<&Location> = targets.iter().map(|target| &target.location).collect();
         let mut plans = Vec::new();
-        for account in accounts {
-            let Some(identity) = self.survey.identities.get(account) else { continue };
-            let here: Vec<Resource> = targets.iter().filter(|target| target.account == *account).cloned().collect();
+        for location in locations {
+            let Some(identity) = self.identity(location) else { continue };
+            let here: Vec<Resource> = targets.iter().filter(|target| target.location == *location).cloned().collect();
             plans.extend(fault.plan(&Scene {
                 run: &self.plan.run,
                 number: index + 1,
@@ -113,6 +114,13 @@ impl Draft<'_, '_> {
             })?);
         }
         Ok(plans)
+    }
+
+    /// Who squall is where a resource is; what is global is reached through any region of its account.
+    fn identity(&self, location: &Location) -> Option<&Identity> {
+        let identities = &self.survey.identities;
+        let of_account = || identities.iter().find(|(known, _)| known.account == location.account);
+        identities.get(location).or_else(|| of_account().map(|(_, identity)| identity))
     }
 
     /// What must stay permitted while a fault is in: what wrappers need, and what faults need that have begun by then
@@ -235,6 +243,17 @@ fn check_kinds(fault: &dyn Fault, targets: &[Resource]) -> Result<(), Refusal> {
         Some(other) => Err(Refusal::new(
             format!("{} acts on a {}, and target {} is {other}", page.name, kinds(fault), fault.target()),
             format!("aim it at a {}", kinds(fault)),
+        )),
+    }
+}
+
+/// No fault acts on an alias or a version alone: what each of them changes is the whole function's.
+fn check_qualifiers(fault: &dyn Fault, targets: &[Resource]) -> Result<(), Refusal> {
+    match targets.iter().find(|target| target.qualifier.is_some()) {
+        None => Ok(()),
+        Some(qualified) => Err(Refusal::new(
+            format!("{} acts on the whole function, and target {} is {qualified}", fault.page().name, fault.target()),
+            format!("write `function: {}` to act on all of it; signals can stay on {qualified}", qualified.name),
         )),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::account::target::SelectBy;
 use crate::account::{
-    Account, AccountName, Action, Call, CallError, Description, Identity, Observed, Outcome, Permitted, Reply,
+    Account, Action, Call, CallError, Description, Identity, Location, Observed, Outcome, Permitted, RefusedBy, Reply,
     Resource, Selector, Setting, ask,
 };
 use crate::faults::{Refusal, Seen};
@@ -19,9 +19,9 @@ const TRIES: u32 = 8;
 pub struct Survey<'a> {
     account: &'a mut dyn Account,
     pub seen: Seen,
-    pub identities: BTreeMap<AccountName, Identity>,
+    pub identities: BTreeMap<Location, Identity>,
     /// How resources were looked up.
-    pub resolved: Vec<(AccountName, Selector)>,
+    pub resolved: Vec<(Location, Selector)>,
     /// What was looked for by name, and whether it is there.
     pub named: BTreeMap<Resource, bool>,
     absent: BTreeSet<Resource>,
@@ -67,17 +67,17 @@ impl<'a> Survey<'a> {
     }
 
     /// Who squall is in an account; asked once.
-    pub fn identify(&mut self, account: &AccountName) -> Result<(), Refusal> {
-        if self.identities.contains_key(account) {
+    pub fn identify(&mut self, location: &Location) -> Result<(), Refusal> {
+        if self.identities.contains_key(location) {
             return Ok(());
         }
-        match self.look(&Call::Identify { account: account.clone() }) {
+        match self.look(&Call::Identify { location: location.clone() }) {
             Ok(Reply::Identity(identity)) => {
-                self.identities.insert(account.clone(), identity);
+                self.identities.insert(location.clone(), identity);
                 Ok(())
             }
             other => Err(Refusal::new(
-                format!("account {account} does not say who squall is there: {}", said(other)),
+                format!("account {location} does not say who squall is there: {}", said(other)),
                 "check the account's profile, role and region in squall.yaml",
             )),
         }
@@ -86,22 +86,17 @@ impl<'a> Survey<'a> {
     /// Whether permissions are given, each asked in the account of its ARN; one without an account in the first.
     pub fn permitted(
         &mut self,
-        accounts: &[AccountName],
+        accounts: &[Location],
         needed: &[Permission],
         prove: bool,
     ) -> Result<Vec<(Permission, Permitted)>, Refusal> {
         let mut answers = Vec::new();
-        for (index, account) in accounts.iter().enumerate() {
-            let id =
-                self.identities.get(account).map_or(String::new(), |identity| format!(":{}:", identity.account_id));
-            let ids: Vec<String> =
-                self.identities.values().map(|identity| format!(":{}:", identity.account_id)).collect();
-            let nowhere = |arn: &str| index == 0 && !ids.iter().any(|id| arn.contains(id.as_str()));
-            let here = needed.iter().filter(|needed| needed.resource.contains(&id) || nowhere(&needed.resource));
+        for (index, location) in accounts.iter().enumerate() {
+            let here = needed.iter().filter(|needed| asked_in(accounts, &needed.resource) == index);
             let here: Vec<Permission> = here.cloned().collect();
             let action = |of: &Permission| Action { action: of.action.clone(), resource: of.resource.clone() };
             let actions = here.iter().map(action).collect();
-            match self.look(&Call::Permitted { account: account.clone(), actions, prove }) {
+            match self.look(&Call::Permitted { location: location.clone(), actions, prove }) {
                 Ok(Reply::Permitted(permitted)) => answers.extend(here.into_iter().zip(permitted)),
                 other => return Err(unseen("what squall is permitted to do", other)),
             }
@@ -110,17 +105,20 @@ impl<'a> Survey<'a> {
     }
 
     /// What a selector means, by name.
-    pub fn resolve(&mut self, account: &AccountName, selector: &Selector) -> Result<Vec<Resource>, Refusal> {
-        self.resolved.push((account.clone(), selector.clone()));
-        match self.look(&Call::Resolve { account: account.clone(), selector: selector.clone() }) {
+    pub fn resolve(&mut self, location: &Location, selector: &Selector) -> Result<Vec<Resource>, Refusal> {
+        self.resolved.push((location.clone(), selector.clone()));
+        match self.look(&Call::Resolve { location: location.clone(), selector: selector.clone() }) {
             Ok(Reply::Resources(resources)) => {
                 if let SelectBy::Name(name) = &selector.by {
                     self.named.extend(resources.iter().map(|found| (found.clone(), true)));
                     if resources.is_empty() && !name.starts_with("arn:") {
-                        self.named.insert(Resource::new(account, selector.kind, name), false);
+                        self.named.insert(Resource::new(location, selector.kind, name), false);
                     }
                 }
                 Ok(resources)
+            }
+            Err(CallError::Refused { by: RefusedBy::Unsupported, message }) => {
+                Err(Refusal::new(message, "name something that the account knows, or run this on another account"))
             }
             other => Err(Refusal::new(
                 format!("{selector} cannot be looked up: {}", said(other)),
@@ -171,6 +169,14 @@ impl<'a> Survey<'a> {
     pub fn arn(&self, resource: &Resource) -> Option<&str> {
         self.seen.get(resource).map(Description::arn)
     }
+}
+
+/// Which account is asked about an ARN: the one in its account and region, else one in its account, else the first.
+fn asked_in(accounts: &[Location], arn: &str) -> usize {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let (region, id) = (parts.get(3).copied().unwrap_or(""), parts.get(4).copied().unwrap_or(""));
+    let exact = accounts.iter().position(|at| at.account.number() == id && at.region.as_str() == region);
+    exact.or_else(|| accounts.iter().position(|at| at.account.number() == id)).unwrap_or(0)
 }
 
 fn unseen(what: &str, outcome: Outcome) -> Refusal {

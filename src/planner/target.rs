@@ -9,9 +9,10 @@ use sha2::{Digest, Sha256};
 
 use super::survey::Survey;
 use crate::account::target::SelectBy;
-use crate::account::{AccountName, Metric, Resource, ResourceKind, Selector};
+use crate::account::{Location, Metric, Resource, ResourceKind, Selector};
 use crate::faults::{Refusal, listed};
 use crate::spec::TargetName;
+use crate::spec::project::AccountName;
 use crate::spec::sentence::{Subject, applies};
 use crate::spec::target::{Take, Target};
 
@@ -30,12 +31,11 @@ pub struct Picked {
 pub fn pick(
     name: &TargetName,
     target: &Target,
-    account: &AccountName,
+    (account, location): (&AccountName, &Location),
     seed: u64,
     survey: &mut Survey<'_>,
 ) -> Result<Picked, Refusal> {
-    let account = target.account.as_ref().unwrap_or(account);
-    let found = survey.resolve(account, &target.selector)?;
+    let found = survey.resolve(location, &target.selector)?;
     let (kind, by_name) = (target.selector.kind.word(), matches!(target.selector.by, SelectBy::Name(_)));
     if found.is_empty() {
         return Err(Refusal::new(
@@ -96,7 +96,7 @@ pub fn subject(
     subject: &Subject,
     metric: Metric,
     targets: &BTreeMap<TargetName, Picked>,
-    account: &AccountName,
+    (account, location): (&AccountName, &Location),
     survey: &mut Survey<'_>,
 ) -> Result<Vec<Resource>, Refusal> {
     let fits = |kind: ResourceKind| metric.applies_to(kind) && subject.kind.is_none_or(|said| said == kind);
@@ -112,7 +112,7 @@ pub fn subject(
     let mut found = Vec::new();
     for kind in ResourceKind::ALL.into_iter().filter(|kind| fits(*kind)) {
         let selector = Selector { kind, by: SelectBy::Name(subject.name.clone()) };
-        found.extend(survey.resolve(account, &selector)?);
+        found.extend(survey.resolve(location, &selector)?);
     }
     match found.len() {
         0 => Err(Refusal::new(

@@ -52,7 +52,7 @@ pub fn world(app: &App) -> World {
 }
 
 pub fn plan_in(world: &mut World, text: &str, seed: u64) -> Result<Plan, Vec<Objection>> {
-    let rules = Rules::of(&Project::default());
+    let rules = Rules::in_model(&Project::default());
     plan_under(world, text, seed, &rules)
 }
 
@@ -357,7 +357,7 @@ fn nothing_is_changed_by_planning() {
 fn everything_shipped_is_planned_on_the_shop() {
     let (project, findings) = ProjectFiles::open(Path::new(env!("CARGO_MANIFEST_DIR")));
     let project = project.unwrap_or_else(|| panic!("{}", findings.render(Style::Plain)));
-    let rules = Rules::of(&project.project);
+    let rules = Rules::in_model(&project.project);
     let experiments = project.experiments();
     assert!(experiments.len() >= 6);
     for path in experiments {
@@ -467,7 +467,7 @@ fn the_least_policy_is_complete_and_no_more() {
 #[test]
 fn what_may_not_be_run_is_planned_all_the_same() {
     let files = files(&file(THROTTLE));
-    let mut rules = Rules::of(&Project::default());
+    let mut rules = Rules::in_model(&Project::default());
     rules.halted = Some("ana".into());
     let request = Request { files: &files, run: RunId("run-1".into()), seed: 1, by: "ana", rules: &rules };
     let planned = plan(&request, &mut world(&shop_like())).unwrap();
@@ -489,7 +489,7 @@ fn write(world: &mut World, change: &Change, expected: &Value, value: &Value) {
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200 * crate::effort::effort()))]
 
     #[test]
     fn a_plan_and_its_inverse_leave_the_picture_from_before(

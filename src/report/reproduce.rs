@@ -2,7 +2,7 @@
 
 use super::summary::Summary;
 use super::words;
-use crate::account::AccountName;
+use crate::account::Location;
 use crate::account::setting::quote;
 use crate::units::Span;
 
@@ -10,21 +10,15 @@ use crate::units::Span;
 pub fn command(summary: &Summary) -> String {
     let environment = &summary.environment;
     let mut command = format!("squall run {} --seed {}", quote(&words::one_line(&environment.file)), environment.seed);
-    match environment.accounts.as_slice() {
-        [account] if *account != AccountName::sandbox() => {
-            command += &format!(" --account {}", quote(&words::one_line(&account.0)));
-        }
-        _ if in_the_sandbox(summary) => {
-            let start = environment.planned_at.window_start(Span::from_secs(1)).to_string();
-            command += &format!(" --start {}", start.replace(".000Z", "Z"));
-        }
-        _ => {}
+    if in_the_sandbox(summary) {
+        let start = environment.planned_at.window_start(Span::from_secs(1)).to_string();
+        command += &format!(" --start {}", start.replace(".000Z", "Z"));
     }
     command
 }
 
 fn in_the_sandbox(summary: &Summary) -> bool {
-    summary.environment.accounts.iter().all(|account| *account == AccountName::sandbox())
+    summary.environment.accounts.iter().all(Location::is_sandbox)
 }
 
 /// What the command gives.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::account::{
-    AccountName, CallError, Metric, Query, Resource, ResourceKind, Sample, SendOutcome, Setting, Value, Window,
+    CallError, Location, Metric, Query, Resource, ResourceKind, Sample, SendOutcome, Setting, Value, Window,
 };
 use crate::faults::FaultName;
 use crate::plan::{
@@ -28,7 +28,7 @@ fn at(secs: i64) -> Time {
 }
 
 fn resource(kind: ResourceKind, name: &str) -> Resource {
-    Resource::new(&AccountName::sandbox(), kind, name)
+    Resource::new(&Location::sandbox(), kind, name)
 }
 
 fn change(setting: Setting, after: Value) -> Change {
@@ -80,7 +80,7 @@ pub fn plan() -> Plan {
             .into(),
         file: "experiments/payment-worker-throttled.yaml".into(),
         file_hash: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into(),
-        accounts: vec![AccountName::sandbox()],
+        accounts: vec![Location::sandbox()],
         made_at: start() - Span::from_secs(2),
         seed: 1,
         baseline: Span::from_mins(5),

@@ -157,7 +157,7 @@ fn disordered() -> impl Strategy<Value = Vec<Recorded>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(64 * crate::effort::effort()))]
 
     #[test]
     fn any_prefix_renders_in_every_format(which in 0_usize..6, part in 0.0..1.0_f64) {

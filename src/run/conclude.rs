@@ -126,7 +126,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::account::{AccountName, Metric, Query, Resource, ResourceKind, Sample, Window};
+    use crate::account::{Location, Metric, Query, Resource, ResourceKind, Sample, Window};
     use crate::judge::weighing::Alpha;
     use crate::plan::{Bound, DuringFault, Plan, SignalPlan};
     use crate::run::RunId;
@@ -141,7 +141,7 @@ mod tests {
     }
 
     fn planned(bound: Bound, during_fault: DuringFault) -> SignalPlan {
-        let resource = Resource::new(&AccountName::sandbox(), ResourceKind::Queue, "orders");
+        let resource = Resource::new(&Location::sandbox(), ResourceKind::Queue, "orders");
         SignalPlan {
             hypothesis: "steady".into(),
             title: "depth of orders".into(),

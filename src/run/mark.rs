@@ -2,13 +2,13 @@
 //!
 //! A mark stands on one resource and holds the inverses of everything that its run plans there (DESIGN rule 6).
 
-use std::collections::BTreeMap;
+mod text;
 
-use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::RunId;
 use super::event::{Event, Recorded};
-use crate::account::{Resource, Setting, Value};
+use crate::account::{Location, Resource, Setting, Value};
 use crate::faults::FaultName;
 use crate::judge::weighing::Alpha;
 use crate::plan::{Change, ChangeId, Cleanup, Emission, Evidence, Plan, Step};
@@ -18,11 +18,8 @@ use crate::units::{Span, Time};
 pub const MARK_LIMIT: usize = 4096;
 
 /// What a mark says.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Mark {
-    /// Version of this format.
-    pub squall: u32,
     pub run: RunId,
     pub title: String,
     /// Who runs it, and where.
@@ -30,26 +27,34 @@ pub struct Mark {
     pub made_at: Time,
     /// The run is over by then, or its process is dead.
     pub latest_end: Time,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// What the run changes on the marked resource.
     pub changes: Vec<MarkedChange>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sends: Vec<MarkedSends>,
 }
 
 /// A change on the marked resource.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct MarkedChange {
     pub setting: Setting,
     pub before: Value,
     pub after: Value,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole_before: Option<String>,
 }
 
+impl MarkedChange {
+    /// Whether rolling it back gives the resource less than what the run gave it: no fault of squall raises a limit, so a
+    /// mark that says so may be forged.
+    pub fn lowers(&self) -> bool {
+        match (&self.before, &self.after) {
+            (Value::Number(before), Value::Number(after)) => before < after,
+            (Value::Number(_), Value::Unset) => true,
+            _ => false,
+        }
+    }
+}
+
 /// Messages to the marked queue.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct MarkedSends {
     pub first: u32,
     pub count: u32,
@@ -70,7 +75,6 @@ impl Mark {
         let here = plan.changes.values().filter(|c| !c.setting.is_mark() && c.setting.resource() == resource);
         let emissions = plan.steps.iter().filter_map(|step| step.emission.as_ref()).filter(|e| &e.queue == resource);
         Mark {
-            squall: 1,
             run: plan.run.clone(),
             title: plan.title.chars().take(100).collect(),
             by: by.to_owned(),
@@ -94,30 +98,25 @@ impl Mark {
         }
     }
 
-    /// As the account holds it. At most [`MARK_LIMIT`] bytes may be written.
-    pub fn text(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
+    /// As the account holds it on this resource. At most [`MARK_LIMIT`] bytes may be written.
+    pub fn text(&self, resource: &Resource) -> String {
+        text::write(self, resource)
     }
 
     /// Who has a resource, as the mark on it says: `run-1 of ana@laptop`.
     pub fn holder(resource: &Resource, text: &str) -> String {
         match Mark::parse(resource, text) {
             Ok(mark) => format!("{} of {}", mark.run, mark.by),
-            Err(_) => format!("another run: {text}"),
+            Err(error) => format!("another run ({})", error.why),
         }
     }
 
     /// Reads what an account holds.
     ///
     /// # Errors
-    /// The text is not a mark of this version.
+    /// The text is no mark that squall could have written on this resource, or one of a newer squall.
     pub fn parse(resource: &Resource, text: &str) -> Result<Mark, NotAMark> {
-        let wrong = |why: String| NotAMark { resource: resource.clone(), why };
-        let mark: Mark = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
-        match mark.squall {
-            1 => Ok(mark),
-            other => Err(wrong(format!("it has format {other}, and this squall knows 1"))),
-        }
+        text::read(resource, text)
     }
 }
 
@@ -127,7 +126,12 @@ pub fn write_marks(plan: &mut Plan, by: &str) {
         .changes
         .iter()
         .filter(|(_, change)| change.setting.is_mark())
-        .map(|(id, change)| (*id, Mark::of(plan, change.setting.resource(), by).text()))
+        .map(|(id, change)| {
+            (*id, {
+                let resource = change.setting.resource();
+                Mark::of(plan, resource, by).text(resource)
+            })
+        })
         .collect();
     for (id, text) in texts {
         if let Some(change) = plan.changes.get_mut(&id) {
@@ -141,7 +145,8 @@ pub fn write_marks(plan: &mut Plan, by: &str) {
 /// The writes are in doubt as of `now`, or as of the latest end of the run when that is past.
 pub fn journal_of(marks: &BTreeMap<Resource, Mark>, texts: &BTreeMap<Resource, String>, now: Time) -> Vec<Recorded> {
     let Some(first) = marks.values().next() else { return Vec::new() };
-    let mut plan = empty_plan(first);
+    let accounts: BTreeSet<Location> = marks.keys().map(|resource| resource.location.clone()).collect();
+    let mut plan = empty_plan(first, accounts.into_iter().collect());
     let mut next = 0;
     let mut number = |plan: &mut Plan, change: Change| {
         next += 1;
@@ -156,7 +161,14 @@ pub fn journal_of(marks: &BTreeMap<Resource, Mark>, texts: &BTreeMap<Resource, S
             let MarkedChange { setting, before, after, whole_before } = marked.clone();
             number(&mut plan, change(setting, before, after, whole_before));
         }
-        plan.steps.extend(mark.sends.iter().map(|sends| step_of(resource, sends)));
+        for sends in &mark.sends {
+            // A run marks the dead-letter queue before it sends. Where that mark is missing nothing was sent, or the
+            // mark is forged: no other queue is swept.
+            match &sends.cleanup {
+                Cleanup::Sweep { dead_letter, .. } if !marks.contains_key(dead_letter) => {}
+                _ => plan.steps.push(step_of(resource, sends)),
+            }
+        }
         plan.made_at = plan.made_at.min(mark.made_at);
     }
     let doubt = marks.values().map(|mark| mark.latest_end).max().map_or(now, |end| end.min(now));
@@ -198,14 +210,14 @@ fn step_of(queue: &Resource, sends: &MarkedSends) -> Step {
     }
 }
 
-fn empty_plan(mark: &Mark) -> Plan {
+fn empty_plan(mark: &Mark, accounts: Vec<Location>) -> Plan {
     Plan {
         run: mark.run.clone(),
         title: mark.title.clone(),
         because: "undone from the marks in the account".into(),
         file: String::new(),
         file_hash: String::new(),
-        accounts: Vec::new(),
+        accounts,
         made_at: mark.made_at,
         seed: 0,
         baseline: Span::ZERO,

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use super::hypothesis::{SignalItem, Steadiness};
 use super::leaf::{AlarmName, HypothesisName, TargetName, Version};
+use super::project::AccountName;
 use super::read::FromNode;
 use super::reader::Reader;
 use super::shape::Shape;
 use super::signal::Condition;
 use super::target::Target;
 use super::yaml::{Kind, Node};
-use crate::account::AccountName;
 use crate::faults::FaultSpec;
 use crate::plan::DuringFault;
 use crate::record;

@@ -8,12 +8,11 @@ use super::experiment::{Experiment, Judged};
 use super::finding::{Code, Finding, Findings};
 use super::hypothesis::Hypothesis;
 use super::leaf::HypothesisName;
-use super::project::Project;
+use super::project::{AccountName, Project};
 use super::read::{Loaded, ReferenceKind, closest};
 use super::shape::listed;
 use super::source::{Place, Source};
 use super::target::Target;
-use crate::account::AccountName;
 
 /// The name of a project's configuration.
 pub const CONFIG: &str = "squall.yaml";

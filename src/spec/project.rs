@@ -1,6 +1,9 @@
 //! The format of a project: `squall.yaml`, its accounts and folders.
 
 use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use super::finding::Code;
 use super::leaf::Version;
@@ -9,7 +12,7 @@ use super::read::FromNode;
 use super::reader::Reader;
 use super::shape::{Leaf, Shape};
 use super::yaml::Node;
-use crate::account::AccountName;
+use crate::account::{AccountId, Location, Region};
 use crate::units::Span;
 use crate::{choice, record, words};
 
@@ -60,7 +63,7 @@ record! {
         /// The account's number; squall reads and writes nothing in any other.
         pub id: AccountId,
         /// The region, such as `eu-west-1`.
-        pub region: String,
+        pub region: Region,
         /// The profile in `~/.aws/config`. Left away, credentials come from the environment.
         pub profile: Option<String>,
         /// A role to assume: its ARN.
@@ -83,6 +86,55 @@ record! {
         pub probes: BTreeMap<String, ProbeSpec> = BTreeMap::new(),
         /// The longest that any run may take here.
         pub longest: Span = Span::from_mins(60),
+    }
+}
+
+/// The nickname of an account: a key under `accounts` in `squall.yaml`, or `sandbox`. It is read from files and from the
+/// command line, and printed; whatever outlives a process has the account's [`Location`] instead.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AccountName(pub String);
+
+impl AccountName {
+    /// The embedded account that is always there.
+    pub fn sandbox() -> AccountName {
+        AccountName("sandbox".into())
+    }
+}
+
+impl fmt::Display for AccountName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl AwsAccount {
+    /// Where the account is; nothing is asked for that.
+    pub fn location(&self) -> Location {
+        Location::of_aws(self.id.clone(), self.region.clone(), self.endpoint_url.as_deref())
+    }
+}
+
+impl FromNode for Region {
+    fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let text = reader.text(node, &Self::shape())?;
+        if let Ok(region) = text.parse::<Region>()
+            && !region.as_str().is_empty()
+        {
+            return Some(region);
+        }
+        let what = format!("`{text}` is not the name of a region");
+        reader.report(Code::BadValue, node.at, what, "write it as AWS does, such as `eu-west-1`");
+        None
+    }
+
+    fn shape() -> Shape {
+        Shape::Leaf(Leaf {
+            name: "the name of a region",
+            json_type: "string",
+            pattern: "^[a-z0-9-]+$",
+            examples: &["eu-west-1"],
+        })
     }
 }
 
@@ -120,15 +172,11 @@ words! {
     }
 }
 
-/// The number of an AWS account: twelve digits.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct AccountId(pub String);
-
 impl FromNode for AccountId {
     fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         let text = reader.text(node, &Self::shape())?;
-        if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Some(AccountId(text.into_owned()));
+        if let Ok(id) = text.parse() {
+            return Some(id);
         }
         let what = format!("`{text}` is not the number of an account");
         reader.report(Code::BadValue, node.at, what, "write its twelve digits, such as `111122223333`");

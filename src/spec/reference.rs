@@ -10,7 +10,8 @@ use crate::faults::FaultSpec;
 /// The page of a format: its root table first, then every table that it leads to.
 pub fn page(title: &str, root: &Shape) -> String {
     let mut page = Page { text: String::new(), known: BTreeSet::new(), next: Vec::new() };
-    let _ = writeln!(page.text, "# {title}\n\n<!-- Made from the tables in src/spec; see tests/reference.rs. -->\n");
+    let _ =
+        writeln!(page.text, "# {title}\n\n<!-- Made from the tables in src/spec; see tests/all/reference.rs. -->\n");
     page.section(root, true);
     while !page.next.is_empty() {
         let shape = page.next.remove(0);
@@ -22,7 +23,7 @@ pub fn page(title: &str, root: &Shape) -> String {
 /// The page of every kind of finding.
 pub fn findings() -> String {
     let mut text = String::from(
-        "# Findings\n\n<!-- Made from src/spec/finding.rs; see tests/reference.rs. -->\n\n\
+        "# Findings\n\n<!-- Made from src/spec/finding.rs; see tests/all/reference.rs. -->\n\n\
          What `squall check` finds. An error stops `plan` and `run` with exit code 2; a warning does not. Each has an example\n\
          in [tests/findings](../../tests/findings).\n\n| finding | | what it means |\n| --- | --- | --- |\n",
     );

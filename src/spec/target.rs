@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::finding::Code;
+use super::project::AccountName;
 use super::read::{FromNode, need};
 use super::reader::Reader;
 use super::shape::{Field, Leaf, Need, Record, Shape};
 use super::yaml::Node;
-use crate::account::AccountName;
 use crate::account::target::{ResourceKind, SelectBy, Selector};
 use crate::record;
 use crate::units::Share;

@@ -1,7 +1,7 @@
 //! The contract tests: one list of what every store must do, run against each kind.
 
 use super::{Epoch, Store, StoreError};
-use crate::account::{AccountName, Resource, ResourceKind};
+use crate::account::{Location, Resource, ResourceKind};
 use crate::run::event::{Event, Phase, Recorded};
 use crate::run::{RunId, Verdict};
 use crate::units::Time;
@@ -46,7 +46,7 @@ fn id(text: &str) -> RunId {
 }
 
 fn queue(name: &str) -> Resource {
-    Resource::new(&AccountName::sandbox(), ResourceKind::Queue, name)
+    Resource::new(&Location::sandbox(), ResourceKind::Queue, name)
 }
 
 fn what_is_appended_is_read_by_another_process(mut first: Box<dyn Store>, second: Box<dyn Store>) {

@@ -46,12 +46,13 @@ pub enum Becomes {
 
 impl Understood {
     pub(super) fn of(stack: &Stack, app: App) -> Understood {
+        let application = application(&app);
         let resources = stack.items.iter().map(|item| ResourceSeen {
             name: item.name.clone(),
             kind: item.kind.clone(),
             place: item.at.shown(),
             generated: item.generated,
-            becomes: becomes(&item.kind, &item.name, &app),
+            becomes: becomes(&item.kind, &item.name, &app, &application),
         });
         Understood { resources: resources.collect(), app }
     }
@@ -93,7 +94,7 @@ impl Understood {
     }
 }
 
-fn becomes(kind: &str, name: &str, app: &App) -> Becomes {
+fn becomes(kind: &str, name: &str, app: &App, application: &Json) -> Becomes {
     let triggers: Vec<String> = app
         .triggers
         .iter()
@@ -106,7 +107,6 @@ fn becomes(kind: &str, name: &str, app: &App) -> Becomes {
     if let Some((_, because)) = PASSIVE.iter().find(|(passive, _)| *passive == kind) {
         return Becomes::NoEffect(because);
     }
-    let application = application(app);
     let facts = kind_of(kind).and_then(|kind| {
         let section = match kind.word() {
             "parameter" => "parameters".to_owned(),

@@ -211,7 +211,7 @@ Resources:
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(1_000 * crate::effort::effort()))]
 
     /// Words of a template in any order and nesting.
     #[test]

@@ -69,15 +69,18 @@ impl Account {
     }
 }
 
-/// Asks again and again until there is an answer; fails when there is none within a time that is far longer than it takes.
+/// Far longer than anything here takes on a slow machine; only what never comes takes so long.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
+
+/// Asks again and again until there is an answer.
 #[expect(clippy::disallowed_methods, reason = "emulators live in real time")]
-pub fn until<T>(what: &str, within: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(began.elapsed() < within, "not within {within:?}: {what}");
+        assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -156,10 +156,10 @@ fn one_in_this_process() {
 }
 
 fn fixture(url: &str, id: &str, name: &str) -> Fixture {
-    let mut config = AccountConfig::new("emulated", id, REGION);
+    let mut config = AccountConfig::new("emulated", id.parse().unwrap(), REGION.parse().unwrap());
     config.endpoint_url = Some(url.to_owned());
-    let account = config.name.clone();
-    let resource = |kind, name: String| Resource::new(&account, kind, name);
+    let location = config.location();
+    let resource = |kind, name: String| Resource::new(&location, kind, name);
     Fixture {
         function: resource(ResourceKind::Function, format!("{name}-function")),
         tag: Some(("contract".into(), name.into())),

@@ -1,7 +1,5 @@
 //! What the other tests stand on: the shop works on MiniStack, and squall finds it.
 
-use std::time::Duration;
-
 use crate::account::{Account, until};
 use crate::emulator::ministack;
 use crate::picture::picture;
@@ -16,7 +14,7 @@ fn an_order_goes_through_the_shop() {
     let ordered = shop.order();
     assert_eq!((ordered.status, &ordered.error), (Some(202), &None), "{ordered:?}");
     let order = ordered.order.unwrap();
-    until("the customer is told", Duration::from_secs(60), || shop.told().contains(&order).then_some(()));
+    until("the customer is told", || shop.told().contains(&order).then_some(()));
 }
 
 /// squall finds its way in the deployed stack by logical ids, and planning changes nothing.

@@ -5,7 +5,6 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use crate::account::{FIRST_ACCOUNT, until};
 
@@ -103,7 +102,7 @@ impl Emulator {
         program(&mut command, port, &own);
         command.stdin(Stdio::piped()).stdout(log.try_clone().unwrap()).stderr(log);
         let keeper = command.spawn().unwrap();
-        until(&format!("{name} listens; see target/emulators/{name}.log"), Duration::from_secs(60), || {
+        until(&format!("{name} listens; see target/emulators/{name}.log"), || {
             TcpStream::connect(("127.0.0.1", port)).ok()
         });
         Emulator { url: format!("http://127.0.0.1:{port}"), only_account: None, _keeper: keeper }

@@ -25,6 +25,7 @@ mod day;
 mod denied;
 mod deployed;
 mod emulator;
+mod identity;
 mod killed;
 mod localemu;
 mod picture;

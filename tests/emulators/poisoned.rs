@@ -31,7 +31,7 @@ fn orders_that_nobody_can_read_are_dead_letters_and_are_swept() {
     let shop = Shop::deploy(&account);
     shop.come_back_after("OrdersQueue", 2);
     let project = Project::new(&account);
-    let file = shipped_in(&project, "orders-poisoned", "70s");
+    let file = shipped_in(&project, "orders-poisoned", "3m");
     let before = picture(&account);
     Day::with(&shop, |day| {
         let mut run = project.run(&file);

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::{Value as Json, json};
@@ -129,7 +128,7 @@ fn is_enough(fault: &str, lasts: &str, undone: &str) {
         assert!(!said.contains(word), "{word}: {said}");
     }
     // What the account's counters of messages say comes to rest a moment later.
-    until("all is as it was", Duration::from_secs(60), || (picture(&account) == before).then_some(()));
+    until("all is as it was", || (picture(&account) == before).then_some(()));
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! Probes, asked by a run of the real binary: an HTTP request, a command, a query of logs. MiniStack has no metric math.
 
-use std::time::Duration;
-
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use rustix::process::Signal;
 
@@ -75,7 +73,7 @@ fn a_run_asks_its_probes() {
     run.signal(Signal::TERM);
     let (_, err) = run.rest();
     assert!(!run.story().contains("unmeasured"), "{}\n{err}", run.story());
-    until("the run is gone", Duration::from_secs(30), || run.child.try_wait().unwrap());
+    until("the run is gone", || run.child.try_wait().unwrap());
 }
 
 /// What the application does in a minute.

@@ -74,7 +74,7 @@ impl<'a> Shop<'a> {
         let create = client.create_stack().stack_name(stack).template_body(template);
         let create = create.capabilities(Capability::CapabilityNamedIam).capabilities(Capability::CapabilityAutoExpand);
         account.wait(create.send()).unwrap();
-        until("the stack is there", Duration::from_secs(60), || {
+        until("the stack is there", || {
             let stacks = account.wait(client.describe_stacks().stack_name(stack).send()).unwrap();
             let status = stacks.stacks()[0].stack_status().unwrap().clone();
             assert!(
@@ -114,7 +114,7 @@ impl<'a> Shop<'a> {
 
     /// Waits until a function has no update in progress.
     pub fn settled(&self, function: &str) {
-        until("the update is done", Duration::from_secs(30), || {
+        until("the update is done", || {
             let get = self.account.lambda.get_function_configuration().function_name(self.name(function));
             let found = self.account.wait(get.send()).unwrap();
             let status = found.last_update_status().cloned();
@@ -182,6 +182,19 @@ impl<'a> Shop<'a> {
     pub fn come_back_after(&self, queue: &str, seconds: u32) {
         let set = self.account.sqs.set_queue_attributes().queue_url(self.physical(queue));
         let set = set.attributes(QueueAttributeName::VisibilityTimeout, seconds.to_string());
+        self.account.wait(set.send()).unwrap();
+    }
+
+    /// Lets a queue try a message as often as it takes, where it gives up after a few receives in the template: how many there
+    /// are while a fault is in depends on the machine.
+    pub fn never_give_up(&self, queue: &str) {
+        let url = self.physical(queue);
+        let name = QueueAttributeName::RedrivePolicy;
+        let ask = self.account.sqs.get_queue_attributes().queue_url(url).attribute_names(name.clone());
+        let found = self.account.wait(ask.send()).unwrap();
+        let mut redrive: Json = serde_json::from_str(&found.attributes().unwrap()[&name]).unwrap();
+        redrive["maxReceiveCount"] = 1000.into();
+        let set = self.account.sqs.set_queue_attributes().queue_url(url).attributes(name, redrive.to_string());
         self.account.wait(set.send()).unwrap();
     }
 

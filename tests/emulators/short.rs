@@ -7,6 +7,9 @@ use crate::picture::picture;
 use crate::shop::Shop;
 use crate::squall::{Project, Running, shipped};
 
+/// How long a fault stays in that a test ends itself, once it has seen enough: longer than any machine takes to show that.
+pub const UNTIL_ENDED: &str = "20m";
+
 /// Writes a shipped experiment into a project, with short times and otherwise the same, and the hypotheses beside it; gives
 /// back its file's name. Each fault stays in for so long; the baseline is followed by two minutes for late metrics anyhow.
 pub fn shipped_in(project: &Project, name: &str, stays: &str) -> String {
@@ -27,11 +30,11 @@ pub fn shipped_in(project: &Project, name: &str, stays: &str) -> String {
     project.write(&file, &text)
 }
 
-/// An ordinary day in the shop with a run of a shipped experiment in it, until `seen` has seen enough of it and the run is
-/// interrupted. That early nothing can be known, so it ends unknown; and the account is as it was, to the byte.
-pub fn in_a_run_of(name: &str, stays: &str, shop: &Shop<'_>, seen: impl FnOnce(&Day<'_>, &mut Running)) {
+/// An ordinary day in the shop with a run of a shipped experiment in it. Its faults stay in until `seen` ends them with
+/// [`Running::end_the_faults`], and the run is interrupted when it returns. That early nothing can be known, so it ends unknown; and the account is as it was, to the byte.
+pub fn in_a_run_of(name: &str, shop: &Shop<'_>, seen: impl FnOnce(&Day<'_>, &mut Running)) {
     let project = Project::new(shop.account);
-    let file = shipped_in(&project, name, stays);
+    let file = shipped_in(&project, name, UNTIL_ENDED);
     let before = picture(shop.account);
     Day::with(shop, |day| {
         let mut run = project.run(&file);

@@ -5,7 +5,7 @@ use crate::day::Day;
 use crate::emulator::ministack;
 use crate::picture::picture;
 use crate::shop::Shop;
-use crate::short::shipped_in;
+use crate::short::{UNTIL_ENDED, shipped_in};
 use crate::squall::{Event, Project};
 
 #[test]
@@ -15,8 +15,8 @@ fn one_has_the_function_and_the_other_is_refused() {
     Day::off(&shop);
     let before = picture(&account);
     let [ana, ben] = [(); 2].map(|()| Project::new(&account));
-    let file = shipped_in(&ana, "payment-worker-throttled", "30s");
-    shipped_in(&ben, "payment-worker-throttled", "30s");
+    let file = shipped_in(&ana, "payment-worker-throttled", UNTIL_ENDED);
+    shipped_in(&ben, "payment-worker-throttled", UNTIL_ENDED);
 
     // Both planned before either had marked anything; whoever comes second at the end of the baseline finds the mark.
     let mut runs = [(&ana, "run-of-ana"), (&ben, "run-of-ben")]
@@ -33,12 +33,12 @@ fn one_has_the_function_and_the_other_is_refused() {
 
     // A third one is refused at its plan already.
     let carl = Project::new(&account);
-    shipped_in(&carl, "payment-worker-throttled", "30s");
+    shipped_in(&carl, "payment-worker-throttled", UNTIL_ENDED);
     let refused = carl.ended(&["run", &file, "--yes"]).expect(3);
     assert!(refused.err.contains(has_it), "{}", refused.err);
 
-    runs[one].until("settled");
-    let (status, err) = runs[one].interrupt();
+    runs[one].end_the_faults();
+    let (status, err) = runs[one].rest();
     assert_eq!(status.code(), Some(5), "{}\n{err}", runs[one].story());
     assert_eq!(picture(&account), before, "nothing stacked");
 }

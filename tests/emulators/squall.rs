@@ -198,6 +198,13 @@ impl Running {
         kill_process(pid, signal).unwrap();
     }
 
+    /// Ends the faults that are in, and reads until the first rollback begins.
+    #[track_caller]
+    pub fn end_the_faults(&mut self) {
+        self.signal(Signal::TERM);
+        self.until("restoring");
+    }
+
     /// Sends it on its way home: what is in is out, and nobody waits for the end of the recovery.
     pub fn interrupt(&mut self) -> (ExitStatus, String) {
         self.signal(Signal::TERM);

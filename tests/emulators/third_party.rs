@@ -1,29 +1,31 @@
 //! Somebody else changes in mid-run what squall changed: theirs is left alone, it is said, and the exit code is the worst.
 
 use aws_sdk_ssm::types::ParameterType;
+use rustix::process::Signal;
 
 use crate::account::Account;
 use crate::day::Day;
 use crate::emulator::ministack;
 use crate::picture::picture;
 use crate::shop::Shop;
-use crate::short::shipped_in;
+use crate::short::{UNTIL_ENDED, shipped_in};
 use crate::squall::Project;
 
 /// Runs an experiment until its fault is in, lets somebody change the setting, and sees how it ends. `theirs` is what must
 /// differ in the account afterwards, beside the mark that says who was here.
-fn somebody_else_changes(experiment: &str, stays: &str, change: impl FnOnce(&Shop<'_>), theirs: &str) {
+fn somebody_else_changes(experiment: &str, change: impl FnOnce(&Shop<'_>), theirs: &str) {
     let account = Account::new(ministack());
     let shop = Shop::deploy(&account);
     Day::off(&shop);
     let project = Project::new(&account);
-    let file = shipped_in(&project, experiment, stays);
+    let file = shipped_in(&project, experiment, UNTIL_ENDED);
     let before = picture(&account);
     let mut run = project.run(&file);
     run.until("step_begins");
     run.until("changed");
     change(&shop);
     let changed = picture(&account);
+    run.signal(Signal::TERM);
     run.until_one("settled", |settled| settled["how"]["theirs"].is_object());
     let (status, err) = run.interrupt();
     assert_eq!(status.code(), Some(6), "{}\n{err}", run.story());
@@ -51,7 +53,7 @@ fn the_concurrency() {
         let put = shop.account.lambda.put_function_concurrency().function_name(shop.name("PaymentWorker"));
         shop.account.wait(put.reserved_concurrent_executions(7).send()).unwrap();
     };
-    somebody_else_changes("payment-worker-throttled", "20s", reserve, "PaymentWorker");
+    somebody_else_changes("payment-worker-throttled", reserve, "PaymentWorker");
 }
 
 #[test]
@@ -65,7 +67,7 @@ fn the_policy() {
         let put = iam.put_role_policy().role_name(&role).policy_name(policy).policy_document(document);
         shop.account.wait(put.send()).unwrap();
     };
-    somebody_else_changes("payment-worker-loses-permission", "20s", rewrite, "policy squall-");
+    somebody_else_changes("payment-worker-loses-permission", rewrite, "policy squall-");
 }
 
 #[test]
@@ -75,5 +77,5 @@ fn the_parameter() {
         let flags = r#"{"latency": {"enabled": true, "percentage": 1, "min_latency": 5, "max_latency": 6}}"#;
         shop.account.wait(put.overwrite(true).value(flags).send()).unwrap();
     };
-    somebody_else_changes("order-function-slow", "20s", write, "order-function/faults");
+    somebody_else_changes("order-function-slow", write, "order-function/faults");
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::account::{Account, pause};
+use crate::account::{Account, pause, until};
+use crate::day::Day;
 use crate::emulator::ministack;
 use crate::shop::{Ordered, Shop};
 use crate::short::in_a_run_of;
@@ -18,21 +19,30 @@ fn injections(shop: &Shop<'_>) -> usize {
     shop.log("OrderFunction").iter().filter(injected).count()
 }
 
+/// Waits until one shopper has got the fault's error and another one has ordered as always.
+fn some_fail(day: &Day<'_>) {
+    let from = day.now();
+    let failed = |order: &Ordered| order.error.as_deref() == Some("the tax service is down");
+    until("some shoppers fail, and others do not", || {
+        let orders = day.since(from);
+        (orders.iter().any(failed) && orders.iter().any(|order| order.status == Some(202))).then_some(())
+    });
+}
+
 #[test]
 fn shoppers_wait_longer_for_the_shops_own_wrapper() {
     let account = Account::new(ministack());
     let shop = Shop::deploy(&account);
     shop.set_variables("OrderFunction", &[("FAILURE_CACHE_TTL", "1")]);
-    in_a_run_of("order-function-slow", "30s", &shop, |day, run| {
+    in_a_run_of("order-function-slow", &shop, |day, run| {
         run.until("step_begins");
         assert_eq!(injections(&shop), 0);
         run.until("changed");
         // The flags from a second ago still count.
         pause(Duration::from_millis(1_500));
-        let from = day.now();
-        run.until("restoring");
-        let slow = day.since(from);
-        assert!(slow.len() >= 3 && fastest(&slow) >= Duration::from_millis(300), "{slow:?}");
+        let slow = day.wait_for(3);
+        assert!(fastest(&slow) >= Duration::from_millis(300), "{slow:?}");
+        run.end_the_faults();
         run.until("settled");
         day.wait_for(3);
         let before = injections(&shop);
@@ -47,16 +57,17 @@ fn a_slow_day_costs_nobody_an_order() {
     let account = Account::new(ministack());
     let shop = Shop::deploy(&account);
     shop.set_variables("OrderFunction", &[("FAILURE_CACHE_TTL", "1")]);
-    in_a_run_of("a-slow-day", "40s", &shop, |day, run| {
+    in_a_run_of("a-slow-day", &shop, |day, run| {
         for _ in 0..2 {
             run.until("step_begins");
             run.until("changed");
         }
         let from = day.now();
-        run.until("restoring");
+        until("some of them wait", || (injections(&shop) > 0).then_some(()));
+        day.wait_for(3);
         let slow = day.since(from);
-        assert!(slow.len() >= 3 && slow.iter().all(|order| order.status == Some(202)), "{slow:?}");
-        assert!(injections(&shop) > 0, "some of them waited");
+        assert!(slow.iter().all(|order| order.status == Some(202)), "{slow:?}");
+        run.end_the_faults();
         day.everybody_is_told();
     });
 }
@@ -66,16 +77,12 @@ fn a_fifth_of_the_shoppers_gets_an_error() {
     let account = Account::new(ministack());
     let shop = Shop::deploy(&account);
     shop.set_variables("OrderFunction", &[("FAILURE_CACHE_TTL", "1")]);
-    in_a_run_of("order-function-fails", "40s", &shop, |day, run| {
+    in_a_run_of("order-function-fails", &shop, |day, run| {
         run.until("step_begins");
         run.until("changed");
-        let from = day.now();
+        some_fail(day);
+        run.end_the_faults();
         run.until("settled");
-        let orders = day.since(from);
-        let failed = |order: &&Ordered| order.error.as_deref() == Some("the tax service is down");
-        // Of 40 with a share of 0.2, none is one in 7,500.
-        let some = orders.iter().filter(failed).count();
-        assert!(some > 0 && some < orders.len(), "{some} of {}", orders.len());
         day.wait_for(3);
         let orders = day.wait_for(5);
         assert!(orders.iter().all(|order| order.status == Some(202)), "{orders:?}");
@@ -101,14 +108,13 @@ fn wrapped_by_0x(account: &Account) -> Shop<'_> {
 fn shoppers_wait_longer_for_failure_lambda_0x() {
     let account = Account::new(ministack());
     let shop = wrapped_by_0x(&account);
-    in_a_run_of("order-function-slow", "30s", &shop, |day, run| {
+    in_a_run_of("order-function-slow", &shop, |day, run| {
         run.until("step_begins");
         assert_eq!(injections(&shop), 0);
         run.until("changed");
-        let from = day.now();
-        run.until("restoring");
-        let slow = day.since(from);
-        assert!(slow.len() >= 3 && fastest(&slow) >= Duration::from_millis(300), "{slow:?}");
+        let slow = day.wait_for(3);
+        assert!(fastest(&slow) >= Duration::from_millis(300), "{slow:?}");
+        run.end_the_faults();
         run.until("settled");
         day.wait_for(1);
         let before = injections(&shop);
@@ -123,15 +129,12 @@ fn shoppers_wait_longer_for_failure_lambda_0x() {
 fn shoppers_get_errors_from_failure_lambda_0x() {
     let account = Account::new(ministack());
     let shop = wrapped_by_0x(&account);
-    in_a_run_of("order-function-fails", "40s", &shop, |day, run| {
+    in_a_run_of("order-function-fails", &shop, |day, run| {
         run.until("step_begins");
         run.until("changed");
-        let from = day.now();
+        some_fail(day);
+        run.end_the_faults();
         run.until("settled");
-        let orders = day.since(from);
-        let failed = |order: &&Ordered| order.error.as_deref() == Some("the tax service is down");
-        let some = orders.iter().filter(failed).count();
-        assert!(some > 0 && some < orders.len(), "{some} of {}", orders.len());
         day.wait_for(1);
         let orders = day.wait_for(5);
         assert!(orders.iter().all(|order| order.status == Some(202)), "{orders:?}");

@@ -1,19 +1,24 @@
 //! What squall must know to reach an account: one entry of `squall.yaml`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::account::AccountName;
+use crate::account::{AccountId, Location, Region};
 use crate::spec::probe::ProbeSpec;
-use crate::spec::project::AwsAccount;
+use crate::spec::project::{AccountName, AwsAccount};
 
 /// An account in one region, by the name that experiments use. The usual variables of AWS (`AWS_PROFILE`,
 /// `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, ...) fill what is left away.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AccountConfig {
+    /// What `squall.yaml` calls it, for messages.
     pub name: AccountName,
     /// Twelve digits. Anything else that the credentials turn out to belong to is refused.
-    pub id: String,
-    pub region: String,
+    pub id: AccountId,
+    pub region: Region,
+    /// The other regions of the account that the project names: users of a role are looked for in these, too.
+    pub other_regions: BTreeSet<Region>,
+    /// Other locations that mean this account: nicknames in what squall 0.1.0 wrote.
+    pub aliases: BTreeSet<Location>,
     pub profile: Option<String>,
     /// The ARN of a role to assume, with the external id and the session's name.
     pub role: Option<String>,
@@ -28,11 +33,13 @@ pub struct AccountConfig {
 
 impl AccountConfig {
     /// An account that is reached with what the environment says.
-    pub fn new(name: impl Into<String>, id: impl Into<String>, region: impl Into<String>) -> AccountConfig {
+    pub fn new(name: impl Into<String>, id: AccountId, region: Region) -> AccountConfig {
         AccountConfig {
             name: AccountName(name.into()),
-            id: id.into(),
-            region: region.into(),
+            id,
+            region,
+            other_regions: BTreeSet::new(),
+            aliases: BTreeSet::new(),
             profile: None,
             role: None,
             external_id: None,
@@ -41,6 +48,11 @@ impl AccountConfig {
             stack: None,
             probes: BTreeMap::new(),
         }
+    }
+
+    /// Where the account is.
+    pub fn location(&self) -> Location {
+        Location::of_aws(self.id.clone(), self.region.clone(), self.endpoint_url.as_deref())
     }
 
     /// An account as `squall.yaml` has it.
@@ -53,7 +65,7 @@ impl AccountConfig {
             endpoint_url: account.endpoint_url.clone(),
             stack: account.stack.clone(),
             probes: account.probes.clone(),
-            ..AccountConfig::new(&*name.0, &*account.id.0, &*account.region)
+            ..AccountConfig::new(&*name.0, account.id.clone(), account.region.clone())
         }
     }
 }

@@ -60,7 +60,7 @@ pub async fn checks(config: &AccountConfig, connection: &Connection) -> Vec<Chec
         Ok(session) => session,
         Err(error) => return vec![unreached(&error)],
     };
-    let place = config.endpoint_url.as_deref().unwrap_or(&config.region);
+    let place = config.endpoint_url.as_deref().unwrap_or(config.region.as_str());
     let identity = &session.identity;
     vec![
         check("reachability", Finding::Well, format!("STS answers in {place}")),

@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, Operation};
 use super::limit::Family;
-use super::names::{Arn, last_part};
+use super::names::{self, Arn, last_part};
 use super::session::Session;
 use super::{lambda, worker};
 use crate::account::target::SelectBy;
@@ -22,39 +22,61 @@ pub async fn resolve(session: &Session, selector: &Selector) -> Result<Vec<Resou
 }
 
 fn resource(session: &Session, kind: ResourceKind, name: impl Into<String>) -> Resource {
-    Resource::new(&session.config.name, kind, name)
+    Resource::new(&session.location, kind, name)
 }
 
 /// By ARN, by logical id in the account's stack, or by the service's own name.
 async fn by_name(session: &Session, kind: ResourceKind, text: &str) -> Result<Option<Resource>, CallError> {
-    let mut names = vec![text.to_owned()];
     if let Some(arn) = Arn::parse(text) {
-        let here = [session.config.id.as_str(), ""].contains(&arn.account)
-            && [session.config.region.as_str(), ""].contains(&arn.region);
-        match arn.names() {
-            Some((of, found)) if of == kind && here => names = found,
-            _ => return Ok(None),
-        }
-    } else if let Some((of, physical)) = logical(session, text).await? {
-        // What the stack calls so is meant, and no namesake of another kind outside of it.
-        if !types(kind).contains(&of.as_str()) {
-            return Ok(None);
-        }
-        names = vec![name_of(kind, &physical)];
-    } else if kind == ResourceKind::Function
-        && let Some((function, _qualifier)) = text.split_once(':')
-    {
-        names = vec![function.to_owned()];
+        return by_arn(session, kind, text, arn).await;
+    }
+    let (text, qualifier) = match text.split_once(':') {
+        Some((function, qualifier)) if kind == ResourceKind::Function => (function, Some(qualifier.to_owned())),
+        _ => (text, None),
+    };
+    if qualifier.as_deref().is_some_and(|qualifier| !is_qualifier(qualifier)) {
+        return Ok(None);
+    }
+    let name = match logical(session, text).await? {
+        Some((of, physical)) if types(kind).contains(&of.as_str()) => name_of(kind, &physical),
+        // The stack has this name for something of another kind.
+        Some(_) => return Ok(None),
+        None => text.to_owned(),
+    };
+    let found = Resource { qualifier, ..resource(session, kind, name) };
+    Ok(is_there(session, &found).await?.then_some(found))
+}
+
+/// By ARN, which is compared whole: partition, region, account, a role's path, a function's alias or version.
+async fn by_arn(
+    session: &Session,
+    kind: ResourceKind,
+    text: &str,
+    arn: Arn<'_>,
+) -> Result<Option<Resource>, CallError> {
+    let Some((of, names)) = arn.names() else { return Ok(None) };
+    if of != kind {
+        return Ok(None);
     }
     for name in names {
-        let resource = resource(session, kind, name);
-        match is_there(session, &resource).await {
-            Ok(true) => return Ok(Some(resource)),
-            Ok(false) => {}
-            Err(error) => return Err(error),
+        let found = Resource { qualifier: arn.qualifier().map(str::to_owned), ..resource(session, kind, name) };
+        // A role's path is not in its name.
+        let in_region = kind == ResourceKind::Role || names::is_arn_of(session, &found, text);
+        if !in_region || !is_there(session, &found).await? {
+            continue;
+        }
+        if kind != ResourceKind::Role || super::roles::arn(session, &found).await? == text {
+            return Ok(Some(found));
         }
     }
     Ok(None)
+}
+
+/// Whether a text can be an alias or a version
+/// (<https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html>).
+fn is_qualifier(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "$_-".contains(c);
+    !text.is_empty() && text.len() <= 128 && text.chars().all(plain)
 }
 
 /// Whether a resource is there, by the cheapest call that tells.
@@ -63,7 +85,9 @@ async fn is_there(session: &Session, resource: &Resource) -> Result<bool, CallEr
         ResourceKind::Function => lambda::read_concurrency(session, resource).await.map(drop),
         ResourceKind::Queue => super::queues::url(session, resource).await.map(drop),
         ResourceKind::Role => super::roles::policies(session, resource).await.map(drop),
-        ResourceKind::Parameter => super::ssm::get(session, &resource.name, resource.to_string()).await.map(drop),
+        ResourceKind::Parameter => {
+            super::ssm::get(session, session.region_of(resource), &resource.name, resource.to_string()).await.map(drop)
+        }
         _ => worker::describe(session, resource).await.map(drop),
     };
     match looked {

@@ -8,7 +8,7 @@ use super::names::{self, Arn};
 use super::session::Session;
 use super::variables;
 use crate::account::description::{Alias, Delivery, FunctionDescription};
-use crate::account::{CallError, Observed, Resource, ResourceKind, Value};
+use crate::account::{CallError, Location, Observed, Region, Resource, ResourceKind, Value};
 use crate::units::Span;
 
 /// What Lambda keeps unreserved in an account (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html>).
@@ -45,11 +45,7 @@ pub async fn describe(session: &Session, function: &Resource) -> Result<Function
     consumes.dedup();
     let delivery = delivery(function, configuration);
     Ok(FunctionDescription {
-        role: Resource::new(
-            &function.account,
-            ResourceKind::Role,
-            names::last_part(configuration.role().unwrap_or_default()),
-        ),
+        role: function.beside(ResourceKind::Role, names::last_part(configuration.role().unwrap_or_default())),
         runtime: configuration.runtime().map_or("container image", |runtime| runtime.as_str()).to_owned(),
         timeout: Span::from_secs(configuration.timeout().unwrap_or(3).into()),
         reserved: reserved(&found),
@@ -68,7 +64,10 @@ pub async fn get(
     operation: &Operation,
     function: &Resource,
 ) -> Result<aws_sdk_lambda::operation::get_function::GetFunctionOutput, Failure> {
-    let call = || session.lambda().get_function().function_name(&function.name).send();
+    let call = || {
+        let call = session.lambda().get_function().function_name(&function.name);
+        call.set_qualifier(function.qualifier.clone()).send()
+    };
     session.caller.read(operation, call).await
 }
 
@@ -83,7 +82,7 @@ fn delivery(function: &Resource, configuration: &FunctionConfiguration) -> Deliv
     if let Some(name) = variable("FAILURE_INJECTION_PARAM") {
         let cache = variable("FAILURE_CACHE_TTL").and_then(|text| text.parse().ok());
         return Delivery::Parameter {
-            parameter: Resource::new(&function.account, ResourceKind::Parameter, name),
+            parameter: function.beside(ResourceKind::Parameter, name),
             cache: cache.map_or(WRAPPER_CACHE, Span::from_secs),
         };
     }
@@ -202,8 +201,10 @@ fn is_of(mapping: &EventSourceMappingConfiguration, function: &str) -> bool {
 
 fn queue_of(session: &Session, beside: &Resource, source: &str) -> Option<Resource> {
     let arn = Arn::parse(source)?;
-    let here = arn.service == "sqs" && arn.account == session.config.id && arn.region == session.config.region;
-    here.then(|| Resource::new(&beside.account, ResourceKind::Queue, arn.resource))
+    let here = arn.service == "sqs"
+        && arn.account == session.config.id.as_str()
+        && arn.region == session.config.region.as_str();
+    here.then(|| beside.beside(ResourceKind::Queue, arn.resource))
 }
 
 /// The functions that event source mappings feed from a queue.
@@ -211,7 +212,7 @@ pub async fn consumers(session: &Session, queue: &Resource) -> Result<Vec<Resour
     let mappings = mappings(session, Some(&names::arn(session, queue))).await?;
     let names = mappings.iter().filter_map(|mapping| {
         let (kind, names) = Arn::parse(mapping.function_arn()?)?.names()?;
-        Some(Resource::new(&queue.account, kind, names.into_iter().next()?))
+        Some(queue.beside(kind, names.into_iter().next()?))
     });
     let mut consumers: Vec<Resource> = names.collect();
     consumers.sort();
@@ -219,17 +220,17 @@ pub async fn consumers(session: &Session, queue: &Resource) -> Result<Vec<Resour
     Ok(consumers)
 }
 
-/// The functions of the account with their configurations, those of `$LATEST`.
-pub async fn all(session: &Session) -> Result<Vec<FunctionConfiguration>, CallError> {
+/// The functions of a region with their configurations, those of `$LATEST`.
+pub async fn all(session: &Session, region: &Region) -> Result<Vec<FunctionConfiguration>, CallError> {
     let operation = Operation {
         family: Family::Lambda,
         action: "lambda:ListFunctions",
         arn: "*".into(),
-        about: "functions".into(),
+        about: format!("functions in {region}"),
     };
     let (mut functions, mut marker) = (Vec::new(), None::<String>);
     loop {
-        let call = || session.lambda().list_functions().set_marker(marker.clone()).send();
+        let call = || session.lambda_in(region).list_functions().set_marker(marker.clone()).send();
         let page = session.caller.read(&operation, call).await.map_err(session.refuse(&operation))?;
         functions.extend_from_slice(page.functions());
         match page.next_marker() {
@@ -239,15 +240,16 @@ pub async fn all(session: &Session) -> Result<Vec<FunctionConfiguration>, CallEr
     }
 }
 
-/// The functions of which something is true, as resources, by name.
+/// The functions of a region of which something is true, as resources, by name.
 pub async fn those(
     session: &Session,
-    beside: &Resource,
+    region: &Region,
     is_one: impl Fn(&FunctionConfiguration) -> bool,
 ) -> Result<Vec<Resource>, CallError> {
-    let functions = all(session).await?;
+    let here = Location { account: session.location.account.clone(), region: region.clone() };
+    let functions = all(session, region).await?;
     let names = functions.iter().filter(|function| is_one(function)).filter_map(FunctionConfiguration::function_name);
-    let mut found: Vec<_> = names.map(|name| Resource::new(&beside.account, ResourceKind::Function, name)).collect();
+    let mut found: Vec<_> = names.map(|name| Resource::new(&here, ResourceKind::Function, name)).collect();
     found.sort();
     Ok(found)
 }
@@ -262,6 +264,9 @@ pub async fn read_concurrency(session: &Session, function: &Resource) -> Result<
 
 /// Writes reserved concurrency. Unset is restored by deleting, never by a number.
 pub async fn write_concurrency(session: &Session, function: &Resource, value: Value) -> Result<(), CallError> {
+    if function.qualifier.is_some() {
+        return super::invalid(format!("{function}: reserved concurrency is the whole function's"));
+    }
     let name = &function.name;
     match value {
         Value::Unset => {

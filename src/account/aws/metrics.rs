@@ -23,6 +23,8 @@ enum Formula {
     First(Vec<Statistic>, f64),
     /// The sum of those that have one.
     Sum(Vec<Statistic>),
+    /// The first that has a value; 0 where all of which it could be have one and it has none.
+    OutOf { some: Vec<Statistic>, all: Vec<Statistic> },
     /// The first that has a value, over the first whole that has one.
     Share { part: Vec<Statistic>, whole: Vec<Statistic> },
     /// What is missing to a whole in a percentage, of so many.
@@ -52,6 +54,9 @@ impl Formula {
             }
             (Metric::Throttles, _) => Formula::First(of("Throttles", "Sum"), 1.0),
             (Metric::Concurrency, _) => Formula::First(of("ConcurrentExecutions", "Maximum"), 1.0),
+            (Metric::EventsDropped, _) => {
+                Formula::OutOf { some: of("AsyncEventsDropped", "Sum"), all: of("AsyncEventsReceived", "Sum") }
+            }
             (Metric::Writes, ResourceKind::Table) => {
                 Formula::Sum(TABLE_WRITES.map(|name| write(resource, name)).into())
             }
@@ -62,7 +67,8 @@ impl Formula {
     fn statistics(&self) -> Vec<Statistic> {
         match self {
             Formula::First(all, _) | Formula::Sum(all) => all.clone(),
-            Formula::Share { part: a, whole: b }
+            Formula::OutOf { some: a, all: b }
+            | Formula::Share { part: a, whole: b }
             | Formula::Rest { percent: a, of: b }
             | Formula::Mean { millis: a, of: b } => [a.as_slice(), b].concat(),
         }
@@ -77,6 +83,10 @@ impl Formula {
             Formula::Sum(_) => {
                 let there: Vec<f64> = values.iter().flatten().copied().collect();
                 plain((!there.is_empty()).then(|| there.iter().sum()))
+            }
+            Formula::OutOf { some, .. } => {
+                let (some, all) = values.split_at(some.len());
+                plain(first(some).or_else(|| first(all).map(|_| 0.0)))
             }
             Formula::Share { part, .. } => {
                 let (parts, wholes) = values.split_at(part.len());
@@ -109,10 +119,20 @@ fn statistics(resource: &Resource, metric: &'static str, statistic: &str) -> Vec
     let one = |namespace, dimension| Statistic {
         namespace,
         metric,
-        dimensions: vec![(dimension, resource.name.clone())],
+        dimensions: of_resource(resource, dimension),
         statistic: statistic.to_owned(),
     };
     dimensions(resource.kind).iter().map(|(namespace, dimension)| one(namespace, *dimension)).collect()
+}
+
+/// A function's metrics are published for the whole and, with one dimension more, for each alias and version
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-view.html>).
+fn of_resource(resource: &Resource, dimension: &'static str) -> Vec<(&'static str, String)> {
+    let mut dimensions = vec![(dimension, resource.name.clone())];
+    if resource.qualifier.is_some() {
+        dimensions.push(("Resource", resource.qualified_name()));
+    }
+    dimensions
 }
 
 /// Where a kind's metrics lie. A REST api's carry its name, an HTTP api's its id.

@@ -1,16 +1,16 @@
 //! ARNs, and the names in them.
 
 use super::session::Session;
-use crate::account::{Resource, ResourceKind};
+use crate::account::{Region, Resource, ResourceKind};
 
 /// A resource's ARN, from its name alone.
 pub fn arn(session: &Session, resource: &Resource) -> String {
     let name = &resource.name;
     match resource.kind {
-        ResourceKind::Function => in_region(session, "lambda", &format!("function:{name}")),
+        ResourceKind::Function => in_region(session, "lambda", &format!("function:{}", resource.qualified_name())),
         ResourceKind::Queue => in_region(session, "sqs", name),
         ResourceKind::Role => format!("arn:{}:iam::{}:role/{name}", session.partition, session.config.id),
-        ResourceKind::Parameter => parameter_arn(session, name),
+        ResourceKind::Parameter => parameter_arn(session, session.region_of(resource), name),
         ResourceKind::Table => in_region(session, "dynamodb", &format!("table/{name}")),
         ResourceKind::Topic => in_region(session, "sns", name),
         ResourceKind::Api => {
@@ -23,13 +23,20 @@ pub fn arn(session: &Session, resource: &Resource) -> String {
 }
 
 /// A parameter's ARN: a path's own slash is the one that stands after `parameter`.
-pub fn parameter_arn(session: &Session, name: &str) -> String {
-    in_region(session, "ssm", &format!("parameter/{}", name.strip_prefix('/').unwrap_or(name)))
+pub fn parameter_arn(session: &Session, region: &Region, name: &str) -> String {
+    let name = name.strip_prefix('/').unwrap_or(name);
+    format!("arn:{}:ssm:{region}:{}:parameter/{name}", session.partition, session.config.id)
 }
 
 /// The ARN of something in the session's account and region.
 pub fn in_region(session: &Session, service: &str, resource: &str) -> String {
     format!("arn:{}:{service}:{}:{}:{resource}", session.partition, session.config.region, session.config.id)
+}
+
+/// Whether an ARN is a resource's own, to the letter. The invocation ARN of an HTTP API is taken as well.
+pub fn is_arn_of(session: &Session, resource: &Resource, text: &str) -> bool {
+    let invoked = || resource.kind == ResourceKind::Api && text == in_region(session, "execute-api", &resource.name);
+    text == arn(session, resource) || invoked()
 }
 
 /// An ARN, taken apart.
@@ -48,6 +55,12 @@ impl<'a> Arn<'a> {
         let (arn, _partition) = (parts.next()?, parts.next()?);
         let (service, region, account, resource) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         (arn == "arn").then_some(Arn { service, region, account, resource })
+    }
+
+    /// The alias or version of a function that it names.
+    pub fn qualifier(&self) -> Option<&'a str> {
+        let function = self.resource.strip_prefix("function:").filter(|_| self.service == "lambda")?;
+        function.split_once(':').map(|(_, qualifier)| qualifier)
     }
 
     /// The kind and the names that it may mean: more than one for a parameter, whose ARN does not tell a name from a path

@@ -11,7 +11,7 @@ use super::limit::Family;
 use super::names::Arn;
 use super::session::Session;
 use super::{roles, ssm};
-use crate::account::{AccountName, Action, CallError, Permitted, Resource, ResourceKind, Setting, Value};
+use crate::account::{Action, CallError, Permitted, Resource, ResourceKind, Setting, Value};
 
 /// The name of a policy, or the end of a mark's name, that nothing has: deleting it tells whether squall may.
 const PROBE: &str = "squall-permission-probe";
@@ -49,7 +49,7 @@ async fn source(session: &Session) -> Result<Source, CallError> {
         return Ok(if resource == "root" { Source::Root } else { Source::Principal(arn.clone()) });
     };
     // A role's ARN has its path, which that of its session has not.
-    let role = Resource::new(&session.config.name, ResourceKind::Role, name);
+    let role = Resource::new(&session.location, ResourceKind::Role, name);
     Ok(Source::Principal(match roles::arn(session, &role).await {
         Ok(arn) => arn,
         Err(_) => super::names::arn(session, &role),
@@ -93,7 +93,7 @@ async fn simulate(
         arn: source.to_owned(),
         about: format!("the policies of {source}"),
     };
-    let concrete = concrete(resource, &session.config.region);
+    let concrete = concrete(resource, session.config.region.as_str());
     let (mut answers, mut marker) = (BTreeMap::new(), None::<String>);
     loop {
         let call = || {
@@ -132,13 +132,12 @@ fn concrete(pattern: &str, region: &str) -> Option<String> {
 /// Finds out by a call that changes nothing. `None`: there is no such call.
 async fn proof(session: &Session, action: &str, resource: &str, prove: bool) -> Option<Permitted> {
     let (kind, names) = Arn::parse(resource)?.names()?;
-    let account: &AccountName = &session.config.name;
-    let named = Resource::new(account, kind, names.first()?);
+    let named = Resource::new(&session.location, kind, names.first()?);
     let outcome = match action {
         "iam:DeleteRolePolicy" => roles::write_policy(session, &named, PROBE, Value::Unset).await,
         // A policy may name the mark, and then another one tells nothing; the mark itself may be somebody's by now.
         "ssm:DeleteParameter" if resource.ends_with("/squall/marks*") => {
-            let nothing = Resource::new(account, ResourceKind::Parameter, PROBE);
+            let nothing = Resource::new(&session.location, ResourceKind::Parameter, PROBE);
             ssm::write_mark(session, &nothing, Value::Unset).await
         }
         "lambda:PutFunctionConcurrency" | "lambda:DeleteFunctionConcurrency" if prove => {
@@ -151,7 +150,7 @@ async fn proof(session: &Session, action: &str, resource: &str, prove: bool) -> 
             lambda::write_concurrency(session, &named, now).await
         }
         "ssm:PutParameter" if prove && kind == ResourceKind::Parameter => {
-            let now = ssm::get(session, &named.name, named.to_string()).await.ok()?.value?;
+            let now = ssm::get(session, session.region_of(&named), &named.name, named.to_string()).await.ok()?.value?;
             ssm::write_flags(session, &named, Some(now)).await
         }
         _ => return None,

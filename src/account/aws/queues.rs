@@ -99,7 +99,7 @@ pub async fn describe(session: &Session, queue: &Resource) -> Result<QueueDescri
         visibility: attributes.span(QueueAttributeName::VisibilityTimeout),
         retention: attributes.span(QueueAttributeName::MessageRetentionPeriod),
         delay: attributes.span(QueueAttributeName::DelaySeconds),
-        dead_letter: redrive.as_ref().map(|(name, _)| Resource::new(&queue.account, ResourceKind::Queue, name)),
+        dead_letter: redrive.as_ref().map(|(name, _)| queue.beside(ResourceKind::Queue, name)),
         max_receive_count: redrive.map(|(_, count)| count),
         consumers: lambda::consumers(session, queue).await?,
         move_task_running: move_task_running(session, queue).await?,

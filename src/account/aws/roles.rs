@@ -36,8 +36,23 @@ pub async fn describe(session: &Session, role: &Resource) -> Result<RoleDescript
         }
     }
     let arn = found.arn.clone();
+    let (mut used_by, mut looked_in, mut not_looked_in) = (Vec::new(), Vec::new(), Vec::new());
+    for region in std::iter::once(&session.config.region).chain(&session.config.other_regions) {
+        match lambda::those(session, region, |function| function.role() == Some(&arn)).await {
+            Ok(users) => {
+                used_by.extend(users);
+                looked_in.push(region.clone());
+            }
+            // In its own region the plan needs the answer; elsewhere the plan says what it does not know.
+            Err(error) if *region == session.config.region => return Err(error),
+            Err(error) => not_looked_in.push((region.clone(), error.to_string())),
+        }
+    }
+    used_by.sort();
     Ok(RoleDescription {
-        used_by: lambda::those(session, role, |function| function.role() == Some(&arn)).await?,
+        used_by,
+        looked_in,
+        not_looked_in,
         inline_size: u32::try_from(inline_size).unwrap_or(u32::MAX),
         service_linked: found.path.starts_with(SERVICE_LINKED),
         arn,

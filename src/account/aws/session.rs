@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use aws_config::sts::AssumeRoleProvider;
-use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_config::{AppName, BehaviorVersion, Region as SdkRegion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -27,7 +27,7 @@ use super::batch::Batches;
 use super::call::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, Caller, Sleeper};
 use super::failure::{Failure, Operation};
 use super::limit::{Family, Limits};
-use crate::account::{CallError, Identity, Lasts, RefusedBy};
+use crate::account::{CallError, Identity, Lasts, Location, RefusedBy, Region, Resource};
 use crate::env::Env;
 use crate::units::Time;
 
@@ -42,6 +42,7 @@ pub struct Connection {
 /// An account that is the right one.
 pub struct Session {
     pub config: AccountConfig,
+    pub location: Location,
     pub identity: Identity,
     /// `aws`, `aws-cn`, `aws-us-gov`.
     pub partition: String,
@@ -61,10 +62,10 @@ struct Clients {
     cloudwatch: OnceLock<aws_sdk_cloudwatch::Client>,
     fis: OnceLock<aws_sdk_fis::Client>,
     iam: OnceLock<aws_sdk_iam::Client>,
-    lambda: OnceLock<aws_sdk_lambda::Client>,
+    lambda: Mutex<BTreeMap<Region, aws_sdk_lambda::Client>>,
     logs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
     sqs: OnceLock<aws_sdk_sqs::Client>,
-    ssm: OnceLock<aws_sdk_ssm::Client>,
+    ssm: Mutex<BTreeMap<Region, aws_sdk_ssm::Client>>,
     tagging: OnceLock<aws_sdk_resourcegroupstagging::Client>,
 }
 
@@ -79,6 +80,11 @@ impl Connection {
     ) -> Connection {
         let caller = Caller { limits: Limits::new(env.clone()), env, awake, sleeper };
         Connection { config, caller: Arc::new(caller), http, session: OnceCell::new() }
+    }
+
+    /// Every location that this is the connection to: the account's own first.
+    pub fn locations(&self) -> impl Iterator<Item = Location> {
+        std::iter::once(self.config.location()).chain(self.config.aliases.iter().cloned())
     }
 
     /// The account, its number checked. Whoever comes first does the work; a failure is not kept.
@@ -103,7 +109,7 @@ impl Connection {
             }
         };
         let who = self.who(&sdk).await?;
-        if who.account != config.id {
+        if who.account != config.id.as_str() {
             let message = format!(
                 "account `{}` of squall.yaml has the id {}, but its credentials belong to {}; nothing was read or written; \
                  set `profile`, `role` or AWS_PROFILE to the right one, or correct the id",
@@ -121,7 +127,17 @@ impl Connection {
         roles.dedup();
         let lasts = self.lasts(&sdk).await;
         let partition = who.arn.split(':').nth(1).unwrap_or("aws").to_owned();
+        let location = config.location();
+        if partition != location.account.partition().word() {
+            let message = format!(
+                "account `{}` of squall.yaml is in {}, and its credentials belong to the partition {partition}; nothing was \
+                 read or written; correct the region, or use credentials of that partition",
+                config.name, config.region
+            );
+            return Err(CallError::Refused { by: RefusedBy::Invalid, message });
+        }
         Ok(Session {
+            location,
             config: config.clone(),
             identity: Identity { account_id: who.account, arn: who.arn, roles, lasts },
             partition,
@@ -154,7 +170,7 @@ impl Connection {
     async fn sdk_config(&self) -> SdkConfig {
         let config = &self.config;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new(config.region.clone()))
+            .region(SdkRegion::new(config.region.as_str().to_owned()))
             // Reads are repeated by `Caller`, within the account's limits; writes never.
             .retry_config(RetryConfig::disabled())
             .timeout_config(
@@ -256,6 +272,12 @@ impl Intercept for DateOfAnswer {
     }
 }
 
+/// The client of a region, made when it is first asked for. A clone of one shares its connections.
+fn one_per_region<C: Clone>(clients: &Mutex<BTreeMap<Region, C>>, region: &Region, new: impl FnOnce() -> C) -> C {
+    let mut clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
+    clients.entry(region.clone()).or_insert_with(new).clone()
+}
+
 /// The role in an ARN of a role or of a session of one.
 fn role_of(arn: &str) -> Option<String> {
     let resource = arn.splitn(6, ':').nth(5)?;
@@ -267,9 +289,26 @@ fn role_of(arn: &str) -> Option<String> {
 }
 
 impl Session {
-    /// Lambda.
-    pub fn lambda(&self) -> &aws_sdk_lambda::Client {
-        self.clients.lambda.get_or_init(|| aws_sdk_lambda::Client::new(&self.sdk))
+    /// The region that a resource is in; the account's own for what squall 0.1.0 wrote, which named none.
+    pub fn region_of<'a>(&'a self, resource: &'a Resource) -> &'a Region {
+        match resource.location.region.as_str() {
+            "" => &self.config.region,
+            _ => &resource.location.region,
+        }
+    }
+
+    /// Lambda, in the account's region.
+    pub fn lambda(&self) -> aws_sdk_lambda::Client {
+        self.lambda_in(&self.config.region)
+    }
+
+    /// Lambda in a region.
+    pub fn lambda_in(&self, region: &Region) -> aws_sdk_lambda::Client {
+        let new = || {
+            let config = aws_sdk_lambda::config::Builder::from(&self.sdk);
+            aws_sdk_lambda::Client::from_conf(config.region(SdkRegion::new(region.as_str().to_owned())).build())
+        };
+        one_per_region(&self.clients.lambda, region, new)
     }
 
     /// SQS.
@@ -282,9 +321,13 @@ impl Session {
         self.clients.iam.get_or_init(|| aws_sdk_iam::Client::new(&self.sdk))
     }
 
-    /// Systems Manager.
-    pub fn ssm(&self) -> &aws_sdk_ssm::Client {
-        self.clients.ssm.get_or_init(|| aws_sdk_ssm::Client::new(&self.sdk))
+    /// Systems Manager in a region: marks on what is global are in the partition's own.
+    pub fn ssm_in(&self, region: &Region) -> aws_sdk_ssm::Client {
+        let new = || {
+            let config = aws_sdk_ssm::config::Builder::from(&self.sdk);
+            aws_sdk_ssm::Client::from_conf(config.region(SdkRegion::new(region.as_str().to_owned())).build())
+        };
+        one_per_region(&self.clients.ssm, region, new)
     }
 
     /// CloudWatch.

@@ -8,46 +8,53 @@ use super::limit::Family;
 use super::names;
 use super::session::Session;
 use crate::account::description::ParameterDescription;
-use crate::account::{CallError, Observed, RefusedBy, Resource, ResourceKind, Setting, Value};
+use crate::account::{CallError, Location, Observed, RefusedBy, Region, Resource, ResourceKind, Setting, Value};
 
 /// A standard parameter's value is at most so long; a longer one needs the advanced tier
 /// (<https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html>).
 const STANDARD_BYTES: usize = 4096;
 
-fn operation(session: &Session, family: Family, action: &'static str, name: &str, about: String) -> Operation {
-    Operation { family, action, arn: names::parameter_arn(session, name), about }
+fn operation(
+    session: &Session,
+    family: Family,
+    action: &'static str,
+    region: &Region,
+    name: &str,
+    about: String,
+) -> Operation {
+    Operation { family, action, arn: names::parameter_arn(session, region, name), about }
 }
 
 /// Reads a parameter; a SecureString as it lies there.
-pub async fn get(session: &Session, name: &str, about: String) -> Result<Parameter, CallError> {
-    let operation = operation(session, Family::SsmRead, "ssm:GetParameter", name, about);
-    let call = || session.ssm().get_parameter().name(name).with_decryption(false).send();
+pub async fn get(session: &Session, region: &Region, name: &str, about: String) -> Result<Parameter, CallError> {
+    let operation = operation(session, Family::SsmRead, "ssm:GetParameter", region, name, about);
+    let call = || session.ssm_in(region).get_parameter().name(name).with_decryption(false).send();
     let found = session.caller.read(&operation, call).await.map_err(session.refuse(&operation))?;
     found.parameter.ok_or(CallError::Gone(operation.about))
 }
 
 /// What a parameter is.
 pub async fn describe(session: &Session, parameter: &Resource) -> Result<ParameterDescription, CallError> {
-    let found = get(session, &parameter.name, parameter.to_string()).await?;
+    let found = get(session, session.region_of(parameter), &parameter.name, parameter.to_string()).await?;
     let reads = |function: &_| lambda::variable(function, "FAILURE_INJECTION_PARAM").as_ref() == Some(&parameter.name);
     Ok(ParameterDescription {
         arn: names::arn(session, parameter),
         secure: found.r#type() == Some(&ParameterType::SecureString),
         text: found.value.unwrap_or_default(),
-        read_by: lambda::those(session, parameter, reads).await?,
+        read_by: lambda::those(session, session.region_of(parameter), reads).await?,
     })
 }
 
 /// Reads one flag of a document, and the document's bytes.
 pub async fn read_flag(session: &Session, parameter: &Resource, key: &str) -> Result<Observed, CallError> {
-    let found = get(session, &parameter.name, parameter.to_string()).await?;
+    let found = get(session, session.region_of(parameter), &parameter.name, parameter.to_string()).await?;
     let document = found.value.unwrap_or_default();
     Observed::key_in(&document, key).or_else(|why| super::invalid(format!("{parameter}: {why}")))
 }
 
 /// Reads a whole document.
 pub async fn read_document(session: &Session, parameter: &Resource) -> Result<Observed, CallError> {
-    let found = get(session, &parameter.name, parameter.to_string()).await?;
+    let found = get(session, session.region_of(parameter), &parameter.name, parameter.to_string()).await?;
     Ok(Observed::plain(Value::Text(found.value.unwrap_or_default())))
 }
 
@@ -62,16 +69,18 @@ pub async fn write_flags(session: &Session, parameter: &Resource, whole: Option<
 /// Writes a document's bytes as they are. The parameter's type and tier stay: it exists, and is overwritten.
 pub async fn write_document(session: &Session, parameter: &Resource, document: &str) -> Result<(), CallError> {
     // PutParameter would create what is not there; a flag's parameter must exist, or nobody reads it.
-    get(session, &parameter.name, parameter.to_string()).await?;
-    let operation = operation(session, Family::SsmWrite, "ssm:PutParameter", &parameter.name, parameter.to_string());
-    let call = session.ssm().put_parameter().name(&parameter.name).value(document).overwrite(true).send();
+    get(session, session.region_of(parameter), &parameter.name, parameter.to_string()).await?;
+    let (region, about) = (session.region_of(parameter), parameter.to_string());
+    let operation = operation(session, Family::SsmWrite, "ssm:PutParameter", region, &parameter.name, about);
+    let call = session.ssm_in(region).put_parameter().name(&parameter.name).value(document).overwrite(true).send();
     session.caller.write(&operation, call).await.map_err(session.refuse(&operation))?;
     Ok(())
 }
 
 /// Reads the mark on a resource.
 pub async fn read_mark(session: &Session, resource: &Resource) -> Result<Observed, CallError> {
-    match get(session, &Setting::mark_parameter(resource), format!("mark on {resource}")).await {
+    let (region, name) = (session.region_of(resource), Setting::mark_parameter(resource));
+    match get(session, region, &name, format!("mark on {resource}")).await {
         Ok(found) => Ok(Observed::plain(found.value.map_or(Value::Unset, Value::Text))),
         Err(CallError::Gone(_)) => Ok(Observed::plain(Value::Unset)),
         Err(other) => Err(other),
@@ -81,10 +90,11 @@ pub async fn read_mark(session: &Session, resource: &Resource) -> Result<Observe
 /// Creates or deletes the mark on a resource. Creating is atomic: of two, one is refused.
 pub async fn write_mark(session: &Session, resource: &Resource, value: Value) -> Result<(), CallError> {
     let (name, about) = (Setting::mark_parameter(resource), format!("mark on {resource}"));
+    let region = session.region_of(resource);
     match value {
         Value::Unset => {
-            let operation = operation(session, Family::SsmWrite, "ssm:DeleteParameter", &name, about);
-            let call = session.ssm().delete_parameter().name(&name).send();
+            let operation = operation(session, Family::SsmWrite, "ssm:DeleteParameter", region, &name, about);
+            let call = session.ssm_in(region).delete_parameter().name(&name).send();
             match session.caller.write(&operation, call).await {
                 Err(failure) if !failure.is_gone() => Err(session.refuse(&operation)(failure)),
                 _ => Ok(()),
@@ -92,9 +102,9 @@ pub async fn write_mark(session: &Session, resource: &Resource, value: Value) ->
         }
         value => {
             let text = value.to_string();
-            let operation = operation(session, Family::SsmWrite, "ssm:PutParameter", &name, about);
+            let operation = operation(session, Family::SsmWrite, "ssm:PutParameter", region, &name, about);
             let tier = (text.len() > STANDARD_BYTES).then_some(ParameterTier::Advanced);
-            let call = session.ssm().put_parameter().name(&name).value(text).overwrite(false).set_tier(tier);
+            let call = session.ssm_in(region).put_parameter().name(&name).value(text).overwrite(false).set_tier(tier);
             let call = call.r#type(ParameterType::String).description("squall: a run is changing this resource");
             match session.caller.write(&operation, call.send()).await {
                 Err(failure) if failure.code.contains("ParameterAlreadyExists") => {
@@ -113,20 +123,26 @@ pub async fn write_mark(session: &Session, resource: &Resource, value: Value) ->
     }
 }
 
-/// Every mark in the account.
-pub async fn list_marks(session: &Session) -> Result<Vec<(Resource, String)>, CallError> {
-    let operation = operation(session, Family::SsmRead, "ssm:GetParametersByPath", MARKS, "marks".into());
+/// Every mark in one region of the account.
+pub async fn list_marks(session: &Session, location: &Location) -> Result<Vec<(Resource, String)>, CallError> {
+    let region = match location.region.as_str() {
+        "" => &session.config.region,
+        _ => &location.region,
+    };
+    let here = Location { account: session.location.account.clone(), region: region.clone() };
+    let operation = operation(session, Family::SsmRead, "ssm:GetParametersByPath", region, MARKS, "marks".into());
     let (mut marks, mut next) = (Vec::new(), None::<String>);
     loop {
         let call = || {
-            let call = session.ssm().get_parameters_by_path().path(MARKS).recursive(true).with_decryption(false);
+            let call =
+                session.ssm_in(region).get_parameters_by_path().path(MARKS).recursive(true).with_decryption(false);
             call.set_next_token(next.clone()).send()
         };
         let page = session.caller.read(&operation, call).await.map_err(session.refuse(&operation))?;
         for found in page.parameters() {
             let (Some(name), Some(text)) = (found.name(), found.value()) else { continue };
             // What is no name of a mark was not made by squall.
-            marks.extend(marked(session, name).map(|resource| (resource, text.to_owned())));
+            marks.extend(marked(&here, name).map(|resource| (resource, text.to_owned())));
         }
         match page.next_token() {
             Some(token) if !token.is_empty() => next = Some(token.to_owned()),
@@ -139,10 +155,12 @@ pub async fn list_marks(session: &Session) -> Result<Vec<(Resource, String)>, Ca
 const MARKS: &str = "/squall/marks";
 
 /// The resource that a mark's parameter is about: [`Setting::mark_parameter`] read backwards.
-fn marked(session: &Session, parameter: &str) -> Option<Resource> {
+///
+/// The resource is where its mark is: squall 0.1.0 marked roles in the region that it worked in.
+fn marked(here: &Location, parameter: &str) -> Option<Resource> {
     let (kind, escaped) = parameter.strip_prefix(MARKS)?.strip_prefix('/')?.split_once('/')?;
     let kind = ResourceKind::ALL.into_iter().find(|known| known.word() == kind)?;
-    Some(Resource::new(&session.config.name, kind, unescape(escaped)?))
+    Some(Resource { location: here.clone(), kind, name: unescape(escaped)?, qualifier: None })
 }
 
 fn unescape(escaped: &str) -> Option<String> {
@@ -159,12 +177,11 @@ fn unescape(escaped: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::AccountName;
 
     #[test]
     fn a_marks_parameter_tells_its_resource() {
         for name in ["pay", "a/b", "/shop/worker/faults", "a_b", "orders.fifo", "ü"] {
-            let resource = Resource::new(&AccountName("a".into()), ResourceKind::Parameter, name);
+            let resource = Resource::new(&Location::sandbox(), ResourceKind::Parameter, name);
             let parameter = Setting::mark_parameter(&resource);
             let escaped = parameter.rsplit('/').next().unwrap();
             assert_eq!(unescape(escaped).as_deref(), Some(name), "{parameter}");

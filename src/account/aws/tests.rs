@@ -24,8 +24,8 @@ use super::AccountConfig;
 use crate::account::setting::Value;
 use crate::account::target::SelectBy;
 use crate::account::{
-    AccountName, Call, CallError, Description, Handle, Message, Metric, Observed, Outcome, Query, RefusedBy, Reply,
-    Resource, ResourceKind, RunMarker, Sample, Selector, SendOutcome, Setting, Window, Write,
+    Call, CallError, Description, Handle, Message, Metric, Observed, Outcome, Query, RefusedBy, Reply, Resource,
+    ResourceKind, RunMarker, Sample, Selector, SendOutcome, Setting, Window, Write,
 };
 use crate::env::Env as _;
 use crate::run::RunId;
@@ -40,8 +40,13 @@ const FUNCTIONS: &str = "GET /2015-03-31/functions";
 const MAPPINGS: &str = "GET /2015-03-31/event-source-mappings";
 const SETTINGS: &str = "GET /2016-08-19/account-settings";
 
+/// The account of the recordings, as `squall.yaml` has it.
+fn prod() -> AccountConfig {
+    AccountConfig::new("prod", ACCOUNT.parse().unwrap(), "eu-west-1".parse().unwrap())
+}
+
 fn resource(kind: ResourceKind, name: &str) -> Resource {
-    Resource::new(&AccountName("prod".into()), kind, name)
+    Resource::new(&prod().location(), kind, name)
 }
 
 fn pay() -> Resource {

@@ -16,7 +16,7 @@ use super::{
     unsupported, variables,
 };
 use crate::account::{
-    AccountName, Call, CallError, CallId, Description, Metric, Outcome, Query, Reply, Resource, ResourceKind, Setting,
+    Call, CallError, CallId, Description, Location, Metric, Outcome, Query, Reply, Resource, ResourceKind, Setting,
     Window, Write,
 };
 use crate::env::Env;
@@ -90,11 +90,11 @@ async fn serve(
     });
     let connect = |config: AccountConfig| {
         let sleeper = Arc::new(RealTime);
-        (config.name.clone(), Arc::new(Connection::new(config, env.clone(), awake.clone(), sleeper, http.clone())))
+        Arc::new(Connection::new(config, env.clone(), awake.clone(), sleeper, http.clone()))
     };
-    let connections: BTreeMap<AccountName, Arc<Connection>> = accounts.into_iter().map(connect).collect();
+    let connections = Connections::of(accounts.into_iter().map(connect));
     while let Some((id, call)) = inbox.recv().await {
-        let (connection, answers) = (connections.get(account(&call)).cloned(), answers.clone());
+        let (connection, answers) = (connections.at(call.location()), answers.clone());
         tokio::spawn(async move {
             // A task of its own: a panic in it must be an answer too.
             let outcome = tokio::spawn(answer_in(connection, call)).await;
@@ -105,29 +105,37 @@ async fn serve(
     }
 }
 
-/// The account that a call is about.
-pub fn account(call: &Call) -> &AccountName {
-    match call {
-        Call::Identify { account }
-        | Call::Permitted { account, .. }
-        | Call::Resolve { account, .. }
-        | Call::ListMarks { account } => account,
-        Call::Describe { resource } => &resource.account,
-        Call::Read { setting } => setting.account(),
-        Call::Write(write) => write.setting.account(),
-        Call::Send { queue, .. }
-        | Call::Receive { queue, .. }
-        | Call::DeleteMessage { queue, .. }
-        | Call::ReleaseMessage { queue, .. } => &queue.account,
-        Call::Measure { query, .. } => &query.resource.account,
-        Call::Load { target, .. } => &target.account,
+/// The accounts that can be reached, by where they are.
+#[derive(Default)]
+pub struct Connections(BTreeMap<Location, Arc<Connection>>);
+
+impl Connections {
+    /// Each under its own location and its aliases.
+    pub fn of(connections: impl Iterator<Item = Arc<Connection>>) -> Connections {
+        let mut by_location = BTreeMap::new();
+        for connection in connections {
+            for location in connection.locations() {
+                by_location.entry(location).or_insert_with(|| connection.clone());
+            }
+        }
+        Connections(by_location)
+    }
+
+    /// The connection to a location. What is global is reached through any region of the account.
+    pub fn at(&self, location: &Location) -> Option<Arc<Connection>> {
+        let exact = self.0.get(location);
+        let global = || {
+            let of_account = self.0.iter().find(|(known, _)| known.account == location.account);
+            of_account.filter(|(known, _)| known.global() == *location).map(|(_, connection)| connection)
+        };
+        exact.or_else(global).cloned()
     }
 }
 
 async fn answer_in(connection: Option<Arc<Connection>>, call: Call) -> Outcome {
     match connection {
         Some(connection) => answer(&connection, call).await,
-        None => invalid(format!("squall.yaml has no account `{}` of the kind `aws`", account(&call))),
+        None => invalid(format!("no account of squall.yaml is {} ({})", call.location(), call.location().account)),
     }
 }
 
@@ -143,7 +151,7 @@ pub async fn answer(connection: &Connection, call: Call) -> Outcome {
         Call::Describe { resource } => Ok(Reply::Description(Box::new(describe(session, &resource).await?))),
         Call::Read { setting } => read(session, &setting).await,
         Call::Write(write) => self::write(session, write).await.map(|()| Reply::Done),
-        Call::ListMarks { .. } => ssm::list_marks(session).await.map(Reply::Marks),
+        Call::ListMarks { location } => ssm::list_marks(session, &location).await.map(Reply::Marks),
         Call::Send { queue, messages } => queues::send(session, &queue, messages).await.map(Reply::Sent),
         Call::Receive { queue, hide } => queues::receive(session, &queue, hide).await.map(Reply::Received),
         Call::DeleteMessage { queue, handle } => {

@@ -8,7 +8,7 @@ use super::chain::Chain;
 use super::event::{Event, MessageId, Ticket};
 use super::limit::TokenBucket;
 use super::message::{Body, New, Place};
-use super::settings::refused;
+use super::settings::{Named, refused};
 use super::weather::{ATTEMPT_TIMEOUT, Fate, Outlook};
 use super::world::World;
 use crate::account::{
@@ -208,7 +208,7 @@ impl World {
         match call {
             Call::Identify { .. } => Ok(Reply::Identity(identity())),
             Call::Permitted { actions, .. } => Ok(Reply::Permitted(vec![Permitted::Yes; actions.len()])),
-            Call::Resolve { selector, account } => self.resolve(&account, &selector).map(Reply::Resources),
+            Call::Resolve { selector, .. } => self.resolve(&selector).map(Reply::Resources),
             Call::Describe { resource } => Ok(Reply::Description(Box::new(self.describe(&resource)?))),
             Call::Read { setting } => {
                 let true_one = self.setting(&setting)?;
@@ -216,7 +216,8 @@ impl World {
             }
             Call::Write(write) => self.set(&write).map(|()| Reply::Done),
             Call::ListMarks { .. } => {
-                let marks = self.settings.marks.iter().map(|(on, text)| (on.clone(), text.to_string()));
+                let on = |(kind, name): &Named| Resource::new(&self.location, *kind, name.as_str());
+                let marks = self.settings.marks.iter().map(|(named, text)| (on(named), text.to_string()));
                 Ok(Reply::Marks(marks.collect()))
             }
             Call::Send { queue, messages } => self.send(&queue, messages),

@@ -3,19 +3,20 @@
 use super::app::arn;
 use super::iam::INLINE_LIMIT;
 use super::model::FunctionModel;
+use super::settings::named;
 use super::world::World;
 use crate::account::description::{
     Delivery, FunctionDescription, ParameterDescription, QueueDescription, RoleDescription,
 };
 use crate::account::target::SelectBy;
-use crate::account::{AccountName, CallError, Description, RefusedBy, Resource, ResourceKind, Selector};
+use crate::account::{CallError, Description, RefusedBy, Resource, ResourceKind, Selector};
 
 impl World {
     /// The resources that a selector means, by name.
     ///
     /// # Errors
     /// It names an alarm that is not modelled: no verdict may depend on it.
-    pub(super) fn resolve(&self, account: &AccountName, selector: &Selector) -> Result<Vec<Resource>, CallError> {
+    pub(super) fn resolve(&self, selector: &Selector) -> Result<Vec<Resource>, CallError> {
         let app = &self.model.app;
         if let (ResourceKind::Alarm, SelectBy::Name(name)) = (selector.kind, &selector.by)
             && let Some(why) = self.model.other_alarms.get(app.logical_ids.get(name).unwrap_or(name))
@@ -35,8 +36,8 @@ impl World {
             SelectBy::Tag { key, value } => names.filter(|name| tagged(name, key, value)).collect(),
             SelectBy::Stack(stack) => names.filter(|_| *stack == app.stack).collect(),
         };
-        let resources = meant.into_iter().map(|name| Resource::new(account, selector.kind, name));
-        Ok(resources.filter(|resource| !self.settings.deleted.contains(resource)).collect())
+        let resources = meant.into_iter().map(|name| Resource::new(&self.location, selector.kind, name));
+        Ok(resources.filter(|resource| !self.settings.deleted.contains(&named(resource))).collect())
     }
 
     fn names(&self, kind: ResourceKind) -> Vec<String> {
@@ -84,14 +85,14 @@ impl World {
     fn wrapped_by(&self, parameter: &Resource) -> Vec<Resource> {
         let reads = |of: &FunctionModel| of.wrapper.as_ref().is_some_and(|w| w.parameter == parameter.name);
         let readers = self.model.functions.iter().filter(|(_, of)| reads(of));
-        readers.map(|(name, _)| Resource::new(&parameter.account, ResourceKind::Function, name)).collect()
+        readers.map(|(name, _)| parameter.beside(ResourceKind::Function, name)).collect()
     }
 
     fn describe_function(&self, function: &Resource, index: usize, arn: String) -> FunctionDescription {
         let app = &self.model.app;
         let of = &self.model.functions[index];
         let spec = &of.spec;
-        let beside = |kind, name: &str| Resource::new(&function.account, kind, name);
+        let beside = |kind, name: &str| function.beside(kind, name);
         let feeds = app.mappings.values().filter(|m| m.function == function.name && m.enabled);
         FunctionDescription {
             arn,
@@ -112,7 +113,7 @@ impl World {
 
     fn describe_queue(&self, queue: &Resource, index: usize, arn: String) -> QueueDescription {
         let spec = &self.model.queues[index].spec;
-        let beside = |kind, name: &str| Resource::new(&queue.account, kind, name);
+        let beside = |kind, name: &str| queue.beside(kind, name);
         let consumers = self.model.app.mappings.values().filter(|m| m.queue == queue.name && m.enabled);
         QueueDescription {
             arn,
@@ -132,7 +133,9 @@ impl World {
         let size = self.iam.roles[index].inline_size().min(INLINE_LIMIT);
         RoleDescription {
             arn,
-            used_by: users.map(|(name, _)| Resource::new(&role.account, ResourceKind::Function, name)).collect(),
+            used_by: users.map(|(name, _)| role.beside(ResourceKind::Function, name)).collect(),
+            looked_in: vec![self.location.region.clone()],
+            not_looked_in: Vec::new(),
             inline_size: size as u32,
             service_linked: false,
         }

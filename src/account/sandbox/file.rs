@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, TransactionBehavior, params};
 
 use super::event::MessageId;
 use super::message::Body;
@@ -40,13 +40,21 @@ const SCHEMA: &str = "
         chain        TEXT NOT NULL
     ) STRICT;
 ";
-const VERSION: i64 = 2;
-/// Version 1 knew only whether a body was malformed, which had the number that it has now.
-const FROM_1: &str = "
+/// Since version 2 a sandbox has an identity: a random id, so that a journal says which sandbox it is about.
+const IDENTITY: &str = "
+    CREATE TABLE identity (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        id  TEXT NOT NULL
+    ) STRICT;
+";
+/// Since version 3 a message has a size and the chain of requests that it comes from. Before, a body was malformed or not,
+/// which had the numbers that these have now.
+const SIZE_AND_CHAIN: &str = "
     ALTER TABLE messages RENAME COLUMN malformed TO body;
     ALTER TABLE messages ADD COLUMN size INTEGER NOT NULL DEFAULT 1024;
     ALTER TABLE messages ADD COLUMN chain TEXT NOT NULL DEFAULT '{}';
 ";
+const VERSION: i64 = 3;
 
 /// How long a call waits for another process that is writing.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -105,21 +113,27 @@ pub(super) struct File {
 }
 
 impl File {
-    /// Opens the file, or makes it.
-    pub fn open(path: &Path) -> Result<File, SandboxError> {
+    /// Opens the file, or makes it; a sandbox without an identity, such as one of squall 0.1.0, becomes `fresh_id`.
+    pub fn open(path: &Path, fresh_id: &str) -> Result<File, SandboxError> {
         let mut db = Connection::open(path)?;
         db.busy_timeout(PATIENCE)?;
         let version = |db: &Connection| db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
-        if version(&db)? == 0 {
+        if (0..VERSION).contains(&version(&db)?) {
             db.pragma_update(None, "journal_mode", "wal")?;
         }
         if version(&db)? < VERSION {
             let making = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            // Another process may have done it meanwhile.
-            match version(&making)? {
-                0 => making.execute_batch(SCHEMA)?,
-                1 => making.execute_batch(FROM_1)?,
-                _ => {}
+            // Another process may have done it in the meantime.
+            let found = version(&making)?;
+            if found == 0 {
+                making.execute_batch(SCHEMA)?;
+            }
+            if found < 2 {
+                making.execute_batch(IDENTITY)?;
+                making.execute("INSERT INTO identity VALUES (1, ?)", [fresh_id])?;
+            }
+            if (1..3).contains(&found) {
+                making.execute_batch(SIZE_AND_CHAIN)?;
             }
             making.pragma_update(None, "user_version", VERSION)?;
             making.commit()?;
@@ -128,6 +142,18 @@ impl File {
             VERSION => Ok(File { db }),
             found => Err(SandboxError::Version { found }),
         }
+    }
+
+    /// The id in a file, which is only looked at.
+    pub fn id_in(path: &Path) -> Option<String> {
+        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+        db.busy_timeout(PATIENCE).ok()?;
+        db.query_row("SELECT id FROM identity", [], |row| row.get(0)).ok()
+    }
+
+    /// The sandbox's id.
+    pub fn id(&self) -> Result<String, SandboxError> {
+        Ok(self.db.query_row("SELECT id FROM identity", [], |row| row.get(0))?)
     }
 
     /// The newest generation; `None` in a new file.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::app::{OnPayload, OnPayloads, SMALL_MESSAGE};
 use super::chain::Chain;
 use crate::account::RunMarker;
-use crate::faults::poison::Payload;
+use crate::payload::Payload;
 use crate::units::Time;
 
 /// What is in a message, as far as a consumer cares.

@@ -162,6 +162,7 @@ impl World {
             Metric::Errors => plain(sum(errors)),
             Metric::Throttles => plain(sum("Throttles")),
             Metric::Concurrency => plain(max("ConcurrentExecutions")),
+            Metric::EventsDropped => plain(sum("AsyncEventsDropped").or(sum("AsyncEventsReceived").map(|_| 0.0))),
             Metric::Writes => plain(sum("ConsumedWriteCapacityUnits")),
             Metric::FailedShare => share(sum(errors).unwrap_or(0.0), sum(calls)),
             Metric::SlowShare { limit } => {

@@ -15,7 +15,7 @@ use super::paced::{Pace, Pacer, SLICE};
 use super::stored::StoredMessage;
 use super::weather::Weather;
 use super::world::World;
-use crate::account::{Account, Call, CallError, CallId, Outcome};
+use crate::account::{Account, Call, CallError, CallId, Location, Outcome, RefusedBy};
 use crate::env::Env;
 use crate::units::{Span, Time};
 
@@ -31,6 +31,8 @@ pub struct Opening {
     /// For a file that is new: the seed, and where the clock starts.
     pub seed: u64,
     pub start: Time,
+    /// For a file that has none: what its id is made from.
+    pub identity: u64,
     pub pace: Pace,
     pub weather: Weather,
 }
@@ -51,6 +53,9 @@ pub struct Sandbox {
     opening: Opening,
     env: Arc<dyn Env>,
     file: File,
+    location: Location,
+    /// Other locations that mean this sandbox: nicknames in what squall 0.1.0 wrote.
+    aliases: BTreeSet<Location>,
     world: World,
     generation: i64,
     /// How far the clock was promised.
@@ -71,8 +76,10 @@ impl Sandbox {
     /// # Errors
     /// The file cannot be used, or the application cannot be modelled.
     pub fn open(path: &Path, app: &App, opening: Opening, env: Arc<dyn Env>) -> Result<Sandbox, SandboxError> {
-        let mut file = File::open(path)?;
-        let fresh = World::new(app, opening.seed, opening.start)?.with_weather(opening.weather.clone());
+        let mut file = File::open(path, &fresh_id(opening.identity))?;
+        let location = Location::of_sandbox(file.id()?);
+        let fresh = World::new(app, opening.seed, opening.start)?.at_location(location.clone());
+        let fresh = fresh.with_weather(opening.weather.clone());
         let pacer = Pacer::new(opening.pace, fresh.now(), &*env);
         let is_new = file.read()?.is_none();
         if is_new {
@@ -84,6 +91,8 @@ impl Sandbox {
             opening,
             env,
             file,
+            location,
+            aliases: BTreeSet::new(),
             world: fresh,
             generation: 1,
             pacer,
@@ -98,6 +107,22 @@ impl Sandbox {
             sandbox.reload(Time::EPOCH)?;
         }
         Ok(sandbox)
+    }
+
+    /// The id in a sandbox's file; `None` when there is no file, or when it has none, such as one of squall 0.1.0.
+    pub fn id_in(path: &Path) -> Option<String> {
+        File::id_in(path)
+    }
+
+    /// Which sandbox this is.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// What is asked of these locations is asked of this sandbox, too.
+    #[must_use]
+    pub fn with_aliases(self, aliases: BTreeSet<Location>) -> Sandbox {
+        Sandbox { aliases, ..self }
     }
 
     /// Everything that a run could have changed: [`World::picture`].
@@ -115,7 +140,7 @@ impl Sandbox {
         self.kept = newest.messages.iter().map(|message| message.id).collect();
         self.unsaved.clear();
         let reasons = std::mem::take(&mut self.world.reasons);
-        self.world = World::restored(&self.app, seed, &newest.stored, newest.messages)?
+        self.world = World::restored(&self.app, &self.location, seed, &newest.stored, newest.messages)?
             .with_weather(self.opening.weather.clone());
         self.world.reasons = reasons;
         self.generation = newest.number;
@@ -185,6 +210,11 @@ impl Sandbox {
     }
 }
 
+/// Twelve hexadecimal digits.
+fn fresh_id(entropy: u64) -> String {
+    format!("{:012x}", entropy & 0xffff_ffff_ffff)
+}
+
 impl Account for Sandbox {
     fn now(&self) -> Time {
         self.world.now()
@@ -195,6 +225,12 @@ impl Account for Sandbox {
     }
 
     fn submit(&mut self, id: CallId, call: Call) {
+        let asked = call.location();
+        if *asked != self.location && !self.aliases.contains(asked) {
+            let message = format!("{} is not this sandbox, which is {}", asked.account, self.location.account);
+            self.answers.push_back((id, Err(CallError::Refused { by: RefusedBy::Invalid, message })));
+            return;
+        }
         if let Err(error) = self.catch_up() {
             self.answers.push_back((id, Err(CallError::Unknown(error.to_string()))));
             return;
@@ -234,7 +270,7 @@ mod tests {
 
     use tempfile::TempDir;
 
-    use super::super::testing::{at, message, resource};
+    use super::super::testing::{at, message};
     use super::super::{Fate, shop_like};
     use super::*;
     use crate::account::contract::{Fixture, check};
@@ -266,12 +302,16 @@ mod tests {
         }
     }
 
+    fn resource(kind: ResourceKind, name: &str) -> Resource {
+        Resource::new(&Location::of_sandbox("000000000001"), kind, name)
+    }
+
     fn env() -> Arc<Sleeper> {
         Arc::default()
     }
 
     fn opening() -> Opening {
-        Opening { seed: 1, start: at(0), pace: Pace::Max, weather: Weather::calm() }
+        Opening { seed: 1, start: at(0), identity: 1, pace: Pace::Max, weather: Weather::calm() }
     }
 
     /// The small shop without its consumer.

@@ -418,7 +418,7 @@ mod tests {
     use super::*;
     use crate::account::Metric;
     use crate::account::ResourceKind::Queue;
-    use crate::faults::poison::Payload;
+    use crate::payload::Payload;
 
     /// The small shop without its consumer; `orders` is queue 0, its dead-letter queue 1.
     fn app(change: impl Fn(&mut super::super::app::Queue)) -> App {

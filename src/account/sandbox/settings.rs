@@ -12,17 +12,25 @@ use crate::account::{CallError, Observed, RefusedBy, Resource, ResourceKind, Set
 /// Longest text of a standard SSM parameter (Systems Manager quotas: 4 KB).
 const PARAMETER_LIMIT: usize = 4096;
 
+/// A resource of this world by kind and name: there is one location in it, and one world has no need to name it.
+pub(super) type Named = (ResourceKind, String);
+
+/// Kind and name of a resource.
+pub(super) fn named(resource: &Resource) -> Named {
+    (resource.kind, resource.name.clone())
+}
+
 /// What the settings hold as they were written; what works by now may lag behind.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settings {
     /// squall's marks: SSM parameters of their own.
-    pub marks: BTreeMap<Resource, Arc<str>>,
+    pub marks: BTreeMap<Named, Arc<str>>,
     /// SSM parameters by name.
     pub parameters: BTreeMap<String, Arc<str>>,
     /// The flags in them, for the fault wrappers that read them.
     pub flags: BTreeMap<String, Arc<Flags>>,
     /// Resources of the application that somebody deleted.
-    pub deleted: BTreeSet<Resource>,
+    pub deleted: BTreeSet<Named>,
     /// Settings that were written and do not work yet.
     pub settling: BTreeMap<Ticket, Setting>,
     pub next_ticket: Ticket,
@@ -51,6 +59,10 @@ impl Settings {
 impl World {
     /// The index of a resource of the application, or [`CallError::Gone`].
     pub(super) fn index_of(&self, resource: &Resource) -> Result<usize, CallError> {
+        if resource.qualifier.is_some() {
+            // Its functions have no versions or aliases.
+            return Err(CallError::Gone(resource.to_string()));
+        }
         let found = match resource.kind {
             ResourceKind::Function => self.model.functions.index(&resource.name),
             ResourceKind::Queue => self.model.queues.index(&resource.name),
@@ -62,7 +74,7 @@ impl World {
             ResourceKind::Alarm => self.model.alarms.index(&resource.name),
             ResourceKind::Probe => None,
         };
-        let gone = !self.settings.deleted.is_empty() && self.settings.deleted.contains(resource);
+        let gone = !self.settings.deleted.is_empty() && self.settings.deleted.contains(&named(resource));
         found.filter(|_| !gone).ok_or_else(|| CallError::Gone(resource.to_string()))
     }
 
@@ -73,7 +85,7 @@ impl World {
     pub fn setting(&self, setting: &Setting) -> Result<Observed, CallError> {
         match setting {
             Setting::Mark { resource } => {
-                let mark = self.settings.marks.get(resource);
+                let mark = self.settings.marks.get(&named(resource));
                 Ok(Observed::plain(mark.map_or(Value::Unset, |text| Value::Text(text.to_string()))))
             }
             Setting::ReservedConcurrency { function } => {
@@ -124,7 +136,7 @@ impl World {
 
     /// Deletes a resource, as somebody else may in mid-run: every call about it is answered with [`CallError::Gone`].
     pub fn delete(&mut self, resource: &Resource) {
-        self.settings.deleted.insert(resource.clone());
+        self.settings.deleted.insert(named(resource));
     }
 
     /// Plans when a written setting begins to work.
@@ -165,17 +177,17 @@ impl World {
     fn set_mark(&mut self, resource: &Resource, value: &Value) -> Result<(), CallError> {
         match value {
             Value::Unset => {
-                self.settings.marks.remove(resource);
+                self.settings.marks.remove(&named(resource));
                 Ok(())
             }
             Value::Number(_) => refused(RefusedBy::Invalid, "a mark is a text"),
-            Value::Text(text) => match self.settings.marks.get(resource) {
+            Value::Text(text) => match self.settings.marks.get(&named(resource)) {
                 Some(existing) => refused(RefusedBy::MarkExists, existing.to_string()),
                 None if text.len() > PARAMETER_LIMIT => {
                     refused(RefusedBy::Limit, format!("a parameter holds {PARAMETER_LIMIT} bytes at the most"))
                 }
                 None => {
-                    self.settings.marks.insert(resource.clone(), text.as_str().into());
+                    self.settings.marks.insert(named(resource), text.as_str().into());
                     Ok(())
                 }
             },

@@ -14,8 +14,9 @@ use super::chain::Chain;
 use super::event::MessageId;
 use super::message::{Body, Held, Place};
 use super::model::Dangling;
+use super::settings::{Named, named};
 use super::world::World;
-use crate::account::{Call, Resource, RunMarker};
+use crate::account::{Call, Location, Resource, RunMarker};
 use crate::units::Time;
 
 /// Everything but the messages.
@@ -66,14 +67,15 @@ impl World {
         let parameters = parameters.filter(|(name, text)| app.parameters.get(*name).is_none_or(|was| **was != ***text));
         let roles = self.model.roles.iter().zip(&self.iam.roles);
         let policies = roles.map(|((name, of), state)| (name.to_owned(), differences(&of.spec.inline, &state.written)));
+        let on = |(kind, name): &Named| Resource::new(&self.location, *kind, name.as_str());
         Stored {
             at: self.now,
             next_message: self.queues.next_message,
-            marks: self.settings.marks.iter().map(|(on, text)| (on.clone(), text.to_string())).collect(),
+            marks: self.settings.marks.iter().map(|(named, text)| (on(named), text.to_string())).collect(),
             reserved: reserved.map(|((name, _), state)| (name.to_owned(), state.reserved)).collect(),
             parameters: parameters.map(|(name, text)| (name.clone(), text.to_string())).collect(),
             policies: policies.filter(|(_, changed)| !changed.is_empty()).collect(),
-            deleted: self.settings.deleted.clone(),
+            deleted: self.settings.deleted.iter().map(on).collect(),
             late: self.changes_under_way(),
         }
     }
@@ -111,14 +113,15 @@ impl World {
     /// The application names something that is not in it.
     pub(super) fn restored(
         app: &App,
+        location: &Location,
         seed: u64,
         stored: &Stored,
         messages: Vec<StoredMessage>,
     ) -> Result<World, Dangling> {
-        let mut world = World::new(app, seed, stored.at)?;
+        let mut world = World::new(app, seed, stored.at)?.at_location(location.clone());
         world.queues.next_message = stored.next_message;
-        world.settings.marks = stored.marks.iter().map(|(on, text)| (on.clone(), text.as_str().into())).collect();
-        world.settings.deleted = stored.deleted.clone();
+        world.settings.marks = stored.marks.iter().map(|(on, text)| (named(on), text.as_str().into())).collect();
+        world.settings.deleted = stored.deleted.iter().map(named).collect();
         for (name, text) in &stored.parameters {
             world.settings.put_parameter(name, text);
         }

@@ -3,7 +3,7 @@
 use super::app::App;
 use super::world::World;
 use crate::account::{
-    Account, AccountName, Call, CallId, Message, Metric, Outcome, Query, Reply, Resource, ResourceKind, RunMarker,
+    Account, Call, CallId, Location, Message, Metric, Outcome, Query, Reply, Resource, ResourceKind, RunMarker,
     Setting, Value, Window, Write, ask,
 };
 use crate::run::RunId;
@@ -11,7 +11,7 @@ use crate::units::{Span, Time};
 
 /// A resource of the sandbox.
 pub fn resource(kind: ResourceKind, name: &str) -> Resource {
-    Resource::new(&AccountName::sandbox(), kind, name)
+    Resource::new(&Location::sandbox(), kind, name)
 }
 
 /// Nine o'clock on a Monday, and so many seconds.

@@ -308,7 +308,7 @@ fn report_other_alarms(template: &Arc<Source>, app: &App, findings: &mut Finding
         return;
     }
     // The application does not know its places; only here do they matter.
-    let (root, _) = yaml::parse(template);
+    let (root, _) = yaml::parse_template(template);
     let resources = root.as_ref().and_then(|root| root.get("Resources"));
     for (name, why) in others {
         let id = app.logical_ids.iter().find(|(_, named)| *named == name).map_or(name.as_str(), |(id, _)| id);

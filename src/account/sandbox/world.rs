@@ -27,12 +27,13 @@ use super::settings::Settings;
 use super::table::Tables;
 use super::topic::Topics;
 use super::weather::{Sky, Weather, When};
-use crate::account::{Account, Call, CallId, Outcome};
+use crate::account::{Account, Call, CallId, Location, Outcome};
 use crate::units::Time;
 
 /// An account in virtual time. As an [`Account`] it runs as fast as it goes: waiting costs nothing.
 #[derive(Clone, Debug)]
 pub struct World {
+    pub(super) location: Location,
     pub(super) model: Arc<Model>,
     pub(super) now: Time,
     pub(super) agenda: Agenda,
@@ -62,6 +63,7 @@ impl World {
     pub fn new(app: &App, seed: u64, start: Time) -> Result<World, Dangling> {
         let model = Arc::new(Model::of(app)?);
         let mut world = World {
+            location: Location::sandbox(),
             now: start,
             agenda: Agenda::default(),
             sky: Sky::new(Weather::calm(), seed),
@@ -85,6 +87,12 @@ impl World {
         world.agenda.at(start.window_start(PERIOD) + PERIOD, Event::Minute);
         world.start_traffic();
         Ok(world)
+    }
+
+    /// The same world, as the account at this location.
+    #[must_use]
+    pub fn at_location(self, location: Location) -> World {
+        World { location, ..self }
     }
 
     /// Changes the weather from now on.
@@ -114,8 +122,8 @@ impl World {
     /// marked messages with their queue. Two pictures are equal when nothing was left.
     pub fn picture(&self) -> BTreeMap<String, String> {
         let mut picture = BTreeMap::new();
-        for (resource, mark) in &self.settings.marks {
-            picture.insert(format!("mark on {resource}"), mark.to_string());
+        for ((kind, name), mark) in &self.settings.marks {
+            picture.insert(format!("mark on {} {name}", kind.word()), mark.to_string());
         }
         for (name, text) in &self.settings.parameters {
             picture.insert(format!("parameter {name}"), text.to_string());

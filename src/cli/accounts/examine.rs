@@ -2,10 +2,9 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::account::AccountName;
-use crate::spec::project::AccountSpec;
 #[cfg(feature = "aws")]
 use crate::spec::project::AwsAccount;
+use crate::spec::project::{AccountName, AccountSpec};
 
 /// One line of what was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -21,7 +21,10 @@ pub fn show(run: &RunId, number: u32, store: &dyn Store, context: &mut Context) 
     let outstanding = state.outstanding().any(|outstanding| outstanding == id);
     let needs_attention = state.lives.get(&id).and_then(|life| life.settled.as_ref());
     let left = outstanding || needs_attention.is_some_and(|(_, how)| how.needs_attention());
-    let mut account = super::open(&BTreeSet::from([change.setting.account().clone()]), Pace::Max, context)?.account;
+    let mut account = {
+        let location = BTreeSet::from([change.setting.location().clone()]);
+        super::open_at(&location, &state.plan, Pace::Max, context)?.account
+    };
     let now = ask(account.as_mut(), Call::Read { setting: change.setting.clone() });
     let (now, whole) = match now {
         Ok(Reply::Observed(observed)) => (observed.value.to_string(), observed.whole),

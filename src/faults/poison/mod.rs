@@ -1,15 +1,13 @@
 //! `sqs.poison`: messages that the consumer cannot handle are sent to its queue, and looked for afterwards.
 
-pub mod library;
-
 use super::{Fault, FaultPlan, Flaw, Need, Page, Refusal, SHOWN_WITHIN, Scene, Seen, listed};
 use crate::account::description::QueueDescription;
 use crate::account::{Metric, Query, Resource, ResourceKind};
+pub use crate::payload::Payload;
 use crate::plan::{Cleanup, Emission, Evidence, Probe, ProbeTest};
 use crate::record;
 use crate::spec::TargetName;
 use crate::units::{Rate, Span};
-pub use library::Payload;
 
 record! {
     /// Sends marked messages that a consumer cannot handle.

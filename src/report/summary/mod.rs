@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::line::{Line, Narrator};
 use super::words;
-use crate::account::AccountName;
+use crate::account::Location;
 use crate::judge::detection::Alarms;
 use crate::plan::Plan;
 use crate::run::event::{Event, Left, Phase};
@@ -110,7 +110,7 @@ pub struct Stopped {
 pub struct Environment {
     pub squall: String,
     pub by: String,
-    pub accounts: Vec<AccountName>,
+    pub accounts: Vec<Location>,
     pub file: String,
     pub file_sha256: String,
     pub seed: u64,

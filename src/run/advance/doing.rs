@@ -236,10 +236,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::account::{AccountName, Resource, ResourceKind};
+    use crate::account::{Location, Resource, ResourceKind};
 
     fn flag(key: &str, before: Value, after: Value, whole: &str) -> Change {
-        let parameter = Resource::new(&AccountName::sandbox(), ResourceKind::Parameter, "/faults");
+        let parameter = Resource::new(&Location::sandbox(), ResourceKind::Parameter, "/faults");
         Change {
             setting: Setting::FaultFlag { parameter, key: key.into() },
             before,

@@ -13,12 +13,12 @@ use super::experiment::Experiment;
 use super::finding::{Code, Findings};
 use super::hypothesis::Hypothesis;
 use super::load::ExperimentFiles;
-use super::project::Project;
+use super::project::{AccountName, Project};
 use super::read::{Loaded, closest};
 use super::sentence::Sentence;
 use super::shape::listed;
 use super::source::Place;
-use crate::account::{AccountName, Metric, ResourceKind};
+use crate::account::{Metric, ResourceKind};
 use crate::plan::Bound;
 use crate::units::Span;
 

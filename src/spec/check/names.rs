@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::{Known, meant};
+use crate::account::ResourceKind;
 use crate::account::target::SelectBy;
-use crate::account::{AccountName, ResourceKind};
 use crate::faults::FaultSpec;
 use crate::spec::FromNode;
 use crate::spec::finding::{Code, Findings};
 use crate::spec::leaf::TargetName;
 use crate::spec::load::ExperimentFiles;
-use crate::spec::project::{AccountSpec, Project};
+use crate::spec::project::{AccountName, AccountSpec, Project};
 use crate::spec::read::{Loaded, Reference, ReferenceKind, closest};
 use crate::spec::shape::one_of;
 use crate::spec::source::Place;

@@ -1,6 +1,6 @@
 //! Times: do they fit, and is there enough to see?
 
-use crate::account::{AccountName, Selector};
+use crate::account::Selector;
 use crate::faults::FaultSpec;
 use crate::judge::power::{Beside, Power, Stakes, Volume};
 use crate::judge::recovery::{STEADY, watched_after};
@@ -9,6 +9,7 @@ use crate::plan::{Bound, DuringFault};
 use crate::spec::experiment::{Experiment, HypothesisItem, Judged};
 use crate::spec::finding::{Code, Findings};
 use crate::spec::load::ExperimentFiles;
+use crate::spec::project::AccountName;
 use crate::spec::read::Loaded;
 use crate::units::Span;
 

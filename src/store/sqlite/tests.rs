@@ -196,7 +196,7 @@ fn any_journal() -> impl Strategy<Value = Vec<Recorded>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(40 * crate::effort::effort()))]
 
     /// Power is lost at any byte: what is left of the write-ahead log is cut anywhere.
     #[test]

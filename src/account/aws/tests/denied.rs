@@ -10,16 +10,16 @@ fn denials() -> Vec<(Call, &'static str, &'static str)> {
     let marker = RunMarker { run: RunId("run-1".into()), number: 1 };
     let message = Message { marker, body: "x".into(), group: None };
     // Counts and states are of now, when the clock of a tape starts.
-    let account = AccountName("prod".into());
+    let account = prod().location();
     let minute = Window { from: window().to + Span::from_secs(60), to: window().to + Span::from_secs(120) };
     let measure =
         |metric, kind| Call::Measure { query: Query { metric, resource: resource(kind, "x") }, window: minute };
     let tagged = |kind| Call::Resolve {
-        account: account.clone(),
+        location: account.clone(),
         selector: Selector { kind, by: SelectBy::Tag { key: "team".into(), value: "a".into() } },
     };
     let stack = Call::Resolve {
-        account: account.clone(),
+        location: account.clone(),
         selector: Selector { kind: ResourceKind::Queue, by: SelectBy::Stack("shop".into()) },
     };
     let probe = Call::Measure {
@@ -48,7 +48,7 @@ fn denials() -> Vec<(Call, &'static str, &'static str)> {
         (write(flag(), text("{}")), "PutParameter", "ssm:PutParameter"),
         (write(mark(), text("x")), "PutParameter", "ssm:PutParameter"),
         (write(mark(), Value::Unset), "DeleteParameter", "ssm:DeleteParameter"),
-        (Call::ListMarks { account: account.clone() }, "GetParametersByPath", "ssm:GetParametersByPath"),
+        (Call::ListMarks { location: account.clone() }, "GetParametersByPath", "ssm:GetParametersByPath"),
         (describe(ResourceKind::Queue, "orders"), "GetQueueUrl", "sqs:GetQueueUrl"),
         (describe(ResourceKind::Queue, "orders"), "GetQueueAttributes", "sqs:GetQueueAttributes"),
         (describe(ResourceKind::Queue, "orders"), "ListMessageMoveTasks", "sqs:ListMessageMoveTasks"),

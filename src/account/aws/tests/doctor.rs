@@ -9,8 +9,8 @@ fn looked_at(tape: &Tape) -> Vec<Check> {
 
 fn looked_at_with(tape: &Tape, variables: &[(&'static str, &'static str)]) -> Vec<Check> {
     let clock = tape::Clock { variables: variables.iter().copied().collect(), ..tape::Clock::default() };
-    let account = tape.account_in(AccountConfig::new("prod", ACCOUNT, "eu-west-1"), clock);
-    let config = AccountConfig::new("prod", ACCOUNT, "eu-west-1");
+    let account = tape.account_in(prod(), clock);
+    let config = prod();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(checks(&config, &account.connection))
 }

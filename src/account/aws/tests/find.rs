@@ -16,9 +16,9 @@ fn names_are_logical_ids_of_the_accounts_stack_first() {
     let url = "https://sqs.eu-west-1.amazonaws.com/111122223333/shop-orders-1X";
     tape.on("DescribeStackResource", [detail("AWS::SQS::Queue", url)]);
     let stack = Some("shop".to_owned());
-    let account = tape.account_of(AccountConfig { stack, ..AccountConfig::new("prod", ACCOUNT, "eu-west-1") });
+    let account = tape.account_of(AccountConfig { stack, ..prod() });
     let named = |name: &str| Call::Resolve {
-        account: AccountName("prod".into()),
+        location: prod().location(),
         selector: Selector { kind: ResourceKind::Queue, by: SelectBy::Name(name.into()) },
     };
     let queue = |name| Ok(Reply::Resources(vec![resource(ResourceKind::Queue, name)]));
@@ -47,7 +47,7 @@ fn tags_are_looked_for_page_by_page_and_what_is_of_another_kind_is_left_out() {
     tape.on("GetResources", [page(&[&pay, &layer], "more"), page(&[&order, &pay], "")]);
     let by = SelectBy::Tag { key: "team".into(), value: "payments".into() };
     let selector = Selector { kind: ResourceKind::Function, by };
-    let found = tape.account().ask(Call::Resolve { account: AccountName("prod".into()), selector });
+    let found = tape.account().ask(Call::Resolve { location: prod().location(), selector });
     let function = |name| resource(ResourceKind::Function, name);
     assert_eq!(found, Ok(Reply::Resources(vec![function("order"), function("pay")])));
     let asked: Json = serde_json::from_str(&tape.body("GetResources")).unwrap();
@@ -84,7 +84,7 @@ fn a_stack_is_all_that_it_nests() {
         ],
     );
     let selector = Selector { kind: ResourceKind::Queue, by: SelectBy::Stack("shop".into()) };
-    let found = tape.account().ask(Call::Resolve { account: AccountName("prod".into()), selector });
+    let found = tape.account().ask(Call::Resolve { location: prod().location(), selector });
     let queue = |name| resource(ResourceKind::Queue, name);
     assert_eq!(found, Ok(Reply::Resources(vec![queue("dead"), queue("orders")])));
 }

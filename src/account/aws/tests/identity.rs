@@ -17,7 +17,7 @@ fn who_is_asked_once_and_known_with_its_role() {
     let tape = Tape::new();
     tape.on(FUNCTION, [function(json!({}))]);
     let account = tape.account();
-    let who = account.ask(Call::Identify { account: AccountName("prod".into()) });
+    let who = account.ask(Call::Identify { location: prod().location() });
     let Ok(Reply::Identity(who)) = who else { panic!("{who:?}") };
     assert_eq!((who.account_id.as_str(), who.roles.as_slice()), (ACCOUNT, ["squall".to_owned()].as_slice()));
     tape.on("GetCallerIdentity", []);
@@ -37,9 +37,9 @@ fn a_role_is_assumed_with_external_id_and_session_and_both_roles_are_known() {
         role: Some(role),
         external_id: Some("secret-handshake".into()),
         session_name: Some("friday".into()),
-        ..AccountConfig::new("prod", ACCOUNT, "eu-west-1")
+        ..prod()
     });
-    let who = account.ask(Call::Identify { account: AccountName("prod".into()) });
+    let who = account.ask(Call::Identify { location: prod().location() });
     let Ok(Reply::Identity(who)) = who else { panic!("{who:?}") };
     assert_eq!(who.roles, ["chaos", "squall"]);
     let body = tape.body("AssumeRole");
@@ -62,8 +62,8 @@ fn how_long_credentials_last_is_known_or_not() {
     use crate::account::Lasts;
     let lasts = |variables: &[(&'static str, &'static str)]| {
         let clock = tape::Clock { variables: variables.iter().copied().collect(), ..tape::Clock::default() };
-        let account = Tape::new().account_in(AccountConfig::new("prod", ACCOUNT, "eu-west-1"), clock);
-        match account.ask(Call::Identify { account: AccountName("prod".into()) }) {
+        let account = Tape::new().account_in(prod(), clock);
+        match account.ask(Call::Identify { location: prod().location() }) {
             Ok(Reply::Identity(who)) => who.lasts,
             other => panic!("{other:?}"),
         }

@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
+use crate::account::aws::AccountConfig;
 use crate::account::aws::awake::Awake;
 use crate::account::aws::call::Sleeper;
 use crate::account::aws::session::Connection;
-use crate::account::aws::{AccountConfig, worker};
-use crate::account::{Account, AccountName, Call, CallId, Outcome};
+use crate::account::aws::worker::{self, Connections};
+use crate::account::{Account, Call, CallId, Outcome};
 use crate::env::Env;
 use crate::units::{Span, Time};
 
@@ -98,7 +99,7 @@ impl Wake for Woken {
 /// Accounts over a service, in virtual time.
 pub struct InMoments {
     pub clock: Arc<Moments>,
-    connections: BTreeMap<AccountName, Arc<Connection>>,
+    connections: Connections,
     tasks: Vec<Task>,
     runtime: tokio::runtime::Runtime,
 }
@@ -115,10 +116,9 @@ impl InMoments {
         let connect = |config: AccountConfig| {
             let http = Some(service.clone().into_shared());
             let sleeper = Arc::new(clock.clone());
-            let name = config.name.clone();
-            (name, Arc::new(Connection::new(config, clock.clone(), awake.clone(), sleeper, http)))
+            Arc::new(Connection::new(config, clock.clone(), awake.clone(), sleeper, http))
         };
-        let connections = accounts.into_iter().map(connect).collect();
+        let connections = Connections::of(accounts.into_iter().map(connect));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         InMoments { clock, connections, tasks: Vec::new(), runtime }
     }
@@ -146,7 +146,7 @@ impl Account for InMoments {
     }
 
     fn submit(&mut self, id: CallId, call: Call) {
-        let connection = self.connections[worker::account(&call)].clone();
+        let connection = self.connections.at(call.location()).unwrap();
         let work = Box::pin(async move { worker::answer(&connection, call).await });
         self.tasks.push(Task { id, work, woken: Arc::new(Woken(AtomicBool::new(true))) });
     }

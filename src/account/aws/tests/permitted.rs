@@ -8,7 +8,7 @@ const PAY: &str = "arn:aws:lambda:eu-west-1:111122223333:function:pay";
 
 fn asked(actions: &[(&str, &str)], prove: bool) -> Call {
     let action = |(action, resource): &(&str, &str)| Action { action: (*action).into(), resource: (*resource).into() };
-    Call::Permitted { account: AccountName("prod".into()), actions: actions.iter().map(action).collect(), prove }
+    Call::Permitted { location: prod().location(), actions: actions.iter().map(action).collect(), prove }
 }
 
 fn simulated(results: &[(&str, &str, &str)]) -> Recording {

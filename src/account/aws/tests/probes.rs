@@ -16,7 +16,7 @@ const SECONDS: Span = Span::from_secs(20);
 
 fn config(probes: impl IntoIterator<Item = (&'static str, ProbeSpec)>) -> AccountConfig {
     let probes: BTreeMap<String, ProbeSpec> = probes.into_iter().map(|(name, spec)| (name.into(), spec)).collect();
-    AccountConfig { probes, ..AccountConfig::new("prod", ACCOUNT, "eu-west-1") }
+    AccountConfig { probes, ..prod() }
 }
 
 /// An account with a probe `errors`, which is a query of logs.

@@ -58,7 +58,11 @@ fn run(project: &Project, service: &Service, clock: &Arc<Moments>, experiment: &
     let mut account = InMoments::new(configs, clock.clone(), service);
     let mut files = files(experiment);
     files.account = project.default_account.clone();
-    let rules = Rules::of(project);
+    let locations = project.accounts.iter().filter_map(|(name, account)| match account {
+        crate::spec::project::AccountSpec::Aws(account) => Some((name.clone(), account.location())),
+        crate::spec::project::AccountSpec::Sandbox(_) => None,
+    });
+    let rules = Rules::of(project, &locations.collect());
     let request =
         Request { files: &files, run: RunId("run-20260302-3f9k2m".into()), seed: 7, by: "ana@laptop", rules: &rules };
     let planned = plan(&request, &mut account).and_then(crate::planner::Planned::runnable);

@@ -222,7 +222,7 @@ impl Tape {
 
     /// An account that hears this tape, and its clock.
     pub fn account(&self) -> Recorded {
-        self.account_of(AccountConfig::new("prod", ACCOUNT, "eu-west-1"))
+        self.account_of(super::prod())
     }
 
     /// The same, configured otherwise.

@@ -4,7 +4,7 @@ use super::{lines, read, world};
 use crate::account::sandbox::testing::at;
 use crate::account::sandbox::world::World;
 use crate::account::target::SelectBy;
-use crate::account::{Account, AccountName, Call, Metric, ResourceKind, Selector, Value, ask};
+use crate::account::{Account, Call, Location, Metric, ResourceKind, Selector, Value, ask};
 use crate::spec::Style;
 
 /// A template with a REST API, an HTTP API, a function behind a topic and alarms.
@@ -104,7 +104,7 @@ fn an_alarm_on_anything_else_says_so_and_is_not_there() {
         assert!(found.contains(says) && findings.iter().count() == 1, "{metric}: {found}");
         let mut world = World::new(&app.unwrap(), 1, at(0)).unwrap();
         let selector = Selector { kind: ResourceKind::Alarm, by: SelectBy::Name("Odd".into()) };
-        let outcome = format!("{:?}", ask(&mut world, Call::Resolve { account: AccountName::sandbox(), selector }));
+        let outcome = format!("{:?}", ask(&mut world, Call::Resolve { location: Location::sandbox(), selector }));
         assert!(outcome.contains("does not model the alarm Odd"), "{outcome}");
     }
 }

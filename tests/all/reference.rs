@@ -1,0 +1,53 @@
+//! Generated files are up to date: the reference pages and the JSON Schemas. `./test.sh --update` writes them.
+
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "these are tests")]
+
+use std::path::Path;
+
+use squall::account::sandbox::traffic::TrafficFile;
+use squall::faults::{FaultSpec, page};
+use squall::spec::experiment::Experiment;
+use squall::spec::hypothesis::Hypothesis;
+use squall::spec::project::Project;
+use squall::spec::{FromNode, reference, schema};
+
+fn fresh(file: &str, generated: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, generated).unwrap();
+    }
+    let there = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(there == generated, "{file} is not what the tables say; write it with ./test.sh --update");
+}
+
+#[test]
+fn the_reference_pages_are_fresh() {
+    fresh("docs/reference/experiment.md", &reference::page("The experiment file", &Experiment::shape()));
+    fresh("docs/reference/hypothesis.md", &reference::page("The hypothesis file", &Hypothesis::shape()));
+    fresh("docs/reference/project.md", &reference::page("squall.yaml", &Project::shape()));
+    fresh("docs/reference/traffic.md", &reference::page("The traffic file", &TrafficFile::shape()));
+    fresh("docs/reference/findings.md", &reference::findings());
+    fresh("docs/reference/template.md", &squall::template::page());
+}
+
+#[test]
+fn the_schemas_are_fresh() {
+    for (name, schema) in [
+        ("experiment", schema::experiment()),
+        ("hypothesis", schema::hypothesis()),
+        ("project", schema::project()),
+        ("traffic", schema::of::<TrafficFile>()),
+    ] {
+        let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        fresh(&format!("docs/schema/{name}.json"), &text);
+    }
+}
+
+#[test]
+fn the_pages_of_the_faults_are_fresh() {
+    fresh("docs/faults/README.md", &page::index());
+    for page in FaultSpec::PAGES {
+        fresh(&format!("docs/faults/{}.md", page.name), &page.markdown());
+    }
+}

@@ -1,8 +1,0 @@
-//! The engine in the sandbox: every way out of a run, and a crash at every effect.
-#![expect(clippy::expect_used, clippy::panic, reason = "tests")]
-
-mod crash_grid;
-mod family;
-mod shipped;
-mod tap;
-mod ways_out;
