@@ -26,7 +26,7 @@ fn large() -> String {
       Policies: [ {{ DynamoDBCrudPolicy: {{ TableName: !Ref Table{n} }} }}, {{ SQSSendMessagePolicy: {{ QueueName: !GetAtt Jobs{n}.QueueName }} }} ]
       Events:
         Jobs: {{ Type: SQS, Properties: {{ Queue: !GetAtt Jobs{n}.Arn, BatchSize: 5, FunctionResponseTypes: [ ReportBatchItemFailures ] }} }}
-        Get: {{ Type: HttpApi, Properties: {{ Path: /work/{n}, Method: get }} }}
+        Get: {{ Type: HttpApi, Properties: {{ Path: /jobs/{n}, Method: get }} }}
   Late{n}:
     Type: AWS::CloudWatch::Alarm
     Properties:

@@ -54,6 +54,7 @@ struct End {
     url: Option<Value>,
     role: Option<Value>,
     id: Value,
+    name: Value,
     qualifier: Value,
 }
 
@@ -117,6 +118,8 @@ impl Sam<'_, '_> {
             ("Source.Qualifier", from.qualifier.clone()),
             ("Destination.ResourceId", to.id.clone()),
             ("Destination.Qualifier", to.qualifier.clone()),
+            ("Source.Name", from.name.clone()),
+            ("Destination.Name", to.name.clone()),
         ]);
         let on = if profile.source_policy { &from } else { &to };
         let mut statements = Vec::new();
@@ -164,6 +167,7 @@ impl Sam<'_, '_> {
                 url: written("QueueUrl"),
                 role: written("RoleName"),
                 id: written("ResourceId").unwrap_or_else(|| given.at.text("")),
+                name: written("Name").unwrap_or_else(|| given.at.text("")),
                 qualifier: written("Qualifier").unwrap_or_else(|| given.at.text("*")),
             });
         };
@@ -191,7 +195,8 @@ impl Sam<'_, '_> {
             arn: at.value(arn.unwrap_or(Kind::Null)),
             url,
             role,
-            id: at.text(item.name),
+            id: at.text(item.name.clone()),
+            name: at.text(item.name),
             qualifier: written("Qualifier").unwrap_or_else(|| at.text("*")),
         })
     }

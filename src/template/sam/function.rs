@@ -48,6 +48,7 @@ pub(super) struct Making<'r> {
 }
 
 impl Making<'_> {
+    /// Adds a managed policy, once.
     pub fn manage(&mut self, arn: String) {
         if !self.managed.contains(&arn) {
             self.managed.push(arn);
