@@ -70,12 +70,17 @@ impl Default for Limits {
 /// Reads a template. Arrivals, durations and calls are not in it: every function has defaults for them, which a traffic
 /// file replaces. Without an [`App`] the findings hold an error.
 pub fn read(source: &Arc<Source>, deployment: &Deployment) -> (Option<App>, Findings) {
-    let (understood, findings) = understand(source, deployment);
-    (understood.map(|understood| understood.app).filter(|_| !findings.has_errors()), findings)
+    let (read, findings) = stack_and_app(source, deployment);
+    (read.map(|(_, app)| app).filter(|_| !findings.has_errors()), findings)
 }
 
 /// Reads a template as far as it can be read, errors or not. `None` only when it is no template at all.
 pub fn understand(source: &Arc<Source>, deployment: &Deployment) -> (Option<Understood>, Findings) {
+    let (read, findings) = stack_and_app(source, deployment);
+    (read.map(|(stack, app)| Understood::of(&stack, app)), findings)
+}
+
+fn stack_and_app(source: &Arc<Source>, deployment: &Deployment) -> (Option<(Stack, App)>, Findings) {
     let (root, mut findings) = yaml::parse_template(source);
     let Some(root) = root else { return (None, findings) };
     let root = Value::of(source, &root);
@@ -84,7 +89,7 @@ pub fn understand(source: &Arc<Source>, deployment: &Deployment) -> (Option<Unde
     let stack = stack::read(source, root, &within, &mut findings);
     let app = read::app(&stack, deployment, &mut findings);
     findings.sort();
-    (Some(Understood::of(&stack, app)), findings)
+    (Some((stack, app)), findings)
 }
 
 /// The page about what is read, made from the table: `docs/reference/template.md`.

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json, json};
 
 use super::Stack;
-use super::app::{App, Destination};
+use super::app::{App, Destination, Function};
 use super::names::kind_of;
 use super::table::{self, PASSIVE};
+use super::value::Spot;
 
 /// A template as far as it was understood.
 #[derive(Clone, Debug)]
@@ -15,6 +16,26 @@ pub struct Understood {
     pub app: App,
     /// Every resource, in the order of the template; those that SAM makes follow the one that they are made for.
     pub resources: Vec<ResourceSeen>,
+}
+
+/// Where the lines of each file begin: looked up for every resource, counted once.
+#[derive(Default)]
+struct Lines {
+    starts: BTreeMap<String, Vec<usize>>,
+}
+
+impl Lines {
+    /// `template.yaml:12:3`.
+    fn place(&mut self, at: &Spot) -> String {
+        let text = &at.source.text;
+        let starts = self.starts.entry(at.source.file.clone()).or_insert_with(|| {
+            std::iter::once(0).chain(text.match_indices('\n').map(|(newline, _)| newline + 1)).collect()
+        });
+        let line = starts.partition_point(|start| *start <= at.at.start);
+        let start = starts.get(line.saturating_sub(1)).copied().unwrap_or_default();
+        let column = text.get(start..at.at.start).map_or(0, |before| before.chars().count()) + 1;
+        format!("{}:{line}:{column}", at.source.file)
+    }
 }
 
 /// One resource, and what became of it.
@@ -47,14 +68,15 @@ pub enum Becomes {
 impl Understood {
     pub(super) fn of(stack: &Stack, app: App) -> Understood {
         let application = application(&app);
+        let mut lines = Lines::default();
         let resources = stack.items.iter().map(|item| ResourceSeen {
             name: item.name.clone(),
             kind: item.kind.clone(),
-            place: item.at.shown(),
+            place: lines.place(&item.at),
             generated: item.generated,
             becomes: becomes(&item.kind, &item.name, &app, &application),
         });
-        Understood { resources: resources.collect(), app }
+        Understood { resources: resources.collect::<Vec<_>>(), app }
     }
 
     /// For people, resource by resource.
@@ -146,21 +168,7 @@ fn application(app: &App) -> Json {
     let mut put = |section: &str, values: Map<String, Json>| {
         all.insert(section.into(), Json::Object(values));
     };
-    put(
-        "functions",
-        section(&app.functions, |function| {
-            let asynchronous = &function.asynchronous;
-            let to = |target: &Option<Destination>| target.as_ref().map(destination);
-            json!({
-                "role": function.role, "runtime": function.runtime, "memory_mb": function.memory_mb,
-                "timeout": function.timeout.to_string(), "reserved": function.reserved,
-                "environment": function.environment.keys().collect::<Vec<_>>(),
-                "async_retries": asynchronous.retries, "oldest_event": asynchronous.oldest.to_string(),
-                "on_failure": to(&asynchronous.on_failure), "on_success": to(&asynchronous.on_success),
-                "dead_letter": to(&asynchronous.dead_letter),
-            })
-        }),
-    );
+    put("functions", section(&app.functions, function_data));
     put(
         "queues",
         section(&app.queues, |queue| {
@@ -208,11 +216,25 @@ fn application(app: &App) -> Json {
     put("triggers", section(&app.triggers, |trigger| json!({ "type": trigger.kind, "function": trigger.function })));
     put("tags", section(&app.tags, |tags| json!(tags)));
     put("logical_ids", section(&app.logical_ids, |name| json!(name)));
-    let location = &app.location;
-    all.insert("stack".into(), json!(app.stack));
-    all.insert("region".into(), json!(location.region));
-    all.insert("account_id".into(), json!(location.account_id));
+    for (key, text) in
+        [("stack", &app.stack), ("region", &app.location.region), ("account_id", &app.location.account_id)]
+    {
+        all.insert(key.into(), json!(text));
+    }
     Json::Object(all)
+}
+
+fn function_data(function: &Function) -> Json {
+    let asynchronous = &function.asynchronous;
+    let to = |target: &Option<Destination>| target.as_ref().map(destination);
+    json!({
+        "role": function.role, "runtime": function.runtime, "memory_mb": function.memory_mb,
+        "timeout": function.timeout.to_string(), "reserved": function.reserved,
+        "environment": function.environment.keys().collect::<Vec<_>>(),
+        "async_retries": asynchronous.retries, "oldest_event": asynchronous.oldest.to_string(),
+        "on_failure": to(&asynchronous.on_failure), "on_success": to(&asynchronous.on_success),
+        "dead_letter": to(&asynchronous.dead_letter),
+    })
 }
 
 fn section<T>(map: &BTreeMap<String, T>, value: impl Fn(&T) -> Json) -> Map<String, Json> {

@@ -191,12 +191,6 @@ impl Spot {
             Json::Object(map) => return self.map(map.iter().map(|(key, value)| (key.clone(), self.json(value)))),
         })
     }
-
-    /// `template.yaml:3:5`.
-    pub fn shown(&self) -> String {
-        let position = self.source.position(self.at.start);
-        format!("{}:{}:{}", self.source.file, position.line, position.column)
-    }
 }
 
 impl Value {

@@ -4,7 +4,7 @@
 //! An alarm sees what is published, so it changes one period and the publication's delay after the fact at the soonest.
 
 use super::app::{Comparison, MissingData, Threshold};
-use super::metrics::{KEPT, PERIOD, PUBLISHED_AFTER};
+use super::metrics::{PERIOD, PUBLISHED_AFTER};
 use super::watch::{ThresholdModel, Watch};
 use super::world::World;
 use crate::account::Window;
@@ -13,12 +13,12 @@ use crate::units::{Span, Time};
 /// CloudWatch looks at more periods than the alarm evaluates, in case some have no data. AWS gives no formula, only that
 /// it is five for three evaluation periods
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html>): two more.
-const EXTRA_PERIODS: u32 = 2;
+pub(super) const EXTRA_PERIODS: u32 = 2;
 /// An alarm whose evaluation periods are longer than a day together is looked at once an hour, others every minute.
 const DAY: Span = Span::from_secs(86_400);
 const HOUR: Span = Span::from_secs(3_600);
-/// The longest time that an alarm of the model may look back: its metrics are kept no longer.
-pub(super) const LONGEST_LOOK: Span = KEPT;
+/// The longest time that an alarm of the model may look back; its metrics are kept for as long.
+pub(super) const LONGEST_LOOK: Span = Span::from_secs(7 * 86_400);
 
 /// The states of an alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -155,7 +155,7 @@ mod tests {
     }
 
     fn dead(world: &World) -> usize {
-        world.queues.queues[1].messages.len()
+        world.queues.queues[1].depth()
     }
 
     fn ended(world: &World) -> u64 {

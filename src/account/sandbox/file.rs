@@ -1,9 +1,9 @@
-//! The sandbox's file: SQLite, one row for the state and one for each message.
+//! The sandbox's file: SQLite, one row for the state and one for each message that was received or is marked. It grows with
+//! what waits in the queues, never with what went through them.
 //!
 //! Invariants: a generation is written whole or not at all, and only over the one that its writer had read. `reached` is
 //! never before any instant that a process with this file has seen, so that time does not go back when one dies.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -202,7 +202,7 @@ impl File {
         over: i64,
         durably: bool,
         stored: &Stored,
-        messages: &BTreeMap<MessageId, Option<StoredMessage>>,
+        messages: impl Iterator<Item = (MessageId, Option<StoredMessage>)>,
     ) -> Result<Written, SandboxError> {
         self.db.pragma_update(None, "synchronous", if durably { "full" } else { "normal" })?;
         let writing = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;

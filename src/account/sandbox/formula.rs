@@ -8,6 +8,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::app::{App, Values};
+use super::metrics::Series;
 use super::published::Watched;
 use super::world::World;
 use crate::account::Window;
@@ -87,6 +88,18 @@ impl Formula {
                 let metrics: BTreeMap<&str, Watched> = watched.collect::<Result<_, String>>()?;
                 Terms { metrics: &metrics, expressions, room: Cell::new(LONGEST) }.term(returns, 0)
             }
+        }
+    }
+
+    /// Whether a series is part of it.
+    pub fn uses(&self, series: Series) -> bool {
+        match self {
+            Formula::Metric(watched) => watched.is_of(series),
+            Formula::Number(_) => false,
+            Formula::Negative(formula) => formula.uses(series),
+            Formula::Two(_, a, b) | Formula::Fill(a, b) => a.uses(series) || b.uses(series),
+            Formula::If(a, b, c) => a.uses(series) || b.uses(series) || c.uses(series),
+            Formula::List(_, formulas) => formulas.iter().any(|formula| formula.uses(series)),
         }
     }
 

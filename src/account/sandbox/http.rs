@@ -8,15 +8,16 @@
 use super::chain::Chain;
 use super::event::Event;
 use super::invocation::{Ending, Origin};
-use super::lambda::millis;
 use super::limit::TokenBucket;
 use super::metrics::{Datum, Minute, Minutes};
 use super::model::Model;
 use super::reasons::Why;
+use super::sketch::Sketch;
 use super::slab::{Key, Slab};
+use super::work::Work;
 use super::world::World;
 use crate::account::ResourceKind;
-use crate::units::Time;
+use crate::units::{Span, Time};
 
 /// A request that has no answer yet.
 #[derive(Clone, Debug)]
@@ -27,30 +28,29 @@ struct Request {
     load: Option<u32>,
 }
 
-/// What API Gateway publishes about an api for one minute, by the time of the answer.
+/// What API Gateway publishes about an api for one minute, by the time of the request and when it has its answer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ApiMinute {
-    count: u32,
-    /// 4xx and 5xx.
-    refused: u32,
-    failed: u32,
-    durations: Vec<u32>,
+    work: Work,
+    /// Those that were answered with a 4xx; only their number counts.
+    refused: Work,
 }
 
 impl Minute for ApiMinute {
-    fn datum(&self, metric: &str) -> Option<Datum> {
+    fn datum(&self, metric: &str, now: Time) -> Option<Datum> {
+        let ended = self.work.published(now);
         match metric {
-            "Count" => Datum::ones(self.count, self.count),
+            "Count" => Datum::ones(ended.count, ended.count),
             // One sample a request, 0 or 1: the average is the error rate.
-            "4xx" | "4XXError" => Datum::ones(self.refused, self.count),
-            "5xx" | "5XXError" => Datum::ones(self.failed, self.count),
-            "Latency" | "IntegrationLatency" => millis(&self.durations),
+            "4xx" | "4XXError" => Datum::ones(self.refused.published(now).count, ended.count),
+            "5xx" | "5XXError" => Datum::ones(ended.failed, ended.count),
+            "Latency" | "IntegrationLatency" => ended.millis(),
             _ => None,
         }
     }
 
-    fn durations(&self) -> &[u32] {
-        &self.durations
+    fn durations(&self, now: Time, to: &mut Sketch) {
+        to.merge(&self.work.published(now).took);
     }
 }
 
@@ -81,6 +81,11 @@ impl Http {
             requests: Slab::default(),
             limit: TokenBucket::full(f64::from(limit.burst), f64::from(limit.per_second), now),
         }
+    }
+
+    /// Whether a request waits for its answer.
+    pub fn waits(&self, key: Key) -> bool {
+        self.requests.get(key).is_some()
     }
 }
 
@@ -131,11 +136,12 @@ impl World {
 
     fn answer_request(&mut self, key: Key, answer: Answer) {
         let Some(request) = self.http.requests.remove(key) else { return };
-        let minute = self.http.apis[request.api].at(self.now);
-        minute.count += 1;
-        minute.refused += u32::from(answer == Answer::Refused);
-        minute.failed += u32::from(answer == Answer::Failed);
-        minute.durations.push(u32::try_from(self.now.since(request.began).micros()).unwrap_or(u32::MAX));
+        let (began, took) = (request.began, self.now.since(request.began));
+        let minute = self.http.apis[request.api].at(began);
+        minute.work.ended(began, self.now, answer == Answer::Failed, took);
+        if answer == Answer::Refused {
+            minute.refused.ended(began, self.now, false, Span::ZERO);
+        }
         if let Some(load) = request.load {
             self.load_answered(load, answer == Answer::Fine);
         }
@@ -150,7 +156,7 @@ mod tests {
     use super::*;
     use crate::account::ResourceKind::Api as AnApi;
     use crate::account::{Metric, Reply, Value};
-    use crate::units::{Rate, Span};
+    use crate::units::Rate;
 
     /// An api before a function that takes exactly so long and calls nobody; one request a second.
     fn app(takes: Span, timeout: Span) -> App {
@@ -210,6 +216,17 @@ mod tests {
         let totals = world.function_totals("payment-worker").unwrap();
         assert_eq!(totals.errors, 0, "the function itself is fine");
         assert!(totals.ended > 500);
+    }
+
+    #[test]
+    fn a_request_counts_when_it_was_made_and_is_published_when_it_is_answered() {
+        let mut world = world(&app(Span::from_secs(40), Span::from_secs(60)));
+        // Of the requests of seconds 1 to 59, those after second 30 are answered after the minute.
+        world.run_until(at(60 + 90));
+        assert_eq!(value(&world, Metric::Calls, 0..1), Some(30.0));
+        world.run_until(at(60 + 30 + 100));
+        assert_eq!(value(&world, Metric::Calls, 0..1), Some(59.0));
+        assert_eq!(value(&world, Metric::Errors, 0..1), Some(59.0));
     }
 
     #[test]

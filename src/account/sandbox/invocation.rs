@@ -197,8 +197,8 @@ impl World {
             _ if invocation.message == 0 => Readable::Next,
             _ => Readable::NoMore,
         };
-        (0..failed).for_each(|_| self.because(ResourceKind::Function, function, Why::BadMessage));
-        (0..discarded).for_each(|_| self.because(ResourceKind::Function, function, Why::BadMessageDiscarded));
+        self.because_of(ResourceKind::Function, function, Why::BadMessage, failed);
+        self.because_of(ResourceKind::Function, function, Why::BadMessageDiscarded, discarded);
         readable
     }
 

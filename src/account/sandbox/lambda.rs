@@ -14,7 +14,9 @@ use super::limit::TokenBucket;
 use super::metrics::{Datum, Minute, Minutes};
 use super::model::Model;
 use super::reasons::Why;
+use super::sketch::Sketch;
 use super::slab::Slab;
+use super::work::Work;
 use super::world::World;
 use super::wrapper::Flags;
 use crate::account::ResourceKind;
@@ -97,15 +99,13 @@ pub struct FunctionTotals {
 }
 
 /// What Lambda publishes about a function for one minute
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics.html>): invocations and errors by the time of the
-/// invocation; throttles are counted apart.
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html>): invocations, errors and durations by the
+/// time of the invocation and at its end; throttles are counted apart, and at once.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FunctionMinute {
-    pub invocations: u32,
-    pub errors: u32,
+    pub work: Work,
     pub throttles: u32,
     pub concurrency: u32,
-    durations: Vec<u32>,
     pub asynchronous: AsyncMinute,
     pub loops_stopped: u32,
 }
@@ -122,15 +122,16 @@ pub(super) struct AsyncMinute {
 }
 
 impl Minute for FunctionMinute {
-    fn datum(&self, metric: &str) -> Option<Datum> {
+    fn datum(&self, metric: &str, now: Time) -> Option<Datum> {
+        let ended = self.work.published(now);
         let count = |count: u32| Datum::ones(count, count);
         match metric {
-            "Invocations" => count(self.invocations),
+            "Invocations" => count(ended.count),
             // One sample an invocation, 0 or 1: the average is the error rate.
-            "Errors" => Datum::ones(self.errors, self.invocations),
-            "Throttles" => Datum::ones(self.throttles, self.invocations + self.throttles),
+            "Errors" => Datum::ones(ended.failed, ended.count),
+            "Throttles" => Datum::ones(self.throttles, ended.count + self.throttles),
             "ConcurrentExecutions" => (self.concurrency > 0).then(|| Datum::of(f64::from(self.concurrency))),
-            "Duration" => millis(&self.durations),
+            "Duration" => ended.millis(),
             "AsyncEventsReceived" => count(self.asynchronous.received),
             "AsyncEventAge" => self.asynchronous.age,
             "AsyncEventsDropped" => count(self.asynchronous.dropped),
@@ -141,22 +142,9 @@ impl Minute for FunctionMinute {
         }
     }
 
-    fn durations(&self) -> &[u32] {
-        &self.durations
+    fn durations(&self, now: Time, to: &mut Sketch) {
+        to.merge(&self.work.published(now).took);
     }
-}
-
-/// The statistics of durations, in milliseconds as CloudWatch has them.
-pub(super) fn millis(durations: &[u32]) -> Option<Datum> {
-    let (min, max) = (durations.iter().min()?, durations.iter().max()?);
-    let sum: f64 = durations.iter().map(|micros| f64::from(*micros)).sum();
-    let millis = |micros: f64| micros / 1e3;
-    Some(Datum {
-        sum: millis(sum),
-        min: millis(f64::from(*min)),
-        max: millis(f64::from(*max)),
-        count: durations.len() as f64,
-    })
 }
 
 /// A function as it is now.
@@ -326,7 +314,6 @@ impl World {
                 let state = &mut self.lambda.functions[function];
                 state.totals.cold += u64::from(cold);
                 let minute = state.minutes.at(now);
-                minute.invocations += 1;
                 minute.concurrency = minute.concurrency.max(state.running);
                 self.begin(function, origin, instance, cold, chain);
                 Ok(())
@@ -340,9 +327,7 @@ impl World {
         state.totals.ended += 1;
         state.totals.errors += u64::from(failed);
         state.totals.sojourn_secs += self.now.since(invoked).secs_f64();
-        let minute = state.minutes.at(invoked);
-        minute.errors += u32::from(failed);
-        minute.durations.push(u32::try_from(took.micros()).unwrap_or(u32::MAX));
+        state.minutes.at(invoked).work.ended(invoked, self.now, failed, took);
     }
 
     /// What a function did so far; `None` when there is none of this name.
@@ -468,6 +453,31 @@ mod tests {
         assert_eq!(value(Metric::SlowShare { limit: Span::from_millis(999) }), Some(1.0));
         assert_eq!(value(Metric::SlowShare { limit: Span::from_secs(1) }), Some(0.0));
         assert_eq!(value(Metric::FailedShare), Some(0.0));
+    }
+
+    #[test]
+    fn slow_failures_come_late_and_count_in_the_minute_in_which_they_began() {
+        let mut app = app(Span::from_secs(400));
+        app.functions.get_mut("payment-worker").unwrap().timeout = Span::from_secs(250);
+        let mut world = world(&app);
+        world.run_until(at(10));
+        invoke(&mut world, 3);
+        world.reserve("payment-worker", Value::Number(0));
+        invoke(&mut world, 2);
+        let read = |world: &World| {
+            let value = |metric| world.value(metric, Function, "payment-worker", 0..1);
+            [Metric::Calls, Metric::Errors, Metric::Throttles, Metric::Duration].map(value)
+        };
+        world.run_until(at(60 + 120));
+        assert_eq!(read(&world), [None, None, Some(2.0), None], "two minutes after its end");
+        // They end at 260.1 s, after a cold start of 100 ms.
+        world.run_until(at(359));
+        assert_eq!(read(&world), [None, None, Some(2.0), None]);
+        world.run_until(at(360));
+        assert_eq!(read(&world), [Some(3.0), Some(3.0), Some(2.0), Some(250.0)]);
+        world.run_until(at(60 + 120 + 250));
+        let later = world.value(Metric::Calls, Function, "payment-worker", 1..6);
+        assert_eq!(later, None, "nothing is counted where it ended");
     }
 
     #[test]

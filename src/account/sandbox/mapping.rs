@@ -128,6 +128,11 @@ impl Batches {
         }
     }
 
+    /// Whether a batch is still there.
+    pub fn has(&self, key: Key) -> bool {
+        self.batches.get(key).is_some()
+    }
+
     /// One message of a batch fails; `false` when that fails the whole batch.
     pub fn fail_message(&mut self, key: Key, at: u32) -> bool {
         match self.batches.get_mut(key) {

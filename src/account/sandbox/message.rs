@@ -73,6 +73,15 @@ impl Default for New {
     }
 }
 
+impl New {
+    /// Whether nothing tells it from any other message of the application.
+    pub fn is_plain(&self) -> bool {
+        let New { body, size, marker, group, chain } = self;
+        let nothing = marker.is_none() && group.is_none() && *chain == Chain::default();
+        *body == Body::Ordinary && *size == SMALL_MESSAGE && nothing
+    }
+}
+
 /// A message, wherever it is.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Held {
@@ -88,6 +97,16 @@ pub(super) struct Held {
     /// The message group of a FIFO queue.
     pub group: Option<Arc<str>>,
     pub place: Place,
+    /// Whether the sandbox's file knows of it.
+    pub saved: bool,
+}
+
+impl Held {
+    /// An ordinary small message without a mark or a group, never received.
+    pub fn plain(sent: Time, place: Place) -> Held {
+        let (body, size, chain) = (Body::Ordinary, SMALL_MESSAGE, Chain::default());
+        Held { sent, received: 0, body, size, chain, marker: None, group: None, place, saved: false }
+    }
 }
 
 /// Where in its queue a message is.

@@ -3,7 +3,9 @@
 //! Invariant: a minute in which a service published nothing has no bucket, and reads as `None`, never as zero.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use super::sketch::Sketch;
 use super::world::World;
 use crate::account::{CallError, Metric, Outcome, Query, RefusedBy, Reply, ResourceKind, Sample, Window};
 use crate::units::{Span, Time};
@@ -13,8 +15,9 @@ pub const PERIOD: Span = Span::from_mins(1);
 /// A minute's values can be read so long after its end. AWS gives no number; one to three minutes are usual, and
 /// [`Metric::delay`] waits for 120 s.
 pub const PUBLISHED_AFTER: Span = Span::from_secs(90);
-/// How long minutes are kept here; a run reads only recent ones.
-pub(super) const KEPT: Span = Span::from_secs(6 * 3600);
+/// How far back can be asked, and longer where an alarm looks further back. A run asks for no more than the longest
+/// time-out of a function, 15 minutes, and a few minutes for publication.
+const KEPT: Span = Span::from_mins(60);
 
 /// The statistics of one metric over a time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,21 +58,19 @@ impl Datum {
 }
 
 /// What one service publishes about one resource for one minute.
-pub(super) trait Minute: Default {
-    /// A metric by its CloudWatch name; `None` when it was not published.
-    fn datum(&self, metric: &str) -> Option<Datum>;
+pub(super) trait Minute: Clone + Default {
+    /// A metric by its CloudWatch name, as it can be read now; `None` when it was not published.
+    fn datum(&self, metric: &str, now: Time) -> Option<Datum>;
 
-    /// The durations of the minute in microseconds, where the service measures any.
-    fn durations(&self) -> &[u32] {
-        &[]
-    }
+    /// Adds the durations of the minute that can be read now, where the service measures any.
+    fn durations(&self, _now: Time, _to: &mut Sketch) {}
 }
 
-/// The minutes of one resource.
+/// The minutes of one resource. Clones share those that are over.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Minutes<M> {
     /// Start of the minute, in order.
-    buckets: VecDeque<(Time, M)>,
+    buckets: VecDeque<(Time, Arc<M>)>,
 }
 
 impl<M: Minute> Minutes<M> {
@@ -79,31 +80,35 @@ impl<M: Minute> Minutes<M> {
         let after = self.buckets.iter().rev().take_while(|(start, _)| *start > time).count();
         let index = self.buckets.len() - after;
         if index == 0 || time >= self.buckets[index - 1].0 + PERIOD {
-            self.buckets.insert(index, (time.window_start(PERIOD), M::default()));
-            while self.buckets.front().is_some_and(|(start, _)| time.since(*start) > KEPT) {
-                self.buckets.pop_front();
-            }
-            let index = self.buckets.partition_point(|(start, _)| *start <= time);
-            return &mut self.buckets[index - 1].1;
+            self.buckets.insert(index, (time.window_start(PERIOD), Arc::default()));
+            return Arc::make_mut(&mut self.buckets[index].1);
         }
-        &mut self.buckets[index - 1].1
+        Arc::make_mut(&mut self.buckets[index - 1].1)
+    }
+
+    /// Forgets the minutes that began before this.
+    pub fn forget(&mut self, before: Time) {
+        while self.buckets.front().is_some_and(|(start, _)| *start < before) {
+            self.buckets.pop_front();
+        }
     }
 
     fn within(&self, window: Window, now: Time) -> impl Iterator<Item = &M> {
-        let shown = move |start: Time| {
-            start >= window.from && start + PERIOD <= window.to && start + PERIOD + PUBLISHED_AFTER <= now
-        };
-        self.buckets.iter().filter(move |(start, _)| shown(*start)).map(|(_, minute)| minute)
+        let first = self.buckets.partition_point(|(start, _)| *start < window.from);
+        let end = window.to.min(now - PUBLISHED_AFTER);
+        self.buckets.range(first..).take_while(move |(start, _)| *start + PERIOD <= end).map(|(_, minute)| &**minute)
     }
 
-    /// A metric over the whole minutes of a window that are published by now.
+    /// A metric over the whole minutes of a window, as far as it is published by now.
     pub fn datum(&self, metric: &str, window: Window, now: Time) -> Option<Datum> {
-        self.within(window, now).filter_map(|minute| minute.datum(metric)).reduce(Datum::merge)
+        self.within(window, now).filter_map(|minute| minute.datum(metric, now)).reduce(Datum::merge)
     }
 
-    /// The durations of a window, in microseconds.
-    pub fn durations(&self, window: Window, now: Time) -> Vec<u32> {
-        self.within(window, now).flat_map(|minute| minute.durations().iter().copied()).collect()
+    /// The durations of a window, as far as they are published by now.
+    pub fn durations(&self, window: Window, now: Time) -> Sketch {
+        let mut all = Sketch::default();
+        self.within(window, now).for_each(|minute| minute.durations(now, &mut all));
+        all
     }
 }
 
@@ -128,12 +133,45 @@ impl World {
         }
     }
 
-    /// The durations behind a metric, in microseconds, not ordered.
-    pub(super) fn durations(&self, of: Series, window: Window) -> Vec<u32> {
+    /// The durations behind a metric.
+    pub(super) fn durations(&self, of: Series, window: Window) -> Sketch {
         match of.kind {
             ResourceKind::Function => self.lambda.functions[of.index].minutes.durations(window, self.now),
             ResourceKind::Api => self.http.apis[of.index].durations(window, self.now),
-            _ => Vec::new(),
+            _ => Sketch::default(),
+        }
+    }
+
+    /// How far back a metric can be asked.
+    fn kept(&self, of: Series) -> Span {
+        let looks_back = self.model.alarms.iter().filter_map(|(_, alarm)| alarm.looks_back(of));
+        looks_back.map(|span| span + PUBLISHED_AFTER + PERIOD).fold(KEPT, Span::max)
+    }
+
+    /// A minute ends: forgets those that nobody can ask for any more.
+    pub(super) fn forget_old_minutes(&mut self) {
+        use ResourceKind as K;
+        let now = self.now;
+        let before = |world: &World, kind, index| now - world.kept(Series { kind, index });
+        for index in 0..self.lambda.functions.len() {
+            let before = before(self, K::Function, index);
+            self.lambda.functions[index].minutes.forget(before);
+        }
+        for index in 0..self.queues.queues.len() {
+            let before = before(self, K::Queue, index);
+            self.queues.queues[index].minutes.forget(before);
+        }
+        for index in 0..self.http.apis.len() {
+            let before = before(self, K::Api, index);
+            self.http.apis[index].forget(before);
+        }
+        for index in 0..self.tables.tables.len() {
+            let before = before(self, K::Table, index);
+            self.tables.tables[index].minutes.forget(before);
+        }
+        for index in 0..self.topics.minutes.len() {
+            let before = before(self, K::Topic, index);
+            self.topics.minutes[index].forget(before);
         }
     }
 
@@ -146,6 +184,11 @@ impl World {
             return Err(CallError::Refused { by: RefusedBy::Invalid, message });
         }
         let of = Series { kind, index };
+        let kept = self.kept(of);
+        if is_published(query.metric) && window.from >= self.born && window.from < self.now - kept {
+            let message = format!("{query}: the sandbox keeps metrics for {kept}; ask for a later window");
+            return Err(CallError::Refused { by: RefusedBy::Invalid, message });
+        }
         let plain = |value: Option<f64>| Sample { value, of: None };
         let sum = |metric: &str| self.datum(of, metric, window).map(|datum| datum.sum);
         let max = |metric: &str| self.datum(of, metric, window).map(|datum| datum.max);
@@ -167,8 +210,7 @@ impl World {
             Metric::FailedShare => share(sum(errors).unwrap_or(0.0), sum(calls)),
             Metric::SlowShare { limit } => {
                 let durations = self.durations(of, window);
-                let slow = durations.iter().filter(|micros| i64::from(**micros) > limit.micros()).count();
-                share(slow as f64, (!durations.is_empty()).then_some(durations.len() as f64))
+                share(durations.longer_than(limit.micros()) as f64, Some(durations.count() as f64))
             }
             Metric::Duration => match self.datum(of, duration, window) {
                 // Both services publish milliseconds.
@@ -177,6 +219,12 @@ impl World {
             },
         }))
     }
+}
+
+/// Whether a metric is read from CloudWatch, minute by minute, and not from the service itself.
+fn is_published(metric: Metric) -> bool {
+    use Metric as M;
+    !matches!(metric, M::Depth | M::InFlight | M::Delayed | M::AlarmState | M::Value { .. })
 }
 
 /// The CloudWatch names of a kind's requests, failures and durations.
@@ -200,11 +248,11 @@ fn share(part: f64, whole: Option<f64>) -> Sample {
 mod tests {
     use super::*;
 
-    #[derive(Default)]
+    #[derive(Clone, Default)]
     struct Count(f64);
 
     impl Minute for Count {
-        fn datum(&self, _: &str) -> Option<Datum> {
+        fn datum(&self, _: &str, _: Time) -> Option<Datum> {
             Some(Datum::of(self.0))
         }
     }
@@ -234,5 +282,63 @@ mod tests {
         let window = Window { from: at(0), to: at(60) };
         assert_eq!(minutes.datum("", window, at(149)), None);
         assert!(minutes.datum("", window, at(150)).is_some());
+    }
+
+    #[test]
+    fn what_is_older_than_the_sandbox_keeps_is_refused_and_never_read_as_nothing() {
+        use crate::account::sandbox::testing::{at, resource, world};
+        use crate::account::sandbox::{shop_like, world::World};
+
+        let mut app = shop_like();
+        app.mappings.clear();
+        let mut world = world(&app);
+        let ask = |world: &World, metric, from: Time| {
+            let query = Query { metric, resource: resource(ResourceKind::Queue, "orders") };
+            let window = Window { from, to: from + PERIOD };
+            match world.measure(&query, window) {
+                Ok(Reply::Sample(sample)) => Ok(sample.value),
+                Ok(other) => panic!("{other:?}"),
+                Err(error) => Err(error.to_string()),
+            }
+        };
+        world.send_to("orders", &["{}"]);
+        world.run_until(at(3 * 3600));
+        assert_eq!(ask(&world, Metric::Calls, at(2 * 3600)), Ok(Some(0.0)));
+        let refused = ask(&world, Metric::Calls, at(0)).unwrap_err();
+        assert!(refused.contains("the sandbox keeps metrics for 1h"), "{refused}");
+        assert_eq!(ask(&world, Metric::Calls, at(0) - PERIOD), Ok(None), "before the sandbox began there was nothing");
+        assert_eq!(ask(&world, Metric::Depth, at(0)), Ok(Some(1.0)), "counts are read from the queue itself");
+        assert!(world.queues.queues[0].minutes.buckets.len() <= 61);
+    }
+
+    #[test]
+    fn minutes_are_kept_for_as_long_as_an_alarm_looks_back() {
+        use crate::account::sandbox::app::Watches;
+        use crate::account::sandbox::shop_like;
+        use crate::account::sandbox::testing::{at, world};
+
+        let mut app = shop_like();
+        app.mappings.clear();
+        let Watches::Threshold(alarm) = &mut app.alarms.get_mut("orders-dlq-alarm").unwrap().watches else { panic!() };
+        (alarm.period, alarm.evaluation_periods) = (Span::from_mins(60), 3);
+        let mut world = world(&app);
+        world.send_to("orders", &["{}"]);
+        world.send_to("orders-dlq", &["{}"]);
+        world.run_until(at(6 * 3600 - 60));
+        let kept = [0, 1].map(|queue| world.queues.queues[queue].minutes.buckets.len());
+        assert_eq!(kept, [60, 302], "five periods of an hour, a minute and the delay of publication");
+    }
+
+    #[test]
+    fn clones_share_the_minutes_that_are_over() {
+        let mut minutes = Minutes::<Count>::default();
+        (0..60).for_each(|minute| minutes.at(at(minute * 60)).0 += 1.0);
+        let mut clone = minutes.clone();
+        clone.at(at(59 * 60 + 1)).0 += 1.0;
+        let shared = minutes.buckets.iter().zip(&clone.buckets).filter(|((_, a), (_, b))| Arc::ptr_eq(a, b)).count();
+        assert_eq!(shared, 59);
+        let last = Window { from: at(59 * 60), to: at(60 * 60) };
+        let read = |minutes: &Minutes<Count>| minutes.datum("", last, at(10_000)).map(|datum| datum.sum);
+        assert_eq!((read(&minutes), read(&clone)), (Some(1.0), Some(2.0)));
     }
 }

@@ -9,6 +9,7 @@ mod agenda;
 mod alarm;
 mod arrivals;
 mod asynchronous;
+mod backlog;
 #[cfg(test)]
 mod cases;
 mod chain;
@@ -37,6 +38,7 @@ mod rule;
 mod settings;
 pub mod shop;
 pub mod shop_like;
+mod sketch;
 mod slab;
 mod stored;
 mod table;
@@ -46,6 +48,7 @@ mod topic;
 pub mod traffic;
 mod watch;
 pub mod weather;
+mod work;
 pub mod world;
 mod wrapper;
 

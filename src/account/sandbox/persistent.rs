@@ -9,10 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::app::App;
-use super::event::MessageId;
 use super::file::{File, SandboxError, Written};
 use super::paced::{Pace, Pacer, SLICE};
-use super::stored::StoredMessage;
 use super::weather::Weather;
 use super::world::World;
 use crate::account::{Account, Call, CallError, CallId, Location, Outcome, RefusedBy};
@@ -61,9 +59,6 @@ pub struct Sandbox {
     /// How far the clock was promised.
     promised: Time,
     pacer: Pacer,
-    /// Messages that the file has, and changes of messages that it does not have yet.
-    kept: BTreeSet<MessageId>,
-    unsaved: BTreeMap<MessageId, Option<StoredMessage>>,
     /// Calls of this caller without an answer, and what to keep before it goes out.
     open: BTreeMap<CallId, Keep>,
     /// Answers that do not come from the world.
@@ -96,12 +91,10 @@ impl Sandbox {
             world: fresh,
             generation: 1,
             pacer,
-            kept: BTreeSet::new(),
-            unsaved: BTreeMap::new(),
             open: BTreeMap::new(),
             answers: VecDeque::new(),
         };
-        sandbox.world.watch_messages();
+        sandbox.world.messages_saved();
         // Somebody else may have begun it just before.
         if !is_new || sandbox.file.newest()?.0 != 1 {
             sandbox.reload(Time::EPOCH)?;
@@ -137,8 +130,6 @@ impl Sandbox {
         };
         // A new stretch of chance for each generation; the same one would bring the same arrivals again.
         let seed = newest.seed.wrapping_add(newest.number as u64);
-        self.kept = newest.messages.iter().map(|message| message.id).collect();
-        self.unsaved.clear();
         let reasons = std::mem::take(&mut self.world.reasons);
         self.world = World::restored(&self.app, &self.location, seed, &newest.stored, newest.messages)?
             .with_weather(self.opening.weather.clone());
@@ -165,17 +156,11 @@ impl Sandbox {
 
     /// Writes a generation. `false`: another process was faster, and its world is ours now.
     fn keep(&mut self, durably: bool) -> Result<bool, SandboxError> {
-        self.unsaved.extend(self.world.changed_messages());
-        self.unsaved.retain(|id, message| message.is_some() || self.kept.contains(id));
-        match self.file.write(self.generation, durably, &self.world.stored(), &self.unsaved)? {
+        let changes = self.world.changed_messages();
+        match self.file.write(self.generation, durably, &self.world.stored(), changes)? {
             Written::Yes => {
                 self.generation += 1;
-                for (id, message) in std::mem::take(&mut self.unsaved) {
-                    match message {
-                        Some(_) => self.kept.insert(id),
-                        None => self.kept.remove(&id),
-                    };
-                }
+                self.world.messages_saved();
                 Ok(true)
             }
             Written::Overtaken => {
@@ -270,6 +255,7 @@ mod tests {
 
     use tempfile::TempDir;
 
+    use super::super::message::New;
     use super::super::testing::{at, message};
     use super::super::{Fate, shop_like};
     use super::*;
@@ -424,6 +410,25 @@ mod tests {
         let last = open(&folder, &quiet());
         let left: Vec<String> = last.world.picture().into_keys().collect();
         assert_eq!(left, ["parameter /shop/faults"], "what another one took away stays away");
+    }
+
+    #[test]
+    fn a_backlog_outlives_its_process_in_a_small_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut killed = open(&folder, &quiet());
+        (0..50_000).for_each(|_| assert!(killed.world.enqueue(0, New::default())));
+        assert_eq!(receive(&mut killed, "orders", 300).len(), 10);
+        let picture = format!("{:?}", killed.world.stored());
+        drop(killed);
+        let size = std::fs::metadata(folder.path().join("sandbox.db")).unwrap().len();
+        assert!(size < 100_000, "{size}");
+        let mut next = open(&folder, &quiet());
+        assert_eq!(next.world.queues.queues[0].depth(), 49_990);
+        assert_eq!(next.world.queues.queues[0].in_flight, 10);
+        assert_eq!(picture.matches("Block").count(), 1, "{picture}");
+        assert_eq!(receive(&mut next, "orders", 300).len(), 10);
+        let _ = next.next(at(400));
+        assert_eq!(next.world.queues.queues[0].depth(), 50_000);
     }
 
     #[test]

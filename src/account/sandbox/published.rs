@@ -120,13 +120,15 @@ impl Watched {
         Ok(Watched { series, metric: name, statistic: statistic(&metric.statistic, name, *known)? })
     }
 
+    /// Whether it is of this series.
+    pub fn is_of(&self, series: Series) -> bool {
+        self.series == series
+    }
+
     /// The value over a window, of what is published by now; `None` without data.
     pub fn value(&self, world: &World, window: Window) -> Option<f64> {
         if let Statistic::Percentile(percent) = self.statistic {
-            let mut durations = world.durations(self.series, window);
-            durations.sort_unstable();
-            let rank = (percent / 100.0 * durations.len() as f64).ceil() as usize;
-            return durations.get(rank.clamp(1, durations.len().max(1)) - 1).map(|micros| f64::from(*micros) / 1e3);
+            return world.durations(self.series, window).percentile(percent).map(|micros| micros / 1e3);
         }
         let datum = world.datum(self.series, self.metric, window)?;
         Some(match self.statistic {

@@ -2,10 +2,13 @@
 //!
 //! Invariant: a message is in exactly one queue, and there visible, in flight or delayed. It moves to the dead-letter
 //! queue at the receive that would be one too many, keeping its id and the time it was first sent.
+//!
+//! What waits and was never received is kept in the `backlog`, without ids.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::backlog::{Backlog, Block};
 use super::event::{Event, MessageId};
 use super::message::{Held, New, Place};
 use super::metrics::{Datum, Minute, Minutes, PERIOD};
@@ -17,6 +20,9 @@ use crate::units::{Span, Time};
 /// SQS publishes a queue's metrics for so long after its last use, and then nothing
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/monitoring-using-cloudwatch.html>).
 const ACTIVE: Span = Span::from_secs(6 * 3600);
+/// So many messages of a queue may be in flight; then nothing is received
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html>).
+const IN_FLIGHT_AT_MOST: u32 = 120_000;
 /// A message received so often goes to the back of the queue, and the age of the oldest message does not see it.
 const HIDES_FROM_AGE: u32 = 3;
 
@@ -38,7 +44,7 @@ struct Gauges {
 }
 
 impl Minute for QueueMinute {
-    fn datum(&self, metric: &str) -> Option<Datum> {
+    fn datum(&self, metric: &str, _: Time) -> Option<Datum> {
         Some(Datum::of(match metric {
             "NumberOfMessagesSent" => f64::from(self.sent),
             "NumberOfMessagesReceived" => f64::from(self.received),
@@ -73,6 +79,8 @@ pub(super) struct QueueState {
     pub messages: BTreeMap<MessageId, Held>,
     /// Turn to message.
     visible: BTreeMap<u64, MessageId>,
+    /// Visible ones that are in neither of these.
+    backlog: Backlog,
     turns: u64,
     pub in_flight: u32,
     pub delayed: u32,
@@ -83,8 +91,9 @@ pub(super) struct QueueState {
     retention_planned: bool,
     last_used: Option<Time>,
     pub minutes: Minutes<QueueMinute>,
-    /// Messages that came, went or changed, when somebody keeps track.
-    pub touched: Option<BTreeSet<MessageId>>,
+    /// Messages that came, went or changed since the file was written, when there is one. One that came and went again
+    /// meanwhile is not among them.
+    touched: Option<BTreeSet<MessageId>>,
 }
 
 /// Every queue, in the order of the model.
@@ -104,15 +113,16 @@ impl Queues {
 impl QueueState {
     /// How many messages are visible.
     pub fn depth(&self) -> usize {
-        self.visible.len()
+        self.visible.len() + self.backlog.len()
     }
 
     /// What SQS says of the queue at the end of a minute.
     fn gauges(&self, now: Time) -> Gauges {
         let oldest = |but: u32| self.messages.values().filter(|held| held.received < but).map(|held| held.sent).min();
-        let oldest = oldest(HIDES_FROM_AGE).or_else(|| oldest(u32::MAX));
+        let oldest =
+            [oldest(HIDES_FROM_AGE), self.backlog.oldest()].into_iter().flatten().min().or_else(|| oldest(u32::MAX));
         Gauges {
-            visible: self.visible.len() as u32,
+            visible: self.depth() as u32,
             in_flight: self.in_flight,
             delayed: self.delayed,
             oldest_secs: oldest.map_or(0.0, |sent| now.since(sent).secs_f64()),
@@ -146,12 +156,14 @@ impl QueueState {
         }
     }
 
+    fn next_turn(&mut self) -> u64 {
+        self.turns += 1;
+        self.turns
+    }
+
     fn show(&mut self, id: MessageId, turn: Option<u64>) {
         self.touch(id);
-        let turn = turn.unwrap_or_else(|| {
-            self.turns += 1;
-            self.turns
-        });
+        let turn = turn.unwrap_or_else(|| self.next_turn());
         self.visible.insert(turn, id);
         let Some(held) = self.messages.get_mut(&id) else { return };
         held.place = Place::Visible(turn);
@@ -193,9 +205,47 @@ impl QueueState {
     }
 
     fn remove(&mut self, id: MessageId) -> Option<Held> {
-        self.touch(id);
         self.lift(id);
-        self.messages.remove(&id)
+        let held = self.messages.remove(&id)?;
+        if let Some(touched) = &mut self.touched {
+            match held.saved {
+                true => touched.insert(id),
+                false => touched.remove(&id),
+            };
+        }
+        Some(held)
+    }
+
+    /// Gives ids to the first messages of the backlog, so that the next `max` visible ones all have one.
+    fn surface(&mut self, max: usize, next: &mut MessageId) {
+        let Some(first) = self.backlog.first_turn() else { return };
+        for _ in self.visible.range(..first).take(max).count()..max {
+            let Some((turn, sent)) = self.backlog.take_first() else { return };
+            let id = *next;
+            *next += 1;
+            self.messages.insert(id, Held::plain(sent, Place::Visible(turn)));
+            self.visible.insert(turn, id);
+            self.touch(id);
+        }
+    }
+
+    /// The messages that changed since the file was written; those that are gone come with nothing.
+    pub fn changed(&self) -> impl Iterator<Item = (MessageId, Option<&Held>)> {
+        self.touched.iter().flatten().map(|id| (*id, self.messages.get(id)))
+    }
+
+    /// The file knows of every message from now on. The first call begins to keep track of changes.
+    pub fn all_saved(&mut self) {
+        for id in self.touched.replace(BTreeSet::new()).into_iter().flatten() {
+            if let Some(held) = self.messages.get_mut(&id) {
+                held.saved = true;
+            }
+        }
+    }
+
+    /// The backlog, to be kept.
+    pub fn waiting(&self) -> Vec<Block> {
+        self.backlog.blocks()
     }
 
     /// The next visible messages, at most `max`; none of a group that has others in flight. A FIFO queue gives as many of
@@ -219,15 +269,23 @@ impl World {
             self.because(ResourceKind::Queue, queue, Why::RefusedAsTooLarge);
             return false;
         }
+        let plain = new.is_plain() && !of.spec.fifo && of.spec.delay == Span::ZERO;
         let group = of.group(new.group);
+        let state = &mut self.queues.queues[queue];
+        state.used(self.now).sent += 1;
+        if plain {
+            let turn = state.next_turn();
+            state.backlog.push(turn, self.now);
+            self.plan_retention(queue);
+            self.poll_all(queue);
+            return true;
+        }
         let id = self.queues.next_message;
         self.queues.next_message += 1;
-        let place = Place::Delayed(self.now);
         let New { body, size, marker, chain, .. } = new;
-        let held = Held { sent: self.now, received: 0, body, size, chain, marker, group, place };
-        let state = &mut self.queues.queues[queue];
-        state.messages.insert(id, held);
-        state.used(self.now).sent += 1;
+        let place = Place::Delayed(self.now);
+        let held = Held { body, size, chain, marker, group, ..Held::plain(self.now, place) };
+        self.queues.queues[queue].messages.insert(id, held);
         self.plan_retention(queue);
         match self.model.queues[queue].spec.delay {
             Span::ZERO => self.make_visible(queue, id, None),
@@ -256,6 +314,11 @@ impl World {
 
     fn make_visible(&mut self, queue: usize, id: MessageId, turn: Option<u64>) {
         self.queues.queues[queue].show(id, turn);
+        self.poll_all(queue);
+    }
+
+    /// Something is visible: every mapping of the queue looks.
+    fn poll_all(&mut self, queue: usize) {
         let model = self.model.clone();
         for mapping in &model.queues[queue].consumers {
             self.poll(*mapping);
@@ -268,10 +331,14 @@ impl World {
         let model = self.model.clone();
         let spec = &model.queues[queue];
         let limit = spec.spec.redrive.as_ref().map(|redrive| redrive.max_receive_count);
+        let room = IN_FLIGHT_AT_MOST.saturating_sub(self.queues.queues[queue].in_flight);
+        let max = max.min(room as usize);
         let mut batch = Vec::new();
         while batch.len() < max {
             // A group whose messages move away may free the next one, so look again until nothing is found.
-            let found = self.queues.queues[queue].next_visible(max - batch.len());
+            let Queues { queues, next_message } = &mut self.queues;
+            queues[queue].surface(max - batch.len(), next_message);
+            let found = queues[queue].next_visible(max - batch.len());
             let mut moved = false;
             for id in &found {
                 let state = &mut self.queues.queues[queue];
@@ -380,13 +447,23 @@ impl World {
         self.plan_retention(queue);
     }
 
+    /// Puts a backlog back.
+    pub(super) fn put_backlog(&mut self, queue: usize, blocks: &[Block]) {
+        let state = &mut self.queues.queues[queue];
+        state.last_used = Some(self.now);
+        state.backlog = Backlog::of(blocks);
+        state.turns = state.turns.max(state.backlog.last_turn().unwrap_or(0));
+        self.plan_retention(queue);
+    }
+
     fn plan_retention(&mut self, queue: usize) {
         let retention = self.model.queues[queue].spec.retention;
         let state = &mut self.queues.queues[queue];
         if state.retention_planned {
             return;
         }
-        if let Some(oldest) = state.messages.values().map(|held| held.sent).min() {
+        let oldest = state.messages.values().map(|held| held.sent).chain(state.backlog.oldest()).min();
+        if let Some(oldest) = oldest {
             state.retention_planned = true;
             self.agenda.at(oldest + retention, Event::Retention { queue: queue as u32 });
         }
@@ -401,97 +478,24 @@ impl World {
         for id in &over {
             state.remove(*id);
         }
+        let waiting = state.backlog.len();
+        state.backlog.drop_sent_until(kept_since);
+        let expired = over.len() + waiting - state.backlog.len();
         state.retention_planned = false;
-        for _ in &over {
-            self.because(ResourceKind::Queue, queue, Why::Expired);
-        }
+        self.because_of(ResourceKind::Queue, queue, Why::Expired, expired as u64);
         self.plan_retention(queue);
+    }
+
+    /// Whether a message is where an event finds it: in flight since this receive, or not due yet.
+    pub(super) fn waits_for(&self, queue: usize, id: MessageId, receive: Option<u32>) -> bool {
+        let held = self.queues.queues[queue].messages.get(&id);
+        held.is_some_and(|held| match held.place {
+            Place::Visible(_) => false,
+            Place::InFlight { .. } => receive == Some(held.received),
+            Place::Delayed(_) => receive.is_none(),
+        })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::app::App;
-    use super::super::message::Body;
-    use super::super::shop_like;
-    use super::super::testing::{at, world};
-    use super::*;
-    use crate::account::Metric;
-    use crate::account::ResourceKind::Queue;
-    use crate::payload::Payload;
-
-    /// The small shop without its consumer; `orders` is queue 0, its dead-letter queue 1.
-    fn app(change: impl Fn(&mut super::super::app::Queue)) -> App {
-        let mut app = shop_like();
-        app.mappings.clear();
-        change(app.queues.get_mut("orders").unwrap());
-        app
-    }
-
-    fn places(world: &World) -> [f64; 3] {
-        [Metric::Depth, Metric::InFlight, Metric::Delayed].map(|m| world.value(m, Queue, "orders", 0..1).unwrap())
-    }
-
-    #[test]
-    fn a_message_is_delayed_visible_hidden_visible_again_and_then_too_old() {
-        let mut world = world(&app(|queue| {
-            queue.delay = Span::from_secs(10);
-            queue.retention = Span::from_secs(120);
-        }));
-        world.enqueue(0, New::default());
-        assert_eq!(places(&world), [0.0, 0.0, 1.0]);
-        world.run_until(at(10));
-        assert_eq!(places(&world), [1.0, 0.0, 0.0]);
-        assert_eq!(world.receive(0, 10, Span::from_secs(30)).len(), 1);
-        assert_eq!(places(&world), [0.0, 1.0, 0.0]);
-        world.run_until(at(40));
-        assert_eq!(places(&world), [1.0, 0.0, 0.0]);
-        world.run_until(at(119));
-        assert_eq!(places(&world), [1.0, 0.0, 0.0]);
-        world.run_until(at(120));
-        assert_eq!(places(&world), [0.0, 0.0, 0.0]);
-    }
-
-    #[test]
-    fn a_dead_message_keeps_its_time_of_sending() {
-        let mut world = world(&app(|queue| queue.redrive.as_mut().unwrap().max_receive_count = 1));
-        world.enqueue(0, New::default());
-        world.run_until(at(100));
-        assert_eq!(world.receive(0, 1, Span::ZERO).len(), 1);
-        world.run_until(at(101));
-        assert_eq!(world.receive(0, 1, Span::ZERO).len(), 0, "the second receive is one too many");
-        let dead = world.queues.queues[1].messages.values().next().unwrap();
-        assert_eq!(dead.sent, at(0));
-        // Fourteen days would be usual; here it is four, and they count from the sending.
-        world.run_until(at(4 * 86_400 - 1));
-        assert_eq!(world.queues.queues[1].messages.len(), 1);
-        world.run_until(at(4 * 86_400));
-        assert_eq!(world.queues.queues[1].messages.len(), 0);
-    }
-
-    #[test]
-    fn the_age_of_the_oldest_message_does_not_see_what_was_received_three_times() {
-        let mut world = world(&app(|_| {}));
-        world.enqueue(0, New { body: Body::Bad(Payload::Malformed), ..New::default() });
-        for _ in 0..3 {
-            world.receive(0, 1, Span::from_secs(1));
-            world.run_until(world.now + Span::from_secs(2));
-        }
-        world.run_until(at(30));
-        world.enqueue(0, New::default());
-        world.run_until(at(180));
-        let age = |minute: i64| world.value(Metric::OldestMessage, Queue, "orders", minute..minute + 1);
-        assert_eq!(age(0), Some(30.0), "the poisoned one is 60 s old");
-        assert_eq!(world.value(Metric::Calls, Queue, "orders", 0..1), Some(2.0));
-    }
-
-    #[test]
-    fn a_queue_that_nobody_uses_publishes_nothing() {
-        let mut world = world(&app(|_| {}));
-        world.run_until(at(300));
-        assert_eq!(world.value(Metric::MessagesDone, Queue, "orders", 0..1), None);
-        world.enqueue(0, New::default());
-        world.run_until(at(600));
-        assert_eq!(world.value(Metric::MessagesDone, Queue, "orders", 6..7), Some(0.0));
-    }
-}
+mod tests;

@@ -116,10 +116,18 @@ pub(super) struct Reasons(BTreeMap<(ResourceKind, usize, Why), Tally>);
 impl World {
     /// Counts a reason at a resource.
     pub(super) fn because(&mut self, kind: ResourceKind, index: usize, why: Why) {
+        self.because_of(kind, index, why, 1);
+    }
+
+    /// Counts a reason that held so many times at once.
+    pub(super) fn because_of(&mut self, kind: ResourceKind, index: usize, why: Why, times: u64) {
+        if times == 0 {
+            return;
+        }
         let now = self.now;
         let fresh = Tally { count: 0, first: now, last: now };
         let tally = self.reasons.0.entry((kind, index, why)).or_insert(fresh);
-        tally.count += 1;
+        tally.count += times;
         tally.last = now;
     }
 

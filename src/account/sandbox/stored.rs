@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::app::App;
+use super::backlog::Block;
 use super::chain::Chain;
 use super::event::MessageId;
 use super::message::{Body, Held, Place};
@@ -25,6 +26,8 @@ use crate::units::Time;
 pub(super) struct Stored {
     pub at: Time,
     next_message: MessageId,
+    /// What waits in each queue and was never received.
+    waiting: BTreeMap<String, Vec<Block>>,
     marks: Vec<(Resource, String)>,
     /// Reserved concurrency that is not the template's; `None` is unset.
     reserved: BTreeMap<String, Option<u32>>,
@@ -68,9 +71,12 @@ impl World {
         let roles = self.model.roles.iter().zip(&self.iam.roles);
         let policies = roles.map(|((name, of), state)| (name.to_owned(), differences(&of.spec.inline, &state.written)));
         let on = |(kind, name): &Named| Resource::new(&self.location, *kind, name.as_str());
+        let queues = self.model.queues.names().iter().zip(&self.queues.queues);
+        let waiting = queues.map(|(name, state)| (name.to_owned(), state.waiting()));
         Stored {
             at: self.now,
             next_message: self.queues.next_message,
+            waiting: waiting.filter(|(_, blocks)| !blocks.is_empty()).collect(),
             marks: self.settings.marks.iter().map(|(named, text)| (on(named), text.to_string())).collect(),
             reserved: reserved.map(|((name, _), state)| (name.to_owned(), state.reserved)).collect(),
             parameters: parameters.map(|(name, text)| (name.clone(), text.to_string())).collect(),
@@ -80,34 +86,25 @@ impl World {
         }
     }
 
-    /// The messages that came, went or changed since this was asked last: each with what it is now, or nothing.
-    pub(super) fn changed_messages(&mut self) -> Vec<(MessageId, Option<StoredMessage>)> {
-        let mut changed = BTreeMap::new();
+    /// The messages that came, went or changed since the file was written: each with what it is now, or nothing. One
+    /// that moved to another queue comes twice, first with nothing.
+    pub(super) fn changed_messages(&self) -> impl Iterator<Item = (MessageId, Option<StoredMessage>)> {
         let functions = self.model.functions.names();
-        for (state, name) in self.queues.queues.iter_mut().zip(self.model.queues.names()) {
-            let Some(touched) = state.touched.as_mut().map(std::mem::take) else { continue };
-            for id in touched {
-                match state.messages.get(&id) {
-                    Some(held) => {
-                        changed.insert(id, Some(stored_message(id, name, held, functions)));
-                    }
-                    // It may have moved to another queue, which then knows it.
-                    None => {
-                        changed.entry(id).or_insert(None);
-                    }
-                }
-            }
-        }
-        changed.into_iter().collect()
+        let queues = || self.queues.queues.iter().zip(self.model.queues.names());
+        let gone = queues().flat_map(|(state, _)| state.changed().filter(|(_, held)| held.is_none()));
+        let here = queues().flat_map(move |(state, name)| {
+            state.changed().filter_map(move |(id, held)| Some((id, stored_message(id, name, held?, functions))))
+        });
+        gone.map(|(id, _)| (id, None)).chain(here.map(|(id, message)| (id, Some(message))))
     }
 
-    /// From now on changes of messages are remembered for [`World::changed_messages`].
-    pub(super) fn watch_messages(&mut self) {
-        self.queues.queues.iter_mut().for_each(|state| state.touched = Some(BTreeSet::new()));
+    /// The file has every message as it is now; from now on changes are remembered for [`World::changed_messages`].
+    pub(super) fn messages_saved(&mut self) {
+        self.queues.queues.iter_mut().for_each(super::queue::QueueState::all_saved);
     }
 
-    /// A world that goes on where another one was stored, and remembers which messages change. What the stored one names and the application no longer has is
-    /// left out.
+    /// A world that goes on where another one was stored, and remembers which messages change. What the stored one names
+    /// and the application no longer has is left out.
     ///
     /// # Errors
     /// The application names something that is not in it.
@@ -139,7 +136,12 @@ impl World {
         for message in messages {
             world.put_back(message);
         }
-        world.watch_messages();
+        for (name, blocks) in &stored.waiting {
+            if let Some(index) = world.model.queues.index(name) {
+                world.put_backlog(index, blocks);
+            }
+        }
+        world.messages_saved();
         for (at, call) in &stored.late {
             world.land_later(*at, call.clone());
         }
@@ -167,6 +169,7 @@ impl World {
             marker: message.marker.map(Arc::new),
             group: message.group.map(Arc::from),
             place,
+            saved: true,
         };
         self.put_message(queue, message.id, held);
     }

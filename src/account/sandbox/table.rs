@@ -18,7 +18,7 @@ pub(super) struct TableMinute {
 }
 
 impl Minute for TableMinute {
-    fn datum(&self, metric: &str) -> Option<Datum> {
+    fn datum(&self, metric: &str, _: Time) -> Option<Datum> {
         let value = match metric {
             // Items of up to 1 KB, one unit each.
             "ConsumedWriteCapacityUnits" => self.writes,

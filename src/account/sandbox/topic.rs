@@ -7,6 +7,7 @@ use super::chain::Chain;
 use super::message::New;
 use super::metrics::{Datum, Minute, Minutes};
 use super::world::World;
+use crate::units::Time;
 
 /// What SNS publishes about a topic for one minute.
 #[derive(Clone, Debug, Default)]
@@ -16,7 +17,7 @@ pub(super) struct TopicMinute {
 }
 
 impl Minute for TopicMinute {
-    fn datum(&self, metric: &str) -> Option<Datum> {
+    fn datum(&self, metric: &str, _: Time) -> Option<Datum> {
         match metric {
             "NumberOfMessagesPublished" => Datum::ones(self.published, self.published),
             "NumberOfNotificationsDelivered" => Datum::ones(self.delivered, self.delivered),

@@ -3,16 +3,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::alarm::LONGEST_LOOK;
+use super::alarm::{EXTRA_PERIODS, LONGEST_LOOK};
 use super::app::{App, Threshold, Watches};
 use super::formula::Formula;
-use super::metrics::PERIOD;
+use super::metrics::{PERIOD, Series};
 use super::rule::{self, Rule};
+use crate::units::Span;
 
 /// An alarm that is modelled.
 #[derive(Clone, Debug)]
 pub(super) struct AlarmModel {
     pub watch: Watch,
+}
+
+impl AlarmModel {
+    /// How far back it looks at a series, when it does.
+    pub fn looks_back(&self, series: Series) -> Option<Span> {
+        match &self.watch {
+            Watch::Threshold(alarm) if alarm.values.uses(series) => {
+                let periods = alarm.spec.evaluation_periods.max(1) + EXTRA_PERIODS;
+                Some(alarm.spec.period * i64::from(periods))
+            }
+            Watch::Threshold(_) | Watch::Rule(_) => None,
+        }
+    }
 }
 
 /// What an alarm looks at.
@@ -98,7 +112,7 @@ fn threshold(app: &App, spec: &Threshold) -> Result<ThresholdModel, String> {
     }
     let looks_back = spec.period * i64::from(spec.evaluation_periods.max(1));
     if looks_back > LONGEST_LOOK {
-        return Err(format!("it looks back {looks_back}, and the sandbox keeps metrics for {LONGEST_LOOK}"));
+        return Err(format!("it looks back {looks_back}, and the sandbox keeps metrics no longer than {LONGEST_LOOK}"));
     }
     Ok(ThresholdModel { spec: spec.clone(), values: Formula::of(app, &spec.values)? })
 }

@@ -257,7 +257,7 @@ fn a_handler_does_with_each_payload_what_the_traffic_file_says() {
             world.send_to("Mail", &[&bodies[0]]);
             world.run_until(at(60));
             assert_eq!(depth(&world, "Bad"), dead, "{key}: {word}");
-            assert_eq!(world.queues.queues[1].messages.len(), 0, "{key}: {word}");
+            assert_eq!(world.held()[1], 0, "{key}: {word}");
             let discarded = world.count_of("Reader", Why::BadMessageDiscarded);
             assert_eq!(discarded, u64::from(word == "discards"), "{key}: {word}");
         }
@@ -357,7 +357,7 @@ fn a_batch_window_longer_than_the_visibility_loses_nothing() {
     world.run_until(at(27));
     assert_eq!(ended(&world, "Reader"), 1);
     world.run_until(at(200));
-    assert_eq!((world.queues.queues[1].messages.len(), depth(&world, "Bad")), (0, 0.0));
+    assert_eq!(world.held(), [0, 0]);
 }
 
 // --- asynchronous events ------------------------------------------------------------------------------------------
