@@ -9,7 +9,7 @@ use std::path::Path;
 use criterion::{Criterion, criterion_group, criterion_main};
 use squall::spec::hypothesis::Hypothesis;
 use squall::spec::load::{ExperimentFiles, ProjectFiles};
-use squall::spec::{Loaded, Source};
+use squall::yaml::{Loaded, Source};
 
 fn one_experiment(bench: &mut Criterion) {
     let files = ProjectFiles::open(Path::new(".")).0.unwrap();

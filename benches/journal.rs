@@ -8,7 +8,7 @@ use std::io::Write as _;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use squall::account::{Sample, Window};
-use squall::run::RunId;
+use squall::ids::RunId;
 use squall::run::event::{Event, Phase, Recorded};
 use squall::store::Store as _;
 use squall::store::sqlite::SqliteStore;

@@ -3,8 +3,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use squall::spec::Source;
 use squall::template::{self, Deployment};
+use squall::yaml::Source;
 
 /// A hundred functions, each with a queue, its dead-letter queue, a table and an alarm, and descriptions that fill it up.
 fn large() -> String {

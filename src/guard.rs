@@ -3,15 +3,19 @@
 //! Invariant: a guard can refuse and nothing else; each refusal names the next step.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Serialize;
 
 use crate::account::target::SelectBy;
 use crate::account::{Identity, Lasts, Location, Permitted, Resource, ResourceKind, Selector};
 use crate::faults::{Refusal, listed};
+use crate::ids::AccountName;
 use crate::plan::{Permission, Plan, Purpose};
-use crate::planner::Objection;
-use crate::spec::experiment::Guards;
-use crate::spec::project::{AccountName, AccountSpec, AwsAccount, DeadMan, Project, Writing};
+use crate::project::{AccountSpec, AwsAccount, DeadMan, Project, Writing};
+use crate::spec::experiment::{Experiment, Guards};
 use crate::units::{Share, Span};
+use crate::yaml::Loaded;
 
 /// The tag with which a resource says that no experiment may touch it: `squall=never`.
 pub const OPT_OUT: (&str, &str) = ("squall", "never");
@@ -77,6 +81,29 @@ impl Rules {
     /// What `squall.yaml` calls a location; one that it does not have is said in full.
     pub fn nickname(&self, location: &Location) -> String {
         self.account(location).map_or_else(|| location.to_string(), |rules| rules.name.to_string())
+    }
+}
+
+/// Why there is no plan, or why it may not be run: at which place of the experiment's file, why, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Objection {
+    /// Keys and indexes from the file's root, `faults/0/inject`; see [`Loaded::place`].
+    pub path: String,
+    pub refusal: Refusal,
+}
+
+impl fmt::Display for Objection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; {}", self.path, self.refusal.what, self.refusal.remedy)
+    }
+}
+
+impl Objection {
+    /// Where in the experiment's file it stands: `experiments/x.yaml:12:5`.
+    pub fn place(&self, experiment: &Loaded<Experiment>) -> String {
+        let source = &experiment.source;
+        let position = source.position(experiment.place(&self.path).start);
+        format!("{}:{}:{}", source.file, position.line, position.column)
     }
 }
 
@@ -312,7 +339,7 @@ mod tests {
     use super::*;
     use crate::account::sandbox::shop_like;
     use crate::planner::tests::{DENY, LATENCY, THROTTLE, file, plan_under, world};
-    use crate::spec::{Loaded, Source, Style};
+    use crate::yaml::{Loaded, Source, Style};
 
     /// The sandbox's world under the rules of an account of AWS: its number is twelve zeros.
     fn rules(more: &str) -> Rules {

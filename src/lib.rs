@@ -4,19 +4,25 @@
 
 pub mod account;
 pub mod cli;
+pub mod driver;
 #[cfg(test)]
 #[path = "../tests/all/effort.rs"]
 mod effort;
 pub mod env;
 pub mod faults;
 pub mod guard;
+pub mod ids;
 pub mod judge;
+pub mod location;
+pub mod numbers;
 pub mod payload;
 pub mod plan;
 pub mod planner;
+pub mod project;
 pub mod report;
 pub mod run;
 pub mod spec;
 pub mod store;
 pub mod template;
 pub mod units;
+pub mod yaml;

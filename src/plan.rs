@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::account::{Location, Query, Resource, Setting, Value};
-use crate::faults::{FaultName, LATENESS};
-use crate::judge::budget::Objective;
-use crate::judge::judgement::{percent, tidy};
+use crate::ids::FaultName;
+use crate::ids::RunId;
+use crate::judge::bound::Bound;
 use crate::judge::weighing::Alpha;
-use crate::run::RunId;
+use crate::numbers::{percent, tidy};
 use crate::units::{Rate, Share, Span, Time};
 
 /// Numbers a change within a run, from 1.
@@ -171,34 +171,6 @@ pub enum DuringFault {
     MayBreak,
 }
 
-/// The side of a limit that is steady.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Bound {
-    AtMost(f64),
-    AtLeast(f64),
-    Below(f64),
-    Above(f64),
-    /// An alarm: quiet in the baseline, in ALARM within this time of the first fault being effective, and quiet again
-    /// by the end of the recovery.
-    FiresWithin(Span),
-    /// An alarm that must not be in ALARM.
-    StaysQuiet,
-    /// At most so many times the baseline.
-    TimesBaseline(f64),
-    /// At most so many times what the same metric is of an untouched resource at the same time.
-    TimesControl(f64),
-    /// Of the error budget of an objective the run spends at most this part.
-    Spends {
-        part: Share,
-        objective: Objective,
-    },
-    /// There is data in every window.
-    KeepsComing,
-    /// Only watched: a control, or an alarm that nobody expects. It has no bound and decides nothing.
-    Watched,
-}
-
 /// When to stop early, whatever the hypotheses say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StopPlan {
@@ -219,35 +191,6 @@ impl StopPlan {
         match self.query.metric.delay() {
             Span::ZERO => self.every,
             delay => PERIOD + delay + self.every,
-        }
-    }
-}
-
-impl Bound {
-    /// Whether a signal with this bound, of which so much may be outside, is judged by evidence, and so has a part of a
-    /// run's alpha.
-    pub fn is_weighed(&self, tolerating: Share) -> bool {
-        match self {
-            Bound::FiresWithin(_) | Bound::StaysQuiet | Bound::Spends { .. } | Bound::Watched => false,
-            Bound::TimesBaseline(_) | Bound::TimesControl(_) | Bound::KeepsComing => true,
-            Bound::AtMost(_) | Bound::AtLeast(_) | Bound::Below(_) | Bound::Above(_) => tolerating.get() > 0.0,
-        }
-    }
-
-    /// Whether a value is on the steady side. An alarm's state is 1 in ALARM and 0 otherwise.
-    pub fn holds(&self, value: f64) -> bool {
-        match self {
-            Bound::AtMost(limit) => value <= *limit,
-            Bound::AtLeast(limit) => value >= *limit,
-            Bound::Below(limit) => value < *limit,
-            Bound::Above(limit) => value > *limit,
-            Bound::FiresWithin(_) | Bound::StaysQuiet => value <= 0.0,
-            // No single value is outside of these.
-            Bound::TimesBaseline(_)
-            | Bound::TimesControl(_)
-            | Bound::Spends { .. }
-            | Bound::KeepsComing
-            | Bound::Watched => true,
         }
     }
 }
@@ -327,6 +270,9 @@ pub struct Plan {
 
 /// How long an undo that the service refuses or does not answer is tried before its change is reported as left behind.
 pub const UNDO_PATIENCE: Span = Span::from_mins(15);
+/// How much later than planned a fault may still end: what ends by itself must not end before that. See
+/// [`Plan::start_by`].
+pub const LATENESS: Span = Span::from_mins(10);
 /// How long after its answer was lost a message may still arrive in its queue.
 pub const LATE_SEND: Span = Span::from_secs(60);
 

@@ -9,9 +9,10 @@ use super::setting::with_key;
 use super::target::SelectBy;
 use super::{
     Account, Call, CallError, CallId, Description, Message, Metric, Observed, Outcome, Query, Received, RefusedBy,
-    Reply, Resource, ResourceKind, RunMarker, Selector, SendOutcome, Setting, Value, Window, Write, ask,
+    Reply, Resource, RunMarker, Selector, SendOutcome, Setting, Value, Window, Write, ask,
 };
-use crate::run::RunId;
+use crate::account::ResourceKind;
+use crate::ids::RunId;
 use crate::units::{Span, Time};
 
 /// An account and resources in it that a test may do with as it likes. Nothing else happens to them meanwhile.

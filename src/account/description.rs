@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::location::Region;
 use super::permission::Lasts;
 use super::target::Resource;
+use crate::location::Region;
 use crate::units::Span;
 
 /// Who squall is in an account.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::run::RunId;
+use crate::ids::RunId;
 
 /// Ties a message or a request to its run: a message attribute `squall-run`, a header of the same name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

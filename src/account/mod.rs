@@ -9,7 +9,6 @@ pub mod aws;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 pub mod description;
-pub mod location;
 pub mod message;
 pub mod permission;
 pub mod sandbox;
@@ -19,9 +18,9 @@ pub mod target;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::location::{AccountId, AccountIdentity, Location, Region};
 use crate::units::{Span, Time};
 pub use description::{Description, Identity};
-pub use location::{AccountId, AccountIdentity, Location, Region};
 pub use message::{Handle, Message, Received, RunMarker, SendOutcome};
 pub use permission::{Action, Lasts, Permitted};
 pub use setting::{Observed, Setting, Value, Write};

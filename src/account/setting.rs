@@ -8,8 +8,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::location::Location;
 use super::target::Resource;
+use crate::location::Location;
 use crate::units::Span;
 
 /// One thing on one resource that can be read and written. Adding a variant makes the compiler ask for its arms.
@@ -296,7 +296,7 @@ pub fn quote(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::target::ResourceKind;
+    use crate::account::ResourceKind;
 
     fn function(name: &str) -> Resource {
         Resource::new(&Location::sandbox(), ResourceKind::Function, name)

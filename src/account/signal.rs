@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::target::{Resource, ResourceKind};
+use super::target::Resource;
+use crate::account::ResourceKind;
 use crate::units::{Span, Time};
 
 /// A kind of measurement. Each is about one resource and one window.

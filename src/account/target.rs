@@ -4,58 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::location::{AccountIdentity, Location, Region};
-
-/// The kinds of resources that squall knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ResourceKind {
-    Function,
-    Queue,
-    Role,
-    Parameter,
-    Table,
-    Topic,
-    Api,
-    Alarm,
-    /// A number from elsewhere, as `squall.yaml` has it for the account.
-    Probe,
-}
-
-impl ResourceKind {
-    /// Every kind, in the order of the documentation.
-    pub const ALL: [ResourceKind; 9] = [
-        ResourceKind::Function,
-        ResourceKind::Queue,
-        ResourceKind::Role,
-        ResourceKind::Parameter,
-        ResourceKind::Table,
-        ResourceKind::Topic,
-        ResourceKind::Api,
-        ResourceKind::Alarm,
-        ResourceKind::Probe,
-    ];
-
-    /// Whether resources of the kind belong to the whole account and to no region of it: all that IAM has.
-    pub const fn is_global(self) -> bool {
-        matches!(self, ResourceKind::Role)
-    }
-
-    /// As it is written in an experiment: `function`.
-    pub const fn word(self) -> &'static str {
-        match self {
-            ResourceKind::Function => "function",
-            ResourceKind::Queue => "queue",
-            ResourceKind::Role => "role",
-            ResourceKind::Parameter => "parameter",
-            ResourceKind::Table => "table",
-            ResourceKind::Topic => "topic",
-            ResourceKind::Api => "api",
-            ResourceKind::Alarm => "alarm",
-            ResourceKind::Probe => "probe",
-        }
-    }
-}
+pub use crate::ids::ResourceKind;
+use crate::location::{AccountIdentity, Location, Region};
 
 /// One thing in one region of one account. `name` is the service's own name for it (a function's name, a queue's name, a
 /// role's name, a parameter's full path), in the sandbox the template's logical id or its explicit name.

@@ -14,10 +14,11 @@ use crate::account::sandbox::app::App;
 use crate::account::sandbox::shop::shop_sources;
 use crate::account::sandbox::traffic::read_app;
 pub use crate::account::sandbox::{Opening, Pace};
+use crate::ids::AccountName;
+use crate::project::{AccountSpec, SandboxAccount};
 use crate::spec::check::Known;
 use crate::spec::load::ProjectFiles;
-use crate::spec::project::{AccountName, AccountSpec, SandboxAccount};
-use crate::spec::{Findings, Source};
+use crate::yaml::{Findings, Source};
 pub use examine::{Row, Seen, examine};
 pub use open::{NamedBy, Opened, open, open_at, opening, pace, sandbox_file};
 

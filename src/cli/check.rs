@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::accounts;
-use super::{Context, Ended, Exit};
+use super::{Context, Ended, Exit, accounts};
 use crate::spec::load::{self, CONFIG, ExperimentFiles, ProjectFiles};
-use crate::spec::{Findings, Style};
+use crate::yaml::{Findings, Style};
 
 /// Check files: everything that is wrong in them, each with its place and what to write instead
 #[derive(Debug, clap::Args)]

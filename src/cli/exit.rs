@@ -1,7 +1,6 @@
 //! How a command ends: its exit code, and what it says when it could not do what was asked.
 
-use crate::run::Verdict;
-use crate::run::verdict::Finding;
+use crate::judge::verdict::{Finding, Verdict};
 use crate::store::StoreError;
 
 /// The exit codes, the same for every command. Documented in `docs/meaning.md`.

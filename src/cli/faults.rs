@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Context, Ended, Exit, Failure};
 use crate::faults::{FaultSpec, Page};
-use crate::spec::read::closest;
+use crate::yaml::read::closest;
 
 /// List the faults that an experiment can inject, or explain one
 #[derive(Debug, clap::Args)]

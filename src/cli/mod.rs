@@ -36,7 +36,7 @@ use self::exit::{Exit, Failure};
 use self::output::{Output, QuietStderr};
 use self::project::Project;
 use crate::env::{Env, RealEnv};
-use crate::spec::project::AccountName;
+use crate::ids::AccountName;
 
 /// Chaos experiments and game days for serverless AWS, with nothing left behind.
 #[derive(Debug, Parser)]

@@ -8,15 +8,14 @@ use owo_colors::Style;
 use super::accounts::{self, Opened, Opening, Pace};
 use super::{Context, Exit, Failure, check};
 use crate::env::Env as _;
-use crate::guard::Rules;
+use crate::guard::{Objection, Rules};
+use crate::ids::{AccountName, RunId};
 use crate::plan::Plan;
-use crate::planner::{self, Objection, Planned};
-use crate::run::RunId;
-use crate::spec::Findings;
+use crate::planner::{self, Planned};
 use crate::spec::load::{ExperimentFiles, ProjectFiles};
-use crate::spec::project::AccountName;
 use crate::store::Store;
 use crate::units::Time;
+use crate::yaml::Findings;
 
 /// What every command that plans an experiment takes beside its file.
 #[derive(Debug, clap::Args)]
@@ -58,7 +57,7 @@ pub fn prepare(file: &Path, args: &Asked, pace: Pace, context: &mut Context) -> 
         &files,
         &names(&experiment),
         &context.project,
-        &Opening { seed, start, ..accounts::opening(pace, &context.env) },
+        &Opening { seed, start, ..accounts::opening(pace, &context.env) }.named_by(args.seed.zip(args.start)),
     )?;
     let store = context.project.store_to_read()?;
     let halted = store.as_ref().map(Store::halted).transpose()?.flatten();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Failure;
-use crate::run::RunId;
+use crate::ids::RunId;
 use crate::spec::load::CONFIG;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};

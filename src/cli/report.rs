@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::project::pick_run;
 use super::{Context, Ended, Exit, Failure};
+use crate::ids::RunId;
 use crate::report::{self, Format};
-use crate::run::{Recorded, RunId};
+use crate::run::Recorded;
 use crate::spec::load::ProjectFiles;
 use crate::store::Store;
 

@@ -8,11 +8,11 @@ use super::prepare::{self, Prepared};
 use super::screen::Screen;
 use super::signals::Signals;
 use super::{Context, Ended, Exit, Failure, report};
+use crate::driver::supervise::{Supervised, supervise};
+use crate::driver::{Driver, Ending, NotBegun, Surroundings};
 use crate::env::Env as _;
+use crate::ids::RunId;
 use crate::planner::show;
-use crate::run::RunId;
-use crate::run::driver::{Driver, Ending, NotBegun, Surroundings};
-use crate::run::supervise::{Supervised, supervise};
 use crate::store::{Store, StoreError};
 
 /// Run an experiment: plan, baseline, faults, undo, recovery, verdict, report

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::live::{Live, undo_progress};
 use super::output::{Output, Pipe};
 use super::tell::Teller;
-use crate::run::{Recorded, RunId};
+use crate::ids::RunId;
+use crate::run::Recorded;
 
 /// A shared screen.
 #[derive(Clone)]

@@ -5,11 +5,10 @@ use serde_json::json;
 use super::project::short;
 use super::{Context, Ended, Exit, Failure, accounts, undo};
 use crate::account::Resource;
-use crate::run::RunId;
+use crate::ids::{AccountName, RunId};
 use crate::run::event::Event;
 use crate::run::mark::Mark;
 use crate::run::state::State;
-use crate::spec::project::AccountName;
 use crate::store::{RunRow, Store};
 
 /// Show what runs, how runs ended, and what is outstanding

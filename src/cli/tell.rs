@@ -3,10 +3,11 @@
 use owo_colors::Style;
 
 use super::output::Pipe;
+use crate::ids::RunId;
 use crate::report::jsonl;
 use crate::report::line::{Line, Narrator, Tone};
+use crate::run::Recorded;
 use crate::run::state::State;
-use crate::run::{Recorded, RunId};
 
 /// Prints a run event by event.
 pub struct Teller {

@@ -7,8 +7,8 @@ use serde_json::json;
 use super::check::style;
 use super::{Context, Ended, Exit};
 use crate::account::sandbox::traffic::{TrafficFile, deployment};
-use crate::spec::{Findings, Loaded, Source};
 use crate::template::{self, Deployment};
+use crate::yaml::{Findings, Loaded, Source};
 
 /// Show what is read from a SAM or CloudFormation template, and what is not
 #[derive(Debug, clap::Args)]

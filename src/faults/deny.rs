@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::pattern::{actions_overlap, overlap};
-use super::{Fault, FaultPlan, Flaw, LATENESS, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene, Seen, listed};
+use super::{Fault, FaultPlan, Flaw, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene, Seen, listed};
 use crate::account::description::RoleDescription;
 use crate::account::{Description, Metric, Query, Resource, ResourceKind, Setting, Value};
-use crate::plan::{Evidence, Probe, ProbeTest};
-use crate::spec::shape::Leaf;
-use crate::spec::yaml::Node;
-use crate::spec::{FromNode, Reader, Shape, TargetName};
+use crate::plan::{Evidence, LATENESS, Probe, ProbeTest};
 use crate::units::{Span, Time};
+use crate::yaml::shape::Leaf;
+use crate::yaml::tree::Node;
+use crate::yaml::{FromNode, Reader, Shape, TargetName};
 use crate::{record, words};
 
 record! {
@@ -213,6 +213,7 @@ faults:
             warnings
                 .push(format!("{role} is shared: {} lose the actions", listed(seen.used_by.iter().map(|f| &f.name))));
         }
+        warnings.extend(unseen_users(role, seen));
         let errors = seen.used_by.iter().map(|function| Probe {
             query: Query { metric: Metric::Errors, resource: function.clone() },
             test: ProbeTest::RisesBy(1.0),
@@ -387,6 +388,22 @@ impl Fault for Deny {
         }
         roles.iter().map(|role| self.for_role(role, scene, &arns)).collect()
     }
+}
+
+/// Who else may lose the actions: IAM is global, and only functions of the project's regions were looked at.
+fn unseen_users(role: &Resource, seen: &RoleDescription) -> Option<String> {
+    if role.location.is_sandbox() {
+        return None;
+    }
+    let mut warning = format!(
+        "users of {role} were looked for among the functions in {}; functions in other regions and other services that use \
+         it were not looked at, and lose the actions, too",
+        listed(&seen.looked_in)
+    );
+    for (region, why) in &seen.not_looked_in {
+        warning += &format!("; {region} could not be looked at: {why}");
+    }
+    Some(warning)
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use super::{Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene, Seen};
 use crate::account::{Metric, Query, Resource, ResourceKind};
 use crate::plan::{Evidence, Probe, ProbeTest};
 use crate::record;
-use crate::spec::TargetName;
 use crate::units::Share;
+use crate::yaml::TargetName;
 
 record! {
     /// Makes invocations of a function fail through its fault wrapper.

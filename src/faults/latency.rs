@@ -8,9 +8,9 @@ use crate::account::description::Delivery;
 use crate::account::{Metric, Query, Resource, ResourceKind};
 use crate::plan::{Evidence, Probe, ProbeTest};
 use crate::record;
-use crate::spec::yaml::{Kind, Node};
-use crate::spec::{FromNode, Reader, Shape, TargetName};
 use crate::units::{Share, Span};
+use crate::yaml::tree::{Kind, Node};
+use crate::yaml::{FromNode, Reader, Shape, TargetName};
 
 record! {
     /// Delays invocations of a function through its fault wrapper.

@@ -21,14 +21,14 @@ mod wrapper;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::account::description::{FunctionDescription, ParameterDescription, QueueDescription, RoleDescription};
 use crate::account::{Description, Identity, Resource, Setting, Value};
+use crate::ids::RunId;
 use crate::plan::{Emission, Evidence};
-use crate::run::RunId;
-use crate::spec::TargetName;
 use crate::units::{Span, Time};
+use crate::yaml::TargetName;
 pub use page::Page;
 
 /// Declares the closed set of faults: one entry each, its sentence, its parameters and its name.
@@ -104,17 +104,6 @@ pub trait Fault {
     fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Refusal>;
 }
 
-/// A fault's name in the catalogue: `lambda.throttle`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct FaultName(pub String);
-
-impl fmt::Display for FaultName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// Resources and what they were described as. One that is not there is absent.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Seen(pub BTreeMap<Resource, Description>);
@@ -181,10 +170,6 @@ pub struct Scene<'a> {
     /// For payloads and the like.
     pub seed: u64,
 }
-
-/// How much later than planned a fault may still end: what ends by itself must not end before that. See
-/// [`Plan::start_by`](crate::plan::Plan::start_by).
-pub const LATENESS: Span = Span::from_mins(10);
 
 /// A permission that the experiment itself depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]

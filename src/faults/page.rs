@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::FaultSpec;
 use crate::account::ResourceKind;
-use crate::spec::Shape;
-use crate::spec::shape::{Field, Need};
+use crate::yaml::Shape;
+use crate::yaml::shape::{Field, Need};
 
 /// What a fault is, for people. Its parameters are not here: they are read off the record that reads them.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -7,9 +7,9 @@ use crate::account::description::{
     Delivery, FunctionDescription, ParameterDescription, QueueDescription, RoleDescription,
 };
 use crate::account::{Description, Identity, Location, Resource, ResourceKind};
-use crate::run::RunId;
-use crate::spec::{Loaded, Source, Style, TargetName};
+use crate::ids::RunId;
 use crate::units::{Span, Time};
+use crate::yaml::{Loaded, Source, Style, TargetName};
 
 /// What a fault gets to see, to be changed before it is asked.
 pub struct Stage {

@@ -5,8 +5,8 @@ use crate::account::description::FunctionDescription;
 use crate::account::{Metric, Query, Resource, ResourceKind, Setting, Value};
 use crate::plan::{Evidence, Probe, ProbeTest};
 use crate::record;
-use crate::spec::TargetName;
 use crate::units::Span;
+use crate::yaml::TargetName;
 
 record! {
     /// Caps how many invocations of a function run at one time.

@@ -1,8 +1,8 @@
 //! What a bound asks of a window, whatever its kind, as one number: how bad was it, from 0 to 1, and what is tolerated.
 
 use super::betting::Badness;
+use super::bound::Bound;
 use super::control::Arms;
-use crate::plan::Bound;
 use crate::units::{Span, Time};
 
 /// One closed window of a signal.

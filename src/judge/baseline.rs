@@ -127,8 +127,8 @@ pub fn relative_level(baseline: &[Reading], ratio: f64, alpha: f64) -> Option<(f
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::bound::Bound;
     use crate::judge::simulate::{Counts, Stream};
-    use crate::plan::Bound;
     use crate::units::{Span, Time};
 
     fn readings(windows: &[(f64, u64)]) -> Vec<Reading> {

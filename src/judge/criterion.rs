@@ -1,10 +1,10 @@
 //! The kinds of hypotheses, by what it takes to find one broken.
 
 use super::ask::Reading;
+use super::bound::Bound;
 use super::budget::{Kept, Objective};
 use super::invariant::{Certainty, Upheld, examine};
 use super::weighing::{Rule, Weighing};
-use crate::plan::Bound;
 
 /// How one signal is judged.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::ask::Reading;
 use super::judgement::Judgement;
 use super::recovery::STEADY;
-use crate::run::verdict::Finding;
+use super::verdict::Finding;
 use crate::units::{Span, Time};
 
 /// What is expected of an alarm. A reading above 0 is an alarm that rings.

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::ask::Reading;
-use crate::plan::Bound;
+use super::bound::Bound;
 
 /// How far a single reading can be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,14 +7,15 @@ use serde::Serialize;
 
 use super::ask::{Ask, Reading};
 use super::baseline::Pool;
+use super::bound::Bound;
 use super::budget::{Kept, Objective, Spent};
 use super::criterion::Criterion;
 use super::effect::Effect;
 use super::invariant::{Certainty, Upheld, examine};
 use super::power::{Beside, Power, Stakes, Volume};
+use super::verdict::Finding;
 use super::weighing::{Rule, Weighing, Weight};
-use crate::plan::Bound;
-use crate::run::verdict::Finding;
+use crate::numbers::{percent, thousands, tidy};
 use crate::units::Time;
 
 /// How many windows are named as those that weigh most.
@@ -372,38 +373,6 @@ fn against_baseline(ask: &Ask, effect: &Effect) -> String {
     format!(". Against the baseline it moved by {}{points}{range}", unit(effect.shift))
 }
 
-/// Three digits that count.
-pub fn tidy(value: f64) -> f64 {
-    if value == 0.0 || !value.is_finite() {
-        return 0.0;
-    }
-    let scale = 10_f64.powi(2 - value.abs().log10().floor() as i32);
-    // Not shortened where digits would be lost in front of the point.
-    let scale = scale.max(1.0);
-    (value * scale).round() / scale
-}
-
-/// `23.4 %`.
-pub fn percent(share: f64) -> String {
-    format!("{} %", tidy(share * 100.0))
-}
-
-/// `1,250`, rounded down; beyond a thousand million more digits say nothing.
-pub fn thousands(number: f64) -> String {
-    if number > 1e9 {
-        return "1,000,000,000".to_owned();
-    }
-    let digits = format!("{}", number.max(0.0).floor());
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -473,18 +442,5 @@ mod tests {
         insta::assert_snapshot!(blind.why, @"has no data in the 5 windows with the faults at work");
         let short = judge(Ask::ShareAtMost(0.01), 4, &[(0.0, 300); 5], &[(0.0, 300); 2], 2);
         insta::assert_snapshot!(short.why, @"was not seen to break, but too little was seen to call it held: in 2 windows with the faults at work, of 300 requests each, only a rise to 60 % or worse would have been caught 95 times in 100, and a rise to 20 % has to be. More traffic or a longer fault would show more");
-    }
-
-    #[test]
-    fn numbers_read_well() {
-        for (number, text) in
-            [(0.7, "0"), (999.9, "999"), (1250.0, "1,250"), (1_234_567.0, "1,234,567"), (1e200, "1,000,000,000")]
-        {
-            assert_eq!(thousands(number), text);
-        }
-        for (share, text) in [(0.23456, "23.5 %"), (0.0004, "0.04 %"), (1.0, "100 %"), (0.0, "0 %")] {
-            assert_eq!(percent(share), text);
-        }
-        assert_eq!(tidy(12_345.678), 12_346.0);
     }
 }

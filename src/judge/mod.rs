@@ -11,6 +11,7 @@
 pub mod ask;
 pub mod baseline;
 pub mod betting;
+pub mod bound;
 pub mod budget;
 pub mod control;
 pub mod criterion;
@@ -23,6 +24,6 @@ pub mod power;
 pub mod recovery;
 pub mod simulate;
 pub mod special;
-
+pub mod verdict;
 pub mod watermark;
 pub mod weighing;

@@ -6,10 +6,11 @@ use super::ask::{Ask, Reading};
 use super::baseline::Pool;
 use super::control::Arms;
 use super::criterion::Criterion;
-use super::judgement::{Evidence, Judgement, percent, shown_share, weighed, why_broken};
+use super::judgement::{Evidence, Judgement, shown_share, weighed, why_broken};
 use super::power::Power;
+use super::verdict::Finding;
 use super::weighing::{Rule, Weighing};
-use crate::run::verdict::Finding;
+use crate::numbers::percent;
 use crate::units::{Span, Time};
 
 /// So many windows in a row, with data, in which the bound is kept on the whole: steady.
@@ -206,9 +207,9 @@ impl Criterion {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::bound::Bound;
     use crate::judge::invariant::Certainty;
     use crate::judge::weighing::Alpha;
-    use crate::plan::Bound;
 
     const EVERY: Span = Span::from_mins(1);
 

@@ -17,16 +17,17 @@ use sha2::{Digest, Sha256};
 
 use crate::account::{Account, Location, Observed, Permitted, Resource, Setting, Value};
 use crate::faults::{Refusal, listed};
+use crate::guard::Objection;
 use crate::guard::{self, Rules};
+use crate::ids::AccountName;
+use crate::ids::RunId;
 use crate::judge::weighing::Alpha;
 use crate::plan::{Permission, Plan, Purpose};
-use crate::run::RunId;
 use crate::run::mark::{MARK_LIMIT, Mark, write_marks};
 use crate::spec::experiment::Experiment;
 use crate::spec::load::ExperimentFiles;
-use crate::spec::project::AccountName;
-use crate::spec::{Loaded, TargetName};
 use crate::units::Time;
+use crate::yaml::TargetName;
 use survey::Survey;
 use target::Picked;
 
@@ -40,29 +41,6 @@ pub struct Request<'a> {
     pub by: &'a str,
     /// What the project allows.
     pub rules: &'a Rules,
-}
-
-/// Why there is no plan, or why it may not be run: at which place of the experiment's file, why, and what to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Objection {
-    /// Keys and indexes from the file's root, `faults/0/inject`; see [`Loaded::place`](crate::spec::Loaded::place).
-    pub path: String,
-    pub refusal: Refusal,
-}
-
-impl std::fmt::Display for Objection {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}; {}", self.path, self.refusal.what, self.refusal.remedy)
-    }
-}
-
-impl Objection {
-    /// Where in the experiment's file it stands: `experiments/x.yaml:12:5`.
-    pub fn place(&self, experiment: &Loaded<Experiment>) -> String {
-        let source = &experiment.source;
-        let position = source.position(experiment.place(&self.path).start);
-        format!("{}:{}:{}", source.file, position.line, position.column)
-    }
 }
 
 /// Everything that is known while a plan is made.

@@ -7,8 +7,8 @@ use crate::account::target::SelectBy;
 use crate::account::{Identity, Location, Metric, Query, Region, Resource, ResourceKind, Selector, Setting};
 use crate::guard::{AccountRules, Rules};
 use crate::plan::{Change, Cleanup, Emission, Permission, Plan, Purpose};
-use crate::spec::probe::ProbeSpec;
-use crate::spec::project::AccountSpec;
+use crate::project::AccountSpec;
+use crate::project::probe::ProbeSpec;
 
 /// Every permission that the plan needs, by purpose.
 pub fn of(plan: &Plan, survey: &Survey<'_>, rules: &Rules) -> Vec<Permission> {
@@ -89,9 +89,9 @@ impl Needs<'_, '_> {
             ResourceKind::Queue => &["sqs:GetQueueUrl"],
             ResourceKind::Role => &["iam:ListRolePolicies"],
             ResourceKind::Parameter => &["ssm:GetParameter"],
-            ResourceKind::Table | ResourceKind::Topic | ResourceKind::Api => {
-                &["tag:GetResources", "cloudwatch:ListMetrics"]
-            }
+            ResourceKind::Table => &["dynamodb:DescribeTable"],
+            ResourceKind::Topic => &["sns:GetTopicAttributes"],
+            ResourceKind::Api => &["tag:GetResources", "cloudwatch:ListMetrics"],
             ResourceKind::Alarm => &["cloudwatch:DescribeAlarms"],
             ResourceKind::Probe => &[],
         };
@@ -117,7 +117,9 @@ impl Needs<'_, '_> {
                 ResourceKind::Queue => &["sqs:GetQueueUrl", "sqs:GetQueueAttributes", "sqs:ListMessageMoveTasks"],
                 ResourceKind::Role => &["iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy"],
                 ResourceKind::Parameter => &["ssm:GetParameter"],
-                ResourceKind::Table | ResourceKind::Topic | ResourceKind::Api | ResourceKind::Probe => &[],
+                ResourceKind::Table => &["dynamodb:DescribeTable"],
+                ResourceKind::Topic => &["sns:GetTopicAttributes"],
+                ResourceKind::Api | ResourceKind::Probe => &[],
                 ResourceKind::Alarm => &["cloudwatch:DescribeAlarms"],
             };
             for action in actions {
@@ -129,10 +131,8 @@ impl Needs<'_, '_> {
                 ResourceKind::Function => &["lambda:GetAccountSettings", "lambda:ListEventSourceMappings"],
                 ResourceKind::Queue => &["lambda:ListEventSourceMappings"],
                 ResourceKind::Role | ResourceKind::Parameter => &["lambda:ListFunctions"],
-                ResourceKind::Table | ResourceKind::Topic | ResourceKind::Api => {
-                    &["tag:GetResources", "cloudwatch:ListMetrics"]
-                }
-                ResourceKind::Alarm | ResourceKind::Probe => &[],
+                ResourceKind::Api => &["tag:GetResources", "cloudwatch:ListMetrics"],
+                ResourceKind::Table | ResourceKind::Topic | ResourceKind::Alarm | ResourceKind::Probe => &[],
             };
             for action in lists {
                 self.insert(Purpose::Look, action, "*".into());

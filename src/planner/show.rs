@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value as Json, json};
 
 use crate::account::{Metric, Resource, Setting, Value};
-use crate::plan::{Bound, Change, ChangeId, Cleanup, Plan, Purpose, Step, StopPlan};
+use crate::judge::bound::Bound;
+use crate::plan::{Change, ChangeId, Cleanup, Plan, Purpose, Step, StopPlan};
 use crate::units::Span;
 
 /// One change as it is shown: `before -> after`.

@@ -5,9 +5,10 @@ use super::target::subject;
 use crate::account::{Description, Metric, Query, Resource, ResourceKind};
 use crate::faults::Refusal;
 use crate::guard::AccountRules;
-use crate::plan::{Bound, LoadPlan, SignalPlan, StopPlan};
+use crate::judge::bound::Bound;
+use crate::plan::{LoadPlan, SignalPlan, StopPlan};
+use crate::project::AccountSpec;
 use crate::spec::experiment::{Judged, Load};
-use crate::spec::project::AccountSpec;
 use crate::spec::sentence::{Sentence, Subject};
 use crate::units::{Rate, Span};
 

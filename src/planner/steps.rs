@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Draft;
 use crate::account::{Identity, Location, Observed, Resource, Setting, Value};
-use crate::faults::{Fault, FaultName, FaultPlan, Need, PlannedChange, Refusal, Scene, listed};
+use crate::faults::{Fault, FaultPlan, Need, PlannedChange, Refusal, Scene, listed};
+use crate::ids::FaultName;
 use crate::plan::{Change, ChangeId, Cleanup, Emission, Step};
-use crate::spec::TargetName;
 use crate::units::Span;
+use crate::yaml::TargetName;
 
 /// One fault of the experiment with what it would do.
 struct Asked {

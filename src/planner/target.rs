@@ -11,10 +11,10 @@ use super::survey::Survey;
 use crate::account::target::SelectBy;
 use crate::account::{Location, Metric, Resource, ResourceKind, Selector};
 use crate::faults::{Refusal, listed};
-use crate::spec::TargetName;
-use crate::spec::project::AccountName;
+use crate::ids::AccountName;
 use crate::spec::sentence::{Subject, applies};
 use crate::spec::target::{Take, Target};
+use crate::yaml::TargetName;
 
 /// What a target means in this run.
 #[derive(Clone, Debug, PartialEq)]

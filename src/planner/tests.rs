@@ -11,11 +11,11 @@ use crate::account::sandbox::{Weather, World, shop_like};
 use crate::account::setting::{same_document, with_key};
 use crate::account::{Call, Reply, Write, ask};
 use crate::plan::{Change, ChangeId, Cleanup, Purpose};
+use crate::project::Project;
 use crate::spec::check::Known;
 use crate::spec::load::ProjectFiles;
-use crate::spec::project::Project;
-use crate::spec::{Loaded, Source, Style};
 use crate::units::{Share, Span};
+use crate::yaml::{Loaded, Source, Style};
 
 /// An experiment's file with these faults, on the worker behind a queue.
 pub fn file(faults: &str) -> String {

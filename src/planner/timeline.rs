@@ -1,7 +1,7 @@
 //! Whether the steps of a plan go together: one setting, one change at a time, and everything within `longest`.
 
-use super::Objection;
 use crate::faults::Refusal;
+use crate::guard::Objection;
 use crate::plan::{Change, Plan, Step};
 use crate::units::Span;
 

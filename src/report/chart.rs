@@ -14,7 +14,7 @@ use super::summary::faults::{Effect, StepStory};
 use super::summary::signals::{Point, SignalStory, thinned};
 use super::words;
 use crate::account::Metric;
-use crate::plan::Bound;
+use crate::judge::bound::Bound;
 use crate::run::event::Phase;
 use crate::units::{Span, Time};
 

@@ -8,7 +8,7 @@ use self::sections::{prose, remedy};
 use super::summary::Summary;
 use super::summary::headline::Ending;
 use super::words;
-use crate::run::verdict::Finding;
+use crate::judge::verdict::Finding;
 
 const STYLE: &str = include_str!("style.css");
 

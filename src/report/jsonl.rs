@@ -4,8 +4,9 @@
 
 use serde::Serialize;
 
+use crate::ids::RunId;
 use crate::run::event::{Event, Recorded};
-use crate::run::{RunId, state::State};
+use crate::run::state::State;
 use crate::units::Time;
 
 /// Names the form of a line; it rises when a reader of the old form would go wrong.

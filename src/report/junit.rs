@@ -6,7 +6,7 @@ use maud::{Markup, PreEscaped, html};
 use super::summary::Summary;
 use super::summary::headline::Ending;
 use super::summary::signals::SignalStory;
-use crate::run::verdict::Finding;
+use crate::judge::verdict::Finding;
 use crate::units::Span;
 
 /// One test case.

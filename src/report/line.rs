@@ -9,12 +9,13 @@ use serde::Serialize;
 use super::summary::ledger::{LedgerEntry, Status};
 use super::words;
 use crate::account::{Metric, Query, SendOutcome, Setting, Value};
-use crate::plan::{Bound, ChangeId, DuringFault, Plan, SignalPlan};
+use crate::judge::bound::Bound;
+use crate::judge::verdict::{Finding, Verdict};
+use crate::plan::{ChangeId, DuringFault, Plan, SignalPlan};
 use crate::run::Recorded;
 use crate::run::event::{Event, Left, MessageAccount, Phase, Settled, WriteOutcome};
 use crate::run::judging::Case;
 use crate::run::state::State;
-use crate::run::verdict::{Finding, Verdict};
 use crate::units::{Span, Time};
 
 /// How often a signal that goes on breaking is said again.

@@ -1,18 +1,16 @@
 //! The report as Markdown, for pull requests and job summaries (GitHub's dialect: tables and `<details>`).
 
-use super::line;
-use super::reproduce;
 use super::sparkline::sparkline;
 use super::summary::Summary;
 use super::summary::faults::Effect;
 use super::summary::headline::Ending;
 use super::summary::ledger::LedgerEntry;
 use super::summary::signals::{Point, SignalStory};
-use super::words;
-use crate::judge::judgement::thousands;
-use crate::plan::Bound;
+use super::{line, reproduce, words};
+use crate::judge::bound::Bound;
+use crate::judge::verdict::Finding;
+use crate::numbers::thousands;
 use crate::run::event::Phase;
-use crate::run::verdict::Finding;
 use crate::units::Time;
 
 /// Characters of a sparkline in a table.

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use crate::account::{
     CallError, Location, Metric, Query, Resource, ResourceKind, Sample, SendOutcome, Setting, Value, Window,
 };
-use crate::faults::FaultName;
+use crate::ids::{FaultName, RunId};
+use crate::judge::bound::Bound;
+use crate::judge::verdict::Verdict;
 use crate::plan::{
-    Bound, Change, ChangeId, Cleanup, DuringFault, Emission, Evidence, LoadPlan, Plan, SignalPlan, Step, StopPlan,
+    Change, ChangeId, Cleanup, DuringFault, Emission, Evidence, LoadPlan, Plan, SignalPlan, Step, StopPlan,
 };
+use crate::run::Recorded;
 use crate::run::event::{Event, Left, MessageAccount, Phase, Settled, Stop, WriteOutcome};
-use crate::run::verdict::Verdict;
-use crate::run::{Recorded, RunId};
 use crate::units::{Rate, Share, Span, Time};
 
 const MARK_WORKER: ChangeId = ChangeId(1);

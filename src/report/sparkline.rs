@@ -2,7 +2,7 @@
 
 use super::summary::signals::{Point, thinned};
 use super::words::limit;
-use crate::plan::Bound;
+use crate::judge::bound::Bound;
 
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 

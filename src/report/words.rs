@@ -4,7 +4,8 @@
 use std::fmt::Write;
 
 use crate::account::{Metric, Sample, Value};
-use crate::plan::{Bound, ChangeId, DuringFault, Plan, SignalPlan};
+use crate::judge::bound::Bound;
+use crate::plan::{ChangeId, DuringFault, Plan, SignalPlan};
 use crate::run::event::{Phase, Settled, Stop};
 use crate::run::state::State;
 use crate::units::{Span, Time};

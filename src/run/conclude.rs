@@ -3,7 +3,7 @@
 use super::event::{Left, MessageAccount, Settled, Stop, WriteOutcome};
 use super::judging::Case;
 use super::state::{Life, State};
-use super::verdict::{Finding, Verdict};
+use crate::judge::verdict::{Finding, Verdict};
 use crate::plan::{Change, ChangeId, Cleanup};
 
 /// The verdict of a run, with every reason for it.
@@ -127,9 +127,10 @@ mod tests {
 
     use super::*;
     use crate::account::{Location, Metric, Query, Resource, ResourceKind, Sample, Window};
+    use crate::ids::RunId;
+    use crate::judge::bound::Bound;
     use crate::judge::weighing::Alpha;
-    use crate::plan::{Bound, DuringFault, Plan, SignalPlan};
-    use crate::run::RunId;
+    use crate::plan::{DuringFault, Plan, SignalPlan};
     use crate::run::event::Phase;
     use crate::run::state::{Seen, SignalState, StepState};
     use crate::units::{Share, Span, Time};

@@ -5,8 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::account::{CallError, Query, Resource, Sample, SendOutcome, Value, Window};
+use crate::judge::verdict::Verdict;
 use crate::plan::{ChangeId, Plan};
-use crate::run::verdict::Verdict;
 use crate::units::Time;
 
 /// An event as the journal holds it.

@@ -8,15 +8,17 @@ use super::state::{Seen, SignalState, State};
 use crate::account::{Metric, Sample, Window};
 use crate::judge::ask::{Ask, Reading, Share};
 use crate::judge::baseline::{Pool, Steadiness, relative_level, relative_share, steadiness};
+use crate::judge::bound::Bound;
 use crate::judge::criterion::Criterion;
 use crate::judge::detection::{Alarms, Expected, Fired, fired};
 use crate::judge::guard::Rail;
 use crate::judge::invariant::{Certainty, discounted};
-use crate::judge::judgement::{Evidence, Judgement, percent};
+use crate::judge::judgement::{Evidence, Judgement};
 use crate::judge::recovery::{Recovered, Recovery, STEADY, watched_after};
+use crate::judge::verdict::Finding;
 use crate::judge::weighing::{Alpha, Rule, Weighing};
-use crate::plan::{Bound, DuringFault, Plan, SignalPlan};
-use crate::run::verdict::Finding;
+use crate::numbers::percent;
+use crate::plan::{DuringFault, Plan, SignalPlan};
 use crate::units::Time;
 
 /// The alarms of a run that somebody expected, and those that fired all the same.

@@ -6,10 +6,10 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::RunId;
 use super::event::{Event, Recorded};
 use crate::account::{Location, Resource, Setting, Value};
-use crate::faults::FaultName;
+use crate::ids::FaultName;
+use crate::ids::RunId;
 use crate::judge::weighing::Alpha;
 use crate::plan::{Change, ChangeId, Cleanup, Emission, Evidence, Plan, Step};
 use crate::units::{Span, Time};

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::event::{Event, MessageAccount, Phase, Settled, Stop, WriteOutcome};
-use super::verdict::Verdict;
 use crate::account::{CallError, Metric, Sample, SendOutcome, Window};
-use crate::plan::{Bound, ChangeId, Cleanup, Plan, SignalPlan, Step};
+use crate::judge::bound::Bound;
+use crate::judge::verdict::Verdict;
+use crate::plan::{ChangeId, Cleanup, Plan, SignalPlan, Step};
 use crate::units::{Span, Time};
 
 /// More messages than any fault may send: a journal is data from outside, and its ranges are not trusted to be short.

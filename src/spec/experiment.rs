@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::hypothesis::{SignalItem, Steadiness};
-use super::leaf::{AlarmName, HypothesisName, TargetName, Version};
-use super::project::AccountName;
-use super::read::FromNode;
-use super::reader::Reader;
-use super::shape::Shape;
 use super::signal::Condition;
 use super::target::Target;
-use super::yaml::{Kind, Node};
 use crate::faults::FaultSpec;
+use crate::ids::AccountName;
 use crate::plan::DuringFault;
 use crate::record;
 use crate::units::{Rate, Share, Span};
+use crate::yaml::leaf::{AlarmName, HypothesisName, TargetName, Version};
+use crate::yaml::read::FromNode;
+use crate::yaml::reader::Reader;
+use crate::yaml::shape::Shape;
+use crate::yaml::tree::{Kind, Node};
 
 record! {
     /// An experiment: what must stay true while something breaks, for how long it breaks, and when to stop. Its file
@@ -285,7 +285,7 @@ impl AlarmItem {
             signal: super::sentence::Sentence {
                 metric: crate::account::Metric::AlarmState,
                 subject: super::sentence::Subject { name: name.0.clone(), kind: None },
-                bound: crate::plan::Bound::FiresWithin(*fires_within),
+                bound: crate::judge::bound::Bound::FiresWithin(*fires_within),
                 control: None,
                 tolerating: None,
                 stop_at: None,
@@ -302,9 +302,9 @@ impl AlarmItem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::finding::Style;
     use crate::spec::target::Take;
-    use crate::spec::{Loaded, Source};
+    use crate::yaml::finding::Style;
+    use crate::yaml::{Loaded, Source};
 
     const EXAMPLE: &str = "\
 version: 1
@@ -338,7 +338,7 @@ guards:
   longest: 40m
 ";
 
-    fn read(text: &str) -> (Option<Loaded<Experiment>>, crate::spec::Findings) {
+    fn read(text: &str) -> (Option<Loaded<Experiment>>, crate::yaml::Findings) {
         Loaded::read(&Source::new("x.yaml", text))
     }
 

@@ -1,10 +1,10 @@
 //! The format of a hypothesis: `hypotheses/*.yaml`, the steady state in words that users would use.
 
 use super::experiment::Judged;
-use super::leaf::Version;
 use super::signal::Signal;
 use crate::plan::DuringFault;
 use crate::units::{Share, Span};
+use crate::yaml::leaf::Version;
 use crate::{record, words};
 
 record! {

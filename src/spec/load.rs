@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 
 use super::check;
 use super::experiment::{Experiment, Judged};
-use super::finding::{Code, Finding, Findings};
 use super::hypothesis::Hypothesis;
-use super::leaf::HypothesisName;
-use super::project::{AccountName, Project};
-use super::read::{Loaded, ReferenceKind, closest};
-use super::shape::listed;
-use super::source::{Place, Source};
 use super::target::Target;
+use crate::ids::AccountName;
+use crate::project::Project;
+use crate::yaml::Code;
+use crate::yaml::Finding;
+use crate::yaml::Findings;
+use crate::yaml::leaf::HypothesisName;
+use crate::yaml::read::{Loaded, ReferenceKind, closest};
+use crate::yaml::shape::listed;
+use crate::yaml::source::{Place, Source};
 
 /// The name of a project's configuration.
 pub const CONFIG: &str = "squall.yaml";
@@ -174,7 +177,7 @@ fn missing_hypothesis(
     experiment.finding(Code::UnknownHypothesis, Place::default(), what).help(help)
 }
 
-fn read<T: super::read::FromNode>(path: &Path) -> (Option<Loaded<T>>, Findings) {
+fn read<T: crate::yaml::FromNode>(path: &Path) -> (Option<Loaded<T>>, Findings) {
     match Source::open(path) {
         Ok(source) => Loaded::read(&source),
         Err(finding) => (None, Findings::from(*finding)),

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::finding::{Code, Severity};
-use super::shape::{Choice, Field, Need, Record, Shape, Words};
 use crate::faults::FaultSpec;
+use crate::yaml::finding::{Code, Severity};
+use crate::yaml::shape::{Choice, Field, Need, Record, Shape, Words};
 
 /// The page of a format: its root table first, then every table that it leads to.
 pub fn page(title: &str, root: &Shape) -> String {
@@ -23,7 +23,7 @@ pub fn page(title: &str, root: &Shape) -> String {
 /// The page of every kind of finding.
 pub fn findings() -> String {
     let mut text = String::from(
-        "# Findings\n\n<!-- Made from src/spec/finding.rs; see tests/all/reference.rs. -->\n\n\
+        "# Findings\n\n<!-- Made from src/yaml/finding.rs; see tests/all/reference.rs. -->\n\n\
          What `squall check` finds. An error stops `plan` and `run` with exit code 2; a warning does not. Each has an example\n\
          in [tests/findings](../../tests/findings).\n\n| finding | | what it means |\n| --- | --- | --- |\n",
     );

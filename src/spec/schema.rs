@@ -8,9 +8,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::experiment::Experiment;
 use super::hypothesis::Hypothesis;
-use super::project::Project;
-use super::read::FromNode;
-use super::shape::{Choice, Field, Leaf, Need, Record, Shape, Words};
+use crate::project::Project;
+use crate::yaml::read::FromNode;
+use crate::yaml::shape::{Choice, Field, Leaf, Need, Record, Shape, Words};
 
 /// The schema of an experiment's file.
 pub fn experiment() -> Json {

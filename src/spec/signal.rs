@@ -1,14 +1,14 @@
 //! Sentences as they stand in files: the signals of a hypothesis, and the conditions of a guard.
 
-use super::finding::Code;
-use super::read::{FromNode, ReferenceKind};
-use super::reader::Reader;
 use super::sentence::{Sentence, sentence};
-use super::shape::{Leaf, Shape};
-use super::yaml::Node;
 use crate::account::signal::Metric;
-use crate::plan::Bound;
+use crate::judge::bound::Bound;
 use crate::units::Share;
+use crate::yaml::finding::Code;
+use crate::yaml::read::{FromNode, ReferenceKind};
+use crate::yaml::reader::Reader;
+use crate::yaml::shape::{Leaf, Shape};
+use crate::yaml::tree::Node;
 
 /// A sentence of a hypothesis: what is steady. Broken when the bound does not hold.
 #[derive(Clone, Debug, PartialEq)]

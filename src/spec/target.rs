@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::finding::Code;
-use super::project::AccountName;
-use super::read::{FromNode, need};
-use super::reader::Reader;
-use super::shape::{Field, Leaf, Need, Record, Shape};
-use super::yaml::Node;
 use crate::account::target::{ResourceKind, SelectBy, Selector};
+use crate::ids::AccountName;
 use crate::record;
 use crate::units::Share;
+use crate::yaml::finding::Code;
+use crate::yaml::read::{FromNode, need};
+use crate::yaml::reader::Reader;
+use crate::yaml::shape::{Field, Leaf, Need, Record, Shape};
+use crate::yaml::tree::Node;
 
 /// Resources of one kind, and how many of them are meant.
 #[derive(Clone, Debug, PartialEq)]

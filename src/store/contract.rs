@@ -2,8 +2,9 @@
 
 use super::{Epoch, Store, StoreError};
 use crate::account::{Location, Resource, ResourceKind};
+use crate::ids::RunId;
+use crate::judge::verdict::Verdict;
 use crate::run::event::{Event, Phase, Recorded};
-use crate::run::{RunId, Verdict};
 use crate::units::Time;
 
 /// Two processes on one fresh, empty store.

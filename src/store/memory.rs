@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Conflict, Epoch, RunRow, Store, StoreError, conflict_between};
 use crate::account::Resource;
-use crate::run::RunId;
+use crate::ids::RunId;
 use crate::run::event::{Event, Recorded};
 
 /// One process's handle on a store in memory. Dropping it ends the process: what it held is free.

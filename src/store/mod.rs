@@ -8,8 +8,9 @@ pub mod memory;
 pub mod sqlite;
 
 use crate::account::Resource;
+use crate::ids::RunId;
+use crate::judge::verdict::Verdict;
 use crate::run::event::{Event, Recorded};
-use crate::run::{RunId, Verdict};
 use crate::units::Time;
 
 /// Rises each time that a run changes hands; only the newest may append.

@@ -19,7 +19,7 @@ use self::chain::{Head, Link};
 use self::held::HeldRuns;
 use super::{Conflict, Epoch, RunRow, Store, StoreError, conflict_between};
 use crate::account::Resource;
-use crate::run::RunId;
+use crate::ids::RunId;
 use crate::run::event::{Event, Recorded};
 use crate::units::Time;
 

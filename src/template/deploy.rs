@@ -11,7 +11,7 @@ use super::pattern::{like, like_ignoring_case};
 use super::read::Reader;
 use super::value::{Kind, Value};
 use crate::account::ResourceKind;
-use crate::spec::{Code, Finding};
+use crate::yaml::{Code, Finding};
 
 /// Messages of a batch from a queue that needs no batching window.
 const BATCH_WITHOUT_WINDOW: u32 = 10;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::value::{Entry, Kind, Spot, Value};
-use crate::spec::{Code, Finding, Findings, Source, yaml};
+use crate::yaml::{Code, Finding, Findings, Source, tree};
 
 /// More files of one application are not read.
 const MOST_FILES: usize = 50;
@@ -75,7 +75,7 @@ impl Files {
     /// A local file's tree.
     pub fn tree(&self, path: &str, at: &Spot, findings: &mut Findings) -> Option<Value> {
         let source = self.open(path, at, findings)?;
-        let (node, found) = yaml::parse_template(&source);
+        let (node, found) = tree::parse_template(&source);
         findings.append(found);
         node.map(|node| Value::of(&source, &node))
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Deployment;
 use super::value::{Entry, Kind, Value};
-use crate::spec::{Code, Finding, Findings};
+use crate::yaml::{Code, Finding, Findings};
 
 /// What all loops of a template may write out, in bytes.
 const ROOM: usize = 4 << 20;

@@ -34,7 +34,7 @@ use names::kind_of;
 use stack::{Stack, Within};
 use value::{Spot, Value};
 
-use crate::spec::{Findings, Source, yaml};
+use crate::yaml::{Findings, Source, tree};
 pub use show::Understood;
 
 /// What is said about a template from outside.
@@ -81,7 +81,7 @@ pub fn understand(source: &Arc<Source>, deployment: &Deployment) -> (Option<Unde
 }
 
 fn stack_and_app(source: &Arc<Source>, deployment: &Deployment) -> (Option<(Stack, App)>, Findings) {
-    let (root, mut findings) = yaml::parse_template(source);
+    let (root, mut findings) = tree::parse_template(source);
     let Some(root) = root else { return (None, findings) };
     let root = Value::of(source, &root);
     let files = Files::new(deployment.files);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::value::{Entry, Kind, Spot, Value};
-use crate::spec::{Code, Finding, Findings};
 use crate::units::Span;
+use crate::yaml::{Code, Finding, Findings};
 
 /// A mapping under reading: a resource's properties, or a part of them. What is not known becomes a finding when it is
 /// asked for, and counts as not there.

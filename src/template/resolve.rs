@@ -5,8 +5,8 @@
 
 use super::scope::{Scope, Truth};
 use super::value::{Entry, Kind, Pieces, Spot, Unknown, Value};
-use crate::spec::Code;
-use crate::spec::read::closest;
+use crate::yaml::Code;
+use crate::yaml::read::closest;
 
 impl Scope<'_> {
     /// The value without functions. Places stay.

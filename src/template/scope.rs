@@ -9,7 +9,7 @@ use super::names::{Names, Thing, name_property, plain_type};
 use super::stack::Within;
 use super::value::{Kind, Spot, Unknown, Value};
 use super::{Deployment, Item, Resource};
-use crate::spec::{Code, Finding, Findings, Source};
+use crate::yaml::{Code, Finding, Findings, Source};
 
 /// What all functions of a template may produce, in bytes. CloudFormation's own limit for a template is 1 MB.
 pub(super) const ROOM: usize = 4 << 20;

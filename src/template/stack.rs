@@ -10,7 +10,7 @@ use super::scope::{Scope, Truth};
 use super::table;
 use super::value::{Kind, Value};
 use super::{Deployment, Item, Resource, language};
-use crate::spec::{Code, Finding, Findings, Source};
+use crate::yaml::{Code, Finding, Findings, Source};
 
 /// Resources of one template, as CloudFormation limits them.
 const MOST_RESOURCES: usize = 500;

@@ -6,8 +6,8 @@ mod plain;
 mod serverless;
 
 use super::value::{Kind, Spot, Value};
-use crate::spec::read::closest;
-use crate::spec::{Code, Finding, Findings};
+use crate::yaml::read::closest;
+use crate::yaml::{Code, Finding, Findings};
 
 /// What becomes of some properties.
 #[derive(Clone, Copy, Debug)]

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::app::{Comparison, Destination, Redrive, Values, Watches};
 use super::*;
-use crate::spec::{Code, Style};
 use crate::units::Span;
+use crate::yaml::{Code, Style};
 
 mod hostile;
 mod permissions;

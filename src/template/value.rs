@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
-use crate::spec::yaml::{self, Node};
-use crate::spec::{Place, Source};
+use crate::yaml::tree::{self, Node};
+use crate::yaml::{Place, Source};
 
 /// A place in one of the files of an application.
 #[derive(Clone, Debug)]
@@ -200,13 +200,13 @@ impl Value {
         let value = |kind| Value { kind, at: at.clone() };
         let function = node.tag.as_deref().and_then(|tag| tag.strip_prefix('!')).filter(|tag| !tag.is_empty());
         let plain = match &node.kind {
-            yaml::Kind::Null => value(Kind::Null),
-            yaml::Kind::Bool(truth) => value(Kind::Bool(*truth)),
-            yaml::Kind::Int(number) => value(Kind::Int(*number)),
-            yaml::Kind::Float(number) => value(Kind::Float(*number)),
-            yaml::Kind::Text(text) => value(Kind::Text(text.clone())),
-            yaml::Kind::List(items) => value(Kind::List(items.iter().map(|item| Value::of(source, item)).collect())),
-            yaml::Kind::Map(entries) => value(Kind::Map(
+            tree::Kind::Null => value(Kind::Null),
+            tree::Kind::Bool(truth) => value(Kind::Bool(*truth)),
+            tree::Kind::Int(number) => value(Kind::Int(*number)),
+            tree::Kind::Float(number) => value(Kind::Float(*number)),
+            tree::Kind::Text(text) => value(Kind::Text(text.clone())),
+            tree::Kind::List(items) => value(Kind::List(items.iter().map(|item| Value::of(source, item)).collect())),
+            tree::Kind::Map(entries) => value(Kind::Map(
                 entries
                     .iter()
                     .map(|entry| Entry {

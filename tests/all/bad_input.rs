@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;
+use squall::ids::AccountName;
+use squall::project::Project;
+use squall::spec::check;
 use squall::spec::hypothesis::Hypothesis;
 use squall::spec::load::ExperimentFiles;
-use squall::spec::project::AccountName;
-use squall::spec::project::Project;
-use squall::spec::{Code, Findings, FromNode, HypothesisName, Loaded, Severity, Source, Style, check, yaml};
 use squall::template::{self, Deployment};
+use squall::yaml::{Code, Findings, FromNode, HypothesisName, Loaded, Severity, Source, Style, tree};
 
 const EXPERIMENTS: usize = 8_000;
 const HYPOTHESES: usize = 2_000;
@@ -220,7 +221,7 @@ fn a_very_large_experiment_is_checked() {
 #[test]
 fn every_finding_of_a_tree_is_an_error_or_a_warning() {
     assert!(Code::ALL.iter().any(|code| code.severity() == Severity::Warning));
-    let (tree, findings) = yaml::parse(&Source::new("x.yaml", "a: [1, {b: c}]"));
+    let (tree, findings) = tree::parse(&Source::new("x.yaml", "a: [1, {b: c}]"));
     assert!(tree.is_some() && findings.is_empty());
     assert!(Source::open(Path::new("/no/such/file")).is_err());
 }

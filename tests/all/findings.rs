@@ -10,12 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use squall::account::ResourceKind;
-use squall::spec::check::Known;
+use squall::ids::AccountName;
+use squall::project::Project;
+use squall::spec::check::{self, Known};
 use squall::spec::load::{self, ExperimentFiles, ProjectFiles};
-use squall::spec::project::AccountName;
-use squall::spec::project::Project;
-use squall::spec::{Code, Findings, Loaded, Source, Style, check};
 use squall::template::{self, Deployment};
+use squall::yaml::{Code, Findings, Loaded, Source, Style};
 
 const FOLDER: &str = "tests/findings";
 

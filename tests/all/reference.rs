@@ -6,10 +6,11 @@ use std::path::Path;
 
 use squall::account::sandbox::traffic::TrafficFile;
 use squall::faults::{FaultSpec, page};
+use squall::project::Project;
 use squall::spec::experiment::Experiment;
 use squall::spec::hypothesis::Hypothesis;
-use squall::spec::project::Project;
-use squall::spec::{FromNode, reference, schema};
+use squall::spec::{reference, schema};
+use squall::yaml::FromNode;
 
 fn fresh(file: &str, generated: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use crate::engine::{family::start, shipped};
 use squall::account::sandbox::{World, shop};
+use squall::driver::{Driver, Surroundings};
 use squall::env::{FixedEnv, Interrupts};
 use squall::plan::Plan;
 use squall::report::line::Narrator;
 use squall::report::{Format, jsonl, line, render};
 use squall::run::Recorded;
-use squall::run::driver::{Driver, Surroundings};
 use squall::store::Store;
 use squall::store::sqlite::SqliteStore;
 

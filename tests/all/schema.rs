@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 use serde_json::{Map, Value as Json, json};
-use squall::spec::yaml::{Kind, Node, parse};
-use squall::spec::{Code, Source, schema};
+use squall::spec::schema;
+use squall::yaml::tree::{Kind, Node, parse};
+use squall::yaml::{Code, Source};
 
 /// Why a value does not fit, and where.
 fn misfits(root: &Json, schema: &Json, value: &Json, at: &str) -> Vec<String> {

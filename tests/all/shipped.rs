@@ -7,22 +7,23 @@ use std::path::Path;
 
 use crate::effort::effort;
 use squall::account::sandbox::{World, shop};
+use squall::driver::{Driver, Ending, Surroundings};
 use squall::env::{FixedEnv, Interrupts};
 use squall::guard::Rules;
+use squall::ids::RunId;
+use squall::judge::verdict::{Finding, Verdict};
 use squall::planner::{Request, plan};
 use squall::report::line;
-use squall::run::driver::{Driver, Ending, Surroundings};
+use squall::run::conclude;
 use squall::run::event::Recorded;
 use squall::run::judging::Case;
 use squall::run::state::State;
-use squall::run::verdict::Finding;
-use squall::run::{RunId, Verdict, conclude};
-use squall::spec::Style;
 use squall::spec::check::Known;
 use squall::spec::load::{ExperimentFiles, ProjectFiles, everything};
 use squall::store::Store;
 use squall::store::memory::MemoryStore;
 use squall::units::Time;
+use squall::yaml::Style;
 
 /// How each experiment ends: most hold, and some are there because they find a weakness of the shop.
 const ENDINGS: [(&str, Finding); 8] = [

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -91,8 +91,189 @@ fn the_core_names_no_kind_of_account() {
 fn only_the_driver_writes_to_an_account() {
     // `ask` is for reads: the planner and the commands look with it.
     let writing = [".submit("];
-    let allowed = ["src/run/driver.rs", "src/account/"];
-    assert_none("only src/run/driver.rs submits calls", &naming(&writing, &allowed));
+    let allowed = ["src/driver/mod.rs", "src/account/"];
+    assert_none("only src/driver/mod.rs submits calls", &naming(&writing, &allowed));
+}
+
+#[test]
+fn modules_form_no_cycle() {
+    let imports = Imports::of(&sources());
+    assert!(imports.modules.len() > 10 && imports.made.len() > 30, "{:?}", imports.modules);
+    assert_none("modules that import each other; what they share lies below both", &imports.cycles());
+}
+
+#[test]
+fn a_cycle_of_modules_is_seen() {
+    let source = |path: &str, text: &str| (path.to_owned(), text.to_owned());
+    let mut sources = vec![
+        source("src/lib.rs", "pub mod a;\npub mod b;\npub mod c;\n"),
+        source("src/a/mod.rs", "#[cfg(test)]\npub(crate) mod stage;\nuse crate::b::{Thing, other};\n"),
+        source("src/a/stage.rs", "use crate::c::OnlyInTests;\n"),
+        source(
+            "src/b.rs",
+            "#[cfg(test)]\nuse crate::a::X;\n#[cfg(test)]\nfn f() {\n    crate::a::x();\n}\nfn g() {}\n",
+        ),
+        source(
+            "src/c.rs",
+            "#[macro_export]\nmacro_rules! made {\n}\n// crate::a\nmod tests {\n    use crate::a::X;\n}\n",
+        ),
+    ];
+    assert_eq!(Imports::of(&sources).cycles(), Vec::<String>::new());
+    sources[3].1 += "use crate::{\n    made,\n    units,\n};\n";
+    assert_eq!(Imports::of(&sources).cycles(), Vec::<String>::new());
+    sources[4].1 = "fn f() -> crate::a::X {\n}\n".to_owned() + &sources[4].1;
+    let expected = [
+        "a -> b -> c -> a",
+        "    src/a/mod.rs:3: use crate::b::{Thing, other};",
+        "    src/b.rs:8: use crate::{",
+        "    src/c.rs:1: fn f() -> crate::a::X {",
+    ];
+    assert_eq!(Imports::of(&sources).cycles(), expected);
+}
+
+/// Which of the crate's top-level modules use which, outside of tests.
+struct Imports {
+    modules: BTreeSet<String>,
+    /// From a module to another one: the lines that say so.
+    made: BTreeMap<(String, String), Vec<String>>,
+}
+
+impl Imports {
+    fn of(sources: &[(String, String)]) -> Imports {
+        let top = |path: &str| {
+            let name = path.strip_prefix("src/").unwrap().split('/').next().unwrap();
+            name.strip_suffix(".rs").unwrap_or(name).to_owned()
+        };
+        let mut modules: BTreeSet<String> = sources.iter().map(|(path, _)| top(path)).collect();
+        modules.retain(|module| module != "lib" && module != "main");
+        // Where each name directly below the crate leads: a module, or the one that exports a macro.
+        let mut named: BTreeMap<String, String> =
+            modules.iter().map(|module| (module.clone(), module.clone())).collect();
+        let mut only_in_tests = BTreeSet::new();
+        for (path, text) in sources {
+            for (line, next) in text.lines().zip(text.lines().skip(1)) {
+                if line == "#[macro_export]" {
+                    named.insert(next.replace("macro_rules!", "").replace('{', "").trim().to_owned(), top(path));
+                }
+                let file = next.trim().trim_end_matches(';').rsplit_once("mod ").filter(|_| line == "#[cfg(test)]");
+                if let Some((_, name)) = file {
+                    let folder = path.trim_end_matches("/mod.rs").trim_end_matches(".rs");
+                    only_in_tests.insert(format!("{folder}/{name}.rs"));
+                }
+            }
+        }
+        let mut made = BTreeMap::new();
+        for (path, text) in sources.iter().filter(|(path, _)| !only_in_tests.contains(path)) {
+            for (number, line, name) in names_below_the_crate(text) {
+                let from = top(path);
+                if let Some(to) = named.get(&name).filter(|to| **to != from && modules.contains(&from)) {
+                    let line = format!("    {path}:{number}: {}", line.trim());
+                    made.entry((from, to.clone())).or_insert_with(Vec::new).push(line);
+                }
+            }
+        }
+        Imports { modules, made }
+    }
+
+    /// A shortest cycle through each module that is in one, with the lines that make it; each cycle once.
+    fn cycles(&self) -> Vec<String> {
+        let (mut said, mut seen) = (Vec::new(), BTreeSet::new());
+        for module in &self.modules {
+            let Some(cycle) = self.shortest_cycle(module) else { continue };
+            if !seen.insert(cycle.iter().cloned().collect::<BTreeSet<String>>()) {
+                continue;
+            }
+            said.push(format!("{} -> {module}", cycle.join(" -> ")));
+            for (index, from) in cycle.iter().enumerate() {
+                let to = cycle.get(index + 1).unwrap_or(module);
+                said.extend(self.made[&(from.clone(), to.clone())].iter().cloned());
+            }
+        }
+        said
+    }
+
+    /// The modules on the way from one back to itself, itself first.
+    fn shortest_cycle(&self, module: &str) -> Option<Vec<String>> {
+        let mut ways = vec![vec![module.to_owned()]];
+        let mut reached = BTreeSet::new();
+        while !ways.is_empty() {
+            let mut longer = Vec::new();
+            for way in ways {
+                let last = way.last().unwrap();
+                for (_, to) in self.made.keys().filter(|(from, _)| from == last) {
+                    if to == module {
+                        return Some(way);
+                    }
+                    if reached.insert(to.clone()) {
+                        longer.push([way.clone(), vec![to.clone()]].concat());
+                    }
+                }
+            }
+            ways = longer;
+        }
+        None
+    }
+}
+
+/// Every name that follows `crate::` in code that is not only for tests, with its line and the line's number.
+fn names_below_the_crate(text: &str) -> Vec<(usize, &str, String)> {
+    let mut names = Vec::new();
+    // A group over several lines: its first line, and how deep in braces it is.
+    let mut group: Option<(usize, &str, usize)> = None;
+    for (number, line) in without_test_items(text) {
+        let mut rest = line;
+        while group.is_some() || rest.contains("crate::") {
+            let (at, whole, mut depth) = group.take().unwrap_or_else(|| {
+                rest = rest.split_once("crate::").unwrap().1;
+                (number, line, 0)
+            });
+            let mut word = String::new();
+            // Only the first word of each path in the group is below the crate.
+            let mut counts = true;
+            for (index, c) in rest.char_indices().chain([(rest.len(), ' ')]) {
+                if c.is_alphanumeric() || c == '_' {
+                    word.push(c);
+                    continue;
+                }
+                if counts && depth <= 1 && !word.is_empty() {
+                    names.push((at, whole, word.clone()));
+                    counts = false;
+                }
+                word.clear();
+                match c {
+                    '{' => depth += 1,
+                    '}' => depth -= 1,
+                    ',' if depth == 1 => counts = true,
+                    _ => {}
+                }
+                if depth == 0 {
+                    rest = &rest[index..];
+                    break;
+                }
+            }
+            if depth > 0 {
+                group = Some((at, whole, depth));
+                break;
+            }
+        }
+    }
+    names
+}
+
+/// The lines of [`code`] that do not belong to an item under `#[cfg(test)]`.
+fn without_test_items(text: &str) -> Vec<(usize, &str)> {
+    let mut kept = Vec::new();
+    let mut lines = code(text);
+    while let Some((number, line)) = lines.next() {
+        if line.trim() != "#[cfg(test)]" {
+            kept.push((number, line));
+            continue;
+        }
+        let indent = line.len() - line.trim_start().len();
+        let end = |line: &str| line.len() - line.trim_start().len() == indent && line.ends_with([';', '}']);
+        lines.by_ref().find(|(_, line)| end(line));
+    }
+    kept
 }
 
 /// The number that stands behind some words in a file, such as the limits in the guide.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value as Json;
-use squall::spec::{Source, Style};
 use squall::template::{self, Deployment};
+use squall::yaml::{Source, Style};
 
 const TEMPLATES: &str = "tests/templates";
 

@@ -12,7 +12,7 @@ use super::failure::Operation;
 use super::limit::Family;
 use super::session::Session;
 use crate::account::{CallError, RefusedBy, Window};
-use crate::spec::probe::{MathMetric, MetricMathProbe};
+use crate::project::probe::{MathMetric, MetricMathProbe};
 use crate::units::{Span, Time};
 
 /// GetMetricData takes so many queries

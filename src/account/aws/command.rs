@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 use crate::account::Window;
 use crate::env::Env;
-use crate::spec::probe::CommandProbe;
+use crate::project::probe::CommandProbe;
 
 /// What a command is told of the environment anyway.
 const USUAL: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::account::{AccountId, Location, Region};
-use crate::spec::probe::ProbeSpec;
-use crate::spec::project::{AccountName, AwsAccount};
+use crate::ids::AccountName;
+use crate::project::AwsAccount;
+use crate::project::probe::ProbeSpec;
 
 /// An account in one region, by the name that experiments use. The usual variables of AWS (`AWS_PROFILE`,
 /// `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, ...) fill what is left away.

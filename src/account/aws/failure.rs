@@ -191,7 +191,8 @@ fn sort(code: &str, message: &str, status: u16) -> Kind {
         | "ParameterNotFound"
         | "QueueDoesNotExist"
         | "NonExistentQueue"
-        | "ParameterVersionNotFound" => Kind::Gone,
+        | "ParameterVersionNotFound"
+        | "NotFound" => Kind::Gone,
         "Throttling"
         | "Throttled"
         | "RequestThrottled"

@@ -29,6 +29,8 @@ pub enum Family {
     /// DescribeAlarms: 9 a second (the same page).
     Alarms,
     Tagging,
+    /// DescribeTable: 2,500 a second in all; GetTopicAttributes: 30 a second (SNS quotas). They are called once a resource.
+    Watched,
     CloudFormation,
     Sts,
     /// StartQuery and GetQueryResults: 5 a second (CloudWatch Logs service quotas).
@@ -49,7 +51,7 @@ impl Family {
             Family::Sqs => (300.0, 30),
             Family::Metrics => (50.0, 10),
             Family::Alarms => (9.0, 3),
-            Family::Tagging | Family::CloudFormation | Family::Logs => (5.0, 5),
+            Family::Tagging | Family::Watched | Family::CloudFormation | Family::Logs => (5.0, 5),
             Family::Sts | Family::Fis => (5.0, 2),
         }
     }

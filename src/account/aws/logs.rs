@@ -8,7 +8,7 @@ use super::limit::Family;
 use super::names;
 use super::session::Session;
 use crate::account::{CallError, Window};
-use crate::spec::probe::LogsProbe;
+use crate::project::probe::LogsProbe;
 use crate::units::{Span, Time};
 
 /// How often a query's results are looked at.

@@ -1,14 +1,9 @@
 //! CloudWatch metrics: which ones stand for a signal, and their values in closed periods.
 
-use aws_sdk_cloudwatch::types::DimensionFilter;
-
 use super::batch::{Statistic, Wanted};
-use super::failure::Operation;
-use super::limit::Family;
-use super::names;
 use super::session::Session;
 use crate::account::{CallError, Metric, Query, Resource, ResourceKind, Sample, Window};
-use crate::spec::probe::MetricMathProbe;
+use crate::project::probe::MetricMathProbe;
 use crate::units::Span;
 
 /// Services publish by the minute.
@@ -136,7 +131,7 @@ fn of_resource(resource: &Resource, dimension: &'static str) -> Vec<(&'static st
 }
 
 /// Where a kind's metrics lie. A REST api's carry its name, an HTTP api's its id.
-const fn dimensions(kind: ResourceKind) -> &'static [(&'static str, &'static str)] {
+pub const fn dimensions(kind: ResourceKind) -> &'static [(&'static str, &'static str)] {
     match kind {
         ResourceKind::Function => &[("AWS/Lambda", "FunctionName")],
         ResourceKind::Queue => &[("AWS/SQS", "QueueName")],
@@ -214,28 +209,4 @@ fn by_the_minute(what: impl std::fmt::Display, window: Window) -> Result<(), Cal
             "CloudWatch keeps the {what} by the minute: it cannot be measured every {length}; set `every` to whole minutes"
         )),
     }
-}
-
-/// Whether a resource that squall only watches is there: it carries a tag, as everything of a stack does, or CloudWatch
-/// had a metric of it in the last two weeks. One of which neither is true could not be watched anyway.
-pub async fn seen(session: &Session, resource: &Resource) -> Result<(), CallError> {
-    let arn = names::arn(session, resource);
-    let operation = |family, action| Operation { family, action, arn: "*".into(), about: resource.to_string() };
-    let tags = operation(Family::Tagging, "tag:GetResources");
-    let tagged = session.caller.read(&tags, || session.tagging().get_resources().resource_arn_list(&arn).send()).await;
-    if tagged.as_ref().is_ok_and(|page| !page.resource_tag_mapping_list().is_empty()) {
-        return Ok(());
-    }
-    let list = operation(Family::Metrics, "cloudwatch:ListMetrics");
-    for (namespace, dimension) in dimensions(resource.kind) {
-        let filter = DimensionFilter::builder().name(*dimension).value(&resource.name).build();
-        let call = || session.cloudwatch().list_metrics().namespace(*namespace).dimensions(filter.clone()).send();
-        let page = session.caller.read(&list, call).await.map_err(session.refuse(&list))?;
-        if !page.metrics().is_empty() {
-            return Ok(());
-        }
-    }
-    // Without leave to look at tags nobody knows.
-    tagged.map_err(session.refuse(&tags))?;
-    Err(CallError::Gone(resource.to_string()))
 }

@@ -31,6 +31,7 @@ mod ssm;
 #[cfg(test)]
 mod tests;
 mod variables;
+mod watched;
 mod worker;
 
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use super::session::Session;
 use super::{command, metrics};
 use crate::account::{CallError, Resource, Sample, Window};
 use crate::env::Env;
-use crate::spec::probe::{HttpProbe, Method, ProbeSpec, PrometheusProbe};
+use crate::project::probe::{HttpProbe, Method, ProbeSpec, PrometheusProbe};
 use crate::units::Span;
 
 /// A request and a command are of now; they stand for a window that ended no longer ago than this.

@@ -8,15 +8,14 @@ use aws_sdk_sqs::types::{
 };
 
 use super::failure::Operation;
-use super::lambda;
 use super::limit::Family;
-use super::names;
 use super::session::Session;
+use super::{lambda, names};
 use crate::account::description::QueueDescription;
 use crate::account::{
     CallError, Handle, Message, Metric, Query, Received, Resource, ResourceKind, RunMarker, Sample, SendOutcome, Window,
 };
-use crate::run::RunId;
+use crate::ids::RunId;
 use crate::units::Span;
 
 /// The message attributes of a run's marker.

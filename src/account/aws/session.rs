@@ -60,10 +60,12 @@ pub struct Session {
 struct Clients {
     cloudformation: OnceLock<aws_sdk_cloudformation::Client>,
     cloudwatch: OnceLock<aws_sdk_cloudwatch::Client>,
+    dynamodb: OnceLock<aws_sdk_dynamodb::Client>,
     fis: OnceLock<aws_sdk_fis::Client>,
     iam: OnceLock<aws_sdk_iam::Client>,
     lambda: Mutex<BTreeMap<Region, aws_sdk_lambda::Client>>,
     logs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
+    sns: OnceLock<aws_sdk_sns::Client>,
     sqs: OnceLock<aws_sdk_sqs::Client>,
     ssm: Mutex<BTreeMap<Region, aws_sdk_ssm::Client>>,
     tagging: OnceLock<aws_sdk_resourcegroupstagging::Client>,
@@ -309,6 +311,16 @@ impl Session {
             aws_sdk_lambda::Client::from_conf(config.region(SdkRegion::new(region.as_str().to_owned())).build())
         };
         one_per_region(&self.clients.lambda, region, new)
+    }
+
+    /// DynamoDB.
+    pub fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
+        self.clients.dynamodb.get_or_init(|| aws_sdk_dynamodb::Client::new(&self.sdk))
+    }
+
+    /// SNS.
+    pub fn sns(&self) -> &aws_sdk_sns::Client {
+        self.clients.sns.get_or_init(|| aws_sdk_sns::Client::new(&self.sdk))
     }
 
     /// SQS.

@@ -8,6 +8,7 @@ mod find;
 mod iam;
 mod identity;
 mod lambda;
+mod located;
 mod moments;
 mod permitted;
 mod probes;
@@ -28,7 +29,7 @@ use crate::account::{
     ResourceKind, RunMarker, Sample, Selector, SendOutcome, Setting, Window, Write,
 };
 use crate::env::Env as _;
-use crate::run::RunId;
+use crate::ids::RunId;
 use crate::units::{Span, Time};
 
 const FUNCTION: &str = "GET /2015-03-31/functions/pay";

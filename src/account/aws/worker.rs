@@ -12,8 +12,8 @@ use super::awake::{Awake, BEAT};
 use super::call::RealTime;
 use super::session::{Connection, Session};
 use super::{
-    AccountConfig, alarms, find, invalid, lambda, load, metrics, names, permitted, probes, queues, roles, ssm,
-    unsupported, variables,
+    AccountConfig, alarms, find, invalid, lambda, load, metrics, permitted, probes, queues, roles, ssm, unsupported,
+    variables, watched,
 };
 use crate::account::{
     Call, CallError, CallId, Description, Location, Metric, Outcome, Query, Reply, Resource, ResourceKind, Setting,
@@ -179,8 +179,7 @@ pub async fn describe(session: &Session, resource: &Resource) -> Result<Descript
             Description::Probe { name: resource.name.clone(), settles, by_the_minute }
         }
         ResourceKind::Table | ResourceKind::Topic | ResourceKind::Api => {
-            metrics::seen(session, resource).await?;
-            Description::Other { arn: names::arn(session, resource) }
+            Description::Other { arn: watched::describe(session, resource).await? }
         }
     })
 }

@@ -13,7 +13,7 @@ use super::event::MessageId;
 use super::message::Body;
 use super::stored::{Stored, StoredMessage};
 use crate::account::RunMarker;
-use crate::run::RunId;
+use crate::ids::RunId;
 use crate::units::Time;
 
 /// The tables. A file of another version is refused.

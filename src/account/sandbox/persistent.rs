@@ -35,6 +35,22 @@ pub struct Opening {
     pub weather: Weather,
 }
 
+impl Opening {
+    /// The same seed and start give the same journal, and a journal names its sandbox: where both are given, a new
+    /// sandbox's id follows from them.
+    #[must_use]
+    pub fn named_by(self, given: Option<(u64, Time)>) -> Opening {
+        match given {
+            None => self,
+            // The multiplier of a linear congruential generator with good spread (Knuth, MMIX).
+            Some((seed, start)) => {
+                let identity = (seed ^ start.micros().cast_unsigned()).wrapping_mul(6_364_136_223_846_793_005);
+                Opening { identity: identity >> 16, ..self }
+            }
+        }
+    }
+}
+
 /// What has to be in the file before an answer goes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Keep {

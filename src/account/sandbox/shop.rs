@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::app::App;
 use super::traffic::read_app;
-use crate::spec::Source;
+use crate::yaml::Source;
 
 /// The name of its stack; names of roles and parameters begin with it.
 pub const STACK: &str = "shop";
@@ -29,8 +29,8 @@ pub fn shop() -> App {
 mod tests {
     use super::*;
     use crate::account::sandbox::app::{Destination, TrafficTarget, Watches};
-    use crate::spec::Style;
     use crate::units::Span;
+    use crate::yaml::Style;
 
     #[test]
     fn the_shop_is_read_without_a_finding() {

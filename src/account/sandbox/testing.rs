@@ -6,7 +6,7 @@ use crate::account::{
     Account, Call, CallId, Location, Message, Metric, Outcome, Query, Reply, Resource, ResourceKind, RunMarker,
     Setting, Value, Window, Write, ask,
 };
-use crate::run::RunId;
+use crate::ids::RunId;
 use crate::units::{Span, Time};
 
 /// A resource of the sandbox.

@@ -9,13 +9,13 @@ use super::app::{
     Traffic, TrafficTarget,
 };
 use super::watch;
-use crate::spec::read::closest;
-use crate::spec::shape::{Shape, listed};
-use crate::spec::yaml::{self, Kind, Node};
-use crate::spec::{Code, Finding, Findings, FromNode, Loaded, Place, Reader, Source, Version};
 use crate::template::app::{self, Location};
 use crate::template::{self, Deployment};
 use crate::units::{Rate, Share, Span};
+use crate::yaml::read::closest;
+use crate::yaml::shape::{Shape, listed};
+use crate::yaml::tree::{self, Kind, Node};
+use crate::yaml::{Code, Finding, Findings, FromNode, Loaded, Place, Reader, Source, Version};
 
 /// A call to another service, unless the file says it. Nothing measured either: most AWS APIs answer in this order.
 const DEFAULT_CALL: Duration = Duration::Lognormal { median: Span::from_millis(10), sigma: 0.6 };
@@ -308,7 +308,7 @@ fn report_other_alarms(template: &Arc<Source>, app: &App, findings: &mut Finding
         return;
     }
     // The application does not know its places; only here do they matter.
-    let (root, _) = yaml::parse_template(template);
+    let (root, _) = tree::parse_template(template);
     let resources = root.as_ref().and_then(|root| root.get("Resources"));
     for (name, why) in others {
         let id = app.logical_ids.iter().find(|(_, named)| *named == name).map_or(name.as_str(), |(id, _)| id);

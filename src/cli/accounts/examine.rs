@@ -2,9 +2,10 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::ids::AccountName;
+use crate::project::AccountSpec;
 #[cfg(feature = "aws")]
-use crate::spec::project::AwsAccount;
-use crate::spec::project::{AccountName, AccountSpec};
+use crate::project::AwsAccount;
 
 /// One line of what was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,8 +9,9 @@ use crate::account::{Account, AccountIdentity, Location};
 use crate::cli::project::Project;
 use crate::cli::{Exit, Failure};
 use crate::env::{Env, RealEnv};
+use crate::ids::AccountName;
+use crate::project::{AccountSpec, AwsAccount, SandboxAccount};
 use crate::spec::load::ProjectFiles;
-use crate::spec::project::{AccountName, AccountSpec, AwsAccount, SandboxAccount};
 
 /// Reads `60x`, `1x` or `max`, for the command line.
 pub fn pace(text: &str) -> Result<Pace, String> {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::account::{Call, Reply, ask};
 use crate::cli::accounts::Pace;
 use crate::cli::{Context, Ended, Exit, Failure};
+use crate::ids::RunId;
 use crate::plan::ChangeId;
-use crate::run::RunId;
 use crate::run::state::State;
 use crate::store::Store;
 

@@ -8,10 +8,10 @@ use crate::cli::accounts::{Opened, Pace};
 use crate::cli::{Context, Exit, Failure};
 use crate::faults::listed;
 use crate::guard::{OPT_OUT, opt_out};
+use crate::ids::{AccountName, RunId};
+use crate::project::{AccountSpec, Writing};
 use crate::report::words;
-use crate::run::RunId;
 use crate::run::mark::{Mark, journal_of};
-use crate::spec::project::{AccountName, AccountSpec, Writing};
 use crate::store::{Store, StoreError};
 use crate::units::Span;
 

@@ -4,7 +4,7 @@ use crate::cli::screen::Screen;
 use crate::cli::signals::Signals;
 use crate::cli::{Context, Exit, Failure, run};
 use crate::env::Env as _;
-use crate::run::RunId;
+use crate::ids::RunId;
 use crate::run::event::Event;
 use crate::store::Store;
 use crate::units::Span;

@@ -6,8 +6,8 @@ use crate::account::{Metric, Query, Resource, ResourceKind};
 pub use crate::payload::Payload;
 use crate::plan::{Cleanup, Emission, Evidence, Probe, ProbeTest};
 use crate::record;
-use crate::spec::TargetName;
 use crate::units::{Rate, Span};
+use crate::yaml::TargetName;
 
 record! {
     /// Sends marked messages that a consumer cannot handle.

@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use super::{LEFT, RIGHT, n};
-use crate::judge::judgement::thousands;
+use crate::numbers::thousands;
 use crate::report::axis::TimeAxis;
 use crate::report::summary::signals::{Point, SignalStory};
 use crate::report::words;

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::chip;
 use crate::account::Value;
-use crate::judge::judgement::thousands;
+use crate::numbers::thousands;
 use crate::report::summary::Summary;
 use crate::report::summary::faults::{Effect, MessageStory, StepStory};
 use crate::report::summary::ledger::{LedgerEntry, Status};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::account::Resource;
-use crate::faults::FaultName;
+use crate::ids::FaultName;
 use crate::plan::{ChangeId, Cleanup};
 use crate::report::words;
 use crate::run::event::{Event, MessageAccount};

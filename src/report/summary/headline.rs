@@ -6,9 +6,9 @@ use super::Stopped;
 use super::faults::MessageStory;
 use super::ledger::{LedgerEntry, Status};
 use super::signals::{Recovered, Recovery, SignalStory};
+use crate::judge::verdict::Finding;
 use crate::report::words;
 use crate::run::state::State;
-use crate::run::verdict::Finding;
 use crate::units::Time;
 
 /// How a run ended.

@@ -4,14 +4,16 @@ use serde::Serialize;
 
 use super::Times;
 use crate::account::{Metric, Window};
-use crate::judge::judgement::{Judgement, percent, thousands};
+use crate::judge::bound::Bound;
+use crate::judge::judgement::Judgement;
 use crate::judge::recovery as judge;
-use crate::plan::{Bound, DuringFault, SignalPlan};
+use crate::judge::verdict::{Finding, Verdict};
+use crate::numbers::{percent, thousands};
+use crate::plan::{DuringFault, SignalPlan};
 use crate::report::words;
 use crate::run::event::Phase;
 use crate::run::judging::Case;
 use crate::run::state::{Seen, State};
-use crate::run::verdict::{Finding, Verdict};
 use crate::units::{Share, Span, Time};
 
 /// One signal of a hypothesis.

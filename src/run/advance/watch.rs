@@ -10,8 +10,9 @@ use super::super::machine::{Machine, Need};
 use super::super::state::{Seen, State};
 use crate::account::{Call, CallError, Outcome, Query, Reply, Sample, Window};
 use crate::judge::ask::Reading;
+use crate::judge::bound::Bound;
 use crate::judge::watermark::Watermark;
-use crate::plan::{Bound, Probe, ProbeTest};
+use crate::plan::{Probe, ProbeTest};
 use crate::units::{Span, Time};
 
 /// How many times a measurement is tried before its window counts as one without data.

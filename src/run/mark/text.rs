@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::{MARK_LIMIT, Mark, MarkedChange, MarkedSends, NotAMark};
 use crate::account::{AccountIdentity, Location, Region, Resource, ResourceKind, Setting, Value};
 use crate::faults::extension;
+use crate::ids::RunId;
 use crate::plan::Cleanup;
-use crate::run::RunId;
 use crate::units::{Span, Time};
 
 /// The version that is written.

@@ -10,17 +10,18 @@ mod timing;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::experiment::Experiment;
-use super::finding::{Code, Findings};
 use super::hypothesis::Hypothesis;
 use super::load::ExperimentFiles;
-use super::project::{AccountName, Project};
-use super::read::{Loaded, closest};
 use super::sentence::Sentence;
-use super::shape::listed;
-use super::source::Place;
 use crate::account::{Metric, ResourceKind};
-use crate::plan::Bound;
+use crate::ids::AccountName;
+use crate::judge::bound::Bound;
+use crate::project::Project;
 use crate::units::Span;
+use crate::yaml::finding::{Code, Findings};
+use crate::yaml::read::{FromNode, Loaded, closest};
+use crate::yaml::shape::listed;
+use crate::yaml::source::Place;
 
 /// Names of resources in accounts that can be looked into beforehand, such as the embedded one. An account that is
 /// absent is not known.
@@ -97,7 +98,7 @@ fn sentences(experiment: &Loaded<Experiment>, findings: &mut Findings) {
 }
 
 /// Metrics that CloudWatch publishes have a value for each minute; counts that are read directly for each moment.
-fn window<T: super::FromNode>(file: &Loaded<T>, path: &str, every: Span, sentence: &Sentence, findings: &mut Findings) {
+fn window<T: FromNode>(file: &Loaded<T>, path: &str, every: Span, sentence: &Sentence, findings: &mut Findings) {
     const SHORTEST: Span = Span::from_secs(10);
     const PERIOD: Span = Span::from_secs(60);
     let published = sentence.metric.delay() > Span::ZERO;
@@ -112,7 +113,7 @@ fn window<T: super::FromNode>(file: &Loaded<T>, path: &str, every: Span, sentenc
 }
 
 /// A bound that says nothing.
-fn bound<T: super::FromNode>(file: &Loaded<T>, at: Place, sentence: &Sentence, findings: &mut Findings) {
+fn bound<T: FromNode>(file: &Loaded<T>, at: Place, sentence: &Sentence, findings: &mut Findings) {
     let share = sentence.metric.is_share();
     let says = match sentence.bound {
         _ if sentence.metric == Metric::AlarmState => return,

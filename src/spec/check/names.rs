@@ -6,15 +6,17 @@ use super::{Known, meant};
 use crate::account::ResourceKind;
 use crate::account::target::SelectBy;
 use crate::faults::FaultSpec;
-use crate::spec::FromNode;
-use crate::spec::finding::{Code, Findings};
-use crate::spec::leaf::TargetName;
+use crate::ids::AccountName;
+use crate::project::{AccountSpec, Project};
 use crate::spec::load::ExperimentFiles;
-use crate::spec::project::{AccountName, AccountSpec, Project};
-use crate::spec::read::{Loaded, Reference, ReferenceKind, closest};
-use crate::spec::shape::one_of;
-use crate::spec::source::Place;
-use crate::spec::yaml::Node;
+use crate::yaml::Code;
+use crate::yaml::Findings;
+use crate::yaml::FromNode;
+use crate::yaml::TargetName;
+use crate::yaml::read::{Loaded, Reference, ReferenceKind, closest};
+use crate::yaml::shape::one_of;
+use crate::yaml::source::Place;
+use crate::yaml::tree::Node;
 
 /// Kinds that load can be sent to.
 const LOADABLE: &[ResourceKind] = &[ResourceKind::Api, ResourceKind::Function, ResourceKind::Queue];

@@ -1,10 +1,10 @@
 //! Probes of `squall.yaml`: requests that cannot be made, commands of nothing, expressions over metrics that are not there.
 
-use crate::spec::finding::{Code, Findings};
-use crate::spec::probe::{HttpProbe, LONGEST_TIMEOUT, Method, MetricMathProbe, ProbeSpec};
-use crate::spec::project::{AccountSpec, Project};
-use crate::spec::read::Loaded;
+use crate::project::probe::{HttpProbe, LONGEST_TIMEOUT, Method, MetricMathProbe, ProbeSpec};
+use crate::project::{AccountSpec, Project};
 use crate::units::Span;
+use crate::yaml::finding::{Code, Findings};
+use crate::yaml::read::Loaded;
 
 use super::meant;
 

@@ -2,16 +2,17 @@
 
 use crate::account::Selector;
 use crate::faults::FaultSpec;
+use crate::ids::AccountName;
+use crate::judge::bound::Bound;
 use crate::judge::power::{Beside, Power, Stakes, Volume};
 use crate::judge::recovery::{STEADY, watched_after};
 use crate::judge::weighing::Alpha;
-use crate::plan::{Bound, DuringFault};
+use crate::plan::DuringFault;
 use crate::spec::experiment::{Experiment, HypothesisItem, Judged};
-use crate::spec::finding::{Code, Findings};
 use crate::spec::load::ExperimentFiles;
-use crate::spec::project::AccountName;
-use crate::spec::read::Loaded;
 use crate::units::Span;
+use crate::yaml::finding::{Code, Findings};
+use crate::yaml::read::Loaded;
 
 /// Between the end of a fault and the next of its kind on one resource: the undo is written, and read back.
 const BETWEEN: Span = Span::from_mins(2);

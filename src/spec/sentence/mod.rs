@@ -9,11 +9,11 @@ mod vocabulary;
 use std::fmt;
 use std::ops::Range;
 
-use super::shape::one_of;
 use crate::account::{Metric, ResourceKind};
+use crate::judge::bound::Bound;
 use crate::judge::judgement::usual_rise;
-use crate::plan::Bound;
 use crate::units::Share;
+use crate::yaml::shape::one_of;
 pub use parser::sentence;
 
 /// What a sentence says: a measurement of one resource, and a bound.

@@ -5,11 +5,11 @@ use std::ops::Range;
 use super::vocabulary::{COMPARISONS, Compare, METRICS, SYNONYMS, TIMES, TIMES_BASELINE, Unit};
 use super::{NotASentence, Sentence, Subject, applies};
 use crate::account::{Metric, ResourceKind};
+use crate::judge::bound::Bound;
 use crate::judge::budget::Objective;
-use crate::plan::Bound;
-use crate::spec::read::closest;
-use crate::spec::shape::one_of;
 use crate::units::{Share, Span};
+use crate::yaml::read::closest;
+use crate::yaml::shape::one_of;
 
 /// Reads a sentence with a bound. Both hypotheses and guards are read so; what only one of them may say is told apart
 /// by [`Signal`](crate::spec::signal::Signal) and [`Condition`](crate::spec::signal::Condition).

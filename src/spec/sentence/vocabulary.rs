@@ -1,7 +1,7 @@
 //! The words of sentences: metrics, comparisons, and what a metric's number counts.
 
 use crate::account::Metric;
-use crate::plan::Bound;
+use crate::judge::bound::Bound;
 use crate::units::{Share, Span};
 
 /// The words of each metric that stand before `of` and a name. The first of each metric is the usual one.

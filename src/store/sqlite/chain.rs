@@ -3,7 +3,7 @@
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use sha2::{Digest as _, Sha256};
 
-use crate::run::RunId;
+use crate::ids::RunId;
 
 /// A SHA-256 digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

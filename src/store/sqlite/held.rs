@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::super::{Epoch, StoreError};
-use crate::run::RunId;
+use crate::ids::RunId;
 
 /// The runs that this process holds.
 #[derive(Debug)]

@@ -94,7 +94,7 @@ fn a_full_disk_refuses_the_append_and_keeps_what_was_written() {
     let (_folder, mut store) = store_with(&[event(1)]);
     store.db.execute_batch("PRAGMA max_page_count = 1").unwrap();
     let big = |seq| Recorded {
-        event: Event::Closed { verdict: crate::run::Verdict::unknown("x".repeat(100_000)), left: vec![] },
+        event: Event::Closed { verdict: crate::judge::verdict::Verdict::unknown("x".repeat(100_000)), left: vec![] },
         ..event(seq)
     };
     let refused = message(store.append(&run(), Epoch(1), &[event(2), big(3)]));

@@ -7,13 +7,13 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{Reader, tag};
 use crate::account::ResourceKind;
-use crate::spec::{Code, Findings};
 use crate::template::Item;
 use crate::template::app::{App, Role};
 use crate::template::managed;
 use crate::template::part::Part;
 use crate::template::pattern::{like, like_ignoring_case};
 use crate::template::value::Value;
+use crate::yaml::{Code, Findings};
 
 /// Services whose permissions the model looks at.
 const MODELLED: [&str; 5] = ["sqs:", "sns:", "dynamodb:", "lambda:", "ssm:"];

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::tag;
-use crate::spec::Code;
 use crate::template::app::{Alarm, AlarmMetric, App, Comparison, MissingData, Threshold, Values, Watches};
 use crate::template::part::Part;
 use crate::template::value::Value;
 use crate::units::Span;
+use crate::yaml::Code;
 
 /// Period and evaluation periods together, in seconds: a day, and seven where the period is an hour or longer
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>).

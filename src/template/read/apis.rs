@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::{Reader, tag, tag_by_body};
 use crate::account::ResourceKind;
-use crate::spec::Code;
 use crate::template::Item;
 use crate::template::app::{Api, ApiKind, App};
 use crate::template::part::Part;
 use crate::template::value::{Kind, Value};
 use crate::units::Span;
+use crate::yaml::Code;
 
 /// An HTTP API answers 504 after this time, fixed
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>).

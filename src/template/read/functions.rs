@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::{Reader, tag};
 use crate::account::ResourceKind;
-use crate::spec::Code;
 use crate::template::Item;
 use crate::template::app::{self, App, Asynchronous, Destination, Function, Loops, Mapping, OnPayloads, Role, Trigger};
 use crate::template::part::Part;
 use crate::template::value::Value;
 use crate::units::Share;
+use crate::yaml::Code;
 
 /// Of an environment, in bytes; Lambda refuses more.
 const LARGEST_ENVIRONMENT: usize = 4_096;

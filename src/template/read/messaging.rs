@@ -2,10 +2,10 @@
 
 use super::{Reader, tag};
 use crate::account::ResourceKind;
-use crate::spec::Code;
 use crate::template::app::{App, Queue, Redrive, Topic};
 use crate::template::part::Part;
 use crate::template::value::Value;
+use crate::yaml::Code;
 
 impl<'s> Reader<'s> {
     /// Limits and defaults: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>.

@@ -16,7 +16,7 @@ use super::stack::Stack;
 use super::value::{Spot, Value};
 use super::{Deployment, Item, deploy, table};
 use crate::account::ResourceKind;
-use crate::spec::{Code, Finding, Findings};
+use crate::yaml::{Code, Finding, Findings};
 
 /// A stack under reading.
 pub(super) struct Reader<'s> {

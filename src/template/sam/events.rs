@@ -4,8 +4,8 @@ use super::apis::{Late, Route};
 use super::function::{Making, s3_policy};
 use super::{Sam, passed, policy};
 use crate::account::ResourceKind;
-use crate::spec::Code;
 use crate::template::value::{Entry, Kind, Spot, Value};
+use crate::yaml::Code;
 
 /// Properties of a mapping that an event has too.
 const MAPPING: &[(&str, &str)] = &[

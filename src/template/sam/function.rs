@@ -2,9 +2,9 @@
 
 use super::{Sam, alias_id, passed, policy, tags};
 use crate::account::ResourceKind;
-use crate::spec::Code;
 use crate::template::Resource;
 use crate::template::value::{Kind, Spot, Value};
+use crate::yaml::Code;
 
 /// Properties that a function of CloudFormation has too.
 const SAME: &[(&str, &str)] = &[

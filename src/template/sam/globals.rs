@@ -1,10 +1,10 @@
 //! `Globals`: what each resource of a kind begins with
 //! (<https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-template-anatomy-globals.html>).
 
-use crate::spec::{Code, Finding, Findings};
 use crate::template::Resource;
 use crate::template::resolve::function;
 use crate::template::value::{Kind, Value};
+use crate::yaml::{Code, Finding, Findings};
 
 /// Lists of these properties replace those of `Globals`; other lists are added to them.
 const REPLACING: &[&str] = &["Architectures"];

@@ -19,7 +19,7 @@ use super::scope::Scope;
 use super::value::{Entry, Kind, Spot, Value};
 use super::{Item, Resource};
 use crate::account::ResourceKind;
-use crate::spec::Code;
+use crate::yaml::Code;
 
 use apis::{Late, Route};
 use connectors::Connector;
@@ -195,7 +195,7 @@ fn alias_id(function: &str, alias: &str) -> String {
 impl<'s, 'a> Sam<'s, 'a> {
     /// Begins with nothing read.
     pub fn new(scope: &'s mut Scope<'a>, globals: Option<&Value>) -> Sam<'s, 'a> {
-        let nothing = Spot { source: scope.source.clone(), at: crate::spec::Place::default() };
+        let nothing = Spot { source: scope.source.clone(), at: crate::yaml::Place::default() };
         let globals = globals.map_or_else(|| nothing.value(Kind::Null), |globals| scope.resolve(globals));
         Sam { scope, items: Vec::new(), globals, routes: BTreeMap::new(), late: Vec::new(), connectors: Vec::new() }
     }

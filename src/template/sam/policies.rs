@@ -6,10 +6,10 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 
 use super::{Sam, passed, tags};
-use crate::spec::Code;
-use crate::spec::read::closest;
 use crate::template::Resource;
 use crate::template::value::{Kind, Pieces, Spot, Value};
+use crate::yaml::Code;
+use crate::yaml::read::closest;
 
 /// A policy template: its statements are texts in which parameters are put as `${Name}`.
 #[derive(Debug, Deserialize)]

@@ -5,6 +5,9 @@
 use std::collections::BTreeMap;
 
 use crate::effort::effort;
+use squall::driver::Driver;
+use squall::driver::Ending;
+use squall::driver::Surroundings;
 
 use super::family::{self, start};
 use super::shipped;
@@ -13,9 +16,8 @@ use squall::account::sandbox::weather::Weather;
 use squall::account::sandbox::{World, shop_like};
 use squall::account::{Account, Call, Location, Reply, Resource, ask};
 use squall::env::{FixedEnv, Interrupts};
+use squall::ids::RunId;
 use squall::plan::Plan;
-use squall::run::RunId;
-use squall::run::driver::{Driver, Ending, Surroundings};
 use squall::run::event::{Left, Recorded};
 use squall::run::mark::{Mark, journal_of};
 use squall::store::Store;

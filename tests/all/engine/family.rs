@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use squall::account::{Location, Metric, Query, Resource, ResourceKind, Setting, Value};
-use squall::faults::FaultName;
+use squall::ids::FaultName;
+use squall::ids::RunId;
 use squall::judge::weighing::Alpha;
 use squall::plan::{Change, ChangeId, Cleanup, Emission, Evidence, Plan, Probe, ProbeTest, Step};
-use squall::run::RunId;
 use squall::run::mark::write_marks;
 use squall::units::{Span, Time};
 
@@ -109,7 +109,8 @@ pub fn plan(seed: u64, now: Time) -> Plan {
         chosen.extend(all.first().cloned());
     }
     let mut marked: Vec<Resource> = chosen.iter().map(|(_, c)| c.setting.resource().clone()).collect();
-    marked.extend(poisons.then(|| orders.clone()));
+    // As the planner does: what is sent to, and what is swept.
+    marked.extend(if poisons { vec![orders.clone(), dead.clone()] } else { Vec::new() });
     marked.sort();
     marked.dedup();
     let number = |plan: &mut Plan, change: Change| {

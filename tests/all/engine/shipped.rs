@@ -4,9 +4,9 @@ use std::path::Path;
 
 use squall::account::sandbox::{World, app::App, shop};
 use squall::guard::Rules;
+use squall::ids::RunId;
 use squall::plan::Plan;
 use squall::planner::{Request, plan};
-use squall::run::RunId;
 use squall::spec::check::Known;
 use squall::spec::load::{ExperimentFiles, ProjectFiles};
 

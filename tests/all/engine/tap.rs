@@ -7,7 +7,7 @@ use std::rc::Rc;
 use squall::account::sandbox::World;
 use squall::account::sandbox::weather::Fate;
 use squall::account::{Account, Call, CallId, Outcome, Resource};
-use squall::run::RunId;
+use squall::ids::RunId;
 use squall::run::event::Recorded;
 use squall::store::memory::MemoryStore;
 use squall::store::{Conflict, Epoch, RunRow, Store, StoreError};

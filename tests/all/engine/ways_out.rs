@@ -9,14 +9,14 @@ use squall::account::sandbox::{World, shop_like};
 use squall::account::{
     Account, Call, CallId, Location, Message, Outcome, Resource, ResourceKind, RunMarker, Setting, Value, Write,
 };
+use squall::driver::supervise::supervise;
+use squall::driver::{Driver, Ending, NotBegun, Surroundings};
 use squall::env::{Env, FixedEnv, Interrupt, Interrupts};
+use squall::ids::RunId;
+use squall::judge::verdict::Finding;
 use squall::plan::Plan;
-use squall::run::RunId;
-use squall::run::driver::{Driver, Ending, NotBegun, Surroundings};
 use squall::run::event::{Event, Phase, Recorded, Stop};
 use squall::run::state::State;
-use squall::run::supervise::supervise;
-use squall::run::verdict::Finding;
 use squall::store::Store;
 use squall::store::memory::MemoryStore;
 use squall::units::{Span, Time};
@@ -202,8 +202,10 @@ fn a_change_between_plan_and_run_stops_before_anything_is_written_there() {
 #[test]
 fn a_marked_resource_is_refused_and_its_run_named() {
     let mut account = world();
-    let mark = family::throttle().changes.values().find(|c| c.setting.is_mark()).expect("a mark").setting.clone();
-    let other = Write { setting: mark, value: Value::Text("{\"run\":\"run-other\"}".into()), whole: None };
+    let planned = family::throttle();
+    let mark = planned.changes.values().find(|c| c.setting.is_mark()).expect("a mark");
+    let theirs = mark.after.to_string().replace(&planned.run.0, "run-other");
+    let other = Write { setting: mark.setting.clone(), value: Value::Text(theirs), whole: None };
     squall::account::ask(&mut account, Call::Write(other)).expect("marked");
     let before = account.picture();
     let ran = run(family::throttle(), account);

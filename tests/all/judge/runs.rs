@@ -5,22 +5,23 @@
 use std::path::Path;
 
 use squall::account::sandbox::{World, shop};
+use squall::driver::{Driver, Ending, Surroundings};
 use squall::env::{FixedEnv, Interrupts};
-use squall::guard::Rules;
+use squall::guard::{Objection, Rules};
+use squall::ids::RunId;
 use squall::judge::detection::Alarms;
-use squall::planner::{Objection, Request, plan};
-use squall::run::driver::{Driver, Ending, Surroundings};
+use squall::judge::verdict::{Finding, Verdict};
+use squall::planner::{Request, plan};
+use squall::run::conclude;
 use squall::run::event::Stop;
 use squall::run::judging::alarms;
 use squall::run::state::State;
-use squall::run::verdict::Finding;
-use squall::run::{RunId, Verdict, conclude};
-use squall::spec::Style;
 use squall::spec::check::Known;
 use squall::spec::load::{ExperimentFiles, ProjectFiles};
 use squall::store::Store;
 use squall::store::memory::MemoryStore;
 use squall::units::Time;
+use squall::yaml::Style;
 
 /// An experiment with these hypotheses and this fault, as a file.
 fn experiment(hypotheses: &str, fault: &str, minutes: u32) -> String {

@@ -63,8 +63,10 @@ fn denials() -> Vec<(Call, &'static str, &'static str)> {
         (measure(Metric::Throttles, ResourceKind::Function), "GetMetricData", "cloudwatch:GetMetricData"),
         (measure(Metric::AlarmState, ResourceKind::Alarm), "DescribeAlarms", "cloudwatch:DescribeAlarms"),
         (measure(Metric::Depth, ResourceKind::Queue), "GetQueueAttributes", "sqs:GetQueueAttributes"),
-        (describe(ResourceKind::Table, "orders"), "ListMetrics", "cloudwatch:ListMetrics"),
-        (describe(ResourceKind::Table, "orders"), "GetResources", "tag:GetResources"),
+        (describe(ResourceKind::Table, "orders"), "DescribeTable", "dynamodb:DescribeTable"),
+        (describe(ResourceKind::Topic, "orders"), "GetTopicAttributes", "sns:GetTopicAttributes"),
+        (describe(ResourceKind::Api, "orders"), "ListMetrics", "cloudwatch:ListMetrics"),
+        (describe(ResourceKind::Api, "orders"), "GetResources", "tag:GetResources"),
         (tagged(ResourceKind::Function), "GetResources", "tag:GetResources"),
         (tagged(ResourceKind::Role), "ListRoles", "iam:ListRoles"),
         (stack, "ListStackResources", "cloudformation:ListStackResources"),
@@ -77,7 +79,11 @@ fn denials() -> Vec<(Call, &'static str, &'static str)> {
 fn a_missing_permission_names_its_action_and_the_statement_that_gives_it() {
     for (call, operation, action) in denials() {
         let tape = calm();
-        let code = if matches!(operation, "GetRole" | "ListRoles") { "AccessDenied" } else { "AccessDeniedException" };
+        let code = if matches!(operation, "GetRole" | "ListRoles" | "GetTopicAttributes") {
+            "AccessDenied"
+        } else {
+            "AccessDeniedException"
+        };
         tape.on(operation, [error(operation, 403, code, "User: x is not authorized to perform this")]);
         let (by, message) = refused(tape.account_of(probes::with_probes()).ask(call.clone()));
         assert_eq!(by, RefusedBy::Permission, "{action}: {message}");

@@ -8,7 +8,7 @@ use super::*;
 use crate::account::CallId;
 use crate::account::aws::worker::Worker;
 use crate::env::RealEnv;
-use crate::spec::probe::{
+use crate::project::probe::{
     CommandProbe, HttpProbe, LogsProbe, MathMetric, Method, MetricMathProbe, ProbeSpec, PrometheusProbe, Url,
 };
 

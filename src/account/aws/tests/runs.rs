@@ -6,15 +6,15 @@ use super::moments::{InMoments, Moments};
 use super::service::{Seen, Service};
 use super::*;
 use crate::account::aws::limit::Family;
+use crate::driver::{Driver, Ending, Surroundings};
 use crate::env::Interrupts;
 use crate::guard::Rules;
 use crate::planner::tests::files;
 use crate::planner::{Request, plan};
-use crate::run::driver::{Driver, Ending, Surroundings};
+use crate::project::Project;
 use crate::run::event::{Event, Recorded};
-use crate::spec::project::Project;
-use crate::spec::{Loaded, Source, Style};
 use crate::store::memory::MemoryStore;
+use crate::yaml::{Loaded, Source, Style};
 
 /// A project with these accounts, each in its own region.
 fn project(accounts: &[(&str, &str)], probes: &str) -> Project {
@@ -52,15 +52,15 @@ impl Run {
 /// Plans an experiment and runs it to its end.
 fn run(project: &Project, service: &Service, clock: &Arc<Moments>, experiment: &str) -> Run {
     let configs = project.accounts.iter().filter_map(|(name, account)| match account {
-        crate::spec::project::AccountSpec::Aws(account) => Some(AccountConfig::of(name, account)),
-        crate::spec::project::AccountSpec::Sandbox(_) => None,
+        crate::project::AccountSpec::Aws(account) => Some(AccountConfig::of(name, account)),
+        crate::project::AccountSpec::Sandbox(_) => None,
     });
     let mut account = InMoments::new(configs, clock.clone(), service);
     let mut files = files(experiment);
     files.account = project.default_account.clone();
     let locations = project.accounts.iter().filter_map(|(name, account)| match account {
-        crate::spec::project::AccountSpec::Aws(account) => Some((name.clone(), account.location())),
-        crate::spec::project::AccountSpec::Sandbox(_) => None,
+        crate::project::AccountSpec::Aws(account) => Some((name.clone(), account.location())),
+        crate::project::AccountSpec::Sandbox(_) => None,
     });
     let rules = Rules::of(project, &locations.collect());
     let request =

@@ -142,6 +142,7 @@ fn protocol(operation: &str) -> Protocol {
         "ListRoleTags",
         "DescribeStackResource",
         "ListStackResources",
+        "GetTopicAttributes",
     ];
     match operation {
         "GetMetricData" | "DescribeAlarms" | "ListMetrics" => Protocol::Cbor,
@@ -192,6 +193,8 @@ fn encode(json: &Json, out: &mut Vec<u8>) {
 pub struct Tape {
     replies: Arc<Mutex<BTreeMap<String, VecDeque<Reply>>>>,
     seen: Arc<Mutex<Vec<(String, String)>>>,
+    /// The URI of each request.
+    uris: Arc<Mutex<Vec<String>>>,
 }
 
 impl Tape {
@@ -212,6 +215,11 @@ impl Tape {
     pub fn asked(&self) -> Vec<String> {
         let seen = self.seen.lock().unwrap();
         seen.iter().map(|(operation, _)| operation.clone()).filter(|name| name != "GetCallerIdentity").collect()
+    }
+
+    /// The URI of the newest request.
+    pub fn uri(&self) -> String {
+        self.uris.lock().unwrap().last().cloned().unwrap_or_default()
     }
 
     /// The body of the newest request for an operation.
@@ -279,6 +287,7 @@ impl HttpConnector for Tape {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
         let operation = operation(&request, &body);
+        self.uris.lock().unwrap().push(request.uri().to_owned());
         self.seen.lock().unwrap().push((operation.clone(), body));
         let mut replies = self.replies.lock().unwrap();
         let reply = match replies.get_mut(&operation) {

@@ -5,7 +5,7 @@ use crate::account::sandbox::testing::at;
 use crate::account::sandbox::world::World;
 use crate::account::target::SelectBy;
 use crate::account::{Account, Call, Location, Metric, ResourceKind, Selector, Value, ask};
-use crate::spec::Style;
+use crate::yaml::Style;
 
 /// A template with a REST API, an HTTP API, a function behind a topic and alarms.
 fn watched(alarms: &str) -> String {

@@ -25,7 +25,7 @@ use super::traffic::read_app;
 use super::world::World;
 use crate::account::{Call, Metric, ResourceKind, Value, ask};
 use crate::payload::Payload;
-use crate::spec::{Findings, Source, Style};
+use crate::yaml::{Findings, Source, Style};
 
 fn read(template: &str, traffic: &str) -> (Option<App>, Findings) {
     read_app(&Source::new("template.yaml", template), &Source::new("traffic.yaml", traffic), "app")

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::account::sandbox::shop::shop_sources;
-use crate::spec::Style;
+use crate::yaml::Style;
 
 fn lines(findings: &Findings) -> String {
     findings.iter().map(|finding| format!("{} {finding}\n", finding.code.id())).collect()

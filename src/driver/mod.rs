@@ -1,13 +1,15 @@
 //! The driver: performs the machine's effects and feeds it what happens. The only place that writes to an account.
 
-use super::RunId;
-use super::event::{Left, Recorded};
-use super::machine::{Effect, Input, Machine, Need};
-use super::state::State;
-use super::verdict::Verdict;
+pub mod supervise;
+
 use crate::account::{Account, Call, CallId, Resource};
 use crate::env::{Env, Interrupts};
+use crate::ids::RunId;
+use crate::judge::verdict::Verdict;
 use crate::plan::Plan;
+use crate::run::event::{Left, Recorded};
+use crate::run::machine::{Effect, Input, Machine, Need};
+use crate::run::state::State;
 use crate::store::{Conflict, Epoch, Store, StoreError};
 use crate::units::{Span, Time};
 
@@ -122,7 +124,7 @@ impl<'a> Driver<'a> {
         Ok(driver)
     }
 
-    /// Undoes a run of which only the marks in the account are left; `events` is [`super::mark::journal_of`] them.
+    /// Undoes a run of which only the marks in the account are left; `events` is [`journal_of`](crate::run::mark::journal_of) them.
     /// The store gets them as the run's journal, if it can be written.
     pub fn from_marks(around: Surroundings<'a>, events: Vec<Recorded>, by: String) -> Result<Driver<'a>, StoreError> {
         let state = State::replay(events.iter().map(|recorded| (recorded.at, &recorded.event)));
@@ -180,8 +182,8 @@ impl<'a> Driver<'a> {
         let _ = self.around.store.release(&self.run);
         let state = self.machine.state();
         Ending::Closed {
-            verdict: super::conclude::verdict(state),
-            left: super::conclude::left_behind(state),
+            verdict: crate::run::conclude::verdict(state),
+            left: crate::run::conclude::left_behind(state),
             journal: self.journal.clone(),
         }
     }

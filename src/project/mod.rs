@@ -1,19 +1,17 @@
 //! The format of a project: `squall.yaml`, its accounts and folders.
 
+pub mod probe;
+
 use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use probe::ProbeSpec;
 
-use super::finding::Code;
-use super::leaf::Version;
-use super::probe::ProbeSpec;
-use super::read::FromNode;
-use super::reader::Reader;
-use super::shape::{Leaf, Shape};
-use super::yaml::Node;
-use crate::account::{AccountId, Location, Region};
+use crate::ids::AccountName;
+use crate::location::{AccountId, Location, Region};
 use crate::units::Span;
+use crate::yaml::shape::Leaf;
+use crate::yaml::tree::Node;
+use crate::yaml::{Code, FromNode, Reader, Shape, Version};
 use crate::{choice, record, words};
 
 record! {
@@ -86,25 +84,6 @@ record! {
         pub probes: BTreeMap<String, ProbeSpec> = BTreeMap::new(),
         /// The longest that any run may take here.
         pub longest: Span = Span::from_mins(60),
-    }
-}
-
-/// The nickname of an account: a key under `accounts` in `squall.yaml`, or `sandbox`. It is read from files and from the
-/// command line, and printed; whatever outlives a process has the account's [`Location`] instead.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct AccountName(pub String);
-
-impl AccountName {
-    /// The embedded account that is always there.
-    pub fn sandbox() -> AccountName {
-        AccountName("sandbox".into())
-    }
-}
-
-impl fmt::Display for AccountName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

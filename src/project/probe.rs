@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::finding::Code;
-use super::read::FromNode;
-use super::reader::Reader;
-use super::shape::{Leaf, Shape};
-use super::yaml::Node;
 use crate::units::Span;
+use crate::yaml::shape::Leaf;
+use crate::yaml::tree::Node;
+use crate::yaml::{Code, FromNode, Reader, Shape};
 use crate::{choice, record, words};
 
 /// No probe may take longer: the next window is due.

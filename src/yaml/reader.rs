@@ -7,8 +7,8 @@ use super::finding::{Code, Finding, Findings};
 use super::read::{FromNode, Reference, ReferenceKind, closest};
 use super::shape::{Record, Shape, listed, one_of};
 use super::source::{Place, Source};
-use super::yaml::{Entry, Kind, Node};
-use crate::account::ResourceKind;
+use super::tree::{Entry, Kind, Node};
+use crate::ids::ResourceKind;
 
 /// Takes findings and references while a tree is read.
 pub struct Reader<'a> {

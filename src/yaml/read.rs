@@ -14,8 +14,8 @@ use super::finding::{Code, Finding, Findings};
 use super::reader::Reader;
 use super::shape::{Leaf, Need, Shape};
 use super::source::{Place, Source};
-use super::yaml::{Kind, Node, parse};
-use crate::account::ResourceKind;
+use super::tree::{Kind, Node, parse};
+use crate::ids::ResourceKind;
 
 /// A type that can stand in a file.
 pub trait FromNode: Sized + 'static {
@@ -225,9 +225,9 @@ pub fn need<T: FromNode>(default: Option<T>) -> Need {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::finding::Style;
-    use crate::spec::leaf::{TargetName, Version};
     use crate::units::{Rate, Share, Span};
+    use crate::yaml::finding::Style;
+    use crate::yaml::leaf::{TargetName, Version};
 
     crate::record! {
         /// A fault on the timeline.

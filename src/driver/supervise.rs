@@ -2,9 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::RunId;
-use super::driver::{Driver, Ending, Surroundings};
-use super::event::Recorded;
+use super::{Driver, Ending, Surroundings};
+use crate::ids::RunId;
+use crate::run::event::Recorded;
 use crate::store::StoreError;
 
 /// What came of a supervised run.

@@ -33,12 +33,12 @@ macro_rules! record {
             $($(#[doc = $field_doc])+ $field_vis $field: $type,)*
         }
 
-        impl $crate::spec::read::FromNode for $name {
+        impl $crate::yaml::read::FromNode for $name {
             fn from_node(
-                node: &$crate::spec::yaml::Node,
-                reader: &mut $crate::spec::reader::Reader<'_>,
+                node: &$crate::yaml::tree::Node,
+                reader: &mut $crate::yaml::reader::Reader<'_>,
             ) -> Option<Self> {
-                $(if let $crate::spec::yaml::Kind::Text(_) = node.kind {
+                $(if let $crate::yaml::tree::Kind::Text(_) = node.kind {
                     return $name::from_node(&node.under(stringify!($short)), reader);
                 })?
                 let mut fields = reader.fields(node, $name::record())?;
@@ -50,8 +50,8 @@ macro_rules! record {
                 Some($name { $($field: $field?,)* })
             }
 
-            fn shape() -> $crate::spec::shape::Shape {
-                let shape = $crate::spec::shape::Shape::Record($name::record);
+            fn shape() -> $crate::yaml::shape::Shape {
+                let shape = $crate::yaml::shape::Shape::Record($name::record);
                 $(let shape = $name::record().or_short(stringify!($short), shape);)?
                 shape
             }
@@ -59,7 +59,7 @@ macro_rules! record {
             fn to_json(&self) -> serde_json::Value {
                 let fields = [$((
                     $crate::record!(@key $field $($key)?),
-                    $crate::spec::read::FromNode::to_json(&self.$field),
+                    $crate::yaml::read::FromNode::to_json(&self.$field),
                 )),*];
                 let said = fields.into_iter().filter(|(_, value)| !value.is_null());
                 serde_json::Value::Object(said.map(|(key, value)| (key.to_owned(), value)).collect())
@@ -68,15 +68,15 @@ macro_rules! record {
 
         impl $name {
             /// The table of its keys.
-            pub fn record() -> $crate::spec::shape::Record {
-                $crate::spec::shape::Record {
+            pub fn record() -> $crate::yaml::shape::Record {
+                $crate::yaml::shape::Record {
                     name: stringify!($name),
-                    doc: $crate::spec::shape::doc_text(&[$($doc),+]),
-                    fields: vec![$($crate::spec::shape::Field {
+                    doc: $crate::yaml::shape::doc_text(&[$($doc),+]),
+                    fields: vec![$($crate::yaml::shape::Field {
                         key: $crate::record!(@key $field $($key)?),
-                        doc: $crate::spec::shape::doc_text(&[$($field_doc),+]),
-                        shape: <$type as $crate::spec::read::FromNode>::shape(),
-                        need: $crate::spec::read::need::<$type>($crate::record!(@default $type $(= $default)?)),
+                        doc: $crate::yaml::shape::doc_text(&[$($field_doc),+]),
+                        shape: <$type as $crate::yaml::read::FromNode>::shape(),
+                        need: $crate::yaml::read::need::<$type>($crate::record!(@default $type $(= $default)?)),
                     }),*],
                 }
             }
@@ -123,33 +123,33 @@ macro_rules! choice {
             }
 
             /// The table of its keys.
-            pub fn choice() -> $crate::spec::shape::Choice {
-                $crate::spec::shape::Choice {
+            pub fn choice() -> $crate::yaml::shape::Choice {
+                $crate::yaml::shape::Choice {
                     name: stringify!($name),
-                    doc: $crate::spec::shape::doc_text(&[$($doc),+]),
-                    arms: vec![$($crate::spec::shape::Arm {
+                    doc: $crate::yaml::shape::doc_text(&[$($doc),+]),
+                    arms: vec![$($crate::yaml::shape::Arm {
                         key: $key,
-                        doc: $crate::spec::shape::doc_text(&[$($arm_doc),+]),
-                        shape: <$type as $crate::spec::read::FromNode>::shape(),
+                        doc: $crate::yaml::shape::doc_text(&[$($arm_doc),+]),
+                        shape: <$type as $crate::yaml::read::FromNode>::shape(),
                     }),+],
                 }
             }
         }
 
-        impl $crate::spec::read::FromNode for $name {
+        impl $crate::yaml::read::FromNode for $name {
             fn from_node(
-                node: &$crate::spec::yaml::Node,
-                reader: &mut $crate::spec::reader::Reader<'_>,
+                node: &$crate::yaml::tree::Node,
+                reader: &mut $crate::yaml::reader::Reader<'_>,
             ) -> Option<Self> {
                 let entry = reader.only_key(node, &[$($key),+])?;
                 match entry.key.as_str() {
-                    $($key => <$type as $crate::spec::read::FromNode>::from_node(&entry.value, reader).map($name::$arm),)+
+                    $($key => <$type as $crate::yaml::read::FromNode>::from_node(&entry.value, reader).map($name::$arm),)+
                     _ => None,
                 }
             }
 
-            fn shape() -> $crate::spec::shape::Shape {
-                $crate::spec::shape::Shape::Choice($name::choice)
+            fn shape() -> $crate::yaml::shape::Shape {
+                $crate::yaml::shape::Shape::Choice($name::choice)
             }
 
             fn to_json(&self) -> serde_json::Value {
@@ -183,20 +183,20 @@ macro_rules! words {
             $(,)?
         }
     ) => {
-        impl $crate::spec::read::FromNode for $name {
+        impl $crate::yaml::read::FromNode for $name {
             fn from_node(
-                node: &$crate::spec::yaml::Node,
-                reader: &mut $crate::spec::reader::Reader<'_>,
+                node: &$crate::yaml::tree::Node,
+                reader: &mut $crate::yaml::reader::Reader<'_>,
             ) -> Option<Self> {
                 let index = reader.word(node, &[$($word),+], &Self::shape())?;
                 [$($name::$arm),+].into_iter().nth(index)
             }
 
-            fn shape() -> $crate::spec::shape::Shape {
-                $crate::spec::shape::Shape::Words(|| $crate::spec::shape::Words {
+            fn shape() -> $crate::yaml::shape::Shape {
+                $crate::yaml::shape::Shape::Words(|| $crate::yaml::shape::Words {
                     name: stringify!($name),
-                    doc: $crate::spec::shape::doc_text(&[$($doc),+]),
-                    words: vec![$(($word, $crate::spec::shape::doc_text(&[$($word_doc),+]))),+],
+                    doc: $crate::yaml::shape::doc_text(&[$($doc),+]),
+                    words: vec![$(($word, $crate::yaml::shape::doc_text(&[$($word_doc),+]))),+],
                 })
             }
 

@@ -6,12 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::finding::Code;
-use super::project::AccountName;
 use super::read::{FromKey, FromNode, ReferenceKind};
 use super::reader::Reader;
 use super::shape::{Leaf, Shape};
-use super::yaml::{Kind, Node};
-use crate::account::ResourceKind;
+use super::tree::{Kind, Node};
+use crate::ids::{AccountName, ResourceKind};
 use crate::units::{NotAQuantity, Rate, Share, Span};
 
 /// A length of time.
