@@ -24,5 +24,6 @@ pub mod report;
 pub mod run;
 pub mod spec;
 pub mod store;
+pub mod template;
 pub mod units;
 pub mod yaml;

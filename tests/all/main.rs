@@ -16,3 +16,4 @@ mod schema;
 mod sessions;
 mod shipped;
 mod tidy;
+mod translator;

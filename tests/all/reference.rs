@@ -31,6 +31,7 @@ fn the_reference_pages_are_fresh() {
     fresh("docs/reference/project.md", &reference::page("squall.yaml", &Project::shape()));
     fresh("docs/reference/traffic.md", &reference::page("The traffic file", &TrafficFile::shape()));
     fresh("docs/reference/findings.md", &reference::findings());
+    fresh("docs/reference/template.md", &squall::template::page());
 }
 
 #[test]

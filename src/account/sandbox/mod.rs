@@ -1,13 +1,12 @@
 //! The sandbox: an application in virtual time that behaves like an account.
 //!
-//! In reading order: [`app`] is what is modelled, [`world`] is the model as one value, `event` all that can happen in
-//! it. Then a file for each service. `control` takes the calls of squall, through the [`weather`]. [`template`] and
-//! [`traffic`] read an application, [`mod@shop`] is the shipped one. `persistent` is the sandbox of the command line: a world
+//! In reading order: [`app`] (which lies in `template`) is what is modelled, [`world`] is the model as one value, `event` all that can happen in
+//! it. Then a file for each service. `control` takes the calls of squall, through the [`weather`]. [`traffic`] reads what a
+//! template does not say, [`mod@shop`] is the shipped one. `persistent` is the sandbox of the command line: a world
 //! in a file, at a pace.
 
 mod agenda;
 mod alarm;
-pub mod app;
 mod arrivals;
 mod asynchronous;
 mod backlog;
@@ -43,7 +42,6 @@ mod sketch;
 mod slab;
 mod stored;
 mod table;
-pub mod template;
 #[cfg(test)]
 mod testing;
 mod topic;
@@ -54,6 +52,7 @@ mod work;
 pub mod world;
 mod wrapper;
 
+pub use crate::template::app;
 pub use file::SandboxError;
 pub use lambda::FunctionTotals;
 pub use model::Dangling;

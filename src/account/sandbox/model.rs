@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::app::{self, App, Arrivals, Destination, Each, TrafficTarget, arn};
+use super::app::{self, App, Arrivals, Destination, Each, TrafficTarget};
 use super::watch::{self, AlarmModel};
 use super::wrapper::Wrapper;
 use crate::account::ResourceKind;
@@ -226,7 +226,7 @@ impl Model {
             tables: Named::from(&app.tables, |_, spec| Ok(spec.clone()))?,
             topics: Named::from(&app.topics, |name, spec| topic(app, name, spec))?,
             roles: Named::from(&app.roles, |name, spec| {
-                Ok(RoleModel { spec: spec.clone(), arn: arn(ResourceKind::Role, name) })
+                Ok(RoleModel { spec: spec.clone(), arn: app.location.arn(ResourceKind::Role, name) })
             })?,
             alarm_order: watch::order(&alarms),
             alarms: Named::from(&alarms, |_, alarm| Ok(alarm.clone()))?,
@@ -269,7 +269,7 @@ fn function(app: &App, name: &str, spec: &app::Function, in_loop: bool) -> Resul
         on_success: destination(&spec.asynchronous.on_success)?,
         dead_letter: destination(&spec.asynchronous.dead_letter)?,
         in_loop,
-        wrapper_arn: arn(ResourceKind::Parameter, parameter),
+        wrapper_arn: app.location.arn(ResourceKind::Parameter, parameter),
         wrapper,
         spec: spec.clone(),
     })
@@ -279,21 +279,23 @@ fn call(app: &App, out: &app::Outgoing, who: impl Fn() -> String) -> Result<Call
     use ResourceKind as K;
     let (target, action, arn) = match &out.to {
         Destination::Queue(name) => {
-            (Target::Queue(find(&app.queues, name, "queue", who)?), "sqs:SendMessage", arn(K::Queue, name))
+            (Target::Queue(find(&app.queues, name, "queue", who)?), "sqs:SendMessage", app.location.arn(K::Queue, name))
         }
-        Destination::Table(name) => {
-            (Target::Table(find(&app.tables, name, "table", who)?), "dynamodb:PutItem", arn(K::Table, name))
-        }
+        Destination::Table(name) => (
+            Target::Table(find(&app.tables, name, "table", who)?),
+            "dynamodb:PutItem",
+            app.location.arn(K::Table, name),
+        ),
         Destination::Topic(name) => {
-            (Target::Topic(find(&app.topics, name, "topic", who)?), "sns:Publish", arn(K::Topic, name))
+            (Target::Topic(find(&app.topics, name, "topic", who)?), "sns:Publish", app.location.arn(K::Topic, name))
         }
         Destination::Function(name) => {
             let function = find(&app.functions, name, "function", who)?;
-            (Target::Function(function), "lambda:InvokeFunction", arn(K::Function, name))
+            (Target::Function(function), "lambda:InvokeFunction", app.location.arn(K::Function, name))
         }
         Destination::FunctionAsync(name) => {
             let function = find(&app.functions, name, "function", who)?;
-            (Target::FunctionAsync(function), "lambda:InvokeFunction", arn(K::Function, name))
+            (Target::FunctionAsync(function), "lambda:InvokeFunction", app.location.arn(K::Function, name))
         }
         Destination::External(_) => (Target::External, "", String::new()),
     };
@@ -398,7 +400,7 @@ fn mapping(app: &App, name: &str, spec: &app::Mapping) -> Result<MappingModel, D
     let longer = spec.batch_window > Span::ZERO && needed > visibility;
     Ok(MappingModel {
         queue,
-        queue_arn: arn(ResourceKind::Queue, &spec.queue),
+        queue_arn: app.location.arn(ResourceKind::Queue, &spec.queue),
         function,
         role: find(&app.roles, &of.role, "role", who)?,
         hidden_for: if longer { needed + BEYOND_WINDOW } else { visibility },

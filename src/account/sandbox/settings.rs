@@ -112,7 +112,12 @@ impl World {
                 .index_of(parameter)
                 .map(|_| Observed::plain(Value::Text(self.settings.parameters[&parameter.name].to_string()))),
             Setting::RolePolicy { role, policy } => {
-                let document = self.iam.roles[self.index_of(role)?].written.get(policy);
+                let index = self.index_of(role)?;
+                if let Some(why) = &self.model.roles[index].spec.unknown {
+                    // Whatever a fault did to it, nobody could say what it changes.
+                    return refused(RefusedBy::Unsupported, format!("nothing is known of {role}: {why}"));
+                }
+                let document = self.iam.roles[index].written.get(policy);
                 Ok(Observed::plain(document.map_or(Value::Unset, |text| Value::Text(text.to_string()))))
             }
             // Its functions are wrapped by nothing that reads variables.

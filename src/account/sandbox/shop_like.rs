@@ -84,6 +84,7 @@ fn role() -> Role {
     Role {
         inline: BTreeMap::from([("work".into(), document)]),
         managed: vec!["arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole".into()],
+        ..Role::default()
     }
 }
 

@@ -8,16 +8,15 @@ use super::app::{
     ApiLimit, App, Arrivals, Destination, Duration, Each, Loops, OnPayload, OnPayloads, Outgoing, SMALL_MESSAGE,
     Traffic, TrafficTarget,
 };
-use super::template::{self, Deployment};
 use super::watch;
+use crate::template::app;
+use crate::template::{self, Deployment};
 use crate::units::{Rate, Share, Span};
 use crate::yaml::read::closest;
 use crate::yaml::shape::{Shape, listed};
 use crate::yaml::tree::{self, Kind, Node};
 use crate::yaml::{Code, Finding, Findings, FromNode, Loaded, Place, Reader, Source, Version};
 
-/// A handler's own work, unless the file says it: nothing measured, only an ordinary small handler.
-pub(super) const DEFAULT_DURATION: Duration = Duration::Lognormal { median: Span::from_millis(20), sigma: 0.6 };
 /// A call to another service, unless the file says it. Nothing measured either: most AWS APIs answer in this order.
 const DEFAULT_CALL: Duration = Duration::Lognormal { median: Span::from_millis(10), sigma: 0.6 };
 /// The standard normal distribution's 0.99 quantile.
@@ -30,12 +29,29 @@ crate::record! {
         pub version: Version,
         /// Values of the template's parameters. One that is left out has its default.
         pub parameters: BTreeMap<String, String> = BTreeMap::new(),
+        /// Values that lie elsewhere, by name: SSM parameters, secrets, and imports of other stacks. One that is left out is
+        /// unknown.
+        pub stores: BTreeMap<String, String> = BTreeMap::new(),
+        /// Where the application is deployed: what its ARNs say.
+        pub deployed: Deployed = Deployed { region: app::REGION.into(), account_id: app::ACCOUNT_ID.into(), partition: "aws".into() },
         /// What the account as a whole allows.
         pub account: Limits = Limits { concurrency: 1_000, unreserved: 100, api_requests: 10_000, api_burst: 5_000 },
         /// Who comes from outside, and how often.
         pub traffic: Vec<Arrival> = Vec::new(),
         /// How each function of the template behaves, by its name. One that is left out has every default.
         pub functions: BTreeMap<String, Behaviour> = BTreeMap::new(),
+    }
+}
+
+crate::record! {
+    /// Where an application is deployed.
+    pub struct Deployed {
+        /// `AWS::Region`.
+        pub region: String = app::REGION.into(),
+        /// `AWS::AccountId`: twelve digits, in quotes when they begin with 0.
+        pub account_id: String = app::ACCOUNT_ID.into(),
+        /// `AWS::Partition`: `aws`, `aws-cn` or `aws-us-gov`.
+        pub partition: String = "aws".into(),
     }
 }
 
@@ -256,38 +272,29 @@ fn lognormal(median: Span, p99: Span) -> Result<Duration, &'static str> {
     Ok(Duration::Lognormal { median, sigma })
 }
 
-/// What a cold start of an empty function takes before its handler (facts, cold start: medians and sigmas of 590
-/// starts for each runtime). A real application adds the time to load its own packages: say so in the traffic file.
-pub(super) fn default_cold_start(runtime: &str) -> Duration {
-    let (median_micros, sigma) = match runtime {
-        "nodejs24.x" => (135_500, 0.140),
-        "python3.12" => (84_800, 0.139),
-        "java25" => (191_600, 0.259),
-        "dotnet10" => (260_000, 0.303),
-        _ if runtime.starts_with("nodejs") => (141_500, 0.126),
-        _ if runtime.starts_with("python") => (85_800, 0.187),
-        _ if runtime.starts_with("java") => (240_900, 0.169),
-        _ if runtime.starts_with("ruby") => (225_300, 0.261),
-        _ if runtime.starts_with("dotnet") => (255_200, 0.262),
-        _ if runtime.starts_with("provided") => (15_900, 0.218),
-        // Container images: between Python's 152 ms and Node's 304 ms.
-        _ => (200_000, 0.3),
-    };
-    Duration::Lognormal { median: Span::from_micros(median_micros), sigma }
-}
-
 /// Reads an application from its template and its traffic file, as it is deployed in the stack `stack`. Without an
 /// [`App`] the findings hold an error.
 pub fn read_app(template: &Arc<Source>, traffic: &Arc<Source>, stack: &str) -> (Option<App>, Findings) {
     let (loaded, mut findings) = Loaded::<TrafficFile>::read(traffic);
-    let parameters = loaded.as_ref().map(|file| file.value.parameters.clone()).unwrap_or_default();
-    let deployment = Deployment { stack: stack.to_owned(), parameters };
-    let (app, found) = template::read(template, &deployment);
+    let deployment = loaded.as_ref().map(|file| deployment(&file.value)).unwrap_or_default();
+    let (app, found) = template::read(template, &Deployment { stack: stack.to_owned(), files: true, ..deployment });
     findings.append(found);
     let (Some(mut app), Some(file)) = (app, loaded) else { return (None, findings) };
     Filling { file: &file, app: &mut app, findings: &mut findings }.fill();
     report_other_alarms(template, &app, &mut findings);
     (Some(app).filter(|_| !findings.has_errors()), findings)
+}
+
+/// What a traffic file says about how its template is deployed.
+pub fn deployment(file: &TrafficFile) -> Deployment {
+    let Deployed { region, account_id, partition } = file.deployed.clone();
+    Deployment {
+        parameters: file.parameters.clone(),
+        stores: file.stores.clone(),
+        location: app::Deployed { partition, region, account_id },
+        limits: template::Limits { concurrency: file.account.concurrency, unreserved: file.account.unreserved },
+        ..Deployment::default()
+    }
 }
 
 /// Says which alarms are not modelled, and why; and which would tell nobody.
@@ -301,7 +308,7 @@ fn report_other_alarms(template: &Arc<Source>, app: &App, findings: &mut Finding
         return;
     }
     // The application does not know its places; only here do they matter.
-    let (root, _) = tree::parse(template);
+    let (root, _) = tree::parse_template(template);
     let resources = root.as_ref().and_then(|root| root.get("Resources"));
     for (name, why) in others {
         let id = app.logical_ids.iter().find(|(_, named)| *named == name).map_or(name.as_str(), |(id, _)| id);
@@ -480,3 +487,6 @@ impl Filling<'_> {
         self.findings.push(self.file.finding(code, at, what).help(help));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -367,6 +367,8 @@ const EVENTS: &str = concat!(
     "  Start: { Type: AWS::SNS::Topic }\n",
     "  Box: { Type: AWS::SQS::Queue }\n",
     "  Told: { Type: AWS::SNS::Topic, Properties: { Subscription: [ { Protocol: sqs, Endpoint: !GetAtt Box.Arn } ] } }\n",
+    "  BoxMay: { Type: AWS::SQS::QueuePolicy, Properties: { Queues: [ !Ref Box ], PolicyDocument: { Statement: \
+     [ { Effect: Allow, Principal: { Service: sns.amazonaws.com }, Action: 'sqs:SendMessage', Resource: '*' } ] } } }\n",
     function!(
         "Work",
         "Policies: [ AmazonSQSFullAccess, AmazonSNSFullAccess, AWSLambda_FullAccess ], HOW, \
