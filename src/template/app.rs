@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::account::ResourceKind;
+use crate::ids::ResourceKind;
 use crate::units::{Rate, Share, Span};
 
 /// The sandbox's account id, as it stands in its ARNs.

@@ -10,7 +10,7 @@ use super::managed;
 use super::pattern::{like, like_ignoring_case};
 use super::read::Reader;
 use super::value::{Kind, Value};
-use crate::account::ResourceKind;
+use crate::ids::ResourceKind;
 use crate::yaml::{Code, Finding};
 
 /// Messages of a batch from a queue that needs no batching window.

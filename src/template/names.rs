@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::app::Location;
 use super::value::{Kind, Pieces, Unknown, Value};
-use crate::account::ResourceKind;
+use crate::ids::ResourceKind;
 
 /// A resource of the template.
 #[derive(Clone, Debug)]

@@ -199,7 +199,7 @@ impl<'a> Scope<'a> {
     /// `Fn:live`, `Fn:1`: what an alias or a version is called.
     fn qualified(&mut self, resource: &Resource) -> Option<String> {
         let function = resource.properties().get("FunctionName").map(|value| self.resolve(value))?;
-        let function = self.names.find(crate::account::ResourceKind::Function, &function)?.to_owned();
+        let function = self.names.find(crate::ids::ResourceKind::Function, &function)?.to_owned();
         let alias = resource.properties().get("Name").map(|value| self.resolve(value)).and_then(|name| name.plain());
         Some(format!("{function}:{}", alias.as_deref().unwrap_or("1")))
     }

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::{Reader, tag};
-use crate::account::ResourceKind;
+use crate::ids::ResourceKind;
 use crate::template::Item;
 use crate::template::app::{App, Role};
 use crate::template::managed;

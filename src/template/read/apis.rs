@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Reader, tag, tag_by_body};
-use crate::account::ResourceKind;
+use crate::ids::ResourceKind;
 use crate::template::Item;
 use crate::template::app::{Api, ApiKind, App};
 use crate::template::part::Part;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Reader, tag};
-use crate::account::ResourceKind;
+use crate::ids::ResourceKind;
 use crate::template::Item;
 use crate::template::app::{self, App, Asynchronous, Destination, Function, Loops, Mapping, OnPayloads, Role, Trigger};
 use crate::template::part::Part;

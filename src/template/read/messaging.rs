@@ -1,7 +1,7 @@
 //! Queues, topics and subscriptions.
 
 use super::{Reader, tag};
-use crate::account::ResourceKind;
+use crate::ids::ResourceKind;
 use crate::template::app::{App, Queue, Redrive, Topic};
 use crate::template::part::Part;
 use crate::template::value::Value;

@@ -15,7 +15,7 @@ use super::part::Part;
 use super::stack::Stack;
 use super::value::{Spot, Value};
 use super::{Deployment, Item, deploy, table};
-use crate::account::ResourceKind;
+use crate::ids::ResourceKind;
 use crate::yaml::{Code, Finding, Findings};
 
 /// A stack under reading.

@@ -1,7 +1,7 @@
 //! What invokes functions without being modelled: noted, so that a graph can show it.
 
 use super::Reader;
-use crate::account::ResourceKind;
+use crate::ids::ResourceKind;
 use crate::template::Item;
 use crate::template::app::{App, Trigger};
 use crate::template::value::Value;

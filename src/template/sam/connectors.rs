@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 
 use super::Sam;
-use crate::account::ResourceKind;
+use crate::ids::ResourceKind;
 use crate::template::names::plain_type;
 use crate::template::value::{Kind, Spot, Value};
 

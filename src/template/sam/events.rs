@@ -3,7 +3,7 @@
 use super::apis::{Late, Route};
 use super::function::{Making, s3_policy};
 use super::{Sam, passed, policy};
-use crate::account::ResourceKind;
+use crate::ids::ResourceKind;
 use crate::template::value::{Entry, Kind, Spot, Value};
 use crate::yaml::Code;
 

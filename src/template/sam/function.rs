@@ -1,7 +1,7 @@
 //! `AWS::Serverless::Function`.
 
 use super::{Sam, alias_id, passed, policy, tags};
-use crate::account::ResourceKind;
+use crate::ids::ResourceKind;
 use crate::template::Resource;
 use crate::template::value::{Kind, Spot, Value};
 use crate::yaml::Code;

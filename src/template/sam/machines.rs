@@ -1,7 +1,7 @@
 //! `AWS::Serverless::StateMachine`: its role, and what starts it.
 
 use super::{Sam, passed, policy, tags};
-use crate::account::ResourceKind;
+use crate::ids::ResourceKind;
 use crate::template::Resource;
 use crate::template::value::{Kind, Value};
 

@@ -18,7 +18,7 @@ use super::names::Thing;
 use super::scope::Scope;
 use super::value::{Entry, Kind, Spot, Value};
 use super::{Item, Resource};
-use crate::account::ResourceKind;
+use crate::ids::ResourceKind;
 use crate::yaml::Code;
 
 use apis::{Late, Route};
