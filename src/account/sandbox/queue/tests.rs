@@ -44,13 +44,13 @@ fn a_changed_delay_counts_for_what_is_sent_while_it_is_in() {
     let mut world = world(&app(|_| {}));
     let setting = Setting::QueueDelay { queue: super::super::testing::resource(Queue, "orders") };
     let delay = |seconds| Write { setting: setting.clone(), value: Value::Number(seconds), whole: None };
-    world.enqueue(0, false, None, None);
+    world.enqueue(0, New::default());
     world.set(&delay(90)).unwrap();
-    world.enqueue(0, false, None, None);
+    world.enqueue(0, New::default());
     assert_eq!(places(&world), [1.0, 0.0, 1.0], "what was there before is not held up");
     world.run_until(at(60));
     world.set(&delay(0)).unwrap();
-    world.enqueue(0, false, None, None);
+    world.enqueue(0, New::default());
     assert_eq!(places(&world), [2.0, 0.0, 1.0], "a message stays hidden after the delay is gone");
     world.run_until(at(90));
     assert_eq!(places(&world), [3.0, 0.0, 0.0]);
