@@ -66,7 +66,7 @@ pub trait Env: Send + Sync {
     fn entropy(&self) -> u64;
     /// An environment variable, when set and readable.
     fn var(&self, name: &str) -> Option<String>;
-    /// Who and where: `ana@laptop`, for marks and journals; `SQUALL_WHO` where that says too little, as in a pipeline.
+    /// Who and where: `ana@laptop`, for locks and journals; `SQUALL_WHO` where that says too little, as in a pipeline.
     fn who(&self) -> String;
 }
 

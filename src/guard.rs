@@ -28,7 +28,7 @@ pub struct Rules {
     pub opened: BTreeSet<AccountName>,
     /// Said for this run: it may go without a dead-man switch.
     pub without_dead_man: bool,
-    /// Said for this run: what its undo needs may be permitted without anybody knowing.
+    /// Said for this run: what its rollback needs may be permitted without anybody knowing.
     pub undo_untested: bool,
     /// Who halted everything, if anybody did.
     pub halted: Option<String>,
@@ -114,7 +114,7 @@ pub struct Facts<'a> {
     pub picked: Vec<Picked>,
     /// Resources of the plan that carry [`OPT_OUT`].
     pub opted_out: Vec<Resource>,
-    /// Whether what the faults and their undo need is permitted.
+    /// Whether what the faults and their rollback need is permitted.
     pub permitted: Vec<(Permission, Permitted)>,
 }
 
@@ -171,7 +171,7 @@ pub fn check(plan: &Plan, limits: &Guards, rules: &Rules, facts: &Facts<'_>) -> 
     objections
 }
 
-/// The undo must be permitted before the do.
+/// The rollback must be permitted before the injection.
 fn not_permitted(permitted: &[(Permission, Permitted)], rules: &Rules) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     let of = |permission: &Permission| format!("{} on {}", permission.action, permission.resource);
@@ -187,7 +187,7 @@ fn not_permitted(permitted: &[(Permission, Permitted)], rules: &Rules) -> Vec<Re
         ));
     }
     let untold = permitted.iter().filter_map(|(permission, permitted)| match permitted {
-        Permitted::CannotTell(why) if permission.purpose == Purpose::Undo => Some((of(permission), why)),
+        Permitted::CannotTell(why) if permission.purpose == Purpose::Rollback => Some((of(permission), why)),
         _ => None,
     });
     let untold: BTreeMap<String, &String> = untold.collect();
@@ -202,7 +202,7 @@ fn not_permitted(permitted: &[(Permission, Permitted)], rules: &Rules) -> Vec<Re
     refusals
 }
 
-/// The credentials must outlive the worst case of the undo.
+/// The credentials must outlive the worst case of the rollback.
 fn too_short_lived(location: &Location, plan: &Plan, rules: &Rules, facts: &Facts<'_>) -> Option<Refusal> {
     let (name, needed) = (rules.nickname(location), plan.made_at + plan.longest + OUTLIVES);
     match facts.identities.get(location)?.lasts {
@@ -455,22 +455,22 @@ mod tests {
             vec![(Permission { purpose, action, resource: "arn:x".into() }, permitted)]
         };
         let (no, untold) = (Permitted::No("no policy allows it".into()), Permitted::CannotTell("no simulation".into()));
-        assert_eq!(refusals(Lasts::On, of(Purpose::Undo, Permitted::Yes), &rules), Vec::<String>::new());
-        let [refused] = &refusals(Lasts::On, of(Purpose::Undo, no.clone()), &rules)[..] else { panic!() };
+        assert_eq!(refusals(Lasts::On, of(Purpose::Rollback, Permitted::Yes), &rules), Vec::<String>::new());
+        let [refused] = &refusals(Lasts::On, of(Purpose::Rollback, no.clone()), &rules)[..] else { panic!() };
         assert!(
             refused.contains("DeleteFunctionConcurrency on arn:x") && refused.contains("squall policy"),
             "{refused}"
         );
         assert_eq!(
-            refusals(Lasts::On, of(Purpose::Do, untold.clone()), &rules),
+            refusals(Lasts::On, of(Purpose::Inject, untold.clone()), &rules),
             Vec::<String>::new(),
             "it is only tried"
         );
-        let [refused] = &refusals(Lasts::On, of(Purpose::Undo, untold.clone()), &rules)[..] else { panic!() };
+        let [refused] = &refusals(Lasts::On, of(Purpose::Rollback, untold.clone()), &rules)[..] else { panic!() };
         assert!(refused.contains("--undo-untested"), "{refused}");
         rules.undo_untested = true;
-        assert_eq!(refusals(Lasts::On, of(Purpose::Undo, untold), &rules), Vec::<String>::new());
-        assert_eq!(refusals(Lasts::On, of(Purpose::Undo, no), &rules).len(), 1, "no is no");
+        assert_eq!(refusals(Lasts::On, of(Purpose::Rollback, untold), &rules), Vec::<String>::new());
+        assert_eq!(refusals(Lasts::On, of(Purpose::Rollback, no), &rules).len(), 1, "no is no");
     }
 
     #[test]

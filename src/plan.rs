@@ -1,7 +1,7 @@
 //! The plan: everything that a run will do, as a list of changes and emissions on a timeline.
 //!
 //! Invariant: a plan is complete. What the machine does to an account, forward or back, stands in it; what the
-//! user is shown, the marks, the `aws` commands and the undo are all read off the same list.
+//! user is shown, the locks, the `aws` commands and the rollback are all read off the same list.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +31,7 @@ pub struct Change {
     /// When the change ends by itself, by the service's clock, even if squall is gone.
     pub expires: Option<Time>,
     /// How long after a write, either way, it takes to work everywhere (a wrapper's cache, IAM's propagation). The
-    /// undo counts from then.
+    /// rollback counts from then.
     pub takes_effect_within: Span,
     /// How much longer its effect lasts than the change itself: a message that was delayed stays hidden after the delay is
     /// gone. The recovery counts from then.
@@ -74,21 +74,21 @@ pub enum Cleanup {
 pub struct Evidence {
     /// In words, for the plan: `throttles counted, or concurrency falls to 0`.
     pub expect: String,
-    pub any: Vec<Probe>,
+    pub any: Vec<Indicator>,
     /// Counted from the step's first write.
     pub within: Span,
 }
 
 /// One measurement that would show the fault at work.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Probe {
+pub struct Indicator {
     pub query: Query,
-    pub test: ProbeTest,
+    pub test: IndicatorTest,
 }
 
 /// When a probe's value counts as evidence.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum ProbeTest {
+pub enum IndicatorTest {
     /// Above a fixed value.
     Above(f64),
     /// At most a fixed value, where the baseline's mean was above it.
@@ -109,10 +109,10 @@ pub struct Step {
     pub hits: Vec<Resource>,
     /// From the end of the accepted baseline.
     pub at: Span,
-    /// Until its undo begins; for an emission, until nothing more is sent.
+    /// Until its rollback begins; for an emission, until nothing more is sent.
     pub lasts: Span,
-    /// Changes of settings, in order; undone newest first. Marks are not among them: a resource's mark is made before
-    /// the first change or message to it, and deleted after the last one is undone.
+    /// Changes of settings, in order; rolled back newest first. Locks are not among them: a resource's lock is made before
+    /// the first change or message to it, and deleted after the last one is rolled back.
     pub changes: Vec<ChangeId>,
     pub emission: Option<Emission>,
     pub evidence: Evidence,
@@ -177,7 +177,7 @@ pub enum DuringFault {
 
 /// When to stop early, whatever the hypotheses say.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StopPlan {
+pub struct AbortCondition {
     /// As written: `depth of orders > 5000`.
     pub title: String,
     pub query: Query,
@@ -187,7 +187,7 @@ pub struct StopPlan {
     pub every: Span,
 }
 
-impl StopPlan {
+impl AbortCondition {
     /// How long after it holds the run stops at the latest, if the account answers at once: what is published late counts
     /// for a whole closed minute.
     pub fn reacts_within(&self) -> Span {
@@ -226,9 +226,9 @@ pub enum Purpose {
     /// To find and describe, before anything is changed.
     Look,
     /// To put a fault in.
-    Do,
+    Inject,
     /// To take it out again, and to verify that. Without one of these no fault may go in.
-    Undo,
+    Rollback,
     /// To judge.
     Measure,
     /// To make requests.
@@ -255,13 +255,13 @@ pub struct Plan {
     pub recovers_within: Span,
     /// The probability that is allowed to a false alarm, shared by the signals that are judged by evidence.
     pub alpha: Alpha,
-    /// The whole run, undo included, is stopped when it is older.
+    /// The whole run, rollback included, is stopped when it is older.
     pub longest: Span,
-    /// Every change of the run, marks included. A resource's mark has a lower number than its changes.
+    /// Every change of the run, locks included. A resource's lock has a lower number than its changes.
     pub changes: BTreeMap<ChangeId, Change>,
     pub steps: Vec<Step>,
     pub signals: Vec<SignalPlan>,
-    pub stops: Vec<StopPlan>,
+    pub stops: Vec<AbortCondition>,
     pub load: Vec<LoadPlan>,
     /// Resources that the run watches or changes; no other run may change those meanwhile.
     pub watches: Vec<Resource>,
@@ -271,8 +271,8 @@ pub struct Plan {
     pub warnings: Vec<String>,
 }
 
-/// How long an undo that the service refuses or does not answer is tried before its change is reported as left behind.
-pub const UNDO_PATIENCE: Span = Span::from_mins(15);
+/// How long a rollback that the service refuses or does not answer is tried before its change is reported as left behind.
+pub const ROLLBACK_PATIENCE: Span = Span::from_mins(15);
 /// How much later than planned a fault may still end: what ends by itself must not end before that. See
 /// [`Plan::start_by`].
 pub const LATENESS: Span = Span::from_mins(10);
@@ -280,15 +280,15 @@ pub const LATENESS: Span = Span::from_mins(10);
 pub const LATE_SEND: Span = Span::from_secs(60);
 
 impl Change {
-    /// How long its undo takes at the worst, with a service that answers: until nothing of ours can land any more, and
+    /// How long its rollback takes at the worst, with a service that answers: until nothing of ours can land any more, and
     /// until the value from before works everywhere.
-    pub fn undone_within(&self) -> Span {
+    pub fn rolled_back_within(&self) -> Span {
         self.setting.quiet() + self.takes_effect_within
     }
 
-    /// How long after its undo began nothing of its effect is left, at the worst.
+    /// How long after its rollback began nothing of its effect is left, at the worst.
     pub fn effect_gone_within(&self) -> Span {
-        self.undone_within() + self.lasts_after
+        self.rolled_back_within() + self.lasts_after
     }
 }
 
@@ -303,14 +303,14 @@ impl Emission {
 }
 
 impl Step {
-    /// When its undo begins, counted from the end of the baseline.
+    /// When its rollback begins, counted from the end of the baseline.
     pub fn ends(&self) -> Span {
         self.at + self.lasts
     }
 }
 
 impl Plan {
-    /// From the end of the baseline to the begin of the last undo.
+    /// From the end of the baseline to the begin of the last rollback.
     pub fn timeline(&self) -> Span {
         self.steps.iter().map(Step::ends).max().unwrap_or(Span::ZERO)
     }
@@ -320,9 +320,9 @@ impl Plan {
         self.baseline + self.timeline() + self.recovers_within
     }
 
-    /// How long the undo of everything takes at the worst, with a service that answers.
-    pub fn undone_within(&self) -> Span {
-        let changes = self.changes.values().map(Change::undone_within);
+    /// How long the rollback of everything takes at the worst, with a service that answers.
+    pub fn rolled_back_within(&self) -> Span {
+        let changes = self.changes.values().map(Change::rolled_back_within);
         let messages = self.steps.iter().filter_map(|step| step.emission.as_ref()).map(Emission::accounted_within);
         changes.chain(messages).max().unwrap_or(Span::ZERO)
     }
@@ -353,21 +353,21 @@ impl Plan {
         self.made_at + LATENESS
     }
 
-    /// After this nothing of the run is in the account any more, unless its machine died or an undo was refused.
+    /// After this nothing of the run is in the account any more, unless its machine died or a rollback was refused.
     pub fn latest_end(&self) -> Time {
-        self.made_at + self.longest + self.undone_within().max(UNDO_PATIENCE)
+        self.made_at + self.longest + self.rolled_back_within().max(ROLLBACK_PATIENCE)
     }
 
-    /// The changes in the order of their undo: newest first, marks last.
+    /// The changes in the order of their rollback: newest first, locks last.
     pub fn inverse_order(&self) -> Vec<ChangeId> {
-        let newest_first = |marks: bool| {
-            let ids = self.changes.iter().rev().filter(move |(_, change)| change.setting.is_mark() == marks);
+        let newest_first = |locks: bool| {
+            let ids = self.changes.iter().rev().filter(move |(_, change)| change.setting.is_lock() == locks);
             ids.map(|(id, _)| *id)
         };
         newest_first(false).chain(newest_first(true)).collect()
     }
 
-    /// Every resource that the run changes or sends messages to or sweeps: those that carry its mark.
+    /// Every resource that the run changes or sends messages to or sweeps: those that carry its lock.
     pub fn changed_resources(&self) -> BTreeSet<Resource> {
         self.changes.values().map(|change| change.setting.resource().clone()).collect()
     }
@@ -389,7 +389,7 @@ impl Plan {
 
     /// The setting's changes that do not end by themselves: they stay if the machine that runs squall dies.
     pub fn stays_alone(&self) -> impl Iterator<Item = (ChangeId, &Change)> {
-        let staying = self.changes.iter().filter(|(_, change)| !change.setting.is_mark() && change.expires.is_none());
+        let staying = self.changes.iter().filter(|(_, change)| !change.setting.is_lock() && change.expires.is_none());
         staying.map(|(id, change)| (*id, change))
     }
 }

@@ -205,8 +205,8 @@ fn every_setting_is_written_and_restored(f: &mut Fixture) {
     }
     let nowhere = |kind: ResourceKind| absent(&on(kind));
     for Sample { setting, value, whole } in Setting::samples(&nowhere) {
-        // A mark is a parameter of its own, whatever it is about.
-        if setting.is_mark() || matches!(setting, Setting::Variables { .. }) && !f.variables {
+        // A lock is a parameter of its own, whatever it is about.
+        if setting.is_lock() || matches!(setting, Setting::Variables { .. }) && !f.variables {
             continue;
         }
         let read = f.ask(Call::Read { setting: setting.clone() });
@@ -292,24 +292,24 @@ fn a_reservation_that_leaves_too_little_is_refused(f: &mut Fixture) {
 
 fn a_mark_is_created_once(f: &mut Fixture) {
     let resource = f.function.clone();
-    let setting = Setting::Mark { resource: resource.clone() };
+    let setting = Setting::Lock { resource: resource.clone() };
     assert_eq!(f.read(&setting).value, Value::Unset);
     assert_eq!(f.write(&setting, Value::Text("run one".into()), None), Ok(Reply::Done));
     let second = f.write(&setting, Value::Text("run two".into()), None);
-    assert!(matches!(second, Err(CallError::Refused { by: RefusedBy::MarkExists, .. })), "{second:?}");
+    assert!(matches!(second, Err(CallError::Refused { by: RefusedBy::LockExists, .. })), "{second:?}");
     f.comes_to(&setting, &Value::Text("run one".into()));
     let location = resource.location.clone();
-    let Ok(Reply::Marks(marks)) = f.ask(Call::ListMarks { location: location.clone() }) else { panic!("no marks") };
-    assert!(marks.contains(&(resource.clone(), "run one".into())), "{marks:?}");
+    let Ok(Reply::Locks(locks)) = f.ask(Call::ListLocks { location: location.clone() }) else { panic!("no marks") };
+    assert!(locks.contains(&(resource.clone(), "run one".into())), "{locks:?}");
     assert_eq!(f.write(&setting, Value::Unset, None), Ok(Reply::Done));
     f.comes_to(&setting, &Value::Unset);
     assert_eq!(f.write(&setting, Value::Unset, None), Ok(Reply::Done), "deleting what is not there is done");
-    let Ok(Reply::Marks(marks)) = f.ask(Call::ListMarks { location }) else { panic!("no marks") };
-    assert!(marks.iter().all(|(marked, _)| *marked != resource), "{marks:?}");
+    let Ok(Reply::Locks(locks)) = f.ask(Call::ListLocks { location }) else { panic!("no marks") };
+    assert!(locks.iter().all(|(locked, _)| *locked != resource), "{locks:?}");
 }
 
 fn two_marks_at_once_one_wins(f: &mut Fixture) {
-    let setting = Setting::Mark { resource: f.queue.clone() };
+    let setting = Setting::Lock { resource: f.queue.clone() };
     for id in 0..2 {
         let value = Value::Text(format!("run {id}"));
         f.account.submit(CallId(id), Call::Write(Write { setting: setting.clone(), value, whole: None }));
@@ -319,7 +319,7 @@ fn two_marks_at_once_one_wins(f: &mut Fixture) {
     while outcomes.len() < 2 && f.account.now() < until {
         outcomes.extend(f.account.next(until).map(|(_, outcome)| outcome));
     }
-    let refused = |o: &&Outcome| matches!(o, Err(CallError::Refused { by: RefusedBy::MarkExists, .. }));
+    let refused = |o: &&Outcome| matches!(o, Err(CallError::Refused { by: RefusedBy::LockExists, .. }));
     assert_eq!(outcomes.iter().filter(|o| **o == Ok(Reply::Done)).count(), 1, "{outcomes:?}");
     assert_eq!(outcomes.iter().filter(refused).count(), 1, "{outcomes:?}");
     assert_eq!(f.write(&setting, Value::Unset, None), Ok(Reply::Done));

@@ -48,10 +48,11 @@ pub enum Call {
     /// Reads a setting. Reply: [`Reply::Observed`]; the resource is absent: [`CallError::Gone`].
     Read { setting: Setting },
     /// Writes a setting. Reply: [`Reply::Done`].
-    /// A mark is written create-only: one that exists already is [`CallError::Refused`] with [`RefusedBy::MarkExists`].
+    /// A lock is written create-only: one that exists already is [`CallError::Refused`] with [`RefusedBy::LockExists`].
     Write(Write),
-    /// Every mark in one region of an account, squall's of any run. Reply: [`Reply::Marks`], the resource and the mark's text.
-    ListMarks { location: Location },
+    /// Every lock in one region of an account, squall's of any run. Reply: [`Reply::Locks`], the resource and the lock's text.
+    #[serde(rename = "list_marks")]
+    ListLocks { location: Location },
     /// Sends up to ten messages that carry the run's marker. Reply: [`Reply::Sent`], one outcome a message.
     Send { queue: Resource, messages: Vec<Message> },
     /// Receives up to ten messages, hidden from others for `hide`. Only ever called on a dead-letter queue.
@@ -74,7 +75,7 @@ impl Call {
             Call::Identify { location }
             | Call::Permitted { location, .. }
             | Call::Resolve { location, .. }
-            | Call::ListMarks { location } => location,
+            | Call::ListLocks { location } => location,
             Call::Describe { resource } => &resource.location,
             Call::Read { setting } => setting.location(),
             Call::Write(write) => write.setting.location(),
@@ -109,7 +110,7 @@ pub enum Reply {
     Description(Box<Description>),
     Observed(Observed),
     Done,
-    Marks(Vec<(Resource, String)>),
+    Locks(Vec<(Resource, String)>),
     Sent(Vec<SendOutcome>),
     Received(Vec<Received>),
     Sample(Sample),
@@ -140,8 +141,9 @@ pub enum CallError {
 pub enum RefusedBy {
     /// A permission is missing.
     Permission,
-    /// Another run's mark stands on the resource; the message is its text.
-    MarkExists,
+    /// Another run's lock stands on the resource; the message is its text.
+    #[serde(rename = "mark_exists")]
+    LockExists,
     /// The value is not acceptable to the service.
     Invalid,
     /// A limit of the account would be broken, such as unreserved concurrency under its floor.

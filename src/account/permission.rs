@@ -1,4 +1,4 @@
-//! Whether squall may do what a plan needs: asked beforehand, because the undo must be permitted before the do.
+//! Whether squall may do what a plan needs: asked beforehand, because the rollback must be permitted before the injection.
 
 use serde::{Deserialize, Serialize};
 

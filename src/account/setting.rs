@@ -1,6 +1,6 @@
 //! Settings: the things on resources that squall reads, changes and puts back.
 //!
-//! Invariant: a setting knows everything that undo needs to know about it: its resource, its quiet time, how two
+//! Invariant: a setting knows everything that rollback needs to know about it: its resource, its quiet time, how two
 //! values compare, and the `aws` command that writes it.
 
 use std::fmt;
@@ -18,12 +18,12 @@ pub use super::kind::{quote, same_document};
 /// Declares the closed list of settings: what each is on, and the file of `account/kind` that has its descriptor, a type of
 /// the same name.
 macro_rules! settings {
-    ($($(#[doc = $doc:literal])+ $variant:ident { $($field:ident: $type:ty),+ } in $service:ident),+ $(,)?) => {
+    ($($(#[$meta:meta])+ $variant:ident { $($field:ident: $type:ty),+ } in $service:ident),+ $(,)?) => {
         /// One thing on one resource that can be read and written.
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
         pub enum Setting {
-            $($(#[doc = $doc])+ $variant { $($field: $type),+ }),+
+            $($(#[$meta])+ $variant { $($field: $type),+ }),+
         }
 
         impl Setting {
@@ -44,8 +44,9 @@ macro_rules! settings {
 }
 
 settings! {
-    /// squall's own mark on a resource: which run has it, and how to undo that run. Written create-only.
-    Mark { resource: Resource } in ssm,
+    /// squall's own lock on a resource: which run has it, and how to roll that run back. Written create-only.
+    #[serde(rename = "mark")]
+    Lock { resource: Resource } in ssm,
     /// A function's reserved concurrency: unset, or a number that also is a cap.
     ReservedConcurrency { function: Resource } in lambda,
     /// One flag, by its key, in the JSON document of an SSM parameter that a fault wrapper reads.
@@ -92,7 +93,7 @@ pub struct Write {
 }
 
 impl Setting {
-    /// The resource that the setting is on: for a mark, the marked one.
+    /// The resource that the setting is on: for a lock, the locked one.
     pub fn resource(&self) -> &Resource {
         self.look(|it| it.resource())
     }
@@ -102,9 +103,9 @@ impl Setting {
         &self.resource().location
     }
 
-    /// Whether this is a mark.
-    pub fn is_mark(&self) -> bool {
-        matches!(self, Setting::Mark { .. })
+    /// Whether this is a lock.
+    pub fn is_lock(&self) -> bool {
+        matches!(self, Setting::Lock { .. })
     }
 
     /// The key that it is in a document that others share, if it is one: a write needs the whole document.
@@ -146,9 +147,9 @@ impl Setting {
         }
     }
 
-    /// The name of the SSM parameter that holds a mark.
-    pub fn mark_parameter(resource: &Resource) -> String {
-        kind::ssm::mark_parameter(resource)
+    /// The name of the SSM parameter that holds a lock.
+    pub fn lock_parameter(resource: &Resource) -> String {
+        kind::ssm::lock_parameter(resource)
     }
 
     /// The service that reads and writes it, as its actions have it: `lambda`.
@@ -280,7 +281,7 @@ mod tests {
 
     #[test]
     fn marks_of_different_resources_have_different_names() {
-        let names = ["a/b", "a_b", "a.b", "/a/b", "a_2f_b"].map(|n| Setting::mark_parameter(&function(n)));
+        let names = ["a/b", "a_b", "a.b", "/a/b", "a_2f_b"].map(|n| Setting::lock_parameter(&function(n)));
         let mut unique = names.to_vec();
         unique.sort();
         unique.dedup();

@@ -19,7 +19,7 @@ use crate::project::{AccountSpec, SandboxAccount};
 use crate::spec::check::Known;
 use crate::spec::load::ProjectFiles;
 use crate::yaml::{Findings, Source};
-pub use examine::{Row, Seen, examine};
+pub use examine::{Health, Row, examine};
 pub use open::{NamedBy, Opened, open, open_at, opening, pace, sandbox_file};
 
 /// The names of everything in the accounts that can be looked into without a call, and for each account what is wrong in

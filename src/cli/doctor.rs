@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use owo_colors::Style;
 use serde_json::json;
 
-use super::accounts::{self, Pace, Row, Seen};
+use super::accounts::{self, Health, Pace, Row};
 use super::{Context, Ended, Exit, prepare};
 use crate::account::{Location, Permitted};
 use crate::plan::{Permission, Purpose};
@@ -28,7 +28,7 @@ pub struct Args {
     /// An experiment's file
     file: Option<PathBuf>,
     #[command(flatten)]
-    asked: prepare::Asked,
+    asked: prepare::PlanArgs,
     /// Find out by writing values that are there already, where nothing else tells
     #[arg(long, requires = "file")]
     prove: bool,
@@ -51,7 +51,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         }
     }
     print(&rows, context);
-    let well = rows.iter().all(|row| row.seen != Seen::NotWell);
+    let well = rows.iter().all(|row| row.seen != Health::NotWell);
     Ok(if well { Exit::Fine } else { Exit::Refused })
 }
 
@@ -59,14 +59,14 @@ fn permissions(accounts: &[Location], permitted: Vec<(Permission, Permitted)>) -
     let account = accounts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let row = |(Permission { purpose, action, resource }, permitted)| {
         let (seen, why) = match permitted {
-            Permitted::Yes => (Seen::Well, String::new()),
-            Permitted::No(why) => (Seen::NotWell, format!(": {why}")),
-            Permitted::CannotTell(why) => (Seen::CannotTell, format!(": {why}")),
+            Permitted::Yes => (Health::Well, String::new()),
+            Permitted::No(why) => (Health::NotWell, format!(": {why}")),
+            Permitted::CannotTell(why) => (Health::CannotTell, format!(": {why}")),
         };
         let purpose = match purpose {
             Purpose::Look => "look",
-            Purpose::Do => "do",
-            Purpose::Undo => "undo",
+            Purpose::Inject => "do",
+            Purpose::Rollback => "undo",
             Purpose::Measure => "measure",
             Purpose::Load => "load",
         };
@@ -88,9 +88,9 @@ fn print(rows: &[Row], context: &mut Context) {
     let (accounts, whats) = (width(|row| &row.account), width(|row| &row.what));
     for row in rows {
         let style = match row.seen {
-            Seen::Well => Style::new().green(),
-            Seen::NotWell => Style::new().red().bold(),
-            Seen::CannotTell => Style::new().yellow(),
+            Health::Well => Style::new().green(),
+            Health::NotWell => Style::new().red().bold(),
+            Health::CannotTell => Style::new().yellow(),
         };
         let seen = out.paint(style, format!("{:11}", row.seen.words()));
         out.line(format!("{seen}  {:accounts$}  {:whats$}  {}", row.account, row.what, row.detail));

@@ -1,6 +1,6 @@
 //! How a command ends: its exit code, and what it says when it could not do what was asked.
 
-use crate::judge::verdict::{Finding, Verdict};
+use crate::judge::verdict::{Verdict, VerdictKind};
 use crate::store::StoreError;
 
 /// The exit codes, the same for every command. Documented in `docs/meaning.md`.
@@ -44,11 +44,11 @@ impl Exit {
 
     /// The end of a run.
     pub fn of_run(verdict: &Verdict, something_left: bool) -> Exit {
-        match (something_left, verdict.finding) {
+        match (something_left, verdict.kind) {
             (true, _) => Exit::Left,
-            (false, Finding::Held) => Exit::Fine,
-            (false, Finding::Broken) => Exit::Broken,
-            (false, Finding::Unknown) => Exit::Unknown,
+            (false, VerdictKind::Held) => Exit::Fine,
+            (false, VerdictKind::Broken) => Exit::Broken,
+            (false, VerdictKind::Unknown) => Exit::Unknown,
         }
     }
 }

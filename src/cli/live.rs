@@ -60,7 +60,7 @@ fn view(state: &State, width: usize, height: usize, pipe: &Pipe) -> Vec<String> 
 pub fn undo_progress(state: &State) -> String {
     let all = state.lives.values().filter(|life| life.intended.is_some()).count();
     let settled = all.saturating_sub(state.outstanding().count());
-    match (state.closed.is_some(), state.undoing() || state.stopping.is_some()) {
+    match (state.closed.is_some(), state.rolling_back() || state.stopping.is_some()) {
         (true, _) => "the run is closed".into(),
         (false, true) => format!("undoing: {settled} of {} settled", words::plural(all, "change", "changes")),
         (false, false) => "stopping: the undo begins".into(),

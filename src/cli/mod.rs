@@ -117,7 +117,7 @@ type Ended = Result<Exit, Failure>;
 
 /// The whole program.
 pub fn main() -> ExitCode {
-    // A panic is a bug. It is caught here so that its exit code is ours; a run has undone everything by then.
+    // A panic is a bug. It is caught here so that its exit code is ours; a run has rolled everything back by then.
     std::panic::catch_unwind(|| run(std::env::args_os().collect())).unwrap_or(Exit::Bug).into()
 }
 

@@ -21,7 +21,7 @@ pub struct Args {
     /// The experiment's file
     file: PathBuf,
     #[command(flatten)]
-    asked: prepare::Asked,
+    asked: prepare::PlanArgs,
 }
 
 pub fn execute(args: &Args, context: &mut Context) -> Ended {

@@ -19,7 +19,7 @@ use crate::yaml::Findings;
 
 /// What every command that plans an experiment takes beside its file.
 #[derive(Debug, clap::Args)]
-pub struct Asked {
+pub struct PlanArgs {
     /// Open a production account for this run, by its name; may be given several times
     #[arg(long, value_name = "ACCOUNT")]
     open_production: Vec<String>,
@@ -49,7 +49,7 @@ pub struct Prepared {
 }
 
 /// Reads, checks, looks at the account, plans. What stands against it is printed.
-pub fn prepare(file: &Path, args: &Asked, pace: Pace, context: &mut Context) -> Result<Prepared, Failure> {
+pub fn prepare(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Context) -> Result<Prepared, Failure> {
     let (files, experiment) = read(file, context)?;
     let seed = args.seed.unwrap_or_else(|| context.env.entropy());
     let start = args.start.unwrap_or_else(|| context.env.now());

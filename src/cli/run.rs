@@ -29,7 +29,7 @@ pub struct Args {
     /// The experiment's file
     file: PathBuf,
     #[command(flatten)]
-    asked: prepare::Asked,
+    asked: prepare::PlanArgs,
     /// How fast the sandbox's time passes: `1x`, `60x` or `max` [default: 60x on a terminal, else max]
     #[arg(long, value_parser = accounts::pace)]
     pace: Option<Pace>,

@@ -1,4 +1,4 @@
-//! Ctrl-C, SIGTERM and SIGHUP: the first one asks a run to stop and undo, the others only ask how far it is.
+//! Ctrl-C, SIGTERM and SIGHUP: the first one asks a run to stop and roll back, the others only ask how far it is.
 
 use std::io;
 use std::sync::Arc;

@@ -7,9 +7,9 @@ use super::{Context, Ended, Exit, Failure, accounts, undo};
 use crate::account::Resource;
 use crate::format::{Convert as _, VERSION, status};
 use crate::ids::{AccountName, RunId};
-use crate::judge::verdict::Finding;
+use crate::judge::verdict::VerdictKind;
 use crate::run::event::Event;
-use crate::run::mark::Mark;
+use crate::run::lock::Lock;
 use crate::run::state::State;
 use crate::store::{RunRow, Store};
 
@@ -58,7 +58,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
                 format: VERSION,
                 halted_by: halted,
                 runs: runs.iter().map(Shown::written).collect(),
-                marks: strays.iter().map(Stray::written).collect(),
+                locks: strays.iter().map(Stray::written).collect(),
             };
             context.output.out.line(json!(document).to_string());
         }
@@ -73,7 +73,7 @@ struct Stray {
     account: AccountName,
     resource: Resource,
     /// What it says, or why it cannot be read.
-    mark: Result<Mark, String>,
+    lock: Result<Lock, String>,
 }
 
 /// The marks of runs that this project's journal does not hold, or holds as ended. Without `--account` only a sandbox
@@ -86,11 +86,11 @@ fn strays(runs: &[RunRow], context: &mut Context) -> Result<Vec<Stray>, Failure>
     };
     let here = |run: &RunId| runs.iter().any(|row| row.run == *run && row.started.is_some() && row.verdict.is_none());
     let stray = |(resource, text): (Resource, String)| {
-        let mark = Mark::parse(&resource, &text).map_err(|error| error.to_string());
-        Stray { account: account.clone(), resource, mark }
+        let lock = Lock::parse(&resource, &text).map_err(|error| error.to_string());
+        Stray { account: account.clone(), resource, lock }
     };
-    let marks = undo::marks_in(&account, context)?.into_iter().map(stray);
-    Ok(marks.filter(|stray| !stray.mark.as_ref().is_ok_and(|mark| here(&mark.run))).collect())
+    let locks = undo::locks_in(&account, context)?.into_iter().map(stray);
+    Ok(locks.filter(|stray| !stray.lock.as_ref().is_ok_and(|lock| here(&lock.run))).collect())
 }
 
 fn print(context: &mut Context, halted: Option<&str>, runs: &[Shown], strays: &[Stray]) {
@@ -127,26 +127,26 @@ fn print(context: &mut Context, halted: Option<&str>, runs: &[Shown], strays: &[
 
 impl Stray {
     fn describe(&self) -> String {
-        match &self.mark {
-            Ok(mark) => format!(
+        match &self.lock {
+            Ok(lock) => format!(
                 "{} is marked by {} of {}, at the latest until {}; its journal is not here",
                 self.resource,
-                mark.run,
-                mark.by,
-                short(mark.latest_end)
+                lock.run,
+                lock.by,
+                short(lock.latest_end)
             ),
             Err(why) => why.clone(),
         }
     }
 
-    fn written(&self) -> status::Mark {
-        let mark = self.mark.as_ref().ok();
-        status::Mark {
+    fn written(&self) -> status::Lock {
+        let lock = self.lock.as_ref().ok();
+        status::Lock {
             account: self.account.0.clone(),
             resource: self.resource.clone().convert(),
-            run: mark.map(|mark| mark.run.clone()),
-            by: mark.map(|mark| mark.by.clone()),
-            latest_end: mark.map(|mark| mark.latest_end),
+            run: lock.map(|lock| lock.run.clone()),
+            by: lock.map(|lock| lock.by.clone()),
+            latest_end: lock.map(|lock| lock.latest_end),
             what: self.describe(),
         }
     }
@@ -154,10 +154,10 @@ impl Stray {
 
 impl Shown {
     fn state(&self) -> status::State {
-        match (self.row.verdict.as_ref().map(|verdict| verdict.finding), self.row.alive) {
-            (Some(Finding::Held), _) => status::State::Held,
-            (Some(Finding::Broken), _) => status::State::Broken,
-            (Some(Finding::Unknown), _) => status::State::Unknown,
+        match (self.row.verdict.as_ref().map(|verdict| verdict.kind), self.row.alive) {
+            (Some(VerdictKind::Held), _) => status::State::Held,
+            (Some(VerdictKind::Broken), _) => status::State::Broken,
+            (Some(VerdictKind::Unknown), _) => status::State::Unknown,
             (None, true) => status::State::Running,
             (None, false) if self.row.started.is_none() => status::State::NeverBegan,
             (None, false) => status::State::Died,
@@ -201,7 +201,7 @@ pub fn outstanding(store: &dyn Store, row: &RunRow) -> Vec<String> {
         return Vec::new();
     };
     let changes =
-        state.outstanding().filter_map(|id| state.plan.changes.get(&id)).map(|change| match change.setting.is_mark() {
+        state.outstanding().filter_map(|id| state.plan.changes.get(&id)).map(|change| match change.setting.is_lock() {
             true => change.setting.describe(),
             false => {
                 let [before, after] = [&change.before, &change.after].map(|value| change.setting.shown(value));

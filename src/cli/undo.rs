@@ -1,7 +1,7 @@
 //! `squall undo`.
 
 mod change;
-mod marks;
+mod locks;
 mod wait;
 
 use std::collections::BTreeSet;
@@ -74,7 +74,7 @@ enum Task {
     /// A process is at work on it.
     Live(RunId),
     /// From what its marks say.
-    Marks(Vec<Recorded>),
+    Locks(Vec<Recorded>),
 }
 
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
@@ -85,7 +85,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         return change::show(&run, number, store.as_ref(), context);
     }
     let (tasks, mut worst) = match context.account.clone() {
-        Some(account) => marks::tasks(&account, args, store.as_ref(), context)?,
+        Some(account) => locks::tasks(&account, args, store.as_ref(), context)?,
         None => (journals(args, store.as_mut())?, Exit::Fine),
     };
     if let Some(why) = unusable {
@@ -120,9 +120,9 @@ fn open_store(context: &Context) -> Result<(Box<dyn Store>, Option<StoreError>),
 }
 
 /// Every mark that stands in an account, with its text.
-pub fn marks_in(name: &AccountName, context: &mut Context) -> Result<Vec<(Resource, String)>, Failure> {
+pub fn locks_in(name: &AccountName, context: &mut Context) -> Result<Vec<(Resource, String)>, Failure> {
     let mut opened = open(name, Pace::Max, context)?;
-    marks::list(&mut opened, name)
+    locks::list(&mut opened, name)
 }
 
 fn journals(args: &Args, store: &mut dyn Store) -> Result<Vec<Task>, Failure> {
@@ -154,7 +154,7 @@ fn one(task: Task, take_over: bool, pace: Pace, store: &mut dyn Store, context: 
             wait::Waited::Died => from_journal(&run, pace, store, context),
         },
         Task::Live(run) | Task::Journal(run) => from_journal(&run, pace, store, context),
-        Task::Marks(events) => from_marks(events, pace, store, context),
+        Task::Locks(events) => from_locks(events, pace, store, context),
     }
 }
 
@@ -171,12 +171,12 @@ fn from_journal(run: &RunId, pace: Pace, store: &mut dyn Store, context: &mut Co
     drive(run, &events, opened, store, context, |around| Driver::take_over(around, run, by))
 }
 
-fn from_marks(events: Vec<Recorded>, pace: Pace, store: &mut dyn Store, context: &mut Context) -> Ended {
+fn from_locks(events: Vec<Recorded>, pace: Pace, store: &mut dyn Store, context: &mut Context) -> Ended {
     let Some(Event::Started { plan, .. }) = events.first().map(|first| &first.event) else { return Ok(Exit::Fine) };
     let run = plan.run.clone();
     let opened = open_of(plan, pace, context)?;
     let by = context.env.who();
-    drive(&run, &[], opened, store, context, |around| Driver::from_marks(around, events, by))
+    drive(&run, &[], opened, store, context, |around| Driver::from_locks(around, events, by))
 }
 
 /// Undoes one run. `before` is what was told of it already.

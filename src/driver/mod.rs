@@ -8,15 +8,15 @@ use crate::ids::RunId;
 use crate::judge::verdict::Verdict;
 use crate::plan::Plan;
 use crate::run::event::{Left, Recorded};
-use crate::run::machine::{Effect, Input, Machine, Need};
+use crate::run::machine::{Effect, Input, Machine, Precondition};
 use crate::run::state::State;
 use crate::store::{Conflict, Epoch, Readable, Store, StoreError};
 use crate::units::{Span, Time};
 
 /// A process that did not run for longer than this has lost sight of its run (DESIGN rule 7).
 const OVERSLEPT: Span = Span::from_secs(30);
-/// A do that could not go out so soon after its announcement became durable does not go out at all.
-const DO_AT_ONCE: Span = Span::from_secs(5);
+/// An injection that could not go out so soon after its announcement became durable does not go out at all.
+const INJECT_AT_ONCE: Span = Span::from_secs(5);
 /// How often the store is asked whether somebody wants the run to stop.
 const LOOK_FOR_ASKS: Span = Span::from_millis(100);
 /// So many events are written at once at the latest; fewer when a write, or real time, waits for them.
@@ -104,9 +104,9 @@ impl<'a> Driver<'a> {
         Ok(Driver::over(around, machine, run, epoch, 0))
     }
 
-    /// Takes over a run that another process began, to undo it. That process must be dead, or is forced out.
+    /// Takes over a run that another process began, to roll it back. That process must be dead, or is forced out.
     pub fn take_over(around: Surroundings<'a>, run: &RunId, by: String) -> Result<Driver<'a>, StoreError> {
-        // An undo goes out even when the journal can be read but not written (DESIGN rule 1): then nobody can be forced
+        // A rollback goes out even when the journal can be read but not written (DESIGN rule 1): then nobody can be forced
         // out, and nothing is recorded.
         let (epoch, unwritable) = match around.store.take_over(run, &by) {
             Ok(epoch) => (epoch, None),
@@ -123,9 +123,9 @@ impl<'a> Driver<'a> {
         Ok(driver)
     }
 
-    /// Undoes a run of which only the marks in the account are left; `events` is [`journal_of`](crate::run::mark::journal_of) them.
+    /// Rolls back a run of which only the locks in the account are left; `events` is [`journal_of`](crate::run::mark::journal_of) them.
     /// The store gets them as the run's journal, if it can be written.
-    pub fn from_marks(around: Surroundings<'a>, events: Vec<Recorded>, by: String) -> Result<Driver<'a>, StoreError> {
+    pub fn from_locks(around: Surroundings<'a>, events: Vec<Recorded>, by: String) -> Result<Driver<'a>, StoreError> {
         let state = State::replay(events.iter().map(|recorded| (recorded.at, &recorded.event)));
         let state = state.ok_or_else(|| StoreError::Failed("there is no mark to undo from".into()))?;
         let run = state.plan.run.clone();
@@ -198,8 +198,8 @@ impl<'a> Driver<'a> {
                         self.seq += 1;
                         self.pending.push(Recorded { seq: self.seq, at: now, event });
                     }
-                    Effect::Call { id, call, need } => {
-                        if let Some(more) = self.perform(id, call, need, tell)? {
+                    Effect::Call { id, call, precondition } => {
+                        if let Some(more) = self.perform(id, call, precondition, tell)? {
                             inputs.extend(more);
                         }
                     }
@@ -217,18 +217,20 @@ impl<'a> Driver<'a> {
         &mut self,
         id: CallId,
         call: Call,
-        need: Need,
+        precondition: Precondition,
         tell: &mut dyn FnMut(&Recorded),
     ) -> Result<Option<Vec<Input>>, StoreError> {
         let mut more = Vec::new();
-        if need != Need::Nothing {
+        if precondition != Precondition::Nothing {
             let before = self.around.env.monotonic();
             if let Err(why) = self.flush(tell)? {
                 more.push(Input::JournalFailed { why });
             }
             let took = self.around.env.monotonic() - before;
             let slept = self.around.env.now().since(self.awake);
-            if need == Need::Durable && (self.journal.is_some() || took > DO_AT_ONCE || slept > OVERSLEPT) {
+            if precondition == Precondition::Durable
+                && (self.journal.is_some() || took > INJECT_AT_ONCE || slept > OVERSLEPT)
+            {
                 more.push(Input::NotSent(id));
                 return Ok(Some(more));
             }
@@ -280,7 +282,7 @@ impl<'a> Driver<'a> {
         let slept = now.since(self.awake);
         self.awake = now;
         if slept > OVERSLEPT {
-            // The reply, if there is one, was to a call made before; its time-out makes it unknown, and undo looks.
+            // The reply, if there is one, was to a call made before; its time-out makes it unknown, and the rollback looks.
             if let Some((id, outcome)) = reply {
                 self.machine.keep(id, outcome);
             }

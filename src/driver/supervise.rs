@@ -1,4 +1,4 @@
-//! The supervisor: when a driver panics, the run is undone from its journal by a fresh one.
+//! The supervisor: when a driver panics, the run is rolled back from its journal by a fresh one.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,14 +11,14 @@ use crate::store::StoreError;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Supervised {
     pub ending: Ending,
-    /// What the driver's panic said, when it panicked: a bug of squall, reported as one after everything is undone.
+    /// What the driver's panic said, when it panicked: a bug of squall, reported as one after everything is rolled back.
     pub panic: Option<String>,
 }
 
-/// Runs `drive` (a driver from its begin to its end) and undoes from the journal if it panics.
+/// Runs `drive` (a driver from its begin to its end) and rolls back from the journal if it panics.
 ///
 /// # Errors
-/// The journal cannot be read back after a panic; `squall undo --account` works from the marks then.
+/// The journal cannot be read back after a panic; `squall undo --account` works from the locks then.
 pub fn supervise(
     mut around: Surroundings<'_>,
     run: &RunId,
@@ -26,7 +26,7 @@ pub fn supervise(
     drive: impl FnOnce(Surroundings<'_>, &mut dyn FnMut(&Recorded)) -> Result<Ending, StoreError>,
     tell: &mut dyn FnMut(&Recorded),
 ) -> Result<Supervised, StoreError> {
-    // What a panic leaves half done in memory is thrown away: the undo starts from the journal and the account.
+    // What a panic leaves half done in memory is thrown away: the rollback starts from the journal and the account.
     let ended = catch_unwind(AssertUnwindSafe(|| drive(around.again(), tell)));
     let panic = match ended {
         Ok(ending) => return Ok(Supervised { ending: ending?, panic: None }),

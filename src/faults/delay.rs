@@ -1,10 +1,10 @@
 //! `sqs.delay`: a queue hides every new message for a while.
 
-use super::{Fault, FaultPlan, Flaw, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene, Seen};
+use super::{Described, Fault, FaultPlan, Flaw, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene};
 use crate::account::description::QueueDescription;
 use crate::account::kind::sqs::ATTRIBUTES_SETTLE;
 use crate::account::{Metric, Query, Resource, ResourceKind, Setting, Value};
-use crate::plan::{Evidence, Probe, ProbeTest};
+use crate::plan::{Evidence, Indicator, IndicatorTest};
 use crate::record;
 use crate::units::Span;
 use crate::yaml::TargetName;
@@ -98,9 +98,9 @@ faults:
             emission: None,
             evidence: Evidence {
                 expect: format!("more messages of {} are delayed", target.name),
-                any: vec![Probe {
+                any: vec![Indicator {
                     query: Query { metric: Metric::Delayed, resource: target.clone() },
-                    test: ProbeTest::RisesTo { times },
+                    test: IndicatorTest::RisesTo { times },
                 }],
                 within: ATTRIBUTES_SETTLE + SHOWN_WITHIN,
             },
@@ -133,14 +133,14 @@ impl Fault for QueueDelay {
         }
     }
 
-    fn look(&self, _target: &Resource, _seen: &Seen) -> Vec<Resource> {
+    fn look(&self, _target: &Resource, _described: &Described) -> Vec<Resource> {
         Vec::new()
     }
 
     fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Refusal> {
         let mut plans = Vec::new();
         for target in scene.targets {
-            let queue = scene.seen.queue(target).ok_or_else(|| Refusal::absent(target))?;
+            let queue = scene.described.queue(target).ok_or_else(|| Refusal::absent(target))?;
             self.check(target, queue)?;
             plans.push(self.for_queue(target, queue));
         }
@@ -173,9 +173,9 @@ mod tests {
     #[test]
     fn evidence_is_relative_to_what_is_usual() {
         let mut shop = shop();
-        assert_eq!(shop.planned(DELAY).evidence.any[0].test, ProbeTest::RisesTo { times: 1.0 });
+        assert_eq!(shop.planned(DELAY).evidence.any[0].test, IndicatorTest::RisesTo { times: 1.0 });
         shop.queue("Orders").delay = Span::from_secs(30);
-        assert_eq!(shop.planned(DELAY).evidence.any[0].test, ProbeTest::RisesTo { times: 2.0 });
+        assert_eq!(shop.planned(DELAY).evidence.any[0].test, IndicatorTest::RisesTo { times: 2.0 });
     }
 
     #[test]

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::pattern::{actions_overlap, overlap};
-use super::{Fault, FaultPlan, Flaw, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene, Seen, listed};
+use super::{Described, Fault, FaultPlan, Flaw, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene, listed};
 use crate::account::description::RoleDescription;
 use crate::account::{Description, Metric, Query, Resource, ResourceKind, Setting, Value};
-use crate::plan::{Evidence, LATENESS, Probe, ProbeTest};
+use crate::plan::{Evidence, Indicator, IndicatorTest, LATENESS};
 use crate::units::{Span, Time};
 use crate::yaml::shape::Leaf;
 use crate::yaml::tree::Node;
@@ -131,8 +131,8 @@ faults:
                 TargetOrArn::Arn(arn) => arns.push(arn.clone()),
                 TargetOrArn::Target(name) => {
                     for resource in scene.mentioned.get(name).into_iter().flatten() {
-                        let seen = scene.seen.get(resource).ok_or_else(|| Refusal::absent(resource))?;
-                        arns.extend(covered(resource, seen));
+                        let described = scene.described.get(resource).ok_or_else(|| Refusal::absent(resource))?;
+                        arns.extend(covered(resource, described));
                     }
                 }
             }
@@ -143,7 +143,7 @@ faults:
     fn check_role(
         &self,
         role: &Resource,
-        seen: &RoleDescription,
+        described: &RoleDescription,
         scene: &Scene<'_>,
         arns: &[String],
     ) -> Result<(), Refusal> {
@@ -153,20 +153,20 @@ faults:
                 "run squall with another role, or aim at another one",
             ));
         }
-        if seen.service_linked {
+        if described.service_linked {
             return Err(Refusal::new(
                 format!("{role} is service-linked: AWS alone changes it"),
                 "aim at the role of the function that makes the call",
             ));
         }
-        if seen.used_by.len() > 1 && self.shared_role.is_none() {
-            let functions = listed(seen.used_by.iter().map(|function| &function.name));
+        if described.used_by.len() > 1 && self.shared_role.is_none() {
+            let functions = listed(described.used_by.iter().map(|function| &function.name));
             return Err(Refusal::new(
                 format!("{role} is shared by {functions}: all of them would lose the actions"),
                 "give the function a role of its own, or say that this is meant: `shared_role: accepted`",
             ));
         }
-        let takes = |need: &&super::Need| {
+        let takes = |need: &&super::Dependency| {
             need.role == *role
                 && self.actions.iter().any(|action| actions_overlap(action, &need.action))
                 && need.arn.as_ref().is_none_or(|needed| arns.iter().any(|arn| overlap(arn, needed)))
@@ -196,37 +196,39 @@ faults:
     }
 
     fn for_role(&self, role: &Resource, scene: &Scene<'_>, arns: &[String]) -> Result<FaultPlan, Refusal> {
-        let seen = scene.seen.role(role).ok_or_else(|| Refusal::absent(role))?;
-        self.check_role(role, seen, scene, arns)?;
+        let described = scene.described.role(role).ok_or_else(|| Refusal::absent(role))?;
+        self.check_role(role, described, scene, arns)?;
         let expires = whole_second(scene.until + LATENESS);
         let document = self.document(arns, expires);
-        check_size(role, seen, scene, &document)?;
-        let hits = match seen.used_by.is_empty() {
+        check_size(role, described, scene, &document)?;
+        let hits = match described.used_by.is_empty() {
             true => vec![role.clone()],
-            false => seen.used_by.clone(),
+            false => described.used_by.clone(),
         };
         let mut warnings = Vec::new();
-        if seen.used_by.is_empty() {
+        if described.used_by.is_empty() {
             warnings.push(format!("no function runs as {role}: nothing will show that the deny works"));
         }
-        if seen.used_by.len() > 1 {
-            warnings
-                .push(format!("{role} is shared: {} lose the actions", listed(seen.used_by.iter().map(|f| &f.name))));
+        if described.used_by.len() > 1 {
+            warnings.push(format!(
+                "{role} is shared: {} lose the actions",
+                listed(described.used_by.iter().map(|f| &f.name))
+            ));
         }
-        warnings.extend(unseen_users(role, seen));
-        let errors = seen.used_by.iter().map(|function| Probe {
+        warnings.extend(unseen_users(role, described));
+        let errors = described.used_by.iter().map(|function| Indicator {
             query: Query { metric: Metric::Errors, resource: function.clone() },
-            test: ProbeTest::RisesBy(1.0),
+            test: IndicatorTest::RisesBy(1.0),
         });
-        let consumed: BTreeSet<&Resource> = seen
+        let consumed: BTreeSet<&Resource> = described
             .used_by
             .iter()
-            .filter_map(|function| scene.seen.function(function))
+            .filter_map(|function| scene.described.function(function))
             .flat_map(|f| &f.consumes)
             .collect();
-        let stalled = consumed.iter().map(|queue| Probe {
+        let stalled = consumed.iter().map(|queue| Indicator {
             query: Query { metric: Metric::MessagesDone, resource: (*queue).clone() },
-            test: ProbeTest::FallsTo(0.0),
+            test: IndicatorTest::FallsTo(0.0),
         });
         let mut expect = format!("errors of {} rise", listed(hits.iter().map(|hit| &hit.name)));
         if !consumed.is_empty() {
@@ -287,8 +289,8 @@ fn flawed_arn(arn: &str) -> Option<Flaw> {
 }
 
 /// The ARNs that an action on a resource may name: for a table its indexes too, for a function its versions.
-fn covered(resource: &Resource, seen: &Description) -> Vec<String> {
-    let arn = seen.arn();
+fn covered(resource: &Resource, described: &Description) -> Vec<String> {
+    let arn = described.arn();
     match resource.kind {
         ResourceKind::Table => vec![arn.to_owned(), format!("{arn}/index/*")],
         ResourceKind::Function => vec![arn.to_owned(), format!("{arn}:*")],
@@ -297,14 +299,14 @@ fn covered(resource: &Resource, seen: &Description) -> Vec<String> {
 }
 
 /// IAM counts the characters of all inline policies of a role, white space left out.
-fn check_size(role: &Resource, seen: &RoleDescription, scene: &Scene<'_>, document: &str) -> Result<(), Refusal> {
+fn check_size(role: &Resource, described: &RoleDescription, scene: &Scene<'_>, document: &str) -> Result<(), Refusal> {
     let length = |text: &str| text.chars().filter(|c| !c.is_whitespace()).count();
     let planned =
         scene.earlier_changes().filter(|change| change.setting.resource() == role).map(|change| match &change.after {
             Value::Text(text) => length(text),
             _ => 0,
         });
-    let size = seen.inline_size as usize + planned.sum::<usize>() + length(document);
+    let size = described.inline_size as usize + planned.sum::<usize>() + length(document);
     if size > INLINE_LIMIT {
         return Err(Refusal::new(
             format!(
@@ -331,10 +333,10 @@ fn iso_seconds(time: Time) -> String {
 }
 
 /// The role that a target means.
-fn role_of(target: &Resource, seen: &Seen) -> Option<Resource> {
+fn role_of(target: &Resource, described: &Described) -> Option<Resource> {
     match target.kind {
         ResourceKind::Role => Some(target.clone()),
-        _ => seen.function(target).map(|function| function.role.clone()),
+        _ => described.function(target).map(|function| function.role.clone()),
     }
 }
 
@@ -372,12 +374,12 @@ impl Fault for Deny {
         empty.chain(actions).chain(arns).collect()
     }
 
-    fn look(&self, target: &Resource, seen: &Seen) -> Vec<Resource> {
-        let Some(role) = role_of(target, seen) else { return Vec::new() };
-        let functions = seen.role(&role).map(|role| role.used_by.clone()).unwrap_or_default();
+    fn look(&self, target: &Resource, described: &Described) -> Vec<Resource> {
+        let Some(role) = role_of(target, described) else { return Vec::new() };
+        let functions = described.role(&role).map(|role| role.used_by.clone()).unwrap_or_default();
         // Their wrappers' parameters too: what those need must not be denied.
         let parameters: Vec<_> =
-            functions.iter().filter_map(|function| seen.function(function)?.fault_parameter().cloned()).collect();
+            functions.iter().filter_map(|function| described.function(function)?.fault_parameter().cloned()).collect();
         std::iter::once(role).chain(functions).chain(parameters).collect()
     }
 
@@ -385,23 +387,23 @@ impl Fault for Deny {
         let arns = self.arns(scene)?;
         let mut roles = BTreeSet::new();
         for target in scene.targets {
-            roles.insert(role_of(target, scene.seen).ok_or_else(|| Refusal::absent(target))?);
+            roles.insert(role_of(target, scene.described).ok_or_else(|| Refusal::absent(target))?);
         }
         roles.iter().map(|role| self.for_role(role, scene, &arns)).collect()
     }
 }
 
 /// Who else may lose the actions: IAM is global, and only functions of the project's regions were looked at.
-fn unseen_users(role: &Resource, seen: &RoleDescription) -> Option<String> {
+fn unseen_users(role: &Resource, described: &RoleDescription) -> Option<String> {
     if role.location.is_sandbox() {
         return None;
     }
     let mut warning = format!(
         "users of {role} were looked for among the functions in {}; functions in other regions and other services that use \
          it were not looked at, and lose the actions, too",
-        listed(&seen.looked_in)
+        listed(&described.looked_in)
     );
-    for (region, why) in &seen.not_looked_in {
+    for (region, why) in &described.not_looked_in {
         warning += &format!("; {region} could not be looked at: {why}");
     }
     Some(warning)
@@ -410,7 +412,7 @@ fn unseen_users(role: &Resource, seen: &RoleDescription) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::faults::Need;
+    use crate::faults::Dependency;
     use crate::faults::stage::{Stage, function, parameter, role, spec, start};
 
     const PUT: &str = "iam.deny: { target: worker, actions: [dynamodb:PutItem], resources: [payments] }";
@@ -466,14 +468,14 @@ mod tests {
             "iam.deny: { target: worker, actions: [dynamodb:PutItem], resources: [payments], shared_role: accepted }",
         );
         assert_eq!(plan.hits, [function("Worker"), function("Other")]);
-        let probed: Vec<_> = plan.evidence.any.iter().map(|probe| probe.query.to_string()).collect();
+        let probed: Vec<_> = plan.evidence.any.iter().map(|indicator| indicator.query.to_string()).collect();
         assert_eq!(probed, ["errors of Worker", "errors of Other", "messages done of Orders"]);
     }
 
     #[test]
     fn a_worker_that_hides_its_failures_shows_them_in_its_queue() {
         let plan = shop().planned(PUT);
-        let probed: Vec<_> = plan.evidence.any.iter().map(|probe| probe.query.to_string()).collect();
+        let probed: Vec<_> = plan.evidence.any.iter().map(|indicator| indicator.query.to_string()).collect();
         assert_eq!(probed, ["errors of Worker", "messages done of Orders"]);
         assert_eq!(plan.evidence.expect, "errors of Worker rise, or no message of Orders is done");
     }
@@ -534,7 +536,7 @@ mod tests {
     fn what_the_experiment_needs_is_not_taken() {
         let mut shop = shop();
         let arn = shop.parameter().arn.clone();
-        shop.needed = vec![Need {
+        shop.needed = vec![Dependency {
             role: role("WorkerRole"),
             action: "ssm:GetParameter".into(),
             arn: Some(arn.clone()),
@@ -569,17 +571,17 @@ mod tests {
 
     #[test]
     fn it_looks_at_everything_that_the_role_touches() {
-        let mut seen = Seen::default();
-        let all = shop().seen;
+        let mut described = Described::default();
+        let all = shop().described;
         let fault = spec(PUT);
         // As the planner does: describe what is asked for until nothing new is.
-        seen.0.insert(function("Worker"), all.get(&function("Worker")).unwrap().clone());
+        described.0.insert(function("Worker"), all.get(&function("Worker")).unwrap().clone());
         for _ in 0..3 {
-            for resource in fault.fault().look(&function("Worker"), &seen) {
-                seen.0.insert(resource.clone(), all.get(&resource).unwrap().clone());
+            for resource in fault.fault().look(&function("Worker"), &described) {
+                described.0.insert(resource.clone(), all.get(&resource).unwrap().clone());
             }
         }
-        assert!(seen.role(&role("WorkerRole")).is_some() && seen.parameter(&parameter()).is_some());
+        assert!(described.role(&role("WorkerRole")).is_some() && described.parameter(&parameter()).is_some());
         assert_eq!(fault.fault().mentions(), [&TargetName("payments".into())]);
     }
 }

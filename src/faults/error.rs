@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::wrapper::{self, Flag, Wrapped};
-use super::{Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene, Seen};
+use super::{Described, Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene};
 use crate::account::{Metric, Query, Resource, ResourceKind};
-use crate::plan::{Evidence, Probe, ProbeTest};
+use crate::plan::{Evidence, Indicator, IndicatorTest};
 use crate::record;
 use crate::units::Share;
 use crate::yaml::TargetName;
@@ -73,9 +73,9 @@ impl Fault for LambdaError {
         message.into_iter().chain(wrapper::flawed_share(self.share)).collect()
     }
 
-    fn look(&self, target: &Resource, seen: &Seen) -> Vec<Resource> {
-        let sources = seen.function(target).map(|function| function.consumes.clone()).unwrap_or_default();
-        wrapper::look(target, seen).into_iter().chain(sources).collect()
+    fn look(&self, target: &Resource, described: &Described) -> Vec<Resource> {
+        let sources = described.function(target).map(|function| function.consumes.clone()).unwrap_or_default();
+        wrapper::look(target, described).into_iter().chain(sources).collect()
     }
 
     fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Refusal> {
@@ -98,9 +98,9 @@ impl Fault for LambdaError {
                 emission: None,
                 evidence: Evidence {
                     expect: format!("the failed share of {} rises", target.name),
-                    any: vec![Probe {
+                    any: vec![Indicator {
                         query: Query { metric: Metric::FailedShare, resource: target.clone() },
-                        test: ProbeTest::RisesBy(rise),
+                        test: IndicatorTest::RisesBy(rise),
                     }],
                     within: wrapped.cache + SHOWN_WITHIN,
                 },
@@ -113,7 +113,7 @@ impl Fault for LambdaError {
 
 /// What a failing consumer does to the good messages of its queue.
 fn dead_letters(source: &Resource, scene: &Scene<'_>) -> Option<String> {
-    let queue = scene.seen.queue(source)?;
+    let queue = scene.described.queue(source)?;
     let (dead_letter, receives) = queue.dead_letter.as_ref().zip(queue.max_receive_count)?;
     Some(format!(
         "messages of {} that fail {receives} times go to {}; bring them back afterwards with \
@@ -143,7 +143,7 @@ mod tests {
     fn failures_show_it() {
         let evidence = Stage::shop(function("Worker")).planned(FIFTH).evidence;
         assert_eq!(evidence.any[0].query.metric, Metric::FailedShare);
-        assert_eq!(evidence.any[0].test, ProbeTest::RisesBy(0.1));
+        assert_eq!(evidence.any[0].test, IndicatorTest::RisesBy(0.1));
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::wrapper::{self, Flag, Wrapped};
-use super::{Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene, Seen, extension};
+use super::{Described, Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene, extension};
 use crate::account::description::Delivery;
 use crate::account::{Metric, Query, Resource, ResourceKind};
-use crate::plan::{Evidence, Probe, ProbeTest};
+use crate::plan::{Evidence, Indicator, IndicatorTest};
 use crate::record;
 use crate::units::{Share, Span};
 use crate::yaml::tree::{Kind, Node};
@@ -129,13 +129,13 @@ faults:
     fn evidence(&self, target: &Resource, timeout: Span, ramp_up: Span) -> Evidence {
         let (from, to) = self.delay.bounds();
         let half = self.share.get() / 2.0;
-        let probe = |metric, test| Probe { query: Query { metric, resource: target.clone() }, test };
+        let indicator = |metric, test| Indicator { query: Query { metric, resource: target.clone() }, test };
         // An invocation that runs into its timeout is only as slow as that.
         let limit = from.min(Span::from_millis(timeout.millis() * 9 / 10));
-        let mut any = vec![probe(Metric::SlowShare { limit }, ProbeTest::RisesBy(half))];
+        let mut any = vec![indicator(Metric::SlowShare { limit }, IndicatorTest::RisesBy(half))];
         let mut expect = format!("{} of invocations or more become slower than {limit}", percent(half));
         if to >= timeout {
-            any.push(probe(Metric::FailedShare, ProbeTest::RisesBy(half)));
+            any.push(indicator(Metric::FailedShare, IndicatorTest::RisesBy(half)));
             expect += ", or run into the timeout";
         }
         Evidence { expect, any, within: ramp_up + SHOWN_WITHIN }
@@ -168,8 +168,8 @@ impl Fault for Latency {
         delay.into_iter().chain(wrapper::flawed_share(self.share)).collect()
     }
 
-    fn look(&self, target: &Resource, seen: &Seen) -> Vec<Resource> {
-        wrapper::look(target, seen)
+    fn look(&self, target: &Resource, described: &Described) -> Vec<Resource> {
+        wrapper::look(target, described)
     }
 
     fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Refusal> {
@@ -180,7 +180,7 @@ impl Fault for Latency {
 
 impl Latency {
     fn for_function(&self, target: &Resource, scene: &Scene<'_>) -> Result<FaultPlan, Refusal> {
-        let function = scene.seen.function(target).ok_or_else(|| Refusal::absent(target))?;
+        let function = scene.described.function(target).ok_or_else(|| Refusal::absent(target))?;
         let (change, hits, mut warnings) = match &function.delivery {
             Delivery::Variables { set } => {
                 let change = extension::delay(target, function, set, self.delay, self.share)?;
@@ -267,14 +267,14 @@ mod tests {
         let limit = Span::from_secs(1);
         assert_eq!(evidence.any.len(), 1);
         assert_eq!(evidence.any[0].query.metric, Metric::SlowShare { limit });
-        assert_eq!(evidence.any[0].test, ProbeTest::RisesBy(0.25));
+        assert_eq!(evidence.any[0].test, IndicatorTest::RisesBy(0.25));
     }
 
     #[test]
     fn a_delay_over_the_timeout_is_warned_of_and_shown_by_errors() {
         let plan = shop().planned("lambda.latency: { target: worker, delay: 20s }");
         assert!(plan.warnings.iter().any(|w| w.contains("timeout")), "{:?}", plan.warnings);
-        let metrics: Vec<_> = plan.evidence.any.iter().map(|probe| probe.query.metric).collect();
+        let metrics: Vec<_> = plan.evidence.any.iter().map(|indicator| indicator.query.metric).collect();
         assert_eq!(metrics, [Metric::SlowShare { limit: Span::from_secs(18) }, Metric::FailedShare]);
         assert!(shop().planned(HALF).warnings.is_empty());
     }

@@ -1,9 +1,9 @@
 //! The catalogue of faults. A fault reads descriptions and plans changes or an emission; it never acts.
 //!
 //! To add one: write `faults/x.rs` (parameters, page, `look`, `plan`, tests), and name its module and its line in the
-//! catalogue here. The plan, the undo, the marks, the permissions, the schema and the documentation follow from that.
+//! catalogue here. The plan, the rollback, the locks, the permissions, the schema and the documentation follow from that.
 //!
-//! Invariant: nothing here does IO, and a fault cannot express its own undo. It says what should be, and the planner
+//! Invariant: nothing here does IO, and a fault cannot express its own rollback. It says what should be, and the planner
 //! adds what is.
 
 pub mod delay;
@@ -96,10 +96,10 @@ pub trait Fault {
 
     /// Resources that must be described before it can plan for `target`, as far as `seen` shows them. It is asked again
     /// until it names nothing new. The target itself and what was mentioned are always described.
-    fn look(&self, target: &Resource, seen: &Seen) -> Vec<Resource>;
+    fn look(&self, target: &Resource, described: &Described) -> Vec<Resource>;
 
     /// Permissions of others that must stay for this fault to end well: no other fault may take them meanwhile.
-    fn needs(&self, _target: &Resource, _seen: &Seen) -> Vec<Need> {
+    fn needs(&self, _target: &Resource, _described: &Described) -> Vec<Dependency> {
         Vec::new()
     }
 
@@ -109,9 +109,9 @@ pub trait Fault {
 
 /// Resources and what they were described as. One that is not there is absent.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Seen(pub BTreeMap<Resource, Description>);
+pub struct Described(pub BTreeMap<Resource, Description>);
 
-impl Seen {
+impl Described {
     /// What a resource was described as.
     pub fn get(&self, resource: &Resource) -> Option<&Description> {
         self.0.get(resource)
@@ -163,11 +163,11 @@ pub struct Scene<'a> {
     /// What the names mean that its parameters mention.
     pub mentioned: &'a BTreeMap<TargetName, Vec<Resource>>,
     /// What the targets are, and what they point at: roles, parameters, dead-letter queues, consumers.
-    pub seen: &'a Seen,
+    pub described: &'a Described,
     /// Who squall is in the account of the targets.
     pub identity: &'a Identity,
     /// What the experiment itself depends on while this fault is in; a fault that takes one of these is refused.
-    pub needed: &'a [Need],
+    pub needed: &'a [Dependency],
     /// What every other fault of the experiment does, in the order of the timeline: those before this one and those after
     /// it.
     pub others: &'a [OtherFault],
@@ -203,7 +203,7 @@ impl<'a> Scene<'a> {
 
 /// A permission that the experiment itself depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Need {
+pub struct Dependency {
     pub role: Resource,
     /// `ssm:GetParameter`.
     pub action: String,

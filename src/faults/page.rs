@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::FaultSpec;
 use crate::account::ResourceKind;
 use crate::yaml::Shape;
-use crate::yaml::shape::{Field, Need};
+use crate::yaml::shape::{Field, Presence};
 
 /// What a fault is, for people. Its parameters are not here: they are read off the record that reads them.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -119,14 +119,14 @@ fn wrapped(text: &str, indent: &str) -> String {
 }
 
 fn parameter(field: &Field) -> String {
-    let need = match &field.need {
-        Need::Required => String::new(),
-        Need::OneOf => "; exactly one of these".into(),
-        Need::Optional => "; may be left away".into(),
-        Need::Default(serde_json::Value::String(text)) => format!("; left away, it is `{text}`"),
-        Need::Default(value) => format!("; left away, it is `{value}`"),
+    let presence = match &field.presence {
+        Presence::Required => String::new(),
+        Presence::OneOf => "; exactly one of these".into(),
+        Presence::Optional => "; may be left away".into(),
+        Presence::Default(serde_json::Value::String(text)) => format!("; left away, it is `{text}`"),
+        Presence::Default(value) => format!("; left away, it is `{value}`"),
     };
-    let mut text = format!("`{}` ({}{need}): {}", field.key, field.shape.describe(), field.doc.replace('\n', " "));
+    let mut text = format!("`{}` ({}{presence}): {}", field.key, field.shape.describe(), field.doc.replace('\n', " "));
     if let Shape::Words(words) = &field.shape {
         for (word, meaning) in words().words {
             let _ = write!(text, " `{word}`: {meaning}");
@@ -152,8 +152,8 @@ mod tests {
             );
             let plan = plan_in(&mut world(&shop()), &text, 1).unwrap_or_else(|objections| panic!("{objections:?}"));
             assert_eq!(plan.steps[0].fault.0, page.name);
-            // What a page says that its fault needs is what a plan of it needs, marks apart.
-            for (purpose, said) in [(Purpose::Do, page.actions_do), (Purpose::Undo, page.actions_undo)] {
+            // What a page says that its fault needs is what a plan of it needs, locks apart.
+            for (purpose, said) in [(Purpose::Inject, page.actions_do), (Purpose::Rollback, page.actions_undo)] {
                 let needed = plan.permissions.iter().filter(|needed| needed.purpose == purpose);
                 for needed in needed.filter(|needed| !needed.resource.contains("/squall/marks")) {
                     assert!(said.contains(&needed.action.as_str()), "{} {purpose:?}: {}", page.name, needed.action);

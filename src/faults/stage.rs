@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{FaultPlan, FaultSpec, Need, OtherFault, PlannedChange, Refusal, Scene, Seen};
+use super::{Dependency, Described, FaultPlan, FaultSpec, OtherFault, PlannedChange, Refusal, Scene};
 use crate::account::description::{
     Delivery, FunctionDescription, ParameterDescription, QueueDescription, RoleDescription,
 };
@@ -13,11 +13,11 @@ use crate::yaml::{Loaded, Source, Style, TargetName};
 
 /// What a fault gets to see, to be changed before it is asked.
 pub struct Stage {
-    pub seen: Seen,
+    pub described: Described,
     pub targets: Vec<Resource>,
     pub mentioned: BTreeMap<TargetName, Vec<Resource>>,
     pub identity: Identity,
-    pub needed: Vec<Need>,
+    pub needed: Vec<Dependency>,
     pub others: Vec<OtherFault>,
     pub lasts: Span,
 }
@@ -61,7 +61,7 @@ impl Stage {
     /// Function Worker takes from queue Orders, whose dead letters go to OrdersDead, and writes to table Payments as
     /// role WorkerRole; its wrapper reads a parameter that holds `{}`.
     pub fn shop(target: Resource) -> Stage {
-        let seen = [
+        let described = [
             (
                 function("Worker"),
                 Description::Function(FunctionDescription {
@@ -102,7 +102,7 @@ impl Stage {
             (table(), Description::Other { arn: "arn:aws:dynamodb:eu-west-1:000000000000:table/Payments".into() }),
         ];
         let mut stage = Stage {
-            seen: Seen(seen.into_iter().collect()),
+            described: Described(described.into_iter().collect()),
             targets: vec![target],
             mentioned: BTreeMap::from([(TargetName("payments".into()), vec![table()])]),
             identity: Identity {
@@ -121,7 +121,7 @@ impl Stage {
 
     /// What a function is described as, to be changed.
     pub fn function(&mut self, name: &str) -> &mut FunctionDescription {
-        match self.seen.0.get_mut(&function(name)) {
+        match self.described.0.get_mut(&function(name)) {
             Some(Description::Function(function)) => function,
             _ => panic!("no function {name}"),
         }
@@ -129,7 +129,7 @@ impl Stage {
 
     /// What a queue is described as, to be changed.
     pub fn queue(&mut self, name: &str) -> &mut QueueDescription {
-        match self.seen.0.get_mut(&queue(name)) {
+        match self.described.0.get_mut(&queue(name)) {
             Some(Description::Queue(queue)) => queue,
             _ => panic!("no queue {name}"),
         }
@@ -137,7 +137,7 @@ impl Stage {
 
     /// What a role is described as, to be changed.
     pub fn role(&mut self, name: &str) -> &mut RoleDescription {
-        match self.seen.0.get_mut(&role(name)) {
+        match self.described.0.get_mut(&role(name)) {
             Some(Description::Role(role)) => role,
             _ => panic!("no role {name}"),
         }
@@ -145,7 +145,7 @@ impl Stage {
 
     /// What the parameter is described as, to be changed.
     pub fn parameter(&mut self) -> &mut ParameterDescription {
-        match self.seen.0.get_mut(&parameter()) {
+        match self.described.0.get_mut(&parameter()) {
             Some(Description::Parameter(parameter)) => parameter,
             _ => panic!("no parameter"),
         }
@@ -155,7 +155,7 @@ impl Stage {
     pub fn add_function(&mut self, name: &str) {
         let mut other = self.function("Worker").clone();
         other.consumes.clear();
-        self.seen.0.insert(function(name), Description::Function(other));
+        self.described.0.insert(function(name), Description::Function(other));
     }
 
     /// Another fault with these changes, in at the same time.
@@ -178,7 +178,7 @@ impl Stage {
             until: start() + self.lasts,
             targets: &self.targets,
             mentioned: &self.mentioned,
-            seen: &self.seen,
+            described: &self.described,
             identity: &self.identity,
             needed: &self.needed,
             others: &self.others,

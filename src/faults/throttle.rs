@@ -1,9 +1,9 @@
 //! `lambda.throttle`: a function may run only so many times at once.
 
-use super::{Fault, FaultPlan, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene, Seen};
+use super::{Described, Fault, FaultPlan, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene};
 use crate::account::description::FunctionDescription;
 use crate::account::{Metric, Query, Resource, ResourceKind, Setting, Value};
-use crate::plan::{Evidence, Probe, ProbeTest};
+use crate::plan::{Evidence, Indicator, IndicatorTest};
 use crate::record;
 use crate::units::Span;
 use crate::yaml::TargetName;
@@ -50,11 +50,11 @@ faults:
 ",
     };
 
-    fn for_function(&self, function: &Resource, seen: &FunctionDescription, scene: &Scene<'_>) -> FaultPlan {
+    fn for_function(&self, function: &Resource, described: &FunctionDescription, scene: &Scene<'_>) -> FaultPlan {
         let n = u64::from(self.concurrency);
-        let probe = |metric, test| Probe { query: Query { metric, resource: function.clone() }, test };
-        let mut warnings = over_pull(seen, scene);
-        if let Some(before) = seen.reserved
+        let indicator = |metric, test| Indicator { query: Query { metric, resource: function.clone() }, test };
+        let mut warnings = over_pull(described, scene);
+        if let Some(before) = described.reserved
             && before > n
         {
             warnings.push(format!(
@@ -67,15 +67,15 @@ faults:
             expect: format!("throttles are counted, or concurrency falls to {n}"),
             any: vec![
                 // Above nothing, or, where the baseline was throttled now and then, above that.
-                probe(Metric::Throttles, ProbeTest::RisesBy(1.0)),
-                probe(Metric::Concurrency, ProbeTest::FallsTo(n as f64)),
+                indicator(Metric::Throttles, IndicatorTest::RisesBy(1.0)),
+                indicator(Metric::Concurrency, IndicatorTest::FallsTo(n as f64)),
             ],
             within: TAKES_EFFECT_WITHIN + SHOWN_WITHIN,
         };
         // With nothing reserved Lambda does not even try asynchronous events; it drops them, and counts no throttle.
         if n == 0 {
             evidence.expect = format!("throttles are counted, events are dropped, or concurrency falls to {n}");
-            evidence.any.push(probe(Metric::EventsDropped, ProbeTest::RisesBy(1.0)));
+            evidence.any.push(indicator(Metric::EventsDropped, IndicatorTest::RisesBy(1.0)));
         }
         FaultPlan {
             summary: format!("{} may run {n} at a time", function.name),
@@ -106,18 +106,18 @@ impl Fault for Throttle {
         &self.target
     }
 
-    fn look(&self, target: &Resource, seen: &Seen) -> Vec<Resource> {
-        seen.function(target).map(|function| function.consumes.clone()).unwrap_or_default()
+    fn look(&self, target: &Resource, described: &Described) -> Vec<Resource> {
+        described.function(target).map(|function| function.consumes.clone()).unwrap_or_default()
     }
 
     fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Refusal> {
         // What the faults of this run reserve beyond what is reserved now, this one's functions included.
-        let mut taken: u64 = scene.earlier_changes().map(|change| more_reserved(change, scene.seen)).sum();
+        let mut taken: u64 = scene.earlier_changes().map(|change| more_reserved(change, scene.described)).sum();
         let mut plans = Vec::new();
         for target in scene.targets {
-            let function = scene.seen.function(target).ok_or_else(|| Refusal::absent(target))?;
+            let function = scene.described.function(target).ok_or_else(|| Refusal::absent(target))?;
             let plan = self.for_function(target, function, scene);
-            taken += plan.changes.iter().map(|change| more_reserved(change, scene.seen)).sum::<u64>();
+            taken += plan.changes.iter().map(|change| more_reserved(change, scene.described)).sum::<u64>();
             self.head_room(target, function, taken)?;
             plans.push(plan);
         }
@@ -141,7 +141,7 @@ impl Throttle {
                 format!("set `concurrency` to {room} or less, or have the account's concurrency limit raised"),
             ));
         }
-        // The undo leads back to what is unreserved now; where that is under the floor already, Lambda refuses it.
+        // The rollback leads back to what is unreserved now; where that is under the floor already, Lambda refuses it.
         if before > n && left < floor {
             return Err(Refusal::new(
                 format!(
@@ -156,10 +156,10 @@ impl Throttle {
 }
 
 /// How much more a change reserves than its function has now.
-fn more_reserved(change: &PlannedChange, seen: &Seen) -> u64 {
+fn more_reserved(change: &PlannedChange, described: &Described) -> u64 {
     match (&change.setting, &change.after) {
         (Setting::ReservedConcurrency { function }, Value::Number(n)) => {
-            n.saturating_sub(seen.function(function).and_then(|f| f.reserved).unwrap_or(0))
+            n.saturating_sub(described.function(function).and_then(|f| f.reserved).unwrap_or(0))
         }
         _ => 0,
     }
@@ -167,10 +167,10 @@ fn more_reserved(change: &PlannedChange, seen: &Seen) -> u64 {
 
 /// SQS pollers do not know of reserved concurrency: they go on receiving, are throttled, and good messages are received
 /// too often (AWS knowledge centre, lambda-sqs-scaling).
-fn over_pull(seen: &FunctionDescription, scene: &Scene<'_>) -> Vec<String> {
+fn over_pull(described: &FunctionDescription, scene: &Scene<'_>) -> Vec<String> {
     let mut warnings = Vec::new();
-    for source in &seen.consumes {
-        let Some(queue) = scene.seen.queue(source) else { continue };
+    for source in &described.consumes {
+        let Some(queue) = scene.described.queue(source) else { continue };
         let Some((dead_letter, receives)) = queue.dead_letter.as_ref().zip(queue.max_receive_count) else { continue };
         let after = queue.visibility * i64::from(receives);
         let long = scene.until.since(scene.from);
@@ -217,18 +217,18 @@ mod tests {
     #[test]
     fn throttles_or_a_fall_of_concurrency_show_it() {
         let evidence = shop().planned(TEN).evidence;
-        let metrics: Vec<_> = evidence.any.iter().map(|probe| (probe.query.metric, probe.test)).collect();
+        let metrics: Vec<_> = evidence.any.iter().map(|indicator| (indicator.query.metric, indicator.test)).collect();
         assert_eq!(
             metrics,
-            [(Metric::Throttles, ProbeTest::RisesBy(1.0)), (Metric::Concurrency, ProbeTest::FallsTo(10.0))]
+            [(Metric::Throttles, IndicatorTest::RisesBy(1.0)), (Metric::Concurrency, IndicatorTest::FallsTo(10.0))]
         );
     }
 
     #[test]
     fn dropped_events_show_that_nothing_is_reserved() {
         let evidence = shop().planned(STOP).evidence;
-        let dropped = evidence.any.iter().find(|probe| probe.query.metric == Metric::EventsDropped).unwrap();
-        assert_eq!(dropped.test, ProbeTest::RisesBy(1.0));
+        let dropped = evidence.any.iter().find(|indicator| indicator.query.metric == Metric::EventsDropped).unwrap();
+        assert_eq!(dropped.test, IndicatorTest::RisesBy(1.0));
         assert!(evidence.expect.contains("events are dropped"), "{}", evidence.expect);
     }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{FaultPlan, Flaw, PlannedChange, Refusal, Scene, Seen, listed};
+use super::{Described, FaultPlan, Flaw, PlannedChange, Refusal, Scene, listed};
 use crate::account::description::{Alias, Delivery, FunctionDescription, ParameterDescription};
 use crate::account::setting::{quote, with_key};
 use crate::account::{Resource, Setting, Value};
@@ -50,11 +50,11 @@ const STANDARD: usize = 4 * 1024;
 const ADVANCED: usize = 8 * 1024;
 
 /// What must be described before a flag can be planned: the parameter, and the functions that read it too.
-pub fn look(target: &Resource, seen: &Seen) -> Vec<Resource> {
-    let Some(parameter) = seen.function(target).and_then(|function| function.fault_parameter().cloned()) else {
+pub fn look(target: &Resource, described: &Described) -> Vec<Resource> {
+    let Some(parameter) = described.function(target).and_then(|function| function.fault_parameter().cloned()) else {
         return Vec::new();
     };
-    let readers = seen.parameter(&parameter).map(|p| p.read_by.clone()).unwrap_or_default();
+    let readers = described.parameter(&parameter).map(|p| p.read_by.clone()).unwrap_or_default();
     std::iter::once(parameter).chain(readers).collect()
 }
 
@@ -79,7 +79,7 @@ pub fn flawed_share(share: Share) -> Option<Flaw> {
 impl<'a> Wrapped<'a> {
     /// Finds the wrapper of `target`, and refuses where a flag would do nothing or could not be taken back.
     pub fn find(target: &Resource, scene: &Scene<'a>) -> Result<Wrapped<'a>, Refusal> {
-        let function = scene.seen.function(target).ok_or_else(|| Refusal::absent(target))?;
+        let function = scene.described.function(target).ok_or_else(|| Refusal::absent(target))?;
         let name = &target.name;
         let (parameter, cache) = match &function.delivery {
             Delivery::Parameter { parameter, cache } => (parameter, *cache),
@@ -107,7 +107,7 @@ impl<'a> Wrapped<'a> {
             }
         };
         wrappable(target, function)?;
-        let flags = scene.seen.parameter(parameter).ok_or_else(|| {
+        let flags = scene.described.parameter(parameter).ok_or_else(|| {
             Refusal::new(
                 format!("{parameter}, which the wrapper of {name} reads, does not exist"),
                 format!(
@@ -255,8 +255,8 @@ pub fn unreached(target: &Resource, function: &FunctionDescription, reaches: imp
 
 /// Functions that share a parameter share its flags: the change is planned once, for the first of them.
 pub fn once_each(plans: Vec<FaultPlan>) -> Vec<FaultPlan> {
-    let mut seen = BTreeSet::new();
-    plans.into_iter().filter(|plan| plan.changes.iter().all(|change| seen.insert(change.setting.clone()))).collect()
+    let mut settings = BTreeSet::new();
+    plans.into_iter().filter(|plan| plan.changes.iter().all(|change| settings.insert(change.setting.clone()))).collect()
 }
 
 #[cfg(test)]
@@ -298,7 +298,7 @@ mod tests {
     #[test]
     fn an_absent_parameter_is_refused_with_the_command_that_creates_it() {
         let mut shop = shop();
-        shop.seen.0.remove(&parameter());
+        shop.described.0.remove(&parameter());
         shop.refused(SLOW, &["aws ssm put-parameter --name /shop/worker/faults --type String --value '{}'"]);
     }
 

@@ -43,8 +43,8 @@ written! {
 
     /// One thing on one resource that can be read and written.
     pub enum Setting = setting::Setting {
-        /// squall's own mark on a resource.
-        Mark { resource: Resource },
+        /// squall's own lock on a resource.
+        Lock { resource: Resource },
         ReservedConcurrency { function: Resource },
         FaultFlag { parameter: Resource, key: String },
         FaultDocument { parameter: Resource },
@@ -111,7 +111,7 @@ written! {
     /// What refused a call.
     pub words RefusedBy = account::RefusedBy {
         Permission,
-        MarkExists,
+        LockExists,
         Invalid,
         Limit,
         Busy,

@@ -174,7 +174,8 @@ written! {
     pub words Phase = event::Phase {
         Baseline,
         Fault,
-        Undo,
+        #[serde(rename = "undo")]
+        Rollback,
         Recovery,
     }
 
@@ -200,7 +201,8 @@ written! {
     pub enum Stop = event::Stop {
         Broken { signal: usize },
         Baseline { why: String },
-        Guard { title: String, value: f64 },
+        #[serde(rename = "guard")]
+        AbortCondition { title: String, value: f64 },
         TooLong,
         Signal { name: String },
         Asked { by: String },
@@ -236,12 +238,13 @@ written! {
 
     /// What a run found, and every reason for it.
     pub struct Verdict = verdict::Verdict {
-        finding: Finding,
+        #[serde(rename = "finding")]
+        kind: VerdictKind,
         reasons: std::collections::BTreeSet<String>,
     }
 
     /// Held, broken, or unknown.
-    pub words Finding = verdict::Finding {
+    pub words VerdictKind = verdict::VerdictKind {
         Held,
         Unknown,
         Broken,

@@ -165,19 +165,19 @@ written! {
     /// What shows that a fault works. Any one of the probes is enough.
     pub struct Evidence = plan::Evidence {
         expect: String,
-        any: Vec<Probe>,
+        any: Vec<Indicator>,
         #[serde(rename = "within_seconds")]
         within: Seconds,
     }
 
     /// One measurement that would show a fault at work.
-    pub struct Probe = plan::Probe {
+    pub struct Indicator = plan::Indicator {
         query: Query,
-        test: ProbeTest,
+        test: IndicatorTest,
     }
 
     /// When a probe's value counts as evidence.
-    pub enum ProbeTest = plan::ProbeTest {
+    pub enum IndicatorTest = plan::IndicatorTest {
         Above(value: f64),
         FallsTo(value: f64),
         RisesBy(value: f64),
@@ -231,7 +231,7 @@ written! {
     }
 
     /// When to stop early, whatever the hypotheses say.
-    pub struct Stop = plan::StopPlan {
+    pub struct Stop = plan::AbortCondition {
         title: String,
         query: Query,
         bound: Bound,
@@ -259,8 +259,10 @@ written! {
     /// What a permission is needed for.
     pub words Purpose = plan::Purpose {
         Look,
-        Do,
-        Undo,
+        #[serde(rename = "do")]
+        Inject,
+        #[serde(rename = "undo")]
+        Rollback,
         Measure,
         Load,
     }

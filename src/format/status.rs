@@ -16,8 +16,8 @@ pub struct Document {
     pub halted_by: Option<String>,
     /// Newest first.
     pub runs: Vec<Run>,
-    /// Marks in the account of runs whose journal is not here, or says that they have ended.
-    pub marks: Vec<Mark>,
+    /// Locks in the account of runs whose journal is not here, or says that they have ended.
+    pub locks: Vec<Lock>,
 }
 
 /// One run of the project.
@@ -53,10 +53,10 @@ pub enum State {
     Died,
 }
 
-/// A mark in an account.
+/// A lock in an account.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Mark {
+pub struct Lock {
     /// Its nickname in `squall.yaml`.
     pub account: String,
     pub resource: Resource,

@@ -74,12 +74,14 @@ impl Convert<Result<Vec<account::SendOutcome>, account::CallError>> for Sent {
 macro_rules! read_only {
     () => {};
     (
-        $vis:vis struct $name:ident = $module:ident::$inside:ident { $($field:ident: $type:ty),* $(,)? }
+        $vis:vis struct $name:ident = $module:ident::$inside:ident {
+            $($(#[$field_meta:meta])* $field:ident: $type:ty),* $(,)?
+        }
         $($rest:tt)*
     ) => {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
-        $vis struct $name { $($field: $type),* }
+        $vis struct $name { $($(#[$field_meta])* $field: $type),* }
 
         impl Convert<$module::$inside> for $name {
             fn convert(self) -> $module::$inside {
@@ -91,13 +93,13 @@ macro_rules! read_only {
     };
     (
         $vis:vis enum $name:ident = $module:ident::$inside:ident {
-            $($variant:ident $(($tuple:ident: $tuple_type:ty))? $({ $($field:ident: $type:ty),* $(,)? })?),* $(,)?
+            $($(#[$variant_meta:meta])* $variant:ident $(($tuple:ident: $tuple_type:ty))? $({ $($field:ident: $type:ty),* $(,)? })?),* $(,)?
         }
         $($rest:tt)*
     ) => {
         #[derive(Deserialize)]
         #[serde(rename_all = "snake_case", deny_unknown_fields)]
-        $vis enum $name { $($variant $(($tuple_type))? $({ $($field: $type),* })?),* }
+        $vis enum $name { $($(#[$variant_meta])* $variant $(($tuple_type))? $({ $($field: $type),* })?),* }
 
         impl Convert<$module::$inside> for $name {
             fn convert(self) -> $module::$inside {
@@ -140,7 +142,7 @@ read_only! {
         Closed { verdict: Verdict, left: Vec<Left> },
     }
 
-    pub(super) enum Phase = event::Phase { Baseline, Fault, Undo, Recovery }
+    pub(super) enum Phase = event::Phase { Baseline, Fault, #[serde(rename = "undo")] Rollback, Recovery }
 
     pub(super) enum WriteOutcome = event::WriteOutcome { Applied, Refused(error: CallError), Unknown(why: String) }
 
@@ -151,7 +153,8 @@ read_only! {
     pub(super) enum Stop = event::Stop {
         Broken { signal: usize },
         Baseline { why: String },
-        Guard { title: String, value: f64 },
+        #[serde(rename = "guard")]
+        AbortCondition { title: String, value: f64 },
         TooLong,
         Signal { name: String },
         Asked { by: String },
@@ -176,12 +179,16 @@ read_only! {
 
     pub(super) struct Left = event::Left { resource: Resource, what: String, remedy: String }
 
-    pub(super) struct Verdict = verdict::Verdict { finding: Finding, reasons: BTreeSet<String> }
+    pub(super) struct Verdict = verdict::Verdict {
+        #[serde(rename = "finding")]
+        kind: VerdictKind,
+        reasons: BTreeSet<String>,
+    }
 
-    pub(super) enum Finding = verdict::Finding { Held, Unknown, Broken }
+    pub(super) enum VerdictKind = verdict::VerdictKind { Held, Unknown, Broken }
 
     pub(super) enum Setting = setting::Setting {
-        Mark { resource: Resource },
+        Lock { resource: Resource },
         ReservedConcurrency { function: Resource },
         FaultFlag { parameter: Resource, key: String },
         FaultDocument { parameter: Resource },
@@ -204,7 +211,7 @@ read_only! {
 
     pub(super) struct Sample = signal::Sample { value: Option<f64>, of: Option<u64> }
 
-    pub(super) enum RefusedBy = account::RefusedBy { Permission, MarkExists, Invalid, Limit, Busy, Unsupported }
+    pub(super) enum RefusedBy = account::RefusedBy { Permission, LockExists, Invalid, Limit, Busy, Unsupported }
 
     pub(super) enum CallError = account::CallError {
         Refused { by: RefusedBy, message: String },
@@ -231,7 +238,7 @@ read_only! {
         changes: BTreeMap<ChangeId, Change>,
         steps: Vec<Step>,
         signals: Vec<SignalPlan>,
-        stops: Vec<StopPlan>,
+        stops: Vec<AbortCondition>,
         load: Vec<LoadPlan>,
         watches: Vec<Resource>,
         permissions: Vec<Permission>,
@@ -263,11 +270,11 @@ read_only! {
         LeaveInQueue,
     }
 
-    pub(super) struct Evidence = plan::Evidence { expect: String, any: Vec<Probe>, within: Micros }
+    pub(super) struct Evidence = plan::Evidence { expect: String, any: Vec<Indicator>, within: Micros }
 
-    pub(super) struct Probe = plan::Probe { query: Query, test: ProbeTest }
+    pub(super) struct Indicator = plan::Indicator { query: Query, test: IndicatorTest }
 
-    pub(super) enum ProbeTest = plan::ProbeTest { Above(value: f64), FallsTo(value: f64), RisesBy(value: f64) }
+    pub(super) enum IndicatorTest = plan::IndicatorTest { Above(value: f64), FallsTo(value: f64), RisesBy(value: f64) }
 
     pub(super) struct SignalPlan = plan::SignalPlan {
         hypothesis: String,
@@ -300,13 +307,21 @@ read_only! {
 
     pub(super) struct Objective = budget::Objective { good: f64, over: Micros }
 
-    pub(super) struct StopPlan = plan::StopPlan { title: String, query: Query, bound: Bound, every: Micros }
+    pub(super) struct AbortCondition = plan::AbortCondition { title: String, query: Query, bound: Bound, every: Micros }
 
     pub(super) struct LoadPlan = plan::LoadPlan { target: Resource, from: Rate, to: Rate, at_most: u32 }
 
     pub(super) struct Permission = plan::Permission { purpose: Purpose, action: String, resource: String }
 
-    pub(super) enum Purpose = plan::Purpose { Look, Do, Undo, Measure, Load }
+    pub(super) enum Purpose = plan::Purpose {
+        Look,
+        #[serde(rename = "do")]
+        Inject,
+        #[serde(rename = "undo")]
+        Rollback,
+        Measure,
+        Load,
+    }
 }
 
 /// A change: version 1 knew none whose effect outlasts it.

@@ -15,12 +15,12 @@ pub struct Reading {
     /// Of how many requests a share was taken, where it is one and the number is known.
     pub of: Option<u64>,
     /// What the signal's control showed in the same window, where it has one that had requests.
-    pub control: Option<Share>,
+    pub control: Option<RequestShare>,
 }
 
 /// A share of so many requests.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Share {
+pub struct RequestShare {
     pub share: f64,
     pub of: u64,
 }
@@ -152,7 +152,7 @@ mod tests {
                 Ask::Level { bound: Bound::Above(limit), tolerated: limit },
                 Ask::Fresh { tolerated: limit },
             ] {
-                let control = Some(Share { share: limit, of: 100 });
+                let control = Some(RequestShare { share: limit, of: 100 });
                 let missing = Reading::missing(Time::EPOCH, Span::from_mins(1));
                 let badness = ask.badness(&Reading { value: Some(value), of: Some(50), control, ..missing });
                 prop_assert!(badness.is_none_or(|b| (0.0..=1.0).contains(&b.x)), "{ask:?} {badness:?}");

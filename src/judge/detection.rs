@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::ask::Reading;
 use super::judgement::Judgement;
 use super::recovery::STEADY;
-use super::verdict::Finding;
+use super::verdict::VerdictKind;
 use crate::units::{Span, Time};
 
 /// What is expected of an alarm. A reading above 0 is an alarm that rings.
@@ -95,39 +95,39 @@ impl Judgement {
     /// What the readings of an alarm say. That it is quiet again is part of it once the fault is gone.
     pub fn of_detection(readings: &[Reading], expected: &Expected) -> Judgement {
         let within = expected.fires_within;
-        let (finding, why) = match fired(readings, expected) {
+        let (kind, why) = match fired(readings, expected) {
             Fired::InTime { after } => {
-                (Finding::Held, format!("held: it fired {} after the fault worked, of {within}", after.rounded()))
+                (VerdictKind::Held, format!("held: it fired {} after the fault worked, of {within}", after.rounded()))
             }
             Fired::Late { after } => (
-                Finding::Broken,
+                VerdictKind::Broken,
                 format!("broke: it fired {} after the fault worked, and had {within}", after.rounded()),
             ),
             Fired::NotInTime => {
-                (Finding::Broken, format!("broke: it did not fire within {within} of the fault working"))
+                (VerdictKind::Broken, format!("broke: it did not fire within {within} of the fault working"))
             }
             Fired::NotDue => (
-                Finding::Unknown,
+                VerdictKind::Unknown,
                 format!("had not fired when the faults were put back, and its {within} were not over"),
             ),
             Fired::CannotTell => (
-                Finding::Unknown,
+                VerdictKind::Unknown,
                 format!("may have fired within {within} or not: its readings end before that, or one is missing"),
             ),
         };
-        let fired = Judgement::plain(finding, why);
+        let fired = Judgement::plain(kind, why);
         let Some(gone) = expected.gone else { return fired };
         let quiet = expected.quiet_within;
         fired.and(match quiet_again(readings, expected) {
             Quiet::InTime { after } => {
-                Judgement::plain(Finding::Held, format!("it was quiet again after {}", after.rounded()))
+                Judgement::plain(VerdictKind::Held, format!("it was quiet again after {}", after.rounded()))
             }
             Quiet::RangOn => Judgement::plain(
-                Finding::Broken,
+                VerdictKind::Broken,
                 format!("broke: it rang at {} or after, {quiet} after the fault was gone", gone + quiet),
             ),
             Quiet::CannotTell => Judgement::plain(
-                Finding::Unknown,
+                VerdictKind::Unknown,
                 format!(
                     "may have been quiet again {quiet} after the fault was gone or not: its readings end before that"
                 ),

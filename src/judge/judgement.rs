@@ -11,7 +11,7 @@ use super::criterion::Criterion;
 use super::effect::Effect;
 use super::invariant::{Certainty, Upheld, examine};
 use super::power::{Beside, Power, Stakes, Volume};
-use super::verdict::Finding;
+use super::verdict::VerdictKind;
 use super::weighing::{Rule, Weighing, Weight};
 use crate::numbers::{percent, thousands, tidy};
 use crate::units::Time;
@@ -22,7 +22,7 @@ const NAMED: usize = 3;
 /// What was found of one signal, and how sure that is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
-    pub finding: Finding,
+    pub kind: VerdictKind,
     /// What follows the signal's title: `broke at 2026-03-02T09:14:00.000Z: ...`.
     pub why: String,
     /// The evidence against the bound, where it is judged by evidence.
@@ -61,7 +61,7 @@ pub struct Weighty {
 
 /// The readings of one signal, in order.
 #[derive(Clone, Copy, Debug)]
-pub struct Evidence<'a> {
+pub struct SignalReadings<'a> {
     /// Before any fault.
     pub baseline: &'a [Reading],
     /// Those that are judged.
@@ -79,9 +79,9 @@ pub fn usual_rise(of_requests: bool, tolerated: f64) -> f64 {
 
 impl Judgement {
     /// Only a finding and its reason.
-    pub fn plain(finding: Finding, why: impl Into<String>) -> Judgement {
+    pub fn plain(kind: VerdictKind, why: impl Into<String>) -> Judgement {
         Judgement {
-            finding,
+            kind,
             why: why.into(),
             odds: None,
             broken_at: None,
@@ -95,16 +95,16 @@ impl Judgement {
 
     /// Judges a signal that must hold all the time. `must_catch` is the rise that a verdict of held must be able to have
     /// caught, where there is a tolerance.
-    pub fn of(criterion: &Criterion, must_catch: f64, evidence: Evidence<'_>) -> Judgement {
+    pub fn of(criterion: &Criterion, must_catch: f64, evidence: SignalReadings<'_>) -> Judgement {
         match criterion {
             Criterion::Tolerance(rule) => of_tolerance(*rule, must_catch, evidence),
             Criterion::Invariant { bound, certainty } => of_invariant(*bound, *certainty, evidence.judged),
             Criterion::Budget { objective, allowed, usual_traffic } => {
                 of_budget(objective, *allowed, *usual_traffic, evidence.judged)
             }
-            Criterion::Nothing => Judgement::plain(Finding::Held, ""),
+            Criterion::Nothing => Judgement::plain(VerdictKind::Held, ""),
             Criterion::NoBaseline => {
-                Judgement::plain(Finding::Unknown, "is compared with the baseline, and that has no data")
+                Judgement::plain(VerdictKind::Unknown, "is compared with the baseline, and that has no data")
             }
         }
     }
@@ -117,7 +117,7 @@ impl Judgement {
     /// Both at once: the worse finding wins, and equal ones are told together.
     #[must_use]
     pub fn and(mut self, other: Judgement) -> Judgement {
-        match self.finding.cmp(&other.finding) {
+        match self.kind.cmp(&other.kind) {
             Ordering::Greater => self,
             Ordering::Less => {
                 Judgement { odds: other.odds.or(self.odds), effect: other.effect.or(self.effect), ..other }
@@ -134,21 +134,21 @@ impl Judgement {
     }
 }
 
-fn of_tolerance(rule: Rule, must_catch: f64, evidence: Evidence<'_>) -> Judgement {
+fn of_tolerance(rule: Rule, must_catch: f64, evidence: SignalReadings<'_>) -> Judgement {
     let mut judgement = weighed(rule, &evidence);
     if judgement.broken_at.is_some() {
-        judgement.finding = Finding::Broken;
+        judgement.kind = VerdictKind::Broken;
         judgement.why = why_broken(&judgement, &rule.ask, evidence.judged);
     } else {
         let power = power(rule, &evidence);
         judgement.power = Some(power);
-        (judgement.finding, judgement.why) = not_broken(&rule.ask, power, must_catch, &evidence);
+        (judgement.kind, judgement.why) = not_broken(&rule.ask, power, must_catch, &evidence);
     }
     judgement
 }
 
 /// The numbers of a judgement by evidence, without finding and reason.
-pub(super) fn weighed(rule: Rule, evidence: &Evidence<'_>) -> Judgement {
+pub(super) fn weighed(rule: Rule, evidence: &SignalReadings<'_>) -> Judgement {
     let weighing = Weighing::of(rule, evidence.judged);
     let until = weighing.broken().map_or(evidence.judged.len(), |window| window + 1);
     let window = |number: usize| evidence.judged.get(number);
@@ -161,7 +161,7 @@ pub(super) fn weighed(rule: Rule, evidence: &Evidence<'_>) -> Judgement {
         since: weighing.onset(evidence.judged).and_then(window).map(|reading| reading.from),
         weightiest: weighing.weightiest(NAMED).into_iter().filter_map(weighty).collect(),
         effect: Effect::between(&values(evidence.baseline), &values(&evidence.judged[..until])),
-        ..Judgement::plain(Finding::Unknown, "")
+        ..Judgement::plain(VerdictKind::Unknown, "")
     }
 }
 
@@ -206,7 +206,7 @@ fn of_invariant(bound: Bound, certainty: Certainty, judged: &[Reading]) -> Judge
     let at = |number: usize| judged.get(number).map(|reading| reading.to).unwrap_or_default();
     match examine(bound, certainty, judged) {
         Upheld::Held => Judgement::plain(
-            Finding::Held,
+            VerdictKind::Held,
             format!("held: none of its {} windows was outside of it", thousands(judged.len() as f64)),
         ),
         Upheld::Violated { at: first, confirmed } => {
@@ -218,7 +218,7 @@ fn of_invariant(bound: Bound, certainty: Certainty, judged: &[Reading]) -> Judge
                 broken_at: Some(at(confirmed)),
                 since: judged.get(first).map(|reading| reading.from),
                 ..Judgement::plain(
-                    Finding::Broken,
+                    VerdictKind::Broken,
                     format!(
                         "broke: it was {} at {}{sure}. Not a single window may be outside of it",
                         shown(first),
@@ -228,7 +228,7 @@ fn of_invariant(bound: Bound, certainty: Certainty, judged: &[Reading]) -> Judge
             }
         }
         Upheld::Unconfirmed { at: first } => Judgement::plain(
-            Finding::Unknown,
+            VerdictKind::Unknown,
             format!(
                 "was {} at {}, and no other reading confirms it: a queue's counts are estimates",
                 shown(first),
@@ -236,19 +236,19 @@ fn of_invariant(bound: Bound, certainty: Certainty, judged: &[Reading]) -> Judge
             ),
         ),
         Upheld::Missing { windows } => Judgement::plain(
-            Finding::Unknown,
+            VerdictKind::Unknown,
             format!(
                 "has no data in {windows} of its {} windows, and any of them might have been outside of it",
                 judged.len()
             ),
         ),
-        Upheld::NoData => Judgement::plain(Finding::Unknown, "has no data since the baseline"),
+        Upheld::NoData => Judgement::plain(VerdictKind::Unknown, "has no data since the baseline"),
     }
 }
 
 fn of_budget(objective: &Objective, allowed: f64, usual_traffic: f64, judged: &[Reading]) -> Judgement {
     let Some(spent) = objective.spent(judged, usual_traffic) else {
-        return Judgement::plain(Finding::Unknown, "has no traffic in the baseline to count its error budget by");
+        return Judgement::plain(VerdictKind::Unknown, "has no traffic in the baseline to count its error budget by");
     };
     let budget = objective;
     let burned = format!(
@@ -259,13 +259,13 @@ fn of_budget(objective: &Objective, allowed: f64, usual_traffic: f64, judged: &[
     let criterion = Criterion::Budget { objective: *objective, allowed, usual_traffic };
     let broken_at = criterion.broken(judged).and_then(|window| judged.get(window)).map(|reading| reading.to);
     let when = || broken_at.map_or(String::new(), |at| format!(" at {at}"));
-    let (finding, why) = match spent.within(allowed) {
+    let (kind, why) = match spent.within(allowed) {
         Kept::Yes => (
-            Finding::Held,
+            VerdictKind::Held,
             format!("held: {} of {budget} was spent, of {}; {burned}", percent(spent.at_worst), percent(allowed)),
         ),
         Kept::No => (
-            Finding::Broken,
+            VerdictKind::Broken,
             format!(
                 "broke{}: {} of {budget} was spent, of {}; {burned}",
                 when(),
@@ -274,7 +274,7 @@ fn of_budget(objective: &Objective, allowed: f64, usual_traffic: f64, judged: &[
             ),
         ),
         Kept::CannotTell => (
-            Finding::Unknown,
+            VerdictKind::Unknown,
             format!(
                 "spent {} of {budget}, of {}, and up to {} if all failed in the windows without data",
                 percent(spent.share),
@@ -283,14 +283,14 @@ fn of_budget(objective: &Objective, allowed: f64, usual_traffic: f64, judged: &[
             ),
         ),
     };
-    Judgement { spent: Some(spent), broken_at, ..Judgement::plain(finding, why) }
+    Judgement { spent: Some(spent), broken_at, ..Judgement::plain(kind, why) }
 }
 
 fn values(readings: &[Reading]) -> Vec<f64> {
     readings.iter().filter_map(|reading| reading.value).collect()
 }
 
-fn power(rule: Rule, evidence: &Evidence<'_>) -> Power {
+fn power(rule: Rule, evidence: &SignalReadings<'_>) -> Power {
     let baseline = Pool::of(&rule.ask, evidence.baseline);
     let control = match rule.ask {
         Ask::TimesControl { ratio } => {
@@ -321,13 +321,13 @@ fn power(rule: Rule, evidence: &Evidence<'_>) -> Power {
     Power::of(&stakes, &volumes)
 }
 
-fn not_broken(ask: &Ask, power: Power, must_catch: f64, evidence: &Evidence<'_>) -> (Finding, String) {
+fn not_broken(ask: &Ask, power: Power, must_catch: f64, evidence: &SignalReadings<'_>) -> (VerdictKind, String) {
     let pairs = || evidence.judged.iter().zip(evidence.with_fault).filter(|(_, with_fault)| **with_fault);
     let sizes: Vec<u64> = pairs().filter_map(|(reading, _)| ask.size(reading)).collect();
     let (windows, with_data) = (pairs().count(), sizes.len());
     if with_data == 0 {
         let beside = if matches!(ask, Ask::TimesControl { .. }) { ", or its control has none" } else { "" };
-        return (Finding::Unknown, format!("has no data in the {windows} windows with the faults at work{beside}"));
+        return (VerdictKind::Unknown, format!("has no data in the {windows} windows with the faults at work{beside}"));
     }
     let usual = sizes.iter().sum::<u64>() / with_data as u64;
     let count = |number: usize| format!("{number} {}", if number == 1 { "window" } else { "windows" });
@@ -342,7 +342,7 @@ fn not_broken(ask: &Ask, power: Power, must_catch: f64, evidence: &Evidence<'_>)
     };
     match power.caught {
         Some(caught) if power.is_enough(must_catch) => {
-            (Finding::Held, format!("held: {} would have been caught 95 times in 100 ({seen})", worse(caught)))
+            (VerdictKind::Held, format!("held: {} would have been caught 95 times in 100 ({seen})", worse(caught)))
         }
         caught => {
             let caught = caught.map_or("nothing".to_owned(), |caught| format!("only {} or worse", worse(caught)));
@@ -351,7 +351,7 @@ fn not_broken(ask: &Ask, power: Power, must_catch: f64, evidence: &Evidence<'_>)
                 "was not seen to break, but too little was seen to call it held: in {seen}, {caught} would have been \
                  caught 95 times in 100, and {wanted} has to be. More traffic or a longer fault would show more"
             );
-            (Finding::Unknown, why)
+            (VerdictKind::Unknown, why)
         }
     }
 }
@@ -398,7 +398,7 @@ mod tests {
         Judgement::of(
             &Criterion::Tolerance(rule),
             usual_rise(ask.is_share(), ask.tolerated()),
-            Evidence { baseline: &baseline, judged: &judged, with_fault: &with_fault },
+            SignalReadings { baseline: &baseline, judged: &judged, with_fault: &with_fault },
         )
     }
 
@@ -407,7 +407,7 @@ mod tests {
         let mut fault = vec![(0.002, 300); 3];
         fault.extend([(0.234, 300); 5]);
         let found = judge(Ask::ShareAtMost(0.01), 4, &[(0.0, 300), (0.003, 300), (0.001, 300), (0.0, 300)], &fault, 8);
-        assert_eq!(found.finding, Finding::Broken);
+        assert_eq!(found.kind, VerdictKind::Broken);
         insta::assert_snapshot!(found.why, @"broke at 2026-03-02T09:11:00.000Z: since 2026-03-02T09:07:00.000Z it was 23.4 %, where 1 % is tolerated. If the bound were kept, fewer than 1 run in 3,281 would look as bad as this; it is called broken at 1 in 400. The windows that weigh most are 2026-03-02T09:08:00.000Z, 2026-03-02T09:09:00.000Z, 2026-03-02T09:10:00.000Z. Against the baseline it moved by 23.1 points (95 % sure: 0.1 to 23.4)");
     }
 
@@ -416,14 +416,14 @@ mod tests {
         let ask = Ask::Level { bound: Bound::Below(5000.0), tolerated: 0.05 };
         let found =
             judge(ask, 1, &[(3.0, 1); 5], &[(4000.0, 1), (5200.0, 1), (6100.0, 1), (7300.0, 1), (7300.0, 1)], 5);
-        assert_eq!(found.finding, Finding::Broken);
+        assert_eq!(found.kind, VerdictKind::Broken);
         insta::assert_snapshot!(found.why, @"broke at 2026-03-02T09:09:00.000Z: 3 of 3 windows since 2026-03-02T09:06:00.000Z were outside of it, where 5 % may be. If the bound were kept, fewer than 1 run in 190 would look as bad as this; it is called broken at 1 in 100. The windows that weigh most are 2026-03-02T09:06:00.000Z, 2026-03-02T09:07:00.000Z, 2026-03-02T09:08:00.000Z. Against the baseline it moved by 5647 (95 % sure: 3997 to 7297)");
     }
 
     #[test]
     fn held_says_what_would_have_been_caught() {
         let found = judge(Ask::ShareAtMost(0.01), 4, &[(0.0, 300); 5], &[(0.002, 300); 18], 10);
-        assert_eq!(found.finding, Finding::Held);
+        assert_eq!(found.kind, VerdictKind::Held);
         insta::assert_snapshot!(found.why, @"held: a rise to 3 % would have been caught 95 times in 100 (10 windows with the faults at work, of 300 requests each)");
         let level = Ask::Level { bound: Bound::AtLeast(150.0), tolerated: 0.05 };
         insta::assert_snapshot!(judge(level, 4, &[(300.0, 1); 5], &[(290.0, 1); 18], 10).why, @"held: a breach in 80 % of the windows would have been caught 95 times in 100 (10 windows with the faults at work)");
@@ -433,10 +433,10 @@ mod tests {
     #[test]
     fn too_little_is_unknown_and_says_why() {
         let quiet = judge(Ask::ShareAtMost(0.01), 4, &[(0.0, 3); 5], &[(0.0, 3); 18], 5);
-        assert_eq!(quiet.finding, Finding::Unknown);
+        assert_eq!(quiet.kind, VerdictKind::Unknown);
         insta::assert_snapshot!(quiet.why, @"was not seen to break, but too little was seen to call it held: in 5 windows with the faults at work, of 3 requests each, only a rise to 50 % or worse would have been caught 95 times in 100, and a rise to 20 % has to be. More traffic or a longer fault would show more");
         let blind = judge(Ask::ShareAtMost(0.01), 4, &[(0.0, 3); 5], &[(f64::NAN, 0); 6], 5);
-        assert_eq!(blind.finding, Finding::Unknown);
+        assert_eq!(blind.kind, VerdictKind::Unknown);
         insta::assert_snapshot!(blind.why, @"has no data in the 5 windows with the faults at work");
         let short = judge(Ask::ShareAtMost(0.01), 4, &[(0.0, 300); 5], &[(0.0, 300); 2], 2);
         insta::assert_snapshot!(short.why, @"was not seen to break, but too little was seen to call it held: in 2 windows with the faults at work, of 300 requests each, only a rise to 60 % or worse would have been caught 95 times in 100, and a rise to 20 % has to be. More traffic or a longer fault would show more");

@@ -8,6 +8,7 @@
 //! need no chance ([`invariant`], [`detection`], [`budget`], [`guard`]), those that compare ([`baseline`], [`control`]),
 //! and what a verdict says of itself ([`power`], [`effect`]).
 
+pub mod abort;
 pub mod ask;
 pub mod baseline;
 pub mod betting;
@@ -17,7 +18,6 @@ pub mod control;
 pub mod criterion;
 pub mod detection;
 pub mod effect;
-pub mod guard;
 pub mod invariant;
 pub mod judgement;
 pub mod power;

@@ -6,9 +6,9 @@ use super::ask::{Ask, Reading};
 use super::baseline::Pool;
 use super::control::Arms;
 use super::criterion::Criterion;
-use super::judgement::{Evidence, Judgement, shown_share, weighed, why_broken};
+use super::judgement::{Judgement, SignalReadings, shown_share, weighed, why_broken};
 use super::power::Power;
-use super::verdict::Finding;
+use super::verdict::VerdictKind;
 use super::weighing::{Rule, Weighing};
 use crate::numbers::percent;
 use crate::units::{Span, Time};
@@ -104,7 +104,7 @@ impl Judgement {
         match recovery.of(readings) {
             Recovered::Steady { since } => steady_again(recovery, rise, since.since(gone), readings),
             Recovered::Late { since } => Judgement::plain(
-                Finding::Unknown,
+                VerdictKind::Unknown,
                 format!(
                     "was steady again {} after the faults were gone, which is late; the few windows between are too little \
                      to be sure that it was not chance",
@@ -114,22 +114,25 @@ impl Judgement {
             Recovered::NotInTime { sure } => {
                 let late = recovery.late(readings);
                 let nothing = vec![false; late.len()];
-                let evidence = Evidence { baseline, judged: late, with_fault: &nothing };
+                let evidence = SignalReadings { baseline, judged: late, with_fault: &nothing };
                 let missed = format!("was not steady again within {}", limit.since(gone).rounded());
                 match recovery.rule() {
                     Some(rule) => {
                         let found = weighed(rule, &evidence);
                         let why = format!("{missed}: it {}", why_broken(&found, &rule.ask, late));
-                        Judgement { finding: Finding::Broken, why, ..found }
+                        Judgement { kind: VerdictKind::Broken, why, ..found }
                     }
                     None => Judgement {
                         broken_at: Some(sure),
-                        ..Judgement::plain(Finding::Broken, format!("{missed}: it was outside of its bound at {sure}"))
+                        ..Judgement::plain(
+                            VerdictKind::Broken,
+                            format!("{missed}: it was outside of its bound at {sure}"),
+                        )
                     },
                 }
             }
             Recovered::NotYet | Recovered::CannotTell => Judgement::plain(
-                Finding::Unknown,
+                VerdictKind::Unknown,
                 format!(
                     "was not seen steady after the faults were gone, nor for long enough outside of its bound: {} windows with \
                      data",
@@ -146,19 +149,19 @@ fn steady_again(recovery: &Recovery, rise: f64, after: Span, readings: &[Reading
         after => format!("steady again {} after the faults were gone", after.rounded()),
     };
     let Criterion::Tolerance(rule) = recovery.criterion else {
-        return Judgement::plain(Finding::Held, format!("held: {when}"));
+        return Judgement::plain(VerdictKind::Held, format!("held: {when}"));
     };
     let windows = recovery.criterion.steady(readings).unwrap_or_default();
     let requests = windows.iter().filter_map(|reading| rule.ask.size(reading)).sum();
     let power = Power::of_steady(rule.ask.tolerated(), requests);
-    let (finding, why) = match power.is_enough(rise) {
-        true => (Finding::Held, format!("held: {when}{}", had_it_not(&rule.ask, power))),
+    let (kind, why) = match power.is_enough(rise) {
+        true => (VerdictKind::Held, format!("held: {when}{}", had_it_not(&rule.ask, power))),
         false => (
-            Finding::Unknown,
+            VerdictKind::Unknown,
             format!("seemed {when}, but its {STEADY} windows are too quiet to tell: {requests} requests in all"),
         ),
     };
-    Judgement { power: Some(power), ..Judgement::plain(finding, why) }
+    Judgement { power: Some(power), ..Judgement::plain(kind, why) }
 }
 
 /// What a steady signal cannot have been.

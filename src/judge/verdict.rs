@@ -5,7 +5,7 @@ use std::fmt;
 
 /// In rising order of weight: the greater one wins when two are merged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Finding {
+pub enum VerdictKind {
     /// Every hypothesis held, with enough data to say so.
     Held,
     /// It cannot be said.
@@ -17,7 +17,7 @@ pub enum Finding {
 /// A finding and every reason for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    pub finding: Finding,
+    pub kind: VerdictKind,
     /// Reasons for the finding; those for a lesser one are dropped when verdicts merge.
     pub reasons: BTreeSet<String>,
 }
@@ -25,23 +25,23 @@ pub struct Verdict {
 impl Verdict {
     /// Held, with nothing against it. The neutral element of [`Verdict::merge`].
     pub fn held() -> Verdict {
-        Verdict { finding: Finding::Held, reasons: BTreeSet::new() }
+        Verdict { kind: VerdictKind::Held, reasons: BTreeSet::new() }
     }
 
     /// Broken, because.
     pub fn broken(reason: impl Into<String>) -> Verdict {
-        Verdict { finding: Finding::Broken, reasons: BTreeSet::from([reason.into()]) }
+        Verdict { kind: VerdictKind::Broken, reasons: BTreeSet::from([reason.into()]) }
     }
 
     /// Unknown, because.
     pub fn unknown(reason: impl Into<String>) -> Verdict {
-        Verdict { finding: Finding::Unknown, reasons: BTreeSet::from([reason.into()]) }
+        Verdict { kind: VerdictKind::Unknown, reasons: BTreeSet::from([reason.into()]) }
     }
 
     /// Broken over unknown over held; equals join their reasons. Associative and commutative.
     #[must_use]
     pub fn merge(mut self, mut other: Verdict) -> Verdict {
-        match self.finding.cmp(&other.finding) {
+        match self.kind.cmp(&other.kind) {
             std::cmp::Ordering::Greater => self,
             std::cmp::Ordering::Less => other,
             std::cmp::Ordering::Equal => {
@@ -52,12 +52,12 @@ impl Verdict {
     }
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for VerdictKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Finding::Held => "held",
-            Finding::Unknown => "unknown",
-            Finding::Broken => "broken",
+            VerdictKind::Held => "held",
+            VerdictKind::Unknown => "unknown",
+            VerdictKind::Broken => "broken",
         })
     }
 }
@@ -68,9 +68,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn any_verdict() -> impl Strategy<Value = Verdict> {
-        let finding = prop_oneof![Just(Finding::Held), Just(Finding::Unknown), Just(Finding::Broken)];
-        (finding, proptest::collection::btree_set("[a-c]", 0..3))
-            .prop_map(|(finding, reasons)| Verdict { finding, reasons })
+        let kind = prop_oneof![Just(VerdictKind::Held), Just(VerdictKind::Unknown), Just(VerdictKind::Broken)];
+        (kind, proptest::collection::btree_set("[a-c]", 0..3)).prop_map(|(kind, reasons)| Verdict { kind, reasons })
     }
 
     proptest! {
@@ -87,8 +86,8 @@ mod tests {
 
         #[test]
         fn the_worst_wins(a in any_verdict(), b in any_verdict()) {
-            let worst = a.finding.max(b.finding);
-            prop_assert_eq!(a.merge(b).finding, worst);
+            let worst = a.kind.max(b.kind);
+            prop_assert_eq!(a.merge(b).kind, worst);
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::ids::AccountName;
 use crate::ids::RunId;
 use crate::judge::weighing::Alpha;
 use crate::plan::{Permission, Plan, Purpose};
-use crate::run::mark::{MARK_LIMIT, Mark, write_marks};
+use crate::run::lock::{LOCK_LIMIT, Lock, write_locks};
 use crate::spec::experiment::Experiment;
 use crate::spec::load::ExperimentFiles;
 use crate::units::Time;
@@ -204,14 +204,14 @@ impl<'a, 'b> Draft<'a, 'b> {
         self.plan.made_at + self.plan.baseline_within()
     }
 
-    /// What must hold for the whole: marks, times, guards; then permissions and warnings.
+    /// What must hold for the whole: locks, times, guards; then permissions and warnings.
     fn finish(&mut self) {
-        self.refuse_marked();
+        self.refuse_locked();
         self.refuse_touched_controls();
         self.objections.extend(timeline::overlaps(&self.plan, &self.origin));
         self.objections.extend(timeline::fits(&self.plan));
-        write_marks(&mut self.plan, self.request.by);
-        self.objections.extend(unwritable_marks(&self.plan));
+        write_locks(&mut self.plan, self.request.by);
+        self.objections.extend(unwritable_locks(&self.plan));
         // Looking for opt-outs takes permissions of its own, so it comes before they are counted.
         let (opted_out, picked) = (self.opted_out(), self.picked());
         self.plan.permissions = permissions::of(&self.plan, &self.survey, self.request.rules);
@@ -226,12 +226,12 @@ impl<'a, 'b> Draft<'a, 'b> {
     }
 
     /// A resource that another run has is left to it.
-    fn refuse_marked(&mut self) {
+    fn refuse_locked(&mut self) {
         for resource in self.plan.changed_resources() {
-            match self.survey.read(&Setting::Mark { resource: resource.clone() }) {
+            match self.survey.read(&Setting::Lock { resource: resource.clone() }) {
                 Ok(Observed { value: Value::Unset, .. }) => {}
                 Ok(Observed { value, .. }) => {
-                    let refusal = marked(&resource, &value.to_string(), self.request.rules);
+                    let refusal = locked(&resource, &value.to_string(), self.request.rules);
                     self.refused.push(Objection { path: "faults".into(), refusal });
                 }
                 Err(refusal) => self.object("faults", refusal),
@@ -253,9 +253,9 @@ impl<'a, 'b> Draft<'a, 'b> {
         opted_out
     }
 
-    /// Whether what the faults and their undo need is permitted.
+    /// Whether what the faults and their rollback need is permitted.
     fn permitted(&mut self) -> Vec<(Permission, Permitted)> {
-        let faults = |permission: &&Permission| matches!(permission.purpose, Purpose::Do | Purpose::Undo);
+        let faults = |permission: &&Permission| matches!(permission.purpose, Purpose::Inject | Purpose::Rollback);
         let needed: Vec<Permission> = self.plan.permissions.iter().filter(faults).cloned().collect();
         match self.survey.permitted(&self.plan.accounts, &needed, false) {
             Ok(permitted) => permitted,
@@ -287,10 +287,10 @@ impl<'a, 'b> Draft<'a, 'b> {
 }
 
 /// Names the run that has a resource.
-fn marked(resource: &Resource, text: &str, rules: &Rules) -> Refusal {
+fn locked(resource: &Resource, text: &str, rules: &Rules) -> Refusal {
     let account = rules.nickname(&resource.location);
-    match Mark::parse(resource, text) {
-        Ok(Mark { run, by, .. }) => Refusal::new(
+    match Lock::parse(resource, text) {
+        Ok(Lock { run, by, .. }) => Refusal::new(
             format!("{resource} belongs to {run} of {by}, whose mark is on it"),
             format!(
                 "wait for that run to end, or undo it: squall undo {run}; elsewhere: squall undo --account {account}"
@@ -298,26 +298,26 @@ fn marked(resource: &Resource, text: &str, rules: &Rules) -> Refusal {
         ),
         Err(error) => Refusal::new(
             error.to_string(),
-            format!("see what it says: aws ssm get-parameter --name {}", Setting::mark_parameter(resource)),
+            format!("see what it says: aws ssm get-parameter --name {}", Setting::lock_parameter(resource)),
         ),
     }
 }
 
-/// Marks whose text SSM would not take: it must hold all that the undo needs.
-fn unwritable_marks(plan: &Plan) -> Vec<Objection> {
-    let marks = plan.changes.values().filter_map(|change| match (&change.setting, &change.after) {
-        (Setting::Mark { resource }, Value::Text(text)) => Some((resource, text)),
+/// Locks whose text SSM would not take: it must hold all that the rollback needs.
+fn unwritable_locks(plan: &Plan) -> Vec<Objection> {
+    let locks = plan.changes.values().filter_map(|change| match (&change.setting, &change.after) {
+        (Setting::Lock { resource }, Value::Text(text)) => Some((resource, text)),
         _ => None,
     });
-    let refusals = marks.filter_map(|(resource, text)| unwritable(resource, text));
+    let refusals = locks.filter_map(|(resource, text)| unwritable(resource, text));
     refusals.map(|refusal| Objection { path: "faults".into(), refusal }).collect()
 }
 
 fn unwritable(resource: &Resource, text: &str) -> Option<Refusal> {
-    if text.len() > MARK_LIMIT {
+    if text.len() > LOCK_LIMIT {
         return Some(Refusal::new(
             format!(
-                "the mark on {resource} would have {} bytes and SSM takes {MARK_LIMIT}: it holds all that its undo needs",
+                "the mark on {resource} would have {} bytes and SSM takes {LOCK_LIMIT}: it holds all that its undo needs",
                 text.len()
             ),
             "make fewer or smaller changes to it in one experiment: fewer actions and resources to deny, a shorter message, \

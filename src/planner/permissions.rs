@@ -94,12 +94,12 @@ impl Needs<'_, '_> {
     /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>).
     fn look(&mut self, account: &Location) {
         // Locks on what is global are in a region of their own.
-        self.insert(Purpose::Look, "ssm:GetParametersByPath", self.marks(account, ""));
-        self.insert(Purpose::Look, "ssm:GetParametersByPath", self.marks(&account.global(), ""));
+        self.insert(Purpose::Look, "ssm:GetParametersByPath", self.locks(account, ""));
+        self.insert(Purpose::Look, "ssm:GetParametersByPath", self.locks(&account.global(), ""));
         self.ask_what_is_permitted(account);
         let seen: Vec<Resource> = {
             let here = |resource: &&Resource| [account, &account.global()].contains(&&resource.location);
-            self.survey.seen.0.keys().filter(here).cloned().collect()
+            self.survey.described.0.keys().filter(here).cloned().collect()
         };
         for resource in seen {
             let descriptor = resource.kind.descriptor();
@@ -153,10 +153,10 @@ impl Needs<'_, '_> {
     fn change(&mut self, change: &Change) {
         let setting = &change.setting;
         let arn = match setting {
-            Setting::Mark { resource } => self.marks(&resource.location, &Setting::mark_parameter(resource)),
+            Setting::Lock { resource } => self.locks(&resource.location, &Setting::lock_parameter(resource)),
             other => self.survey.arn(other.resource()).unwrap_or("*").to_owned(),
         };
-        for (purpose, value) in [(Purpose::Do, &change.after), (Purpose::Undo, &change.before)] {
+        for (purpose, value) in [(Purpose::Inject, &change.after), (Purpose::Rollback, &change.before)] {
             for action in setting.read_actions() {
                 self.insert(purpose, action, arn.clone());
             }
@@ -165,9 +165,9 @@ impl Needs<'_, '_> {
     }
 
     fn emission(&mut self, emission: &Emission) {
-        self.add(Purpose::Do, "sqs:SendMessage", &emission.queue);
+        self.add(Purpose::Inject, "sqs:SendMessage", &emission.queue);
         if let Cleanup::Sweep { dead_letter, .. } = &emission.cleanup {
-            self.add(Purpose::Undo, "sqs:GetQueueAttributes", &emission.queue);
+            self.add(Purpose::Rollback, "sqs:GetQueueAttributes", &emission.queue);
             for action in [
                 "sqs:GetQueueAttributes",
                 "sqs:ListMessageMoveTasks",
@@ -175,7 +175,7 @@ impl Needs<'_, '_> {
                 "sqs:DeleteMessage",
                 "sqs:ChangeMessageVisibility",
             ] {
-                self.add(Purpose::Undo, action, dead_letter);
+                self.add(Purpose::Rollback, action, dead_letter);
             }
         }
     }
@@ -211,8 +211,8 @@ impl Needs<'_, '_> {
         }
     }
 
-    /// The ARN of a mark, or of all of them.
-    fn marks(&self, account: &Location, parameter: &str) -> String {
+    /// The ARN of a lock, or of all of them.
+    fn locks(&self, account: &Location, parameter: &str) -> String {
         let name = if parameter.is_empty() { "/squall/marks*" } else { parameter };
         self.arn_in(account, "ssm", &format!("parameter{name}"))
     }

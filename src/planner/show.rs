@@ -1,4 +1,4 @@
-//! A plan as text: what changes, when, with which commands and permissions, and what stays if nobody undoes it.
+//! A plan as text: what changes, when, with which commands and permissions, and what stays if nobody rolls it back.
 //!
 //! Pure: the lines are for the plan command and the reports to print; a program reads the plan's JSON instead.
 
@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use crate::account::setting::{same_document, with_key};
 use crate::account::{Metric, Resource, Value};
 use crate::judge::bound::Bound;
-use crate::plan::{Change, ChangeId, Cleanup, Plan, Purpose, StopPlan};
+use crate::plan::{AbortCondition, Change, ChangeId, Cleanup, Plan, Purpose};
 use crate::units::Span;
 
 /// One change as it is shown: `before -> after`.
@@ -27,9 +27,9 @@ pub struct Diff {
 /// Longer values are cut: a policy is shown whole by its command.
 const LONGEST_VALUE: usize = 100;
 
-/// Every change of a setting, in the order of doing; marks are not the user's concern here.
+/// Every change of a setting, in the order of doing; locks are not the user's concern here.
 pub fn diffs(plan: &Plan) -> Vec<Diff> {
-    let settings = plan.changes.iter().filter(|(_, change)| !change.setting.is_mark());
+    let settings = plan.changes.iter().filter(|(_, change)| !change.setting.is_lock());
     settings
         .map(|(id, change)| Diff {
             change: *id,
@@ -70,7 +70,7 @@ pub fn timeline(plan: &Plan) -> Vec<(Span, String)> {
             },
             (None, _) => {
                 let changes = || step.changes.iter().filter_map(|id| plan.changes.get(id));
-                let within = changes().map(Change::undone_within).max().unwrap_or(Span::ZERO);
+                let within = changes().map(Change::rolled_back_within).max().unwrap_or(Span::ZERO);
                 let undo = format!("undo of {}, which may take {within}", step.fault);
                 match changes().map(|change| change.lasts_after).max() {
                     Some(after) if after > Span::ZERO => format!("{undo}; its effect lasts {after} longer"),
@@ -90,10 +90,10 @@ pub fn timeline(plan: &Plan) -> Vec<(Span, String)> {
     points
 }
 
-/// The `aws` commands that do by hand what the run does, in its order. Marks are left out: who works by hand has none.
+/// The `aws` commands that do by hand what the run does, in its order. Locks are left out: who works by hand has none.
 pub fn commands_do(plan: &Plan) -> Vec<String> {
     let mut documents = Documents::default();
-    let changes = plan.changes.values().filter(|change| !change.setting.is_mark());
+    let changes = plan.changes.values().filter(|change| !change.setting.is_lock());
     let mut commands: Vec<String> = Vec::new();
     for change in changes {
         documents.write(change, &change.after);
@@ -110,7 +110,7 @@ pub fn commands_do(plan: &Plan) -> Vec<String> {
     commands
 }
 
-/// The `aws` commands that put everything back and take the marks off, in the order of the undo. Each compares first: a
+/// The `aws` commands that put everything back and take the locks off, in the order of the rollback. Each compares first: a
 /// setting that is not `after` any more is somebody else's, and is left alone.
 pub fn commands_undo(plan: &Plan) -> Vec<String> {
     let mut documents = Documents::default();
@@ -152,7 +152,7 @@ impl Documents {
 /// The least policy for the role that squall runs as, as an IAM document.
 pub fn policy(plan: &Plan) -> Json {
     let mut statements: Vec<Json> = Vec::new();
-    for purpose in [Purpose::Look, Purpose::Do, Purpose::Undo, Purpose::Measure, Purpose::Load] {
+    for purpose in [Purpose::Look, Purpose::Inject, Purpose::Rollback, Purpose::Measure, Purpose::Load] {
         // Actions on the same resources go together.
         let mut actions_on: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for permission in plan.permissions.iter().filter(|permission| permission.purpose == purpose) {
@@ -177,14 +177,14 @@ pub fn policy(plan: &Plan) -> Json {
 fn sid(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::Look => "Look",
-        Purpose::Do => "Do",
-        Purpose::Undo => "Undo",
+        Purpose::Inject => "Do",
+        Purpose::Rollback => "Undo",
         Purpose::Measure => "Measure",
         Purpose::Load => "Load",
     }
 }
 
-/// What stays if the machine that runs squall dies and nobody undoes; a sentence for each.
+/// What stays if the machine that runs squall dies and nobody rolls back; a sentence for each.
 pub fn stays(plan: &Plan) -> Vec<String> {
     let mut lines: Vec<String> = plan
         .stays_alone()
@@ -271,7 +271,7 @@ fn laid_out(plan: &Plan, parts: Vec<Part>) -> Vec<String> {
 }
 
 /// A condition, and how long it may hold before the run knows.
-fn stop_line(stop: &StopPlan) -> String {
+fn stop_line(stop: &AbortCondition) -> String {
     let within = stop.reacts_within();
     let how = match stop.query.metric {
         Metric::OldestMessage => {

@@ -6,7 +6,7 @@ use crate::account::{Description, Metric, Query, Resource, ResourceKind};
 use crate::faults::Refusal;
 use crate::guard::AccountRules;
 use crate::judge::bound::Bound;
-use crate::plan::{LoadPlan, SignalPlan, StopPlan};
+use crate::plan::{AbortCondition, LoadPlan, SignalPlan};
 use crate::project::AccountSpec;
 use crate::spec::experiment::{Judged, Load};
 use crate::spec::sentence::{Sentence, Subject};
@@ -38,7 +38,7 @@ impl Draft<'_, '_> {
         for sentence in experiment.guards.stop_when.0.iter().map(|condition| &condition.0) {
             for query in self.queries("guards/stop_when", sentence) {
                 let direct = query.metric.delay() == Span::ZERO;
-                self.plan.stops.push(StopPlan {
+                self.plan.stops.push(AbortCondition {
                     title: sentence.text.clone(),
                     query,
                     bound: sentence.bound,
@@ -157,7 +157,7 @@ impl Draft<'_, '_> {
             self.object(path, refusal);
             return None;
         }
-        match self.survey.seen.get(&resource) {
+        match self.survey.described.get(&resource) {
             Some(Description::Probe { settles, .. }) => {
                 Some(Query { metric: Metric::Value { settles: *settles }, resource })
             }
@@ -174,7 +174,7 @@ impl Draft<'_, '_> {
 
     /// Of the other metrics `squall check` tells.
     fn unfit_window(&self, query: &Query, every: Span) -> Option<Refusal> {
-        let Some(Description::Probe { by_the_minute: true, .. }) = self.survey.seen.get(&query.resource) else {
+        let Some(Description::Probe { by_the_minute: true, .. }) = self.survey.described.get(&query.resource) else {
             return None;
         };
         (every.micros() % Span::from_mins(1).micros() != 0).then(|| {

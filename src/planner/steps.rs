@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Draft;
 use crate::account::{Identity, Location, Observed, Resource, Setting, Value};
-use crate::faults::{Fault, FaultPlan, Need, OtherFault, PlannedChange, Refusal, Scene, listed};
+use crate::faults::{Dependency, Fault, FaultPlan, OtherFault, PlannedChange, Refusal, Scene, listed};
 use crate::ids::FaultName;
 use crate::plan::{Change, ChangeId, Cleanup, Emission, Step};
 use crate::units::Span;
 use crate::yaml::TargetName;
 
 /// One fault of the experiment with what it would do.
-struct Asked {
+struct PlannedFault {
     index: usize,
     plans: Vec<FaultPlan>,
 }
 
 impl Draft<'_, '_> {
-    /// Every fault's steps, marks and changes, in the order of the timeline.
+    /// Every fault's steps, locks and changes, in the order of the timeline.
     pub(super) fn plan_steps(&mut self) {
         let described = self.describe_for_faults();
         let mut order: Vec<usize> = (0..self.experiment().faults.len()).collect();
@@ -25,23 +25,23 @@ impl Draft<'_, '_> {
         order.retain(|index| described.contains(index));
         // Twice: what the first answers say is what the others do. A fault says no in the second round alone, when it
         // knows all others.
-        let mut first: Vec<Asked> = Vec::new();
+        let mut first: Vec<PlannedFault> = Vec::new();
         for index in &order {
             if let Ok(plans) = self.ask(*index, &self.others(*index, &order, &first)) {
-                first.push(Asked { index: *index, plans });
+                first.push(PlannedFault { index: *index, plans });
             }
         }
         let mut asked = Vec::new();
         for index in order.clone() {
             match self.ask(index, &self.others(index, &order, &first)) {
-                Ok(plans) => asked.push(Asked { index, plans }),
+                Ok(plans) => asked.push(PlannedFault { index, plans }),
                 Err(refusal) => {
                     self.object(format!("faults/{index}/inject"), refusal);
                     self.name_the_holder(index);
                 }
             }
         }
-        for Asked { index, plans } in asked {
+        for PlannedFault { index, plans } in asked {
             for plan in plans {
                 self.add_step(index, plan);
             }
@@ -49,7 +49,7 @@ impl Draft<'_, '_> {
     }
 
     /// What the faults but one do, in the order of the timeline.
-    fn others(&self, index: usize, order: &[usize], known: &[Asked]) -> Vec<OtherFault> {
+    fn others(&self, index: usize, order: &[usize], known: &[PlannedFault]) -> Vec<OtherFault> {
         let this = order.iter().position(|at| *at == index);
         let mut others = Vec::new();
         for asked in known.iter().filter(|asked| asked.index != index) {
@@ -67,17 +67,17 @@ impl Draft<'_, '_> {
         others
     }
 
-    /// What a fault aims at may be so because another run made it so: then its mark is there, and says who.
+    /// What a fault aims at may be so because another run made it so: then its lock is there, and says who.
     fn name_the_holder(&mut self, index: usize) {
         let Some(inject) = self.experiment().faults.get(index) else { return };
         let targets = self.taken(inject.fault.fault().target());
-        let parameter = |target: &Resource| self.survey.seen.function(target)?.fault_parameter().cloned();
+        let parameter = |target: &Resource| self.survey.described.function(target)?.fault_parameter().cloned();
         let parameters: Vec<Resource> = targets.iter().filter_map(parameter).collect();
         for resource in targets.into_iter().chain(parameters) {
             if let Ok(Observed { value: Value::Text(text), .. }) =
-                self.survey.read(&Setting::Mark { resource: resource.clone() })
+                self.survey.read(&Setting::Lock { resource: resource.clone() })
             {
-                self.object("faults", super::marked(&resource, &text, self.request.rules));
+                self.object("faults", super::locked(&resource, &text, self.request.rules));
             }
         }
     }
@@ -128,7 +128,7 @@ impl Draft<'_, '_> {
                 until: from + inject.lasts,
                 targets: &here,
                 mentioned: &mentioned,
-                seen: &self.survey.seen,
+                described: &self.survey.described,
                 identity,
                 needed: &needed,
                 others,
@@ -147,9 +147,9 @@ impl Draft<'_, '_> {
 
     /// What must stay permitted while a fault is in: what wrappers need, and what faults need that have begun by then
     /// and may not be over.
-    fn needed(&self, index: usize) -> Vec<Need> {
-        let mut needed: Vec<Need> =
-            self.survey.seen.0.keys().filter_map(|function| self.wrapper_need(function)).collect();
+    fn needed(&self, index: usize) -> Vec<Dependency> {
+        let mut needed: Vec<Dependency> =
+            self.survey.described.0.keys().filter_map(|function| self.wrapper_need(function)).collect();
         let faults = &self.experiment().faults;
         let Some(this) = faults.get(index) else { return needed };
         for (_, other) in
@@ -157,17 +157,17 @@ impl Draft<'_, '_> {
         {
             let fault = other.fault.fault();
             for target in self.taken(fault.target()) {
-                needed.extend(fault.needs(&target, &self.survey.seen));
+                needed.extend(fault.needs(&target, &self.survey.described));
             }
         }
         needed
     }
 
     /// A wrapper that cannot read its flags keeps the last ones, or starts without them.
-    fn wrapper_need(&self, resource: &Resource) -> Option<Need> {
-        let function = self.survey.seen.function(resource)?;
+    fn wrapper_need(&self, resource: &Resource) -> Option<Dependency> {
+        let function = self.survey.described.function(resource)?;
         let parameter = function.fault_parameter()?;
-        Some(Need {
+        Some(Dependency {
             role: function.role.clone(),
             action: "ssm:GetParameter".into(),
             arn: self.survey.arn(parameter).map(str::to_owned),
@@ -175,15 +175,15 @@ impl Draft<'_, '_> {
         })
     }
 
-    /// Numbers what a fault would do, with a mark before the first change to each resource.
+    /// Numbers what a fault would do, with a lock before the first change to each resource.
     fn add_step(&mut self, index: usize, plan: FaultPlan) {
         let Some(inject) = self.experiment().faults.get(index) else { return };
         let path = format!("faults/{index}/inject");
         let emission = plan.emission.map(|emission| self.numbered(emission));
         if let Some(emission) = &emission {
-            self.mark(&emission.queue);
+            self.lock(&emission.queue);
             if let Cleanup::Sweep { dead_letter, .. } = &emission.cleanup {
-                self.mark(dead_letter);
+                self.lock(dead_letter);
             }
         }
         let mut changes = Vec::new();
@@ -202,7 +202,7 @@ impl Draft<'_, '_> {
                     self.name_the_holder(index);
                 }
                 Ok(before) => {
-                    self.mark(planned.setting.resource());
+                    self.lock(planned.setting.resource());
                     changes.push(self.number(change(planned, before)));
                 }
                 Err(refusal) => self.object(&path, refusal),
@@ -234,12 +234,12 @@ impl Draft<'_, '_> {
         id
     }
 
-    fn mark(&mut self, resource: &Resource) {
-        let marked = Setting::Mark { resource: resource.clone() };
-        if !self.plan.changes.values().any(|change| change.setting == marked) {
+    fn lock(&mut self, resource: &Resource) {
+        let locked = Setting::Lock { resource: resource.clone() };
+        if !self.plan.changes.values().any(|change| change.setting == locked) {
             // Its text is written when everything that it must hold has its number.
             self.number(Change {
-                setting: marked,
+                setting: locked,
                 before: Value::Unset,
                 after: Value::Unset,
                 whole_before: None,

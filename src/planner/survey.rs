@@ -7,7 +7,7 @@ use crate::account::{
     Account, Action, Call, CallError, Description, Identity, Location, Observed, Outcome, Permitted, RefusedBy, Reply,
     Resource, Selector, Setting, ask,
 };
-use crate::faults::{Refusal, Seen};
+use crate::faults::{Described, Refusal};
 use crate::plan::Permission;
 use crate::units::Span;
 
@@ -18,7 +18,7 @@ const TRIES: u32 = 8;
 /// What was seen of the accounts so far.
 pub struct Survey<'a> {
     account: &'a mut dyn Account,
-    pub seen: Seen,
+    pub described: Described,
     pub identities: BTreeMap<Location, Identity>,
     /// How resources were looked up.
     pub resolved: Vec<(Location, Selector)>,
@@ -32,7 +32,7 @@ impl<'a> Survey<'a> {
     pub fn of(account: &'a mut dyn Account) -> Survey<'a> {
         Survey {
             account,
-            seen: Seen::default(),
+            described: Described::default(),
             identities: BTreeMap::new(),
             resolved: Vec::new(),
             named: BTreeMap::new(),
@@ -129,12 +129,12 @@ impl<'a> Survey<'a> {
 
     /// Describes a resource, once. One that is not there stays unseen; the fault that needs it says so.
     pub fn describe(&mut self, resource: &Resource) -> Result<(), Refusal> {
-        if self.seen.get(resource).is_some() || self.absent.contains(resource) {
+        if self.described.get(resource).is_some() || self.absent.contains(resource) {
             return Ok(());
         }
         match self.look(&Call::Describe { resource: resource.clone() }) {
             Ok(Reply::Description(description)) => {
-                self.seen.0.insert(resource.clone(), *description);
+                self.described.0.insert(resource.clone(), *description);
             }
             Err(CallError::Gone(_)) => {
                 self.absent.insert(resource.clone());
@@ -145,13 +145,13 @@ impl<'a> Survey<'a> {
     }
 
     /// Describes what `more` asks for, until it asks for nothing new.
-    pub fn describe_all(&mut self, more: impl Fn(&Seen) -> Vec<Resource>) -> Result<(), Refusal> {
+    pub fn describe_all(&mut self, more: impl Fn(&Described) -> Vec<Resource>) -> Result<(), Refusal> {
         loop {
-            let known = self.seen.0.len() + self.absent.len();
-            for resource in more(&self.seen) {
+            let known = self.described.0.len() + self.absent.len();
+            for resource in more(&self.described) {
                 self.describe(&resource)?;
             }
-            if self.seen.0.len() + self.absent.len() == known {
+            if self.described.0.len() + self.absent.len() == known {
                 return Ok(());
             }
         }
@@ -167,7 +167,7 @@ impl<'a> Survey<'a> {
 
     /// A resource's ARN.
     pub fn arn(&self, resource: &Resource) -> Option<&str> {
-        self.seen.get(resource).map(Description::arn)
+        self.described.get(resource).map(Description::arn)
     }
 }
 

@@ -111,8 +111,8 @@ fn a_throttle_is_a_mark_and_a_change() {
 #[test]
 fn a_mark_alone_is_enough_to_undo() {
     let plan = planned(&[THROTTLE, POISON, DENY, LATENCY, ERROR].join("\n"));
-    let marks: Vec<&Change> = plan.changes.values().filter(|change| change.setting.is_mark()).collect();
-    let names: Vec<String> = marks.iter().map(|mark| mark.setting.resource().to_string()).collect();
+    let locks: Vec<&Change> = plan.changes.values().filter(|change| change.setting.is_lock()).collect();
+    let names: Vec<String> = locks.iter().map(|lock| lock.setting.resource().to_string()).collect();
     let expected = [
         "function payment-worker",
         "queue orders",
@@ -121,22 +121,22 @@ fn a_mark_alone_is_enough_to_undo() {
         "parameter /shop/faults",
     ];
     assert_eq!(names, expected);
-    for (id, change) in plan.changes.iter().filter(|(_, change)| !change.setting.is_mark()) {
-        let (mark_id, mark) = plan
+    for (id, change) in plan.changes.iter().filter(|(_, change)| !change.setting.is_lock()) {
+        let (lock_id, lock) = plan
             .changes
             .iter()
-            .find(|(_, mark)| mark.setting.is_mark() && mark.setting.resource() == change.setting.resource())
+            .find(|(_, lock)| lock.setting.is_lock() && lock.setting.resource() == change.setting.resource())
             .unwrap();
-        assert!(mark_id < id);
-        let text = Mark::parse(change.setting.resource(), &mark.after.to_string()).unwrap();
+        assert!(lock_id < id);
+        let text = Lock::parse(change.setting.resource(), &lock.after.to_string()).unwrap();
         assert_eq!(text.latest_end, plan.latest_end());
-        assert!(text.changes.iter().any(|marked| {
-            (&marked.setting, &marked.before, &marked.after, &marked.whole_before)
+        assert!(text.changes.iter().any(|locked| {
+            (&locked.setting, &locked.before, &locked.after, &locked.whole_before)
                 == (&change.setting, &change.before, &change.after, &change.whole_before)
         }));
     }
-    let source = plan.changes.values().find(|c| c.setting.is_mark() && c.setting.resource().name == "orders").unwrap();
-    let sends = Mark::parse(source.setting.resource(), &source.after.to_string()).unwrap().sends;
+    let source = plan.changes.values().find(|c| c.setting.is_lock() && c.setting.resource().name == "orders").unwrap();
+    let sends = Lock::parse(source.setting.resource(), &source.after.to_string()).unwrap().sends;
     assert_eq!((sends[0].first, sends[0].count), (1, 5));
     assert!(matches!(&sends[0].cleanup, Cleanup::Sweep { dead_letter, .. } if dead_letter.name == "orders-dlq"));
 }
@@ -178,8 +178,8 @@ fn flaws_are_refused_where_check_was_not_asked() {
 fn a_resource_that_another_run_has_is_left_to_it() {
     let mut world = world(&shop_like());
     let plan = plan_in(&mut world, &file(THROTTLE), 7).unwrap();
-    let mark = &plan.changes[&ChangeId(1)];
-    let write = Write { setting: mark.setting.clone(), value: mark.after.clone(), whole: None };
+    let lock = &plan.changes[&ChangeId(1)];
+    let write = Write { setting: lock.setting.clone(), value: lock.after.clone(), whole: None };
     ask(&mut world, Call::Write(write)).unwrap();
     let words =
         ["belongs to run-20260302-3f9k2m of ana@laptop", "squall undo run-20260302-3f9k2m", "--account sandbox"];
@@ -192,9 +192,9 @@ fn a_resource_that_another_run_has_is_left_to_it() {
     assert!(objections.iter().any(|objection| objection.to_string().contains(words[0])), "{objections:?}");
     let write = Write { setting: throttle.setting.clone(), value: throttle.before.clone(), whole: None };
     ask(&mut world, Call::Write(write)).unwrap();
-    let strange = Write { setting: mark.setting.clone(), value: Value::Unset, whole: None };
+    let strange = Write { setting: lock.setting.clone(), value: Value::Unset, whole: None };
     ask(&mut world, Call::Write(strange)).unwrap();
-    let strange = Write { setting: mark.setting.clone(), value: Value::Text("hands off".into()), whole: None };
+    let strange = Write { setting: lock.setting.clone(), value: Value::Text("hands off".into()), whole: None };
     ask(&mut world, Call::Write(strange)).unwrap();
     refused_in(&mut world, &file(THROTTLE), "faults", &["is not squall's", "aws ssm get-parameter"]);
 }

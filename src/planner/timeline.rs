@@ -40,17 +40,17 @@ fn too_close(a: &Placed<'_>, b: &Placed<'_>) -> Option<Refusal> {
             format!("let the second begin after the first ends, or aim it elsewhere: `at: {}` or later", a.step.ends()),
         ));
     }
-    // The first one's undo must be verified before the second reads the value from before.
-    let free = a.step.ends() + a.change.undone_within();
+    // The first one's rollback must be verified before the second reads the value from before.
+    let free = a.step.ends() + a.change.rolled_back_within();
     (b.step.at < free).then(|| {
         Refusal::new(
             format!("the undo of the first change of the {setting} may not be finished when the second begins"),
-            format!("leave {} between them: `at: {free}` or later", a.change.undone_within()),
+            format!("leave {} between them: `at: {free}` or later", a.change.rolled_back_within()),
         )
     })
 }
 
-/// Whether the whole run fits into `longest`, its undo taking as long as it can.
+/// Whether the whole run fits into `longest`, its rollback taking as long as it can.
 pub fn fits(plan: &Plan) -> Option<Objection> {
     let needed = plan.fits_into();
     (needed > plan.longest).then(|| {

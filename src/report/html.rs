@@ -8,7 +8,7 @@ use self::sections::{prose, remedy};
 use super::summary::Summary;
 use super::summary::headline::Ending;
 use super::words;
-use crate::judge::verdict::Finding;
+use crate::judge::verdict::VerdictKind;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -88,7 +88,7 @@ fn left(summary: &Summary) -> Markup {
                     }
                 }
             }
-            // One undo is for all of it.
+            // One rollback is for all of it.
             @if unfinished { pre { "squall undo " (summary.run) } }
         }
     }
@@ -137,14 +137,14 @@ fn facts(summary: &Summary) -> Markup {
 }
 
 /// A finding as a small label, in a word and a sign besides its colour.
-fn chip(finding: Option<Finding>) -> Markup {
-    let (class, sign) = match finding {
-        Some(Finding::Held) => ("held", "✓"),
-        Some(Finding::Broken) => ("broken", "✕"),
-        Some(Finding::Unknown) => ("unknown", "?"),
+fn chip(kind: Option<VerdictKind>) -> Markup {
+    let (class, sign) = match kind {
+        Some(VerdictKind::Held) => ("held", "✓"),
+        Some(VerdictKind::Broken) => ("broken", "✕"),
+        Some(VerdictKind::Unknown) => ("unknown", "?"),
         None => return html! { span class="chip none" { "only watched" } },
     };
-    html! { span class={ "chip " (class) } { span aria-hidden="true" { (sign) } " " @if let Some(finding) = finding { (finding) } } }
+    html! { span class={ "chip " (class) } { span aria-hidden="true" { (sign) } " " @if let Some(kind) = kind { (kind) } } }
 }
 
 fn class(ending: Ending) -> &'static str {

@@ -1,4 +1,4 @@
-//! The report as JUnit XML, for whatever shows test results: one case a signal and one for the undo. Held passes, broken
+//! The report as JUnit XML, for whatever shows test results: one case a signal and one for the rollback. Held passes, broken
 //! is a failure, unknown is an error; a run that is not held never shows as passed.
 
 use maud::{Markup, PreEscaped, html};
@@ -6,7 +6,7 @@ use maud::{Markup, PreEscaped, html};
 use super::summary::Summary;
 use super::summary::headline::Ending;
 use super::summary::signals::SignalStory;
-use crate::judge::verdict::Finding;
+use crate::judge::verdict::VerdictKind;
 use crate::units::Span;
 
 /// One test case.
@@ -76,16 +76,16 @@ fn properties(summary: &Summary) -> Markup {
 
 /// What is only watched is no test.
 fn signal(signal: &SignalStory) -> Option<Case<'_>> {
-    let finding = signal.finding?;
-    let message = || if signal.why.is_empty() { finding.to_string() } else { signal.why.clone() };
+    let kind = signal.verdict?;
+    let message = || if signal.why.is_empty() { kind.to_string() } else { signal.why.clone() };
     Some(Case {
         group: &signal.hypothesis,
         name: signal.title.clone(),
         time: Span::ZERO,
-        outcome: match finding {
-            Finding::Held => Outcome::Passed,
-            Finding::Broken => Outcome::Failed { kind: "broken", message: message() },
-            Finding::Unknown => Outcome::Errored { kind: "unknown", message: message() },
+        outcome: match kind {
+            VerdictKind::Held => Outcome::Passed,
+            VerdictKind::Broken => Outcome::Failed { kind: "broken", message: message() },
+            VerdictKind::Unknown => Outcome::Errored { kind: "unknown", message: message() },
         },
     })
 }

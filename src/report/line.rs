@@ -8,7 +8,7 @@ use super::summary::ledger::{LedgerEntry, Status};
 use super::words;
 use crate::account::{Metric, Query, SendOutcome, Setting, Value};
 use crate::judge::bound::Bound;
-use crate::judge::verdict::{Finding, Verdict};
+use crate::judge::verdict::{Verdict, VerdictKind};
 use crate::plan::{ChangeId, DuringFault, Plan, SignalPlan};
 use crate::run::Recorded;
 use crate::run::event::{Event, Left, MessageAccount, Phase, Settled, WriteOutcome};
@@ -24,7 +24,7 @@ const REPEAT: Span = Span::from_mins(1);
 pub enum Label {
     Start,
     Baseline,
-    Mark,
+    Lock,
     Fault,
     Effect,
     Steady,
@@ -72,7 +72,7 @@ impl Label {
         match self {
             Label::Start => "start",
             Label::Baseline => "baseline",
-            Label::Mark => "mark",
+            Label::Lock => "mark",
             Label::Fault => "fault",
             Label::Effect => "effect",
             Label::Steady => "steady",
@@ -185,8 +185,8 @@ impl Narrator {
             Event::SignalBroken { signal, window } => {
                 let about = plan.signals.get(*signal)?;
                 let judgement = Case::of(state, *signal)?.judgement();
-                let how = match judgement.finding {
-                    Finding::Broken => words::reason(state, judgement.brief()),
+                let how = match judgement.kind {
+                    VerdictKind::Broken => words::reason(state, judgement.brief()),
                     _ => format!("broke ({})", words::window(state.started, *window)),
                 };
                 Some((Label::Broken, Tone::Bad, format!("{} {how}", about.title)))
@@ -299,9 +299,9 @@ fn entered(state: &State, phase: Phase) -> Option<(Label, Tone, String)> {
             let faults = words::plural(plan.steps.len(), "fault", "faults");
             (Label::Baseline, Tone::Plain, format!("accepted; the timeline begins, with {faults}"))
         }
-        Phase::Undo => {
+        Phase::Rollback => {
             let out =
-                state.outstanding().filter(|id| plan.changes.get(id).is_some_and(|c| !c.setting.is_mark())).count();
+                state.outstanding().filter(|id| plan.changes.get(id).is_some_and(|c| !c.setting.is_lock())).count();
             let text = match (out, state.unaccounted().next()) {
                 (0, None) => "nothing is changed".into(),
                 (0, Some(_)) => "no setting is changed; the messages are looked for".into(),
@@ -321,16 +321,16 @@ fn changed(plan: &Plan, event: &Event) -> Option<(Label, Tone, String)> {
         Event::Changing { change } => {
             let (setting, before, after) = name(change)?;
             Some(match setting {
-                Setting::Mark { resource } => {
-                    (Label::Mark, Tone::Quiet, format!("{resource} is marked as changed by {}", plan.run))
+                Setting::Lock { resource } => {
+                    (Label::Lock, Tone::Quiet, format!("{resource} is marked as changed by {}", plan.run))
                 }
                 _ => (Label::Fault, Tone::Plain, arrow(setting, before, after)),
             })
         }
         Event::Restoring { change, found } => {
             let (setting, before, _) = name(change)?;
-            // What a mark says is for other runs, not for a reader of this one.
-            (!setting.is_mark()).then(|| (Label::Undo, Tone::Plain, arrow(setting, found, before)))
+            // What a lock says is for other runs, not for a reader of this one.
+            (!setting.is_lock()).then(|| (Label::Undo, Tone::Plain, arrow(setting, found, before)))
         }
         Event::Changed { change, outcome } | Event::Restored { change, outcome } => {
             let (setting, ..) = name(change)?;
@@ -347,7 +347,7 @@ fn changed(plan: &Plan, event: &Event) -> Option<(Label, Tone, String)> {
             let (setting, before, _) = name(change)?;
             Some(match (how.needs_attention(), setting) {
                 (true, _) => (Label::Left, Tone::Bad, format!("{setting}: {}", words::settled(setting, how))),
-                (false, Setting::Mark { resource }) => (Label::Mark, Tone::Quiet, format!("{resource} is free again")),
+                (false, Setting::Lock { resource }) => (Label::Lock, Tone::Quiet, format!("{resource} is free again")),
                 (false, _) => {
                     let before = words::setting_value(setting, before);
                     let text = match how {
@@ -428,11 +428,11 @@ pub fn account_sentence(account: &MessageAccount) -> String {
     }
 }
 
-/// What became of squall's own marks.
-pub fn marks_sentence(marks: &[&LedgerEntry]) -> String {
-    let made = marks.iter().filter(|mark| mark.status.was_made()).count();
+/// What became of squall's own locks.
+pub fn locks_sentence(locks: &[&LedgerEntry]) -> String {
+    let made = locks.iter().filter(|lock| lock.status.was_made()).count();
     let removed =
-        marks.iter().filter(|mark| matches!(&mark.status, Status::Settled(how) if !how.needs_attention())).count();
+        locks.iter().filter(|lock| matches!(&lock.status, Status::Settled(how) if !how.needs_attention())).count();
     match (made, made - removed.min(made)) {
         (0, _) => "No resource was marked.".into(),
         (made, 0) => format!("{} of squall's own set, and removed.", words::plural(made, "mark", "marks")),
@@ -443,12 +443,12 @@ pub fn marks_sentence(marks: &[&LedgerEntry]) -> String {
 }
 
 fn closed(state: &State, verdict: &Verdict, left: &[Left]) -> (Label, Tone, String) {
-    let tone = match (verdict.finding, left.is_empty()) {
-        (_, false) | (Finding::Broken, _) => Tone::Bad,
-        (Finding::Unknown, _) => Tone::Warning,
-        (Finding::Held, _) => Tone::Good,
+    let tone = match (verdict.kind, left.is_empty()) {
+        (_, false) | (VerdictKind::Broken, _) => Tone::Bad,
+        (VerdictKind::Unknown, _) => Tone::Warning,
+        (VerdictKind::Held, _) => Tone::Good,
     };
-    let mut text = verdict.finding.to_string();
+    let mut text = verdict.kind.to_string();
     if !verdict.reasons.is_empty() {
         text += ": ";
         let reasons = verdict.reasons.iter().map(|reason| words::reason(state, reason));

@@ -58,10 +58,10 @@ pub fn rows(state: &State, width: usize) -> Vec<Row> {
 /// `baseline ━━━━━ fault ━━━───── undo ── recovery ─────  +12:40`
 fn progress(state: &State, width: usize) -> Row {
     let clock = words::offset(state.started, state.last);
-    let phases = [Phase::Baseline, Phase::Fault, Phase::Undo, Phase::Recovery];
+    let phases = [Phase::Baseline, Phase::Fault, Phase::Rollback, Phase::Recovery];
     let lengths = phases.map(|phase| planned(state, phase));
     let labels: usize = phases.iter().map(|phase| words::phase(*phase).len() + 2).sum();
-    // The undo has no planned length; it gets the least.
+    // The rollback has no planned length; it gets the least.
     let room = width.saturating_sub(labels + clock.len() + 1 + LEAST_CELLS);
     let whole = lengths.iter().copied().sum::<Span>().secs_f64().max(1.0);
     let mut row = Row::default();
@@ -93,7 +93,7 @@ fn planned(state: &State, phase: Phase) -> Span {
             |t0| t0.since(state.started),
         ),
         Phase::Fault => plan.steps.iter().map(|step| step.at + step.lasts).max().unwrap_or(Span::ZERO),
-        Phase::Undo => Span::ZERO,
+        Phase::Rollback => Span::ZERO,
         Phase::Recovery => plan.recovers_within,
     }
 }
@@ -103,7 +103,7 @@ fn part_done(state: &State, phase: Phase, length: Span) -> f64 {
     if current(state) != Some(phase) || state.closed.is_some() {
         return 1.0;
     }
-    if phase == Phase::Undo {
+    if phase == Phase::Rollback {
         let made = || state.lives.values().filter(|life| life.intended.is_some());
         return made().filter(|life| life.settled.is_some()).count() as f64 / made().count().max(1) as f64;
     }
@@ -177,12 +177,12 @@ fn mood(plan: &SignalPlan, seen: &SignalState) -> (Tone, &'static str) {
     }
 }
 
-/// What the run has changed and not put back yet; its own marks go without saying.
+/// What the run has changed and not put back yet; its own locks go without saying.
 fn in_the_account(state: &State) -> Vec<Row> {
     let open: Vec<(&Change, Option<Time>)> = state
         .outstanding()
         .filter_map(|id| Some((state.plan.changes.get(&id)?, state.lives.get(&id)?.intended)))
-        .filter(|(change, _)| !change.setting.is_mark())
+        .filter(|(change, _)| !change.setting.is_lock())
         .collect();
     let mut rows: Vec<Row> = open
         .iter()

@@ -8,7 +8,7 @@ use super::summary::ledger::LedgerEntry;
 use super::summary::signals::{Point, SignalStory};
 use super::{line, reproduce, words};
 use crate::judge::bound::Bound;
-use crate::judge::verdict::Finding;
+use crate::judge::verdict::VerdictKind;
 use crate::numbers::thousands;
 use crate::run::event::Phase;
 use crate::units::Time;
@@ -79,7 +79,7 @@ fn hypothesis(summary: &Summary) -> String {
     for hypothesis in &summary.hypotheses {
         out += &format!("\n- **{}**", text(&hypothesis.name));
         for signal in summary.signals_of(hypothesis) {
-            out += &format!("\n  - {}, {}: {}", text(&signal.title), signal.asked(), finding(signal.finding));
+            out += &format!("\n  - {}, {}: {}", text(&signal.title), signal.asked(), kind(signal.verdict));
         }
     }
     out
@@ -119,7 +119,7 @@ fn signals(summary: &Summary) -> String {
             in_phase(signal, Phase::Fault),
             in_phase(signal, Phase::Recovery),
             text(&signal.note(&summary.times)),
-            finding(signal.finding).to_owned(),
+            kind(signal.verdict).to_owned(),
         ]
     });
     let head = ["Signal", "Over the run", "Evidence", "In baseline", "In fault", "In recovery", "Seen", "Result"];
@@ -208,7 +208,7 @@ fn effects(summary: &Summary) -> String {
 }
 
 fn ledger(summary: &Summary) -> String {
-    let (marks, changes): (Vec<&LedgerEntry>, Vec<&LedgerEntry>) = summary.ledger.iter().partition(|e| e.is_mark);
+    let (locks, changes): (Vec<&LedgerEntry>, Vec<&LedgerEntry>) = summary.ledger.iter().partition(|e| e.is_lock);
     let rows = changes.iter().map(|entry| {
         let sign = match (entry.status.was_made(), entry.status.needs_attention()) {
             (_, true) => "❌ ",
@@ -227,7 +227,7 @@ fn ledger(summary: &Summary) -> String {
         ]
     });
     let head = ["No.", "Setting", "Before", "After", "Written", "Put back", "Verified", "Status"];
-    format!("### Rollback ledger\n\n{}\n\n{}", table(&head, rows), line::marks_sentence(&marks))
+    format!("### Rollback ledger\n\n{}\n\n{}", table(&head, rows), line::locks_sentence(&locks))
 }
 
 fn recovery(summary: &Summary) -> String {
@@ -294,11 +294,11 @@ fn reproduced(summary: &Summary) -> String {
     format!("### How to reproduce\n\n{}\n\n{command}", reproduce::sentence(summary))
 }
 
-fn finding(finding: Option<Finding>) -> &'static str {
-    match finding {
-        Some(Finding::Held) => "✅ held",
-        Some(Finding::Broken) => "❌ broken",
-        Some(Finding::Unknown) => "❔ unknown",
+fn kind(kind: Option<VerdictKind>) -> &'static str {
+    match kind {
+        Some(VerdictKind::Held) => "✅ held",
+        Some(VerdictKind::Broken) => "❌ broken",
+        Some(VerdictKind::Unknown) => "❔ unknown",
         None => "only watched",
     }
 }

@@ -9,14 +9,14 @@ use crate::ids::{FaultName, RunId};
 use crate::judge::bound::Bound;
 use crate::judge::verdict::Verdict;
 use crate::plan::{
-    Change, ChangeId, Cleanup, DuringFault, Emission, Evidence, LoadPlan, Plan, SignalPlan, Step, StopPlan,
+    AbortCondition, Change, ChangeId, Cleanup, DuringFault, Emission, Evidence, LoadPlan, Plan, SignalPlan, Step,
 };
 use crate::run::Recorded;
 use crate::run::event::{Event, Left, MessageAccount, Phase, Settled, Stop, WriteOutcome};
 use crate::units::{Rate, Share, Span, Time};
 
-const MARK_WORKER: ChangeId = ChangeId(1);
-const MARK_QUEUE: ChangeId = ChangeId(2);
+const LOCK_WORKER: ChangeId = ChangeId(1);
+const LOCK_QUEUE: ChangeId = ChangeId(2);
 const THROTTLE: ChangeId = ChangeId(3);
 const POLICY: ChangeId = ChangeId(4);
 
@@ -97,8 +97,8 @@ pub fn plan() -> Plan {
         alpha: crate::judge::weighing::Alpha::USUAL,
         longest: Span::from_mins(40),
         changes: BTreeMap::from([
-            (MARK_WORKER, change(Setting::Mark { resource: worker.clone() }, Value::Text("{\"run\":\"..\"}".into()))),
-            (MARK_QUEUE, change(Setting::Mark { resource: orders.clone() }, Value::Text("{\"run\":\"..\"}".into()))),
+            (LOCK_WORKER, change(Setting::Lock { resource: worker.clone() }, Value::Text("{\"run\":\"..\"}".into()))),
+            (LOCK_QUEUE, change(Setting::Lock { resource: orders.clone() }, Value::Text("{\"run\":\"..\"}".into()))),
             (THROTTLE, change(Setting::ReservedConcurrency { function: worker.clone() }, Value::Number(0))),
             (
                 POLICY,
@@ -115,7 +115,7 @@ pub fn plan() -> Plan {
         ]),
         steps: steps(),
         signals: signals(),
-        stops: vec![StopPlan {
+        stops: vec![AbortCondition {
             title: "depth of orders > 5000".into(),
             query: Query { metric: Metric::Depth, resource: resource(K::Queue, "OrdersQueue") },
             bound: Bound::Above(5000.0),
@@ -237,7 +237,7 @@ impl Tale {
             let phase = match minute {
                 0..7 => Phase::Baseline,
                 7..17 => Phase::Fault,
-                17 => Phase::Undo,
+                17 => Phase::Rollback,
                 _ => Phase::Recovery,
             };
             let (value, breaks) = sample(minute);
@@ -290,13 +290,13 @@ fn steady_signals(tale: &mut Tale, until: i64) {
 
 fn faults_go_in(tale: &mut Tale) {
     tale.add(420, Event::Entered { phase: Phase::Fault });
-    tale.applied(420, MARK_WORKER);
+    tale.applied(420, LOCK_WORKER);
     tale.add(421, Event::StepBegins { step: 0 });
     tale.applied(421, THROTTLE);
     let seen = "throttles of PaymentWorker are 12, above 0".to_owned();
     tale.add(600, Event::Effective { step: 0, since: at(480), seen });
     tale.add(539, Event::StepBegins { step: 2 });
-    tale.applied(539, MARK_QUEUE);
+    tale.applied(539, LOCK_QUEUE);
     tale.sends();
     let seen = "message 1 was received from OrdersQueue".to_owned();
     tale.add(575, Event::Effective { step: 2, since: at(570), seen });
@@ -319,15 +319,15 @@ pub fn held() -> Vec<Recorded> {
     faults_go_in(&mut tale);
     steady_signals(&mut tale, 26);
     tale.restored(900, POLICY, 962);
-    tale.add(1021, Event::Entered { phase: Phase::Undo });
+    tale.add(1021, Event::Entered { phase: Phase::Rollback });
     tale.restored(1021, THROTTLE, 1023);
-    tale.restored(1023, MARK_WORKER, 1024);
+    tale.restored(1023, LOCK_WORKER, 1024);
     for number in 1..=5 {
         tale.add(1024, Event::Sweeping { step: 2, number });
         tale.add(1025, Event::Swept { step: 2, number });
     }
     tale.add(1026, Event::Accounted { step: 2, account: account(5), why: "every message was seen".into() });
-    tale.restored(1026, MARK_QUEUE, 1027);
+    tale.restored(1026, LOCK_QUEUE, 1027);
     tale.add(1027, Event::FaultGone);
     tale.add(1027, Event::Entered { phase: Phase::Recovery });
     tale.add(1682, Event::Closed { verdict: Verdict::held(), left: Vec::new() });
@@ -353,7 +353,7 @@ pub fn broken() -> Vec<Recorded> {
     let window = Window { from: at(480), to: at(540) };
     tale.add(721, Event::SignalBroken { signal: 0, window });
     tale.add(721, Event::Stopping { why: Stop::Broken { signal: 0 } });
-    tale.add(721, Event::Entered { phase: Phase::Undo });
+    tale.add(721, Event::Entered { phase: Phase::Rollback });
     let found = Value::Number(0);
     tale.add(721, Event::Restoring { change: THROTTLE, found: found.clone() });
     tale.add(726, Event::Restored { change: THROTTLE, outcome: WriteOutcome::Unknown("timed out".into()) });
@@ -361,9 +361,9 @@ pub fn broken() -> Vec<Recorded> {
     tale.add(728, Event::Restored { change: THROTTLE, outcome: WriteOutcome::Applied });
     tale.add(790, Event::Settled { change: THROTTLE, how: Settled::Restored });
     tale.restored(721, POLICY, 783);
-    tale.restored(791, MARK_WORKER, 792);
+    tale.restored(791, LOCK_WORKER, 792);
     tale.add(800, Event::Accounted { step: 2, account: account(5), why: "every message was seen".into() });
-    tale.restored(800, MARK_QUEUE, 801);
+    tale.restored(800, LOCK_QUEUE, 801);
     tale.add(801, Event::FaultGone);
     tale.add(801, Event::Entered { phase: Phase::Recovery });
     let reason = "`failed share of shop-api at most 1 %` broke at 2026-03-02T09:08:00.000Z";
@@ -372,7 +372,7 @@ pub fn broken() -> Vec<Recorded> {
     tale.end()
 }
 
-/// Somebody else changed the setting in mid-run, a message is lost sight of, and another process finished the undo.
+/// Somebody else changed the setting in mid-run, a message is lost sight of, and another process finished the rollback.
 pub fn left_behind() -> Vec<Recorded> {
     let mut tale = Tale::begin();
     faults_go_in(&mut tale);
@@ -380,14 +380,14 @@ pub fn left_behind() -> Vec<Recorded> {
     tale.0.retain(|(when, _)| *when < at(790));
     let found = Value::Number(25);
     tale.add(790, Event::Stopping { why: Stop::Drifted { change: THROTTLE, found: found.clone() } });
-    tale.add(790, Event::Entered { phase: Phase::Undo });
+    tale.add(790, Event::Entered { phase: Phase::Rollback });
     tale.add(900, Event::TakenOver { by: "ben@desk".into(), epoch: 2 });
     tale.restored(901, POLICY, 963);
     tale.add(902, Event::Settled { change: THROTTLE, how: Settled::Theirs { found } });
-    tale.restored(963, MARK_WORKER, 964);
+    tale.restored(963, LOCK_WORKER, 964);
     let why = "message 5 did not arrive in OrdersDLQ within 4m";
     tale.add(1100, Event::Accounted { step: 2, account: account(4), why: why.into() });
-    tale.restored(1100, MARK_QUEUE, 1101);
+    tale.restored(1100, LOCK_QUEUE, 1101);
     let left = vec![
         Left {
             resource: resource(ResourceKind::Function, "PaymentWorker"),
@@ -419,7 +419,7 @@ pub fn never_began() -> Vec<Recorded> {
     tale.windows(0, 0..5, 120, |m| (Some(0.031), m > 1));
     let why = "failed share of shop-api at most 1 % did not hold before any fault".to_owned();
     tale.add(421, Event::Stopping { why: Stop::Baseline { why: why.clone() } });
-    tale.add(421, Event::Entered { phase: Phase::Undo });
+    tale.add(421, Event::Entered { phase: Phase::Rollback });
     tale.add(421, Event::Closed { verdict: Verdict::unknown(why), left: Vec::new() });
     tale.end()
 }

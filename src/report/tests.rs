@@ -115,7 +115,7 @@ fn junit_passes_only_what_held() {
 fn the_samples_end_as_the_machine_would_end_them() {
     for (name, events) in [("held", sample::held()), ("broken", sample::broken()), ("never", sample::never_began())] {
         let state = State::replay(events.iter().map(|recorded| (recorded.at, &recorded.event))).unwrap();
-        assert_eq!(conclude::verdict(&state).finding, state.closed.as_ref().unwrap().finding, "{name}");
+        assert_eq!(conclude::verdict(&state).kind, state.closed.as_ref().unwrap().kind, "{name}");
     }
 }
 

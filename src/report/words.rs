@@ -133,7 +133,7 @@ pub fn phase(phase: Phase) -> &'static str {
     match phase {
         Phase::Baseline => "baseline",
         Phase::Fault => "fault",
-        Phase::Undo => "undo",
+        Phase::Rollback => "undo",
         Phase::Recovery => "recovery",
     }
 }
@@ -189,7 +189,7 @@ pub fn stop(plan: &Plan, why: &Stop) -> String {
     match why {
         Stop::Broken { signal: number } => format!("a hypothesis broke: {}", signal(*number)),
         Stop::Baseline { why } => format!("the baseline was not accepted: {}", one_line(why)),
-        Stop::Guard { title, value } => {
+        Stop::AbortCondition { title, value } => {
             format!("the guard `{}` was met, at {}", one_line(title), plan.met_at(title, *value))
         }
         Stop::TooLong => "the run grew older than `longest` allows".into(),

@@ -4,7 +4,7 @@ use super::line;
 use super::summary::{self, faults, headline, ledger, signals};
 use crate::account;
 use crate::format::account::{Location, Resource, Value};
-use crate::format::journal::{Finding, Left, MessageAccount, Phase, Settled};
+use crate::format::journal::{Left, MessageAccount, Phase, Settled, VerdictKind};
 use crate::format::plan::DuringFault;
 use crate::format::{Convert, Seconds};
 use crate::ids::{FaultName, RunId};
@@ -283,7 +283,8 @@ told! {
         change: ChangeId,
         setting: String,
         resource: Resource,
-        is_mark: bool,
+        #[serde(rename = "is_mark")]
+        is_lock: bool,
         step: Option<usize>,
         before: Value,
         after: Value,
@@ -311,7 +312,8 @@ told! {
         hypothesis: String,
         title: String,
         /// `null` of what is only watched.
-        finding: Option<Finding>,
+        #[serde(rename = "finding")]
+        verdict: Option<VerdictKind>,
         why: String,
         query: String,
         /// What its values are: `share` of 1, `count`, `seconds`, or `alarm`, which is 1 in ALARM.
@@ -394,7 +396,8 @@ told! {
 
     /// What was found of one signal, and how sure that is.
     pub struct Judgement = judgement::Judgement {
-        finding: Finding,
+        #[serde(rename = "finding")]
+        kind: VerdictKind,
         why: String,
         odds: Option<Odds>,
         broken_at: Option<Time>,
@@ -464,7 +467,7 @@ told! {
     pub words Label = line::Label {
         Start,
         Baseline,
-        Mark,
+        Lock,
         Fault,
         Effect,
         Steady,

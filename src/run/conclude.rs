@@ -3,7 +3,7 @@
 use super::event::{Left, MessageAccount, Settled, Stop, WriteOutcome};
 use super::judging::Case;
 use super::state::{Life, State};
-use crate::judge::verdict::{Finding, Verdict};
+use crate::judge::verdict::{Verdict, VerdictKind};
 use crate::plan::{Change, ChangeId, Cleanup};
 
 /// The verdict of a run, with every reason for it.
@@ -15,7 +15,7 @@ pub fn verdict(state: &State) -> Verdict {
     });
     let signals = Case::judged(state).map(|case| signal(&case));
     // A run that was stopped has too little data everywhere: the stop says it all, but for what was seen to break.
-    let says_more = |found: &Verdict| stopped == Verdict::held() || found.finding == Finding::Broken;
+    let says_more = |found: &Verdict| stopped == Verdict::held() || found.kind == VerdictKind::Broken;
     steps.chain(signals).filter(says_more).fold(stopped.clone(), Verdict::merge)
 }
 
@@ -24,7 +24,7 @@ fn because_of_stop(state: &State, why: &Stop) -> Verdict {
     match why {
         Stop::Broken { .. } => Verdict::held(),
         Stop::Baseline { why } => Verdict::unknown(why.clone()),
-        Stop::Guard { title, value } => {
+        Stop::AbortCondition { title, value } => {
             let at = state.plan.met_at(title, *value);
             Verdict::unknown(format!("stopped by the guard `{title}` at {at}"))
         }
@@ -49,10 +49,10 @@ fn because_of_stop(state: &State, why: &Stop) -> Verdict {
 fn signal(case: &Case<'_>) -> Verdict {
     let judgement = case.judgement();
     let reason = || format!("`{}` {}", case.planned().title, judgement.why);
-    match judgement.finding {
-        Finding::Held => Verdict::held(),
-        Finding::Unknown => Verdict::unknown(reason()),
-        Finding::Broken => Verdict::broken(reason()),
+    match judgement.kind {
+        VerdictKind::Held => Verdict::held(),
+        VerdictKind::Unknown => Verdict::unknown(reason()),
+        VerdictKind::Broken => Verdict::broken(reason()),
     }
 }
 
@@ -100,7 +100,7 @@ fn left_change(state: &State, id: ChangeId, change: &Change, life: &Life) -> Opt
         None if !life.outstanding() => return None,
         None => format!("{}: its undo is not done", change.setting),
     };
-    let remedy = match change.setting.is_mark() || matches!(life.outcome, Some(WriteOutcome::Unknown(_))) {
+    let remedy = match change.setting.is_lock() || matches!(life.outcome, Some(WriteOutcome::Unknown(_))) {
         true => format!("squall undo {}", state.plan.run),
         false => format!("squall undo {} --change {}", state.plan.run, id.0),
     };
@@ -132,7 +132,7 @@ mod tests {
     use crate::judge::weighing::Alpha;
     use crate::plan::{DuringFault, Plan, SignalPlan};
     use crate::run::event::Phase;
-    use crate::run::state::{Seen, SignalState, StepState};
+    use crate::run::state::{SignalState, SignalWindow, StepState};
     use crate::units::{Share, Span, Time};
 
     const MINUTE: Span = Span::from_mins(1);
@@ -167,7 +167,7 @@ mod tests {
             };
             let breaks = value.is_some_and(|value| !signal.bound.holds(value));
             let window = Window { from: minute(n), to: minute(n + 1) };
-            Seen { phase, window, sample: Sample { value: *value, of: None }, own: 0, breaks }
+            SignalWindow { phase, window, sample: Sample { value: *value, of: None }, own: 0, breaks }
         };
         let windows = (0..).zip(values).map(seen).collect();
         let plan = Plan {
@@ -199,7 +199,7 @@ mod tests {
             entered: BTreeMap::from([
                 (Phase::Baseline, minute(0)),
                 (Phase::Fault, minute(5)),
-                (Phase::Undo, minute(10)),
+                (Phase::Rollback, minute(10)),
             ]),
             lives: BTreeMap::new(),
             steps: vec![effective],
@@ -230,7 +230,7 @@ mod tests {
             ([some; 5], 2, "was not seen steady after the faults were gone"),
         ] {
             let unknown = at(&fault, &vec![0.0; recovery]);
-            assert_eq!(unknown.finding, Finding::Unknown);
+            assert_eq!(unknown.kind, VerdictKind::Unknown);
             assert!(unknown.reasons.iter().any(|reason| reason.contains(why)), "{why}: {unknown:?}");
         }
     }
@@ -239,15 +239,15 @@ mod tests {
     fn what_may_break_must_recover_in_time() {
         let at = |recovery: &[f64]| {
             let signal = planned(Bound::AtMost(5.0), DuringFault::MayBreak);
-            verdict(&state(signal, &values(&[Some(99.0); 5], recovery))).finding
+            verdict(&state(signal, &values(&[Some(99.0); 5], recovery))).kind
         };
         // Steady from minute 12 on: two minutes after the fault was gone, of three.
-        assert_eq!(at(&[99.0, 99.0, 0.0, 0.0, 0.0, 0.0, 0.0]), Finding::Held);
-        assert_eq!(at(&[99.0; 10]), Finding::Broken);
+        assert_eq!(at(&[99.0, 99.0, 0.0, 0.0, 0.0, 0.0, 0.0]), VerdictKind::Held);
+        assert_eq!(at(&[99.0; 10]), VerdictKind::Broken);
         // Steady, and late by two windows, which is too little evidence of either.
-        assert_eq!(at(&[99.0, 99.0, 99.0, 99.0, 99.0, 0.0, 0.0, 0.0, 0.0, 0.0]), Finding::Unknown);
+        assert_eq!(at(&[99.0, 99.0, 99.0, 99.0, 99.0, 0.0, 0.0, 0.0, 0.0, 0.0]), VerdictKind::Unknown);
         // Not watched to the end: nobody knows.
-        assert_eq!(at(&[99.0, 99.0]), Finding::Unknown);
+        assert_eq!(at(&[99.0, 99.0]), VerdictKind::Unknown);
     }
 
     #[test]
@@ -255,7 +255,7 @@ mod tests {
         let signal = planned(Bound::AtMost(5.0), DuringFault::MustHold);
         let mut state = state(signal, &values(&[Some(1.0); 5], &[0.0; 5]));
         state.steps[0].effective = None;
-        assert_eq!(verdict(&state).finding, Finding::Unknown);
+        assert_eq!(verdict(&state).kind, VerdictKind::Unknown);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The events of a run: the only truth about it. Terminal, log, report and undo all read these and nothing else.
+//! The events of a run: the only truth about it. Terminal, log, report and roll back all read these and nothing else.
 //!
 //! Invariant: an event that announces a write is durable before the write goes out (DESIGN rule 1).
 
@@ -25,7 +25,7 @@ pub enum Phase {
     /// Faults go in, stay, and go out on the timeline.
     Fault,
     /// Every inverse is issued, then verified.
-    Undo,
+    Rollback,
     /// After the last fault is seen gone.
     Recovery,
 }
@@ -63,7 +63,7 @@ impl Settled {
     }
 }
 
-/// Why a run stops before its timeline ends. All of them undo everything.
+/// Why a run stops before its timeline ends. All of them roll everything back.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Stop {
     /// A hypothesis broke.
@@ -71,14 +71,14 @@ pub enum Stop {
     /// The baseline did not hold, or had no data.
     Baseline { why: String },
     /// A guard's condition was met.
-    Guard { title: String, value: f64 },
+    AbortCondition { title: String, value: f64 },
     /// The run is older than `longest`.
     TooLong,
     /// Interrupted: Ctrl-C, SIGTERM, SIGHUP.
     Signal { name: String },
     /// `squall halt`, or `squall undo` of a live run.
     Asked { by: String },
-    /// A do could not be made.
+    /// An injection could not be made.
     Failed { change: ChangeId, why: String },
     /// A changed setting was changed by somebody else in mid-run.
     Drifted { change: ChangeId, found: Value },
@@ -88,7 +88,7 @@ pub enum Stop {
     Journal { why: String },
     /// A fault did not show its effect in time.
     NotEffective { step: usize },
-    /// The process that ran it died; another one undoes.
+    /// The process that ran it died; another one rolls back.
     Died,
 }
 
@@ -151,7 +151,7 @@ pub enum Event {
     SignalBroken { signal: usize, window: Window },
     /// The run stops early. Recorded once, for the first reason.
     Stopping { why: Stop },
-    /// Intent of the undo: the change's `before` is about to be written, over what was found.
+    /// Intent of the rollback: the change's `before` is about to be written, over what was found.
     Restoring { change: ChangeId, found: Value },
     /// What came of it.
     Restored { change: ChangeId, outcome: WriteOutcome },

@@ -4,18 +4,18 @@
 use std::collections::BTreeMap;
 
 use super::event::Phase;
-use super::state::{Seen, SignalState, State};
+use super::state::{SignalState, SignalWindow, State};
 use crate::account::{Metric, Sample, Window};
-use crate::judge::ask::{Ask, Reading, Share};
+use crate::judge::abort::AbortThreshold;
+use crate::judge::ask::{Ask, Reading, RequestShare};
 use crate::judge::baseline::{Pool, Steadiness, relative_level, relative_share, steadiness};
 use crate::judge::bound::Bound;
 use crate::judge::criterion::Criterion;
 use crate::judge::detection::{Alarms, Expected, Fired, fired};
-use crate::judge::guard::Rail;
 use crate::judge::invariant::{Certainty, discounted};
-use crate::judge::judgement::{Evidence, Judgement};
+use crate::judge::judgement::{Judgement, SignalReadings};
 use crate::judge::recovery::{Recovered, Recovery, STEADY, watched_after};
-use crate::judge::verdict::Finding;
+use crate::judge::verdict::VerdictKind;
 use crate::judge::weighing::{Alpha, Rule, Weighing};
 use crate::numbers::percent;
 use crate::plan::{DuringFault, Plan, SignalPlan};
@@ -100,12 +100,12 @@ impl<'a> Case<'a> {
     }
 
     /// Its windows so far.
-    pub fn windows(&self) -> &'a [Seen] {
+    pub fn windows(&self) -> &'a [SignalWindow] {
         &self.known.windows
     }
 
     /// The windows that count, in order. Those of a signal with a control end where the control's end.
-    fn readings(&self, counts: impl Fn(&Seen) -> bool) -> Vec<Reading> {
+    fn readings(&self, counts: impl Fn(&SignalWindow) -> bool) -> Vec<Reading> {
         let windows = self.known.windows.iter().filter(|seen| counts(seen));
         let Some(control) = self.planned.control.and_then(|number| self.state.signals.get(number)) else {
             return windows.map(Reading::from).collect();
@@ -114,7 +114,7 @@ impl<'a> Case<'a> {
         windows
             .map_while(|seen| {
                 let Sample { value, of } = beside.get(&seen.window)?;
-                let control = value.zip(*of).map(|(share, of)| Share { share, of });
+                let control = value.zip(*of).map(|(share, of)| RequestShare { share, of });
                 Some(Reading { control, ..Reading::from(seen) })
             })
             .collect()
@@ -138,7 +138,8 @@ impl<'a> Case<'a> {
     /// For each window that is judged, whether a fault was seen to work in it.
     fn with_fault(&self) -> Vec<bool> {
         let effect = self.state.first_effect();
-        let works = |seen: &Seen| seen.phase == Phase::Fault && effect.is_some_and(|effect| seen.window.from >= effect);
+        let works =
+            |seen: &SignalWindow| seen.phase == Phase::Fault && effect.is_some_and(|effect| seen.window.from >= effect);
         self.known.windows.iter().filter(|seen| seen.phase != Phase::Baseline).map(works).collect()
     }
 
@@ -229,7 +230,7 @@ impl<'a> Case<'a> {
             from: began.map_or(effective, |began| began.min(effective)),
             effective,
             fires_within,
-            until: self.state.entered.get(&Phase::Undo).copied(),
+            until: self.state.entered.get(&Phase::Rollback).copied(),
             gone: self.state.gone,
             quiet_within: self.state.plan.recovers_within,
         })
@@ -242,8 +243,8 @@ impl<'a> Case<'a> {
         let reading = Reading::from(seen);
         let beyond = match self.criterion() {
             Criterion::Tolerance(Rule { ask, .. }) if ask.is_share() => match ask {
-                Ask::ShareAtLeast(_) => Rail::at(1.0 - at).is_hit(&ask, &reading),
-                _ => Rail::at(at).is_hit(&Ask::ShareAtMost(at), &reading),
+                Ask::ShareAtLeast(_) => AbortThreshold::at(1.0 - at).is_hit(&ask, &reading),
+                _ => AbortThreshold::at(at).is_hit(&Ask::ShareAtMost(at), &reading),
             },
             _ => reading.value.is_some_and(|value| match self.planned.bound {
                 Bound::AtLeast(_) | Bound::Above(_) => value <= at,
@@ -291,7 +292,7 @@ impl<'a> Case<'a> {
     /// What is found of it, as far as the run has come.
     pub fn judgement(&self) -> Judgement {
         if !self.planned.is_judged() {
-            return Judgement::plain(Finding::Held, "");
+            return Judgement::plain(VerdictKind::Held, "");
         }
         let found = match (self.planned.bound, self.state.gone) {
             (Bound::FiresWithin(_), _) => self.detection(),
@@ -302,13 +303,13 @@ impl<'a> Case<'a> {
                 &self.baseline(),
                 &self.recovery_readings(),
             ),
-            _ if !self.must_hold() => Judgement::plain(Finding::Held, ""),
+            _ if !self.must_hold() => Judgement::plain(VerdictKind::Held, ""),
             _ => self.held_throughout(),
         };
         let found = found.and(self.enough_around());
-        match (found.finding, &self.state.stopping) {
-            (Finding::Unknown, Some(_)) => {
-                found.and(Judgement::plain(Finding::Unknown, "the run was stopped before its end"))
+        match (found.kind, &self.state.stopping) {
+            (VerdictKind::Unknown, Some(_)) => {
+                found.and(Judgement::plain(VerdictKind::Unknown, "the run was stopped before its end"))
             }
             _ => found,
         }
@@ -316,11 +317,11 @@ impl<'a> Case<'a> {
 
     fn held_throughout(&self) -> Judgement {
         let (baseline, judged, with_fault) = (self.baseline(), self.judged_readings(), self.with_fault());
-        let evidence = Evidence { baseline: &baseline, judged: &judged, with_fault: &with_fault };
+        let evidence = SignalReadings { baseline: &baseline, judged: &judged, with_fault: &with_fault };
         let found = Judgement::of(&self.criterion(), self.planned.must_catch.get(), evidence);
         match self.state.gone.map(|gone| self.recovered(gone)) {
             Some(Recovered::NotYet | Recovered::CannotTell) => {
-                found.and(Judgement::plain(Finding::Unknown, "was not seen steady after the faults were gone"))
+                found.and(Judgement::plain(VerdictKind::Unknown, "was not seen steady after the faults were gone"))
             }
             _ => found,
         }
@@ -329,22 +330,22 @@ impl<'a> Case<'a> {
     fn detection(&self) -> Judgement {
         match self.expected() {
             Some(expected) => Judgement::of_detection(&self.judged_readings(), &expected),
-            None => Judgement::plain(Finding::Unknown, "had no fault to fire for"),
+            None => Judgement::plain(VerdictKind::Unknown, "had no fault to fire for"),
         }
     }
 
     /// Whether there is enough of a baseline and of a recovery to say anything.
     fn enough_around(&self) -> Judgement {
         let with_data = self.baseline().iter().filter(|reading| reading.value.is_some()).count();
-        let mut found = Judgement::plain(Finding::Held, "");
+        let mut found = Judgement::plain(VerdictKind::Held, "");
         if with_data < STEADY {
             let why =
                 format!("has data in {with_data} windows of the baseline, and it takes {STEADY} to know what is usual");
-            found = found.and(Judgement::plain(Finding::Unknown, why));
+            found = found.and(Judgement::plain(VerdictKind::Unknown, why));
         }
         match self.state.gone {
             Some(_) => found,
-            None => found.and(Judgement::plain(Finding::Unknown, "was not watched in a recovery")),
+            None => found.and(Judgement::plain(VerdictKind::Unknown, "was not watched in a recovery")),
         }
     }
 
@@ -359,16 +360,16 @@ impl<'a> Case<'a> {
                 (false, Some((rule, limit))) => (rule, limit),
                 (false, None) => return nothing(),
             };
-        let counts = |seen: &Seen| seen.phase != Phase::Baseline && seen.window.from >= from;
+        let counts = |seen: &SignalWindow| seen.phase != Phase::Baseline && seen.window.from >= from;
         let weighing = Weighing::of(rule, &self.readings(counts));
         let mut evidence = weighing.evidence().iter().copied();
         self.known.windows.iter().map(|seen| if counts(seen) { evidence.next() } else { None }).collect()
     }
 }
 
-impl From<&Seen> for Reading {
+impl From<&SignalWindow> for Reading {
     /// Without what squall did itself: its own messages are not the application's.
-    fn from(seen: &Seen) -> Reading {
+    fn from(seen: &SignalWindow) -> Reading {
         let own = f64::from(seen.own);
         Reading {
             from: seen.window.from,

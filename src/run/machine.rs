@@ -7,12 +7,12 @@
 
 use std::collections::BTreeMap;
 
-use super::advance::doing::Doing;
 use super::advance::emission::Sweep;
-use super::advance::undo::Undoing;
+use super::advance::injection::Injecting;
+use super::advance::rollback::RollingBack;
 use super::advance::watch::Watch;
-use super::asked::{Asked, InFlight};
 use super::event::{Event, Phase, Stop};
+use super::in_flight::{CallPurpose, InFlight};
 use super::state::State;
 use crate::account::{Call, CallId, Outcome, Resource};
 use crate::env::Interrupt;
@@ -44,17 +44,17 @@ pub enum Effect {
     /// Append to the journal.
     Record(Event),
     /// Make a call.
-    Call { id: CallId, call: Call, need: Need },
+    Call { id: CallId, call: Call, precondition: Precondition },
 }
 
 /// What a call needs before it may go out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
+pub enum Precondition {
     /// Nothing: it changes nothing.
     Nothing,
     /// Every record before it durable, the epoch still ours, the process awake.
     Durable,
-    /// Every record before it tried: an undo goes out even when the journal cannot be written.
+    /// Every record before it tried: a rollback goes out even when the journal cannot be written.
     Tried,
 }
 
@@ -63,15 +63,15 @@ pub enum Need {
 pub struct Machine {
     pub(super) state: State,
     pub(super) now: Time,
-    pub(super) asked: InFlight,
+    pub(super) calls: InFlight,
     pub(super) wake: Time,
-    pub(super) doing: BTreeMap<ChangeId, Doing>,
-    pub(super) undoing: BTreeMap<ChangeId, Undoing>,
-    pub(super) undo_since: Option<Time>,
+    pub(super) injecting: BTreeMap<ChangeId, Injecting>,
+    pub(super) rolling_back: BTreeMap<ChangeId, RollingBack>,
+    pub(super) rollback_since: Option<Time>,
     pub(super) sweeps: Vec<Sweep>,
     pub(super) watch: Watch,
-    /// Whether this process may still put faults in; one that only undoes may not.
-    only_undo: bool,
+    /// Whether this process may still put faults in; one that only rolls back may not.
+    only_rollback: bool,
     journal_failed: bool,
     /// Somebody waits for the end: the recovery is not watched.
     hurried: bool,
@@ -91,7 +91,7 @@ impl Machine {
         machine
     }
 
-    /// A run that another process began, to be undone and nothing else. The caller has taken the run over.
+    /// A run that another process began, to be rolled back and nothing else. The caller has taken the run over.
     pub fn resume(mut state: State, by: String, epoch: u64, now: Time) -> Machine {
         let taken = Event::TakenOver { by, epoch };
         state.apply(now, &taken);
@@ -101,19 +101,19 @@ impl Machine {
         machine
     }
 
-    fn over(state: State, now: Time, only_undo: bool) -> Machine {
+    fn over(state: State, now: Time, only_rollback: bool) -> Machine {
         let steps = state.plan.steps.len();
         Machine {
             watch: Watch::over(&state),
             state,
             now,
-            asked: InFlight::default(),
+            calls: InFlight::default(),
             wake: Time::NEVER,
-            doing: BTreeMap::new(),
-            undoing: BTreeMap::new(),
-            undo_since: None,
+            injecting: BTreeMap::new(),
+            rolling_back: BTreeMap::new(),
+            rollback_since: None,
             sweeps: vec![Sweep::default(); steps],
-            only_undo,
+            only_rollback,
             journal_failed: false,
             hurried: false,
             next_call: 0,
@@ -156,8 +156,8 @@ impl Machine {
         match input {
             Input::Tick => {}
             Input::Reply(id, outcome) => {
-                if let Some(asked) = self.asked.remove(id) {
-                    self.reply(asked, outcome);
+                if let Some(purpose) = self.calls.remove(id) {
+                    self.reply(purpose, outcome);
                 }
             }
             Input::Interrupted(interrupt) => {
@@ -176,38 +176,38 @@ impl Machine {
                 self.stop(Stop::Journal { why });
             }
             Input::NotSent(id) => {
-                if let Some(asked) = self.asked.remove(id) {
-                    self.not_sent(asked);
+                if let Some(purpose) = self.calls.remove(id) {
+                    self.not_sent(purpose);
                 }
             }
         }
         for (id, outcome) in std::mem::take(&mut self.kept) {
-            if let Some(asked) = self.asked.remove(id) {
-                self.reply(asked, outcome);
+            if let Some(purpose) = self.calls.remove(id) {
+                self.reply(purpose, outcome);
             }
         }
     }
 
-    fn reply(&mut self, asked: Asked, outcome: Outcome) {
-        match asked {
-            Asked::ReadBeforeDo(id) => self.read_before_do(id, outcome),
-            Asked::Do(id) => self.done(id, outcome),
-            Asked::ReadAfterDo(id) => self.read_after_do(id, outcome),
-            Asked::ReadInHold(id) => self.read_in_hold(id, outcome),
-            Asked::ReadForUndo(id) => self.read_for_undo(id, outcome),
-            Asked::Undo(id) => self.undone(id, outcome),
-            Asked::Signal(signal) => self.measured(signal, outcome),
-            Asked::Probe { step, probe } => self.probed(step, probe, outcome),
-            Asked::ProbeBaseline { step, probe } => self.probed_baseline(step, probe, outcome),
-            Asked::Guard(guard) => self.guard_measured(guard, outcome),
-            Asked::Send { step, first, last } => self.sent(step, first, last, outcome),
-            Asked::Inspect(step) => self.inspected(step, outcome),
-            Asked::Receive(step) => self.received(step, outcome),
-            Asked::DeleteMessage { step, number } => self.message_deleted(step, number, outcome),
+    fn reply(&mut self, purpose: CallPurpose, outcome: Outcome) {
+        match purpose {
+            CallPurpose::ReadBeforeInject(id) => self.read_before_inject(id, outcome),
+            CallPurpose::Inject(id) => self.done(id, outcome),
+            CallPurpose::ReadAfterInject(id) => self.read_after_inject(id, outcome),
+            CallPurpose::ReadInHold(id) => self.read_in_hold(id, outcome),
+            CallPurpose::ReadForRollback(id) => self.read_for_rollback(id, outcome),
+            CallPurpose::Rollback(id) => self.undone(id, outcome),
+            CallPurpose::Signal(signal) => self.measured(signal, outcome),
+            CallPurpose::Indicator { step, indicator } => self.probed(step, indicator, outcome),
+            CallPurpose::IndicatorBaseline { step, indicator } => self.probed_baseline(step, indicator, outcome),
+            CallPurpose::AbortCondition(guard) => self.guard_measured(guard, outcome),
+            CallPurpose::Send { step, first, last } => self.sent(step, first, last, outcome),
+            CallPurpose::Inspect(step) => self.inspected(step, outcome),
+            CallPurpose::Receive(step) => self.received(step, outcome),
+            CallPurpose::DeleteMessage { step, number } => self.message_deleted(step, number, outcome),
             // A message that was not released comes back by itself.
-            Asked::ReleaseMessage(_) => {}
-            Asked::SourceCount(step) => self.source_counted(step, outcome),
-            Asked::Load { load, requests } => self.loaded(load, requests, outcome),
+            CallPurpose::ReleaseMessage(_) => {}
+            CallPurpose::SourceCount(step) => self.source_counted(step, outcome),
+            CallPurpose::Load { load, requests } => self.loaded(load, requests, outcome),
         }
     }
 
@@ -216,14 +216,14 @@ impl Machine {
         loop {
             let before = self.effects.len();
             self.wake = Time::NEVER;
-            if !self.state.undoing() {
+            if !self.state.rolling_back() {
                 self.keep_to_the_longest();
             }
-            if !self.state.undoing() {
+            if !self.state.rolling_back() {
                 self.advance_baseline();
                 self.advance_faults();
             }
-            self.advance_undo();
+            self.advance_rollback();
             self.advance_emissions();
             self.advance_watch();
             self.advance_load();
@@ -241,11 +241,11 @@ impl Machine {
     }
 
     /// Makes a call.
-    pub(super) fn call(&mut self, asked: Asked, call: Call, need: Need) {
+    pub(super) fn call(&mut self, purpose: CallPurpose, call: Call, precondition: Precondition) {
         let id = CallId(self.next_call);
         self.next_call += 1;
-        self.asked.insert(id, asked);
-        self.effects.push(Effect::Call { id, call, need });
+        self.calls.insert(id, purpose);
+        self.effects.push(Effect::Call { id, call, precondition });
     }
 
     /// Asks to be woken at `time`.
@@ -259,19 +259,19 @@ impl Machine {
         if self.state.stopping.is_none() {
             self.record(Event::Stopping { why });
         }
-        self.enter_undo();
+        self.enter_rollback();
     }
 
-    pub(super) fn enter_undo(&mut self) {
-        if !self.state.undoing() {
-            self.record(Event::Entered { phase: Phase::Undo });
+    pub(super) fn enter_rollback(&mut self) {
+        if !self.state.rolling_back() {
+            self.record(Event::Entered { phase: Phase::Rollback });
         }
-        self.undo_since.get_or_insert(self.now);
+        self.rollback_since.get_or_insert(self.now);
     }
 
     /// Whether a fault may still go in.
-    pub(super) fn may_do(&self) -> bool {
-        !self.only_undo && !self.journal_failed && self.state.stopping.is_none() && !self.state.undoing()
+    pub(super) fn may_inject(&self) -> bool {
+        !self.only_rollback && !self.journal_failed && self.state.stopping.is_none() && !self.state.rolling_back()
     }
 
     /// Whether the recovery is worth watching: not when no fault ever went in, when somebody wants the run to end, or when
@@ -290,17 +290,17 @@ impl Machine {
             ))
         );
         let began = self.state.steps.iter().any(|step| step.began.is_some());
-        !self.only_undo && !self.hurried && !cut_short && began
+        !self.only_rollback && !self.hurried && !cut_short && began
     }
 
-    /// Changes for which a call of the do or the undo is in flight; there is one at a time on a resource, marks apart.
+    /// Changes for which a call of the injection or the rollback is in flight; there is one at a time on a resource, locks apart.
     pub(super) fn in_flight(&self) -> impl Iterator<Item = ChangeId> + '_ {
-        self.asked.values().filter_map(|asked| match asked {
-            Asked::ReadBeforeDo(id)
-            | Asked::Do(id)
-            | Asked::ReadAfterDo(id)
-            | Asked::ReadForUndo(id)
-            | Asked::Undo(id) => Some(*id),
+        self.calls.values().filter_map(|purpose| match purpose {
+            CallPurpose::ReadBeforeInject(id)
+            | CallPurpose::Inject(id)
+            | CallPurpose::ReadAfterInject(id)
+            | CallPurpose::ReadForRollback(id)
+            | CallPurpose::Rollback(id) => Some(*id),
             _ => None,
         })
     }
@@ -308,7 +308,7 @@ impl Machine {
     /// Whether one is in flight on a resource.
     pub(super) fn is_busy(&self, resource: &Resource) -> bool {
         let changes = self.in_flight().filter_map(|id| self.state.plan.changes.get(&id));
-        changes.filter(|change| !change.setting.is_mark()).any(|change| change.setting.resource() == resource)
+        changes.filter(|change| !change.setting.is_lock()).any(|change| change.setting.resource() == resource)
     }
 
     fn keep_to_the_longest(&mut self) {

@@ -1,12 +1,12 @@
 //! A run: one execution of a plan, written down event by event.
 
 mod advance;
-mod asked;
 pub mod conclude;
 pub mod event;
+mod in_flight;
 pub mod judging;
+pub mod lock;
 pub mod machine;
-pub mod mark;
 pub mod state;
 
 pub use event::{Event, Recorded};

@@ -35,16 +35,16 @@ pub struct State {
 /// The life of one change: what was tried, and what may still land.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Life {
-    /// When the do was announced.
+    /// When the injection was announced.
     pub intended: Option<Time>,
     pub outcome: Option<WriteOutcome>,
-    /// When the undo was last announced.
+    /// When the rollback was last announced.
     pub restoring: Option<Time>,
     /// What came of that one; nothing yet while it is in flight, or when its process died.
     pub restored: Option<WriteOutcome>,
     /// When the write was announced that has no outcome yet: in flight, or its process died.
     pending: Option<Time>,
-    /// The latest announcement of an earlier write, do or undo, whose outcome stayed unknown.
+    /// The latest announcement of an earlier write, do or rollback, whose outcome stayed unknown.
     doubted: Option<Time>,
     pub settled: Option<(Time, Settled)>,
 }
@@ -77,13 +77,13 @@ pub struct Sends {
 /// One signal so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SignalState {
-    pub windows: Vec<Seen>,
+    pub windows: Vec<SignalWindow>,
     pub broken: Option<Window>,
 }
 
 /// One closed window of a signal.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Seen {
+pub struct SignalWindow {
     pub phase: Phase,
     pub window: Window,
     pub sample: Sample,
@@ -135,7 +135,13 @@ impl State {
             Event::Sampled { signal, phase, window, sample, breaks } => {
                 let own = self.plan.signals.get(*signal).map_or(0, |planned| self.own_part(planned));
                 if let Some(known) = self.signals.get_mut(*signal) {
-                    known.windows.push(Seen { phase: *phase, window: *window, sample: *sample, own, breaks: *breaks });
+                    known.windows.push(SignalWindow {
+                        phase: *phase,
+                        window: *window,
+                        sample: *sample,
+                        own,
+                        breaks: *breaks,
+                    });
                 }
             }
             Event::SignalBroken { signal, window } => {
@@ -245,9 +251,9 @@ impl State {
         self.entered.get(&Phase::Fault).copied()
     }
 
-    /// Whether the undo of everything has begun.
-    pub fn undoing(&self) -> bool {
-        self.entered.contains_key(&Phase::Undo)
+    /// Whether the rollback of everything has begun.
+    pub fn rolling_back(&self) -> bool {
+        self.entered.contains_key(&Phase::Rollback)
     }
 
     /// When the first fault was seen to work.
@@ -323,7 +329,7 @@ impl Life {
         matches!(self.settled, Some((_, Settled::Left { .. })))
     }
 
-    /// Whether the do is known to have worked and no undo has begun.
+    /// Whether the injection is known to have worked and no rollback has begun.
     pub fn holds(&self) -> bool {
         matches!(self.outcome, Some(WriteOutcome::Applied)) && self.restoring.is_none() && self.settled.is_none()
     }
@@ -332,7 +338,7 @@ impl Life {
     /// can land any more, and no reader sees an older value. `quiet` is the setting's.
     fn settles_from(&self, quiet: Span) -> Time {
         let restored = matches!(self.restored, Some(WriteOutcome::Applied));
-        // A do that was acknowledged and never undone by us: a read of the old value may just be a stale one.
+        // An injection that was acknowledged and never rolled back by us: a read of the old value may just be a stale one.
         let stale = match (&self.outcome, restored) {
             (Some(WriteOutcome::Applied), false) => self.intended,
             _ => None,

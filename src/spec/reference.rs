@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::faults::FaultSpec;
 use crate::yaml::finding::{Code, Severity};
-use crate::yaml::shape::{Choice, Field, Need, Record, Shape, Words};
+use crate::yaml::shape::{Choice, Field, Presence, Record, Shape, Words};
 
 /// The page of a format: its root table first, then every table that it leads to.
 pub fn page(title: &str, root: &Shape) -> String {
@@ -136,11 +136,11 @@ fn heading(name: &str) -> String {
 }
 
 fn explained(field: &Field) -> String {
-    match &field.need {
-        Need::Required => format!("{} **Required.**", field.doc),
-        Need::OneOf => format!("{} *Exactly one of these.*", field.doc),
-        Need::Optional => field.doc.clone(),
-        Need::Default(_) => match field.need.default_text() {
+    match &field.presence {
+        Presence::Required => format!("{} **Required.**", field.doc),
+        Presence::OneOf => format!("{} *Exactly one of these.*", field.doc),
+        Presence::Optional => field.doc.clone(),
+        Presence::Default(_) => match field.presence.default_text() {
             Some(default) => format!("{} *If left away: `{default}`.*", field.doc),
             None => field.doc.clone(),
         },

@@ -10,7 +10,7 @@ use super::experiment::Experiment;
 use super::hypothesis::Hypothesis;
 use crate::project::Project;
 use crate::yaml::read::FromNode;
-use crate::yaml::shape::{Choice, Field, Leaf, Need, Record, Shape, Words};
+use crate::yaml::shape::{Choice, Field, Leaf, Presence, Record, Shape, Words};
 
 /// The schema of an experiment's file.
 pub fn experiment() -> Json {
@@ -81,8 +81,8 @@ impl Definitions {
         for field in &record.fields {
             properties.insert(field.key.into(), self.field(field));
         }
-        let keys = |need: &Need| -> Vec<&str> {
-            record.fields.iter().filter(|field| field.need == *need).map(|field| field.key).collect()
+        let keys = |presence: &Presence| -> Vec<&str> {
+            record.fields.iter().filter(|field| field.presence == *presence).map(|field| field.key).collect()
         };
         let mut schema = json!({
             "type": "object",
@@ -90,11 +90,11 @@ impl Definitions {
             "properties": properties,
             "additionalProperties": false,
         });
-        let required = keys(&Need::Required);
+        let required = keys(&Presence::Required);
         if !required.is_empty() {
             schema["required"] = json!(required);
         }
-        let one_of: Vec<Json> = keys(&Need::OneOf).into_iter().map(|key| json!({ "required": [key] })).collect();
+        let one_of: Vec<Json> = keys(&Presence::OneOf).into_iter().map(|key| json!({ "required": [key] })).collect();
         if !one_of.is_empty() {
             schema["oneOf"] = json!(one_of);
         }
@@ -104,7 +104,7 @@ impl Definitions {
     fn field(&mut self, field: &Field) -> Json {
         let mut schema = self.shape(&field.shape);
         schema["description"] = json!(field.doc);
-        if let Need::Default(value) = &field.need
+        if let Presence::Default(value) = &field.presence
             && !value.is_null()
         {
             schema["default"] = value.clone();

@@ -7,9 +7,9 @@ use crate::ids::AccountName;
 use crate::record;
 use crate::units::Share;
 use crate::yaml::finding::Code;
-use crate::yaml::read::{FromNode, need};
+use crate::yaml::read::{FromNode, presence};
 use crate::yaml::reader::Reader;
-use crate::yaml::shape::{Field, Leaf, Need, Record, Shape};
+use crate::yaml::shape::{Field, Leaf, Presence, Record, Shape};
 use crate::yaml::tree::Node;
 
 /// Resources of one kind, and how many of them are meant.
@@ -112,13 +112,13 @@ impl Target {
                     _ => format!("One {}: its name, its logical id in the template, or its ARN.", kind.word()),
                 },
                 shape: Shape::Leaf(NAME),
-                need: Need::OneOf,
+                presence: Presence::OneOf,
             };
             let many = plural(kind).map(|key| Field {
                 key,
                 doc: format!("Several {key}, found by a tag or a stack."),
                 shape: Several::shape(),
-                need: Need::OneOf,
+                presence: Presence::OneOf,
             });
             [Some(one), many].into_iter().flatten()
         });
@@ -126,7 +126,7 @@ impl Target {
             key: "account",
             doc: "The account that it is in, if not the experiment's.".into(),
             shape: AccountName::shape(),
-            need: need::<Option<AccountName>>(None),
+            presence: presence::<Option<AccountName>>(None),
         };
         Record {
             name: "Target",

@@ -164,7 +164,7 @@ pub trait Store {
     /// Takes a run over: raises its epoch, so that the process before can append nothing any more.
     fn take_over(&mut self, run: &RunId, owner: &str) -> Result<Epoch, StoreError>;
 
-    /// Asks a live run to stop and undo.
+    /// Asks a live run to stop and roll back.
     fn ask_to_stop(&mut self, run: &RunId, by: &str) -> Result<(), StoreError>;
 
     /// Who asked the run to stop, if anybody did: by name, or by the halt switch.
@@ -182,7 +182,7 @@ pub trait Store {
     /// Gives a run's claims back.
     fn release(&mut self, run: &RunId) -> Result<(), StoreError>;
 
-    /// Halts everything: every live run stops and undoes, no new one starts. `None` lifts it.
+    /// Halts everything: every live run stops and rolls back, no new one starts. `None` lifts it.
     fn set_halt(&mut self, by: Option<&str>) -> Result<(), StoreError>;
 
     /// Who halted, if anybody did.

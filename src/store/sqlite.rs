@@ -144,7 +144,7 @@ impl Store for SqliteStore {
             return check_epoch(run, epoch, &record(&self.db, run)?);
         }
         // Whoever kept the lock for so long, such as a process that was stopped, is not waited for at each event of
-        // an undo.
+        // a rollback.
         self.db.busy_timeout(if self.locked { Duration::ZERO } else { schema::PATIENCE }).map_err(failed)?;
         self.locked = true;
         let transaction = write(&mut self.db)?;

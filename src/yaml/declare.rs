@@ -76,7 +76,7 @@ macro_rules! record {
                         key: $crate::record!(@key $field $($key)?),
                         doc: $crate::yaml::shape::doc_text(&[$($field_doc),+]),
                         shape: <$type as $crate::yaml::read::FromNode>::shape(),
-                        need: $crate::yaml::read::need::<$type>($crate::record!(@default $type $(= $default)?)),
+                        presence: $crate::yaml::read::presence::<$type>($crate::record!(@default $type $(= $default)?)),
                     }),*],
                 }
             }

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use super::finding::{Code, Finding, Findings};
 use super::reader::Reader;
-use super::shape::{Leaf, Need, Shape};
+use super::shape::{Leaf, Presence, Shape};
 use super::source::{Place, Source};
 use super::tree::{Kind, Node, parse};
 use crate::ids::ResourceKind;
@@ -214,11 +214,11 @@ impl<K: FromKey, V: FromNode> FromNode for BTreeMap<K, V> {
 }
 
 /// Whether a key must be there, for the table.
-pub fn need<T: FromNode>(default: Option<T>) -> Need {
+pub fn presence<T: FromNode>(default: Option<T>) -> Presence {
     match (default, T::absent()) {
-        (Some(default), _) => Need::Default(default.to_json()),
-        (None, Some(_)) => Need::Optional,
-        (None, None) => Need::Required,
+        (Some(default), _) => Presence::Default(default.to_json()),
+        (None, Some(_)) => Presence::Optional,
+        (None, None) => Presence::Required,
     }
 }
 

@@ -59,12 +59,12 @@ pub struct Field {
     pub key: &'static str,
     pub doc: String,
     pub shape: Shape,
-    pub need: Need,
+    pub presence: Presence,
 }
 
 /// Whether a key must be there.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Need {
+pub enum Presence {
     Required,
     Optional,
     /// Exactly one of the keys that say this must be there.
@@ -123,12 +123,12 @@ impl Shape {
     }
 }
 
-impl Need {
+impl Presence {
     /// What it is when it is left away, as it would be written; `None` when that is nothing, or when it must be there.
     pub fn default_text(&self) -> Option<String> {
         match self {
-            Need::Default(value) => flow(value),
-            Need::Required | Need::Optional | Need::OneOf => None,
+            Presence::Default(value) => flow(value),
+            Presence::Required | Presence::Optional | Presence::OneOf => None,
         }
     }
 }

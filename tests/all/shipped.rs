@@ -13,7 +13,7 @@ use squall::env::{FixedEnv, Interrupts};
 use squall::faults::FaultSpec;
 use squall::guard::Rules;
 use squall::ids::RunId;
-use squall::judge::verdict::{Finding, Verdict};
+use squall::judge::verdict::{Verdict, VerdictKind};
 use squall::planner::{Request, plan};
 use squall::report::line;
 use squall::run::conclude;
@@ -28,16 +28,16 @@ use squall::units::Time;
 use squall::yaml::Style;
 
 /// How each experiment ends: most hold, and some are there because they find a weakness of the shop.
-const ENDINGS: [(&str, Finding); 9] = [
-    ("a-slow-day", Finding::Held),
-    ("notifications-poisoned", Finding::Broken),
-    ("order-function-fails", Finding::Held),
-    ("order-function-slow", Finding::Held),
-    ("order-function-throttled", Finding::Broken),
-    ("orders-delayed", Finding::Held),
-    ("orders-poisoned", Finding::Held),
-    ("payment-worker-loses-permission", Finding::Held),
-    ("payment-worker-throttled", Finding::Held),
+const ENDINGS: [(&str, VerdictKind); 9] = [
+    ("a-slow-day", VerdictKind::Held),
+    ("notifications-poisoned", VerdictKind::Broken),
+    ("order-function-fails", VerdictKind::Held),
+    ("order-function-slow", VerdictKind::Held),
+    ("order-function-throttled", VerdictKind::Broken),
+    ("orders-delayed", VerdictKind::Held),
+    ("orders-poisoned", VerdictKind::Held),
+    ("payment-worker-loses-permission", VerdictKind::Held),
+    ("payment-worker-throttled", VerdictKind::Held),
 ];
 
 /// So many seeds: an ending that one of them gives by luck is none.
@@ -88,7 +88,7 @@ fn run(files: &ExperimentFiles, project: &ProjectFiles, seed: u64) -> Run {
     let events = store.events(&run).expect("its events");
     let replayed = State::replay(events.iter().map(|recorded| (recorded.at, &recorded.event))).expect("a run");
     assert_eq!(conclude::verdict(&replayed), verdict, "a replay says what was said live");
-    if verdict.finding == Finding::Held {
+    if verdict.kind == VerdictKind::Held {
         says_what_it_would_have_caught(&replayed);
     }
     Run { verdict, left: left.len(), events }
@@ -120,15 +120,15 @@ fn every_experiment_ends_as_its_file_says() {
     for path in project.experiments() {
         let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
         let files = open(&path, &project);
-        let wanted = ENDINGS.iter().find(|(known, _)| *known == name).map(|(_, finding)| *finding);
+        let wanted = ENDINGS.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
         for seed in 1..=u64::from(SEEDS * effort()) {
             let run = run(&files, &project, seed);
-            println!("{name}, seed {seed}: {}", run.verdict.finding);
-            if wanted != Some(run.verdict.finding) || run.left > 0 {
+            println!("{name}, seed {seed}: {}", run.verdict.kind);
+            if wanted != Some(run.verdict.kind) || run.left > 0 {
                 let reasons: Vec<&String> = run.verdict.reasons.iter().collect();
                 wrong.push(format!(
                     "{name}, seed {seed}: {} and not {wanted:?}, {} left, {reasons:#?}\n{}",
-                    run.verdict.finding,
+                    run.verdict.kind,
                     run.left,
                     line::text(&run.events)
                 ));
@@ -177,7 +177,7 @@ fn what_holds_has_something_to_say() {
         let changed = folder.path().join("changed.yaml");
         std::fs::write(&changed, text.replace(asks, asks_more)).expect("written");
         let run = run(&open(&changed, &project), &project, 1);
-        assert_eq!(run.verdict.finding, Finding::Broken, "{name}: {asks_more}\n{}", line::text(&run.events));
+        assert_eq!(run.verdict.kind, VerdictKind::Broken, "{name}: {asks_more}\n{}", line::text(&run.events));
     }
 }
 

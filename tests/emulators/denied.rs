@@ -64,7 +64,7 @@ fn the_worker_is_denied_and_may_again_afterwards() {
     assert_eq!(picture(&account), before);
 }
 
-/// squall is killed and nobody undoes. The deny carries its end.
+/// squall is killed and nobody rolls back. The deny carries its end.
 #[test]
 fn the_permission_comes_back_by_itself_when_squall_is_dead() {
     let account = Account::new(ministack());

@@ -79,7 +79,7 @@ fn a_nickname_that_means_another_account_now_is_not_followed() {
     assert_eq!(picture(&other), untouched);
 }
 
-/// Another machine has another project: the marks are rolled back in the account that they lie in, within what its
+/// Another machine has another project: the locks are rolled back in the account that they lie in, within what its
 /// `squall.yaml` allows for that account.
 #[test]
 fn marks_are_rolled_back_in_the_account_that_was_asked_for() {

@@ -1,5 +1,5 @@
-//! Thirty SIGKILLs in mid-run, and an undo from a fresh process after each; for ten of them the store is gone too, and the
-//! marks in the account are all that is left.
+//! Thirty SIGKILLs in mid-run, and a rollback from a fresh process after each; for ten of them the store is gone too, and the
+//! locks in the account are all that is left.
 
 use std::time::Duration;
 
@@ -18,12 +18,12 @@ const KILLS: usize = 30;
 /// So many kills must meet an account that is changed. On a slow machine more runs end before they are killed, so that it takes
 /// more kills than these.
 const OUTSTANDING: usize = 20;
-/// After these the store is deleted. One of them poisons a queue: how many messages went out stands in no mark, so that its
-/// undo waits for all of them, for more than four minutes.
+/// After these the store is deleted. One of them poisons a queue: how many messages went out stands in no lock, so that its
+/// rollback waits for all of them, for more than four minutes.
 const WITHOUT_STORE: [usize; 10] = [0, 1, 2, 3, 4, 5, 6, 8, 9, 10];
 
 /// Experiments of different kinds: a setting, a key in a document, a policy, messages; how long it stays, and how many
-/// events come between the first mark and the end of the undo.
+/// events come between the first lock and the end of the rollback.
 const EXPERIMENTS: [(&str, &str, usize); 4] = [
     ("payment-worker-throttled", "10s", 12),
     ("order-function-slow", "10s", 12),

@@ -7,7 +7,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use crate::account::Account;
 
 /// Reserved concurrency and variables of each function, inline policies of each role, parameters byte for byte (squall's
-/// marks are parameters), and how many messages are in each queue, in whichever state.
+/// locks are parameters), and how many messages are in each queue, in whichever state.
 pub fn picture(account: &Account) -> BTreeMap<String, String> {
     let mut picture = BTreeMap::new();
     functions(account, &mut picture);

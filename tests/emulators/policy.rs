@@ -104,7 +104,7 @@ fn policy(project: &Project, file: &str) -> Json {
 }
 
 /// Runs an experiment as somebody who may do only that; nothing is refused, nothing is left behind, and there is an event
-/// that tells of its undo.
+/// that tells of its rollback.
 fn is_enough(fault: &str, lasts: &str, undone: &str) {
     let account = Account::new(ministack());
     let shop = Shop::deploy(&account);
@@ -194,7 +194,7 @@ fn without(policy: &Json, action: &str) -> Json {
     json!({ "Version": "2012-10-17", "Statement": statements.collect::<Vec<_>>() })
 }
 
-/// What is not missed here: only the undo from the marks lists them, and only a run measures. MiniStack asks for no
+/// What is not missed here: only the rollback from the locks lists them, and only a run measures. MiniStack asks for no
 /// permission where a service speaks CBOR, as CloudWatch does, and for none for the account's settings; that these two
 /// are missed in AWS is shown with recorded replies.
 const NOT_MISSED: [&str; 5] = [

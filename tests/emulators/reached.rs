@@ -67,7 +67,7 @@ fn another_account_is_refused_before_anything_is_asked_of_it() {
         (&["plan", EXPERIMENT][..], 3),
         (&["run", EXPERIMENT, "--yes"], 3),
         (&["policy", EXPERIMENT], 3),
-        // An undo cannot tell what may be left, which is the worst.
+        // A rollback cannot tell what may be left, which is the worst.
         (&["undo", "--account", "emulated"], 6),
     ] {
         let ended = project.ended(arguments).expect(code);

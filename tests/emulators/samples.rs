@@ -1,4 +1,4 @@
-//! What squall 0.1.0 left in an account of AWS is rolled back: its journal and its mark name the account by a nickname, and
+//! What squall 0.1.0 left in an account of AWS is rolled back: its journal and its lock name the account by a nickname, and
 //! the account is found by the number that the plan's ARNs have.
 
 use std::path::Path;
@@ -17,12 +17,12 @@ fn sample(file: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats/0.1.0/killed-aws").join(file)
 }
 
-/// The function of the sample, throttled and marked, as the killed run left it.
+/// The function of the sample, throttled and locked, as the killed run left it.
 fn left_behind(account: &Account) {
     let concurrency = account.lambda.put_function_concurrency().function_name("pay").reserved_concurrent_executions(0);
     account.wait(concurrency.send()).unwrap();
-    let mark = std::fs::read_to_string(sample("mark-function-pay.json")).unwrap();
-    let put = account.ssm.put_parameter().name(MARK).value(mark.trim()).r#type(ParameterType::String);
+    let lock = std::fs::read_to_string(sample("mark-function-pay.json")).unwrap();
+    let put = account.ssm.put_parameter().name(MARK).value(lock.trim()).r#type(ParameterType::String);
     account.wait(put.send()).unwrap();
 }
 
@@ -78,10 +78,10 @@ fn a_run_of_an_earlier_version_is_rolled_back_in_the_account_of_its_arns() {
         undone.err
     );
 
-    // From its mark.
+    // From its lock.
     left_behind(&account);
-    let from_marks = project(&account);
-    let undone = from_marks.ended(&["undo", "--account", "payments", "--take-over", "--yes"]);
+    let from_locks = project(&account);
+    let undone = from_locks.ended(&["undo", "--account", "payments", "--take-over", "--yes"]);
     assert_eq!(
         (undone.code, concurrency(&account), is_marked(&account)),
         (0, None, false),

@@ -18,7 +18,7 @@ fn one_has_the_function_and_the_other_is_refused() {
     let file = shipped_in(&ana, "payment-worker-throttled", UNTIL_ENDED);
     shipped_in(&ben, "payment-worker-throttled", UNTIL_ENDED);
 
-    // Both planned before either had marked anything; whoever comes second at the end of the baseline finds the mark.
+    // Both planned before either had locked anything; whoever comes second at the end of the baseline finds the lock.
     let mut runs = [(&ana, "run-of-ana"), (&ben, "run-of-ben")]
         .map(|(project, id)| project.begin(&["run", &file, "--yes", "--seed", "7", "--run-id", id]));
     let decided = |event: &Event| event.name == "step_begins" || event.name == "stopping";

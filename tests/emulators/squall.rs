@@ -63,7 +63,7 @@ impl Project {
         Ended::of(self.squall(arguments).output().unwrap())
     }
 
-    /// Begins a run, or an undo, that tells its events.
+    /// Begins a run, or a rollback, that tells its events.
     pub fn begin(&self, arguments: &[&str]) -> Running {
         let arguments = [arguments, &["--json"]].concat();
         let mut child = self.squall(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -12,7 +12,7 @@ use crate::short::{UNTIL_ENDED, shipped_in};
 use crate::squall::Project;
 
 /// Runs an experiment until its fault is in, lets somebody change the setting, and sees how it ends. `theirs` is what must
-/// differ in the account afterwards, beside the mark that says who was here.
+/// differ in the account afterwards, beside the lock that says who was here.
 fn somebody_else_changes(experiment: &str, change: impl FnOnce(&Shop<'_>), theirs: &str) {
     let account = Account::new(ministack());
     let shop = Shop::deploy(&account);

@@ -19,14 +19,14 @@ use crate::units::Span;
 pub struct Check {
     /// What: `identity`.
     pub what: &'static str,
-    pub finding: Finding,
+    pub finding: CheckResult,
     /// What was seen, and what to do when it is not well.
     pub detail: String,
 }
 
 /// Whether it is well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finding {
+pub enum CheckResult {
     Well,
     NotWell,
     CannotTell,
@@ -46,11 +46,11 @@ pub fn examine(config: &AccountConfig, env: Arc<dyn Env>) -> Vec<Check> {
     let connection = Connection::new(config.clone(), env, awake, Arc::new(RealTime), None);
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(checks(config, &connection)),
-        Err(error) => vec![check("reachability", Finding::CannotTell, format!("no thread to ask from: {error}"))],
+        Err(error) => vec![check("reachability", CheckResult::CannotTell, format!("no thread to ask from: {error}"))],
     }
 }
 
-fn check(what: &'static str, finding: Finding, detail: impl Into<String>) -> Check {
+fn check(what: &'static str, finding: CheckResult, detail: impl Into<String>) -> Check {
     Check { what, finding, detail: detail.into() }
 }
 
@@ -63,8 +63,8 @@ pub async fn checks(config: &AccountConfig, connection: &Connection) -> Vec<Chec
     let place = config.endpoint_url.as_deref().unwrap_or(config.region.as_str());
     let identity = &session.identity;
     vec![
-        check("reachability", Finding::Well, format!("STS answers in {place}")),
-        check("identity", Finding::Well, format!("{} in account {}", identity.arn, identity.account_id)),
+        check("reachability", CheckResult::Well, format!("STS answers in {place}")),
+        check("identity", CheckResult::Well, format!("{} in account {}", identity.arn, identity.account_id)),
         credentials(session),
         clock(session),
         safety_lever(session).await,
@@ -74,25 +74,25 @@ pub async fn checks(config: &AccountConfig, connection: &Connection) -> Vec<Chec
 /// Nothing else can be looked at.
 fn unreached(error: &CallError) -> Check {
     match error {
-        CallError::Refused { message, .. } => check("identity", Finding::NotWell, message),
-        other => check("reachability", Finding::NotWell, other.to_string()),
+        CallError::Refused { message, .. } => check("identity", CheckResult::NotWell, message),
+        other => check("reachability", CheckResult::NotWell, other.to_string()),
     }
 }
 
 fn credentials(session: &Session) -> Check {
     let what = "credentials";
     match session.identity.lasts {
-        Lasts::On => check(what, Finding::Well, "they do not end, or renew themselves"),
+        Lasts::On => check(what, CheckResult::Well, "they do not end, or renew themselves"),
         Lasts::CannotTell => check(
             what,
-            Finding::CannotTell,
+            CheckResult::CannotTell,
             "temporary ones that do not say when they end; they must outlive a run and its undo by 15 minutes",
         ),
         Lasts::Until(end) => {
             let left = end.since(session.caller.env.now());
             match left >= LASTS {
-                true => check(what, Finding::Well, format!("they end at {end}, in {left}")),
-                false => check(what, Finding::NotWell, format!("they end at {end}, in {left}: get fresh ones")),
+                true => check(what, CheckResult::Well, format!("they end at {end}, in {left}")),
+                false => check(what, CheckResult::NotWell, format!("they end at {end}, in {left}: get fresh ones")),
             }
         }
     }
@@ -101,22 +101,22 @@ fn credentials(session: &Session) -> Check {
 fn clock(session: &Session) -> Check {
     let what = "clock";
     let Some(ahead) = session.ahead else {
-        return check(what, Finding::CannotTell, "the answer had no date");
+        return check(what, CheckResult::CannotTell, "the answer had no date");
     };
     // The date has whole seconds: half of one is the best guess.
     let ahead = ahead - 500_000;
     let off = Span::from_micros(ahead.abs());
     let side = if ahead > 0 { "ahead of" } else { "behind" };
     match off {
-        off if off <= SKEW_NOTICED => check(what, Finding::Well, format!("within {SKEW_NOTICED} of AWS's")),
+        off if off <= SKEW_NOTICED => check(what, CheckResult::Well, format!("within {SKEW_NOTICED} of AWS's")),
         off if off <= SKEW_REFUSED => check(
             what,
-            Finding::NotWell,
+            CheckResult::NotWell,
             format!("{off} {side} AWS's: what expires by AWS's clock does so that much off; set it by NTP"),
         ),
         off => check(
             what,
-            Finding::NotWell,
+            CheckResult::NotWell,
             format!("{off} {side} AWS's, which will not accept signatures; set it by NTP"),
         ),
     }
@@ -136,14 +136,18 @@ async fn safety_lever(session: &Session) -> Check {
         Ok(found) => {
             let state = found.safety_lever().and_then(|lever| lever.state());
             match state.and_then(|state| state.status()) {
-                Some(SafetyLeverStatus::Disengaged) => check(what, Finding::Well, "disengaged"),
+                Some(SafetyLeverStatus::Disengaged) => check(what, CheckResult::Well, "disengaged"),
                 Some(status) => {
                     let reason = state.and_then(|state| state.reason()).unwrap_or("no reason given");
-                    check(what, Finding::NotWell, format!("{status}: {reason}; ask its operator before any experiment"))
+                    check(
+                        what,
+                        CheckResult::NotWell,
+                        format!("{status}: {reason}; ask its operator before any experiment"),
+                    )
                 }
-                None => check(what, Finding::CannotTell, "it has no state"),
+                None => check(what, CheckResult::CannotTell, "it has no state"),
             }
         }
-        Err(failure) => check(what, Finding::CannotTell, session.refuse(&operation)(failure).to_string()),
+        Err(failure) => check(what, CheckResult::CannotTell, session.refuse(&operation)(failure).to_string()),
     }
 }

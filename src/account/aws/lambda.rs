@@ -254,7 +254,7 @@ pub async fn those(
     Ok(found)
 }
 
-/// Reads reserved concurrency through GetFunction, which has a limit of its own, so that an undo of many functions does
+/// Reads reserved concurrency through GetFunction, which has a limit of its own, so that a rollback of many functions does
 /// not spend the control plane's on reads.
 pub async fn read_concurrency(session: &Session, function: &Resource) -> Result<Observed, CallError> {
     let operation = operation(session, Family::GetFunction, "lambda:GetFunction", function);

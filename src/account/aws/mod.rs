@@ -42,7 +42,7 @@ use super::{Account, Call, CallError, CallId, Outcome};
 use crate::env::Env;
 use crate::units::{Span, Time};
 pub use config::AccountConfig;
-pub use doctor::{Check, Finding, examine};
+pub use doctor::{Check, CheckResult, examine};
 use worker::Worker;
 
 /// The longest that [`Account::next`] waits at one time.

@@ -13,7 +13,7 @@ use super::session::Session;
 use super::{roles, ssm};
 use crate::account::{Action, CallError, Permitted, Resource, ResourceKind, Setting, Value};
 
-/// The name of a policy, or the end of a mark's name, that nothing has: deleting it tells whether squall may.
+/// The name of a policy, or the end of a lock's name, that nothing has: deleting it tells whether squall may.
 const PROBE: &str = "squall-permission-probe";
 
 /// Whether each action is permitted, in the order asked.
@@ -135,10 +135,10 @@ async fn proof(session: &Session, action: &str, resource: &str, prove: bool) -> 
     let named = Resource::new(&session.location, kind, names.first()?);
     let outcome = match action {
         "iam:DeleteRolePolicy" => roles::write_policy(session, &named, PROBE, Value::Unset).await,
-        // A policy may name the mark, and then another one tells nothing; the mark itself may be somebody's by now.
+        // A policy may name the lock, and then another one tells nothing; the lock itself may be somebody's by now.
         "ssm:DeleteParameter" if resource.ends_with("/squall/marks*") => {
             let nothing = Resource::new(&session.location, ResourceKind::Parameter, PROBE);
-            ssm::write_mark(session, &nothing, Value::Unset).await
+            ssm::write_lock(session, &nothing, Value::Unset).await
         }
         "lambda:PutFunctionConcurrency" | "lambda:DeleteFunctionConcurrency" if prove => {
             let now = lambda::read_concurrency(session, &named).await.ok()?.value;

@@ -333,7 +333,7 @@ impl Session {
         self.clients.iam.get_or_init(|| aws_sdk_iam::Client::new(&self.sdk))
     }
 
-    /// Systems Manager in a region: marks on what is global are in the partition's own.
+    /// Systems Manager in a region: locks on what is global are in the partition's own.
     pub fn ssm_in(&self, region: &Region) -> aws_sdk_ssm::Client {
         let new = || {
             let config = aws_sdk_ssm::config::Builder::from(&self.sdk);

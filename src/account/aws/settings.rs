@@ -9,7 +9,7 @@ use crate::account::{CallError, Observed, Setting, Write};
 /// What a setting holds.
 pub async fn read(session: &Session, setting: &Setting) -> Result<Observed, CallError> {
     match setting {
-        Setting::Mark { resource } => ssm::read_mark(session, resource).await,
+        Setting::Lock { resource } => ssm::read_lock(session, resource).await,
         Setting::ReservedConcurrency { function } => lambda::read_concurrency(session, function).await,
         Setting::FaultFlag { parameter, key } => ssm::read_flag(session, parameter, key).await,
         Setting::FaultDocument { parameter } => ssm::read_document(session, parameter).await,
@@ -22,7 +22,7 @@ pub async fn read(session: &Session, setting: &Setting) -> Result<Observed, Call
 /// Writes a setting, once at the most.
 pub async fn write(session: &Session, write: Write) -> Result<(), CallError> {
     match &write.setting {
-        Setting::Mark { resource } => ssm::write_mark(session, resource, write.value).await,
+        Setting::Lock { resource } => ssm::write_lock(session, resource, write.value).await,
         Setting::ReservedConcurrency { function } => lambda::write_concurrency(session, function, write.value).await,
         Setting::FaultFlag { parameter, .. } => ssm::write_flags(session, parameter, write.whole).await,
         Setting::FaultDocument { parameter } => ssm::write_document(session, parameter, &write.value.to_string()).await,

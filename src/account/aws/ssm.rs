@@ -1,4 +1,4 @@
-//! Systems Manager: parameters that hold fault flags, and the marks.
+//! Systems Manager: parameters that hold fault flags, and the locks.
 
 use aws_sdk_ssm::types::{Parameter, ParameterTier, ParameterType};
 
@@ -77,9 +77,9 @@ pub async fn write_document(session: &Session, parameter: &Resource, document: &
     Ok(())
 }
 
-/// Reads the mark on a resource.
-pub async fn read_mark(session: &Session, resource: &Resource) -> Result<Observed, CallError> {
-    let (region, name) = (session.region_of(resource), Setting::mark_parameter(resource));
+/// Reads the lock on a resource.
+pub async fn read_lock(session: &Session, resource: &Resource) -> Result<Observed, CallError> {
+    let (region, name) = (session.region_of(resource), Setting::lock_parameter(resource));
     match get(session, region, &name, format!("mark on {resource}")).await {
         Ok(found) => Ok(Observed::plain(found.value.map_or(Value::Unset, Value::Text))),
         Err(CallError::Gone(_)) => Ok(Observed::plain(Value::Unset)),
@@ -87,9 +87,9 @@ pub async fn read_mark(session: &Session, resource: &Resource) -> Result<Observe
     }
 }
 
-/// Creates or deletes the mark on a resource. Creating is atomic: of two, one is refused.
-pub async fn write_mark(session: &Session, resource: &Resource, value: Value) -> Result<(), CallError> {
-    let (name, about) = (Setting::mark_parameter(resource), format!("mark on {resource}"));
+/// Creates or deletes the lock on a resource. Creating is atomic: of two, one is refused.
+pub async fn write_lock(session: &Session, resource: &Resource, value: Value) -> Result<(), CallError> {
+    let (name, about) = (Setting::lock_parameter(resource), format!("mark on {resource}"));
     let region = session.region_of(resource);
     match value {
         Value::Unset => {
@@ -109,12 +109,12 @@ pub async fn write_mark(session: &Session, resource: &Resource, value: Value) ->
             match session.caller.write(&operation, call.send()).await {
                 Err(failure) if failure.code.contains("ParameterAlreadyExists") => {
                     // Whose it is stands in it, unless it is gone again by now.
-                    let there = read_mark(session, resource).await.map(|mark| mark.value);
+                    let there = read_lock(session, resource).await.map(|lock| lock.value);
                     let message = match there {
                         Ok(Value::Text(text)) => text,
                         _ => format!("{} is there already", operation.about),
                     };
-                    Err(CallError::Refused { by: RefusedBy::MarkExists, message })
+                    Err(CallError::Refused { by: RefusedBy::LockExists, message })
                 }
                 Err(failure) => Err(session.refuse(&operation)(failure)),
                 Ok(_) => Ok(()),
@@ -123,42 +123,42 @@ pub async fn write_mark(session: &Session, resource: &Resource, value: Value) ->
     }
 }
 
-/// Every mark in one region of the account.
-pub async fn list_marks(session: &Session, location: &Location) -> Result<Vec<(Resource, String)>, CallError> {
+/// Every lock in one region of the account.
+pub async fn list_locks(session: &Session, location: &Location) -> Result<Vec<(Resource, String)>, CallError> {
     let region = match location.region.as_str() {
         "" => &session.config.region,
         _ => &location.region,
     };
     let here = Location { account: session.location.account.clone(), region: region.clone() };
-    let operation = operation(session, Family::SsmRead, "ssm:GetParametersByPath", region, MARKS, "marks".into());
-    let (mut marks, mut next) = (Vec::new(), None::<String>);
+    let operation = operation(session, Family::SsmRead, "ssm:GetParametersByPath", region, LOCKS, "marks".into());
+    let (mut locks, mut next) = (Vec::new(), None::<String>);
     loop {
         let call = || {
             let call =
-                session.ssm_in(region).get_parameters_by_path().path(MARKS).recursive(true).with_decryption(false);
+                session.ssm_in(region).get_parameters_by_path().path(LOCKS).recursive(true).with_decryption(false);
             call.set_next_token(next.clone()).send()
         };
         let page = session.caller.read(&operation, call).await.map_err(session.refuse(&operation))?;
         for found in page.parameters() {
             let (Some(name), Some(text)) = (found.name(), found.value()) else { continue };
-            // What is no name of a mark was not made by squall.
-            marks.extend(marked(&here, name).map(|resource| (resource, text.to_owned())));
+            // What is no name of a lock was not made by squall.
+            locks.extend(locked(&here, name).map(|resource| (resource, text.to_owned())));
         }
         match page.next_token() {
             Some(token) if !token.is_empty() => next = Some(token.to_owned()),
-            _ => return Ok(marks),
+            _ => return Ok(locks),
         }
     }
 }
 
-/// The path of all marks.
-const MARKS: &str = "/squall/marks";
+/// The path of all locks.
+const LOCKS: &str = "/squall/marks";
 
-/// The resource that a mark's parameter is about: [`Setting::mark_parameter`] read backwards.
+/// The resource that a lock's parameter is about: [`Setting::lock_parameter`] read backwards.
 ///
-/// The resource is where its mark is: squall 0.1.0 marked roles in the region that it worked in.
-fn marked(here: &Location, parameter: &str) -> Option<Resource> {
-    let (kind, escaped) = parameter.strip_prefix(MARKS)?.strip_prefix('/')?.split_once('/')?;
+/// The resource is where its lock is: squall 0.1.0 locked roles in the region that it worked in.
+fn locked(here: &Location, parameter: &str) -> Option<Resource> {
+    let (kind, escaped) = parameter.strip_prefix(LOCKS)?.strip_prefix('/')?.split_once('/')?;
     let kind = ResourceKind::ALL.into_iter().find(|known| known.word() == kind)?;
     Some(Resource { location: here.clone(), kind, name: unescape(escaped)?, qualifier: None })
 }
@@ -182,7 +182,7 @@ mod tests {
     fn a_marks_parameter_tells_its_resource() {
         for name in ["pay", "a/b", "/shop/worker/faults", "a_b", "orders.fifo", "ü"] {
             let resource = Resource::new(&Location::sandbox(), ResourceKind::Parameter, name);
-            let parameter = Setting::mark_parameter(&resource);
+            let parameter = Setting::lock_parameter(&resource);
             let escaped = parameter.rsplit('/').next().unwrap();
             assert_eq!(unescape(escaped).as_deref(), Some(name), "{parameter}");
         }

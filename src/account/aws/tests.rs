@@ -70,8 +70,8 @@ fn variables() -> Setting {
     Setting::Variables { function: pay(), prefix: "CHAOS_".into() }
 }
 
-fn mark() -> Setting {
-    Setting::Mark { resource: pay() }
+fn lock() -> Setting {
+    Setting::Lock { resource: pay() }
 }
 
 fn text(text: &str) -> Value {

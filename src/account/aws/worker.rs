@@ -150,7 +150,7 @@ pub async fn answer(connection: &Connection, call: Call) -> Outcome {
         Call::Describe { resource } => Ok(Reply::Description(Box::new(describe(session, &resource).await?))),
         Call::Read { setting } => settings::read(session, &setting).await.map(Reply::Observed),
         Call::Write(write) => settings::write(session, write).await.map(|()| Reply::Done),
-        Call::ListMarks { location } => ssm::list_marks(session, &location).await.map(Reply::Marks),
+        Call::ListLocks { location } => ssm::list_locks(session, &location).await.map(Reply::Locks),
         Call::Send { queue, messages } => queues::send(session, &queue, messages).await.map(Reply::Sent),
         Call::Receive { queue, hide } => queues::receive(session, &queue, hide).await.map(Reply::Received),
         Call::DeleteMessage { queue, handle } => {

@@ -107,7 +107,7 @@ impl ResourceKind {
 
 /// The facts about one setting of one resource.
 pub trait SettingDescriptor<'a> {
-    /// The resource that it is on: for a mark, the marked one.
+    /// The resource that it is on: for a lock, the locked one.
     fn resource(&self) -> &'a Resource;
 
     /// In words: `reserved concurrency of function PaymentWorker`.

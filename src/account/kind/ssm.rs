@@ -1,4 +1,4 @@
-//! Systems Manager: parameters, what fault wrappers read in them, and squall's marks.
+//! Systems Manager: parameters, what fault wrappers read in them, and squall's locks.
 
 use super::{ArnShape, Cli, Comparison, KindDescriptor, Sample, SettingDescriptor, Shares, json_is, quote, text_is};
 use crate::account::setting::{Setting, Value, with_key};
@@ -36,9 +36,9 @@ fn overwrite(aws: &Cli, parameter: &str, document: &str) -> String {
     aws.call(&format!("ssm put-parameter --name {name} --type String --overwrite --value {}", quote(document)))
 }
 
-/// The name of the parameter that holds a resource's mark. Resource names may hold characters that a parameter name may
+/// The name of the parameter that holds a resource's lock. Resource names may hold characters that a parameter name may
 /// not, and a parameter's own path begins with a slash: both are kept apart by escaping.
-pub fn mark_parameter(resource: &Resource) -> String {
+pub fn lock_parameter(resource: &Resource) -> String {
     let mut name = String::new();
     for c in resource.name.chars() {
         match c {
@@ -49,12 +49,12 @@ pub fn mark_parameter(resource: &Resource) -> String {
     format!("/squall/marks/{}/{name}", resource.kind.word())
 }
 
-/// squall's own mark on a resource.
-pub struct Mark<'a> {
+/// squall's own lock on a resource.
+pub struct Lock<'a> {
     pub resource: &'a Resource,
 }
 
-impl<'a> SettingDescriptor<'a> for Mark<'a> {
+impl<'a> SettingDescriptor<'a> for Lock<'a> {
     fn resource(&self) -> &'a Resource {
         self.resource
     }
@@ -82,16 +82,16 @@ impl<'a> SettingDescriptor<'a> for Mark<'a> {
         }
     }
 
-    /// A mark is long: that it is the run's own is enough.
+    /// A lock is long: that it is the run's own is enough.
     fn is_command(&self, aws: &Cli, value: &Value, _whole: Option<&str>) -> String {
-        let get = get(aws, &mark_parameter(self.resource));
+        let get = get(aws, &lock_parameter(self.resource));
         let text = match value {
             Value::Unset => return text_is(&format!("{get} 2>/dev/null"), ""),
             value => value.to_string(),
         };
         let run = serde_json::from_str::<serde_json::Value>(&text)
             .ok()
-            .and_then(|mark| mark["run"].as_str().map(str::to_owned));
+            .and_then(|lock| lock["run"].as_str().map(str::to_owned));
         match run {
             Some(run) => text_is(&format!("{get} | jq -r .run"), &run),
             None => text_is(&get, &text),
@@ -99,7 +99,7 @@ impl<'a> SettingDescriptor<'a> for Mark<'a> {
     }
 
     fn write_command(&self, aws: &Cli, value: &Value, _whole: Option<&str>) -> String {
-        let name = quote(&mark_parameter(self.resource));
+        let name = quote(&lock_parameter(self.resource));
         aws.call(&match value {
             Value::Unset => format!("ssm delete-parameter --name {name}"),
             value => format!(
@@ -111,7 +111,7 @@ impl<'a> SettingDescriptor<'a> for Mark<'a> {
 
     fn sample(on: &dyn Fn(ResourceKind) -> Resource) -> Sample {
         Sample::plain(
-            Setting::Mark { resource: on(ResourceKind::Function) },
+            Setting::Lock { resource: on(ResourceKind::Function) },
             Value::Text(r#"{"run":"run-sample"}"#.into()),
         )
     }

@@ -1,6 +1,6 @@
 //! The messages of a queue that wait and that nobody received yet.
 //!
-//! They are nothing but a number: one that is well-formed, unmarked and of no group differs from the next one only by
+//! They are nothing but a number: one that is well-formed, unlocked and of no group differs from the next one only by
 //! when it was sent. So a backlog takes a block for each second of arrivals, however many arrive in it. A message gets an
 //! id and a place of its own when it is received.
 

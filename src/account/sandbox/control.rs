@@ -85,7 +85,7 @@ impl Control {
         let bucket = match (call, setting) {
             (_, Some(setting)) if setting.service() == "lambda" => &mut self.lambda,
             (_, Some(setting)) if setting.service() == "ssm" => &mut self.parameters,
-            (Call::ListMarks { .. }, _) => &mut self.parameters,
+            (Call::ListLocks { .. }, _) => &mut self.parameters,
             (Call::Describe { resource }, _) if resource.kind == ResourceKind::Function => &mut self.lambda,
             (Call::Describe { resource }, _) if resource.kind == ResourceKind::Parameter => &mut self.parameters,
             (Call::Measure { query, .. }, _) if query.resource.kind == ResourceKind::Alarm => &mut self.alarms,
@@ -215,10 +215,10 @@ impl World {
                 Ok(Reply::Observed(self.sky.stale(&setting, self.now).unwrap_or(true_one)))
             }
             Call::Write(write) => self.set(&write).map(|()| Reply::Done),
-            Call::ListMarks { .. } => {
+            Call::ListLocks { .. } => {
                 let on = |(kind, name): &Named| Resource::new(&self.location, *kind, name.as_str());
-                let marks = self.settings.marks.iter().map(|(named, text)| (on(named), text.to_string()));
-                Ok(Reply::Marks(marks.collect()))
+                let locks = self.settings.locks.iter().map(|(named, text)| (on(named), text.to_string()));
+                Ok(Reply::Locks(locks.collect()))
             }
             Call::Send { queue, messages } => self.send(&queue, messages),
             Call::Receive { queue, hide } => self.receive_for_caller(&queue, hide),

@@ -1,4 +1,4 @@
-//! The sandbox's file: SQLite, one row for the state and one for each message that was received or is marked. It grows with
+//! The sandbox's file: SQLite, one row for the state and one for each message that was received or is locked. It grows with
 //! what waits in the queues, never with what went through them.
 //!
 //! Invariants: a generation is written whole or not at all, and only over the one that its writer had read. `reached` is

@@ -102,7 +102,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// An ordinary small message without a mark or a group, never received.
+    /// An ordinary small message without a lock or a group, never received.
     pub fn plain(sent: Time, place: Place) -> Held {
         let (body, size, chain) = (Body::Ordinary, SMALL_MESSAGE, Chain::default());
         Held { sent, received: 0, body, size, chain, marker: None, group: None, place, saved: false }

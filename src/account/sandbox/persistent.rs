@@ -383,7 +383,7 @@ mod tests {
     fn another_process_finds_what_a_killed_one_left() {
         let folder = tempfile::tempdir().unwrap();
         let role = resource(ResourceKind::Role, "payment-worker-role");
-        let mark = Setting::Mark { resource: role.clone() };
+        let lock = Setting::Lock { resource: role.clone() };
         let policy = |name: &str| Setting::RolePolicy { role: role.clone(), policy: name.into() };
         let parameter = resource(ResourceKind::Parameter, "/shop/faults");
         let flag = Setting::FaultFlag { parameter, key: "latency".into() };
@@ -391,7 +391,7 @@ mod tests {
         let mut killed = open(&folder, &quiet());
         for call in [
             write(reserved(), Value::Number(0)),
-            write(mark.clone(), Value::Text("run-1".into())),
+            write(lock.clone(), Value::Text("run-1".into())),
             write(policy("squall"), Value::Text(document.into())),
             write(policy("work"), Value::Unset),
             Call::Write(Write { setting: flag.clone(), value: Value::Unset, whole: Some(r#"{"latency": {}}"#.into()) }),
@@ -419,7 +419,7 @@ mod tests {
         assert_eq!(received[0].marker.as_ref().map(|marker| marker.number), Some(4));
         for call in [
             write(reserved(), Value::Unset),
-            write(mark, Value::Unset),
+            write(lock, Value::Unset),
             write(policy("squall"), Value::Unset),
             Call::DeleteMessage { queue: queue("orders"), handle: received[0].handle.clone() },
         ] {
@@ -517,10 +517,10 @@ mod tests {
         let (mut one, mut two) = (open(&folder, &quiet()), open(&folder, &quiet()));
         assert_eq!(ask(&mut one, write(reserved(), Value::Number(3))), Ok(Reply::Done));
         assert_eq!(read(&mut two, reserved()), Value::Number(3));
-        let mark = Setting::Mark { resource: queue("orders") };
-        assert_eq!(ask(&mut two, write(mark.clone(), Value::Text("two".into()))), Ok(Reply::Done));
-        let second = ask(&mut one, write(mark, Value::Text("one".into())));
-        assert!(matches!(second, Err(CallError::Refused { by: RefusedBy::MarkExists, .. })), "{second:?}");
+        let lock = Setting::Lock { resource: queue("orders") };
+        assert_eq!(ask(&mut two, write(lock.clone(), Value::Text("two".into()))), Ok(Reply::Done));
+        let second = ask(&mut one, write(lock, Value::Text("one".into())));
+        assert!(matches!(second, Err(CallError::Refused { by: RefusedBy::LockExists, .. })), "{second:?}");
         assert!(one.now() >= at(0) && two.now() >= at(0));
     }
 

@@ -32,8 +32,8 @@ pub(super) fn named(resource: &Resource) -> Named {
 /// What the settings hold as they were written; what works by now may lag behind.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settings {
-    /// squall's marks: SSM parameters of their own.
-    pub marks: BTreeMap<Named, Arc<str>>,
+    /// squall's locks: SSM parameters of their own.
+    pub locks: BTreeMap<Named, Arc<str>>,
     /// SSM parameters by name.
     pub parameters: BTreeMap<String, Arc<str>>,
     /// The flags in them, for the fault wrappers that read them.
@@ -95,9 +95,9 @@ impl World {
     /// [`CallError::Gone`] when its resource is not there.
     pub fn setting(&self, setting: &Setting) -> Result<Observed, CallError> {
         match setting {
-            Setting::Mark { resource } => {
-                let mark = self.settings.marks.get(&named(resource));
-                Ok(Observed::plain(mark.map_or(Value::Unset, |text| Value::Text(text.to_string()))))
+            Setting::Lock { resource } => {
+                let lock = self.settings.locks.get(&named(resource));
+                Ok(Observed::plain(lock.map_or(Value::Unset, |text| Value::Text(text.to_string()))))
             }
             Setting::ReservedConcurrency { function } => {
                 let reserved = self.lambda.functions[self.index_of(function)?].reserved;
@@ -135,8 +135,8 @@ impl World {
         let on = |kind, name: &str| Resource::new(&self.location, kind, name);
         let text = |text: &Arc<str>| Value::Text(text.to_string());
         let mut held = BTreeMap::new();
-        for ((kind, name), mark) in &self.settings.marks {
-            held.insert(Setting::Mark { resource: on(*kind, name) }, text(mark));
+        for ((kind, name), lock) in &self.settings.locks {
+            held.insert(Setting::Lock { resource: on(*kind, name) }, text(lock));
         }
         for (name, document) in &self.settings.parameters {
             held.insert(Setting::FaultDocument { parameter: on(ResourceKind::Parameter, name) }, text(document));
@@ -178,9 +178,9 @@ impl World {
             Value::Unset | Value::Text(_) => None,
         };
         match setting {
-            Setting::Mark { resource } => match text {
-                Some(text) => drop(self.settings.marks.insert(named(resource), text.into())),
-                None => drop(self.settings.marks.remove(&named(resource))),
+            Setting::Lock { resource } => match text {
+                Some(text) => drop(self.settings.locks.insert(named(resource), text.into())),
+                None => drop(self.settings.locks.remove(&named(resource))),
             },
             Setting::ReservedConcurrency { function } => {
                 if let Some(index) = self.model.functions.index(&function.name) {
@@ -217,7 +217,7 @@ impl World {
             self.sky.about_to_write(&write.setting, &shown, self.now);
         }
         match &write.setting {
-            Setting::Mark { resource } => self.set_mark(resource, &write.value),
+            Setting::Lock { resource } => self.set_lock(resource, &write.value),
             Setting::ReservedConcurrency { function } => self.set_reserved(function, write),
             Setting::FaultFlag { parameter, .. } => self.set_parameter(parameter, write.whole.as_deref()),
             Setting::FaultDocument { parameter } => self.set_parameter(parameter, Some(&write.value.to_string())),
@@ -268,7 +268,7 @@ impl World {
                 }
             }
             // Read where it is used, through the wrapper's cache; policies have a propagation of their own.
-            Setting::Mark { .. }
+            Setting::Lock { .. }
             | Setting::FaultFlag { .. }
             | Setting::FaultDocument { .. }
             | Setting::RolePolicy { .. }
@@ -276,20 +276,20 @@ impl World {
         }
     }
 
-    fn set_mark(&mut self, resource: &Resource, value: &Value) -> Result<(), CallError> {
+    fn set_lock(&mut self, resource: &Resource, value: &Value) -> Result<(), CallError> {
         match value {
             Value::Unset => {
-                self.settings.marks.remove(&named(resource));
+                self.settings.locks.remove(&named(resource));
                 Ok(())
             }
             Value::Number(_) => refused(RefusedBy::Invalid, "a mark is a text"),
-            Value::Text(text) => match self.settings.marks.get(&named(resource)) {
-                Some(existing) => refused(RefusedBy::MarkExists, existing.to_string()),
+            Value::Text(text) => match self.settings.locks.get(&named(resource)) {
+                Some(existing) => refused(RefusedBy::LockExists, existing.to_string()),
                 None if text.len() > PARAMETER_LIMIT => {
                     refused(RefusedBy::Limit, format!("a parameter holds {PARAMETER_LIMIT} bytes at the most"))
                 }
                 None => {
-                    self.settings.marks.insert(named(resource), text.as_str().into());
+                    self.settings.locks.insert(named(resource), text.as_str().into());
                     Ok(())
                 }
             },

@@ -32,10 +32,11 @@ pub(super) struct Stored {
     /// Settings that are not the template's.
     #[serde(default)]
     settings: Vec<(Setting, Value)>,
-    /// Settings as files before version 4 have them: marks, reserved concurrency, parameters and policies, of which `None`
+    /// Settings as files before version 4 have them: locks, reserved concurrency, parameters and policies, of which `None`
     /// is unset.
     #[serde(default, skip_serializing)]
-    marks: Vec<(Resource, String)>,
+    #[serde(rename = "marks")]
+    locks: Vec<(Resource, String)>,
     #[serde(default, skip_serializing)]
     reserved: BTreeMap<String, Option<u64>>,
     #[serde(default, skip_serializing)]
@@ -72,8 +73,8 @@ impl Stored {
     fn older_settings(&self, location: &Location) -> Vec<(Setting, Value)> {
         let on = |kind, name: &str| Resource::new(location, kind, name);
         let mut settings = Vec::new();
-        for (resource, text) in &self.marks {
-            settings.push((Setting::Mark { resource: resource.clone() }, Value::Text(text.clone())));
+        for (resource, text) in &self.locks {
+            settings.push((Setting::Lock { resource: resource.clone() }, Value::Text(text.clone())));
         }
         for (name, reserved) in &self.reserved {
             let setting = Setting::ReservedConcurrency { function: on(ResourceKind::Function, name) };
@@ -104,7 +105,7 @@ impl World {
             next_message: self.queues.next_message,
             waiting: waiting.filter(|(_, blocks)| !blocks.is_empty()).collect(),
             settings: self.changed_settings(),
-            marks: Vec::new(),
+            locks: Vec::new(),
             reserved: BTreeMap::new(),
             parameters: BTreeMap::new(),
             policies: BTreeMap::new(),

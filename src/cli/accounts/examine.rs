@@ -12,25 +12,25 @@ use crate::project::AwsAccount;
 pub struct Row {
     pub account: String,
     pub what: String,
-    pub seen: Seen,
+    pub seen: Health,
     pub detail: String,
 }
 
 /// Whether it is well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum Health {
     Well,
     NotWell,
     CannotTell,
 }
 
-impl Seen {
+impl Health {
     /// For people.
     pub fn words(self) -> &'static str {
         match self {
-            Seen::Well => "well",
-            Seen::NotWell => "not well",
-            Seen::CannotTell => "cannot tell",
+            Health::Well => "well",
+            Health::NotWell => "not well",
+            Health::CannotTell => "cannot tell",
         }
     }
 }
@@ -53,7 +53,7 @@ pub fn examine(name: &AccountName, account: &AccountSpec) -> Vec<Row> {
         AccountSpec::Aws(_) => vec![Row {
             account: name.0.clone(),
             what: "reachability".into(),
-            seen: Seen::NotWell,
+            seen: Health::NotWell,
             detail: "this squall was built without the feature `aws`".into(),
         }],
     }
@@ -61,16 +61,16 @@ pub fn examine(name: &AccountName, account: &AccountSpec) -> Vec<Row> {
 
 #[cfg(feature = "aws")]
 fn examine_aws(name: &AccountName, account: &AwsAccount) -> Vec<Row> {
-    use crate::account::aws::{AccountConfig, Finding, examine};
+    use crate::account::aws::{AccountConfig, CheckResult, examine};
 
     let checks = examine(&AccountConfig::of(name, account), std::sync::Arc::new(crate::env::RealEnv));
     let row = |check: crate::account::aws::Check| Row {
         account: name.0.clone(),
         what: check.what.into(),
         seen: match check.finding {
-            Finding::Well => Seen::Well,
-            Finding::NotWell => Seen::NotWell,
-            Finding::CannotTell => Seen::CannotTell,
+            CheckResult::Well => Health::Well,
+            CheckResult::NotWell => Health::NotWell,
+            CheckResult::CannotTell => Health::CannotTell,
         },
         detail: check.detail,
     };

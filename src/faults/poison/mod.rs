@@ -1,10 +1,10 @@
 //! `sqs.poison`: messages that the consumer cannot handle are sent to its queue, and looked for afterwards.
 
-use super::{Fault, FaultPlan, Flaw, Need, Page, Refusal, SHOWN_WITHIN, Scene, Seen, listed};
+use super::{Dependency, Described, Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene, listed};
 use crate::account::description::QueueDescription;
 use crate::account::{Metric, Query, Resource, ResourceKind};
 pub use crate::payload::Payload;
-use crate::plan::{Cleanup, Emission, Evidence, Probe, ProbeTest};
+use crate::plan::{Cleanup, Emission, Evidence, Indicator, IndicatorTest};
 use crate::record;
 use crate::units::{Rate, Span};
 use crate::yaml::TargetName;
@@ -167,7 +167,7 @@ faults:
                 format!("give it a redrive policy, {leave}"),
             ));
         };
-        let below = scene.seen.queue(dead_letter).ok_or_else(|| Refusal::absent(dead_letter))?;
+        let below = scene.described.queue(dead_letter).ok_or_else(|| Refusal::absent(dead_letter))?;
         let name = &dead_letter.name;
         if !below.consumers.is_empty() {
             let consumers = listed(below.consumers.iter().map(|consumer| &consumer.name));
@@ -210,18 +210,18 @@ faults:
     }
 
     fn evidence(&self, queue: &QueueDescription, cleanup: &Cleanup) -> Evidence {
-        let probe = |metric, resource: &Resource| Probe {
+        let indicator = |metric, resource: &Resource| Indicator {
             query: Query { metric, resource: resource.clone() },
-            test: ProbeTest::RisesBy(1.0),
+            test: IndicatorTest::RisesBy(1.0),
         };
         let mut any = Vec::new();
         let mut expect = Vec::new();
         if let Some(dead_letter) = &queue.dead_letter {
-            any.push(probe(Metric::Depth, dead_letter));
+            any.push(indicator(Metric::Depth, dead_letter));
             expect.push(format!("the depth of {} rises", dead_letter.name));
         }
         for consumer in &queue.consumers {
-            any.push(probe(Metric::Errors, consumer));
+            any.push(indicator(Metric::Errors, consumer));
             expect.push(format!("errors of {} rise", consumer.name));
         }
         let arrives_within = match cleanup {
@@ -289,21 +289,21 @@ impl Fault for Poison {
         self.flawed_messages().into_iter().collect()
     }
 
-    fn look(&self, target: &Resource, seen: &Seen) -> Vec<Resource> {
-        let Some(queue) = seen.queue(target) else { return Vec::new() };
+    fn look(&self, target: &Resource, described: &Described) -> Vec<Resource> {
+        let Some(queue) = described.queue(target) else { return Vec::new() };
         queue.dead_letter.iter().chain(&queue.consumers).cloned().collect()
     }
 
     /// The consumer must be able to receive the messages: it carries them to the dead-letter queue.
-    fn needs(&self, target: &Resource, seen: &Seen) -> Vec<Need> {
-        let Some(queue) = seen.queue(target) else { return Vec::new() };
-        let need = |role: &Resource, action: &str| Need {
+    fn needs(&self, target: &Resource, described: &Described) -> Vec<Dependency> {
+        let Some(queue) = described.queue(target) else { return Vec::new() };
+        let need = |role: &Resource, action: &str| Dependency {
             role: role.clone(),
             action: action.to_owned(),
             arn: Some(queue.arn.clone()),
             why: format!("the poison in {} must be received to reach the dead-letter queue", target.name),
         };
-        let roles = queue.consumers.iter().filter_map(|consumer| seen.function(consumer)).map(|f| &f.role);
+        let roles = queue.consumers.iter().filter_map(|consumer| described.function(consumer)).map(|f| &f.role);
         roles
             .flat_map(|role| ["sqs:ReceiveMessage", "sqs:GetQueueAttributes"].map(|action| need(role, action)))
             .collect()
@@ -314,7 +314,7 @@ impl Fault for Poison {
         let bodies = self.messages(scene.seed);
         let mut plans = Vec::new();
         for target in scene.targets {
-            let queue = scene.seen.queue(target).ok_or_else(|| Refusal::absent(target))?;
+            let queue = scene.described.queue(target).ok_or_else(|| Refusal::absent(target))?;
             self.check_group(target, queue)?;
             let cleanup = self.cleanup(target, queue, scene)?;
             let kind = self.payload.map_or("own", Payload::word).replace('_', " ");
@@ -382,7 +382,7 @@ mod tests {
     #[test]
     fn the_dead_letter_queue_or_the_consumer_shows_it() {
         let evidence = shop().planned(TWENTY).evidence;
-        let queries: Vec<_> = evidence.any.iter().map(|probe| probe.query.to_string()).collect();
+        let queries: Vec<_> = evidence.any.iter().map(|indicator| indicator.query.to_string()).collect();
         assert_eq!(queries, ["depth of OrdersDead", "errors of Worker"]);
         assert!(evidence.within > Span::from_secs(5 * 30) + SLACK);
     }
@@ -412,7 +412,7 @@ mod tests {
         shop.refused(TWENTY, &["move task", "list-message-move-tasks"]);
         shop.queue("OrdersDead").move_task_running = false;
         assert!(shop.plan(TWENTY).is_ok());
-        shop.seen.0.remove(&queue("OrdersDead"));
+        shop.described.0.remove(&queue("OrdersDead"));
         shop.refused(TWENTY, &["OrdersDead does not exist"]);
     }
 
@@ -474,7 +474,7 @@ mod tests {
     #[test]
     fn its_way_to_the_dead_letter_queue_is_needed() {
         let shop = shop();
-        let needs = spec(TWENTY).fault().needs(&queue("Orders"), &shop.seen);
+        let needs = spec(TWENTY).fault().needs(&queue("Orders"), &shop.described);
         assert!(needs.iter().all(|need| need.role == role("WorkerRole")));
         assert!(needs.iter().any(|need| need.action == "sqs:ReceiveMessage"));
     }

@@ -46,12 +46,12 @@ fn hypothesis(summary: &Summary) -> Markup {
                     @match signals.as_slice() {
                         // A hypothesis that was written in the experiment itself has no other name.
                         [only] if only.title == hypothesis.name => {
-                            h3 { (only.title) " " (chip(only.finding)) }
+                            h3 { (only.title) " " (chip(only.verdict)) }
                             p class="soft" { (only.asked()) }
                         }
                         signals => {
                             h3 { (hypothesis.name) }
-                            ul { @for signal in signals { li { (signal.title) " " (chip(signal.finding)) " " span class="soft" { (signal.asked()) } } } }
+                            ul { @for signal in signals { li { (signal.title) " " (chip(signal.verdict)) " " span class="soft" { (signal.asked()) } } } }
                         }
                     }
                 }
@@ -124,7 +124,7 @@ fn signals(summary: &Summary) -> Markup {
             @for signal in &summary.signals {
                 figure {
                     figcaption {
-                        h3 { (signal.title) " " (chip(signal.finding)) }
+                        h3 { (signal.title) " " (chip(signal.verdict)) }
                         span class="soft" { (signal.note(&summary.times)) }
                     }
                     (chart::signal(summary, signal))
@@ -196,7 +196,7 @@ fn checks(summary: &Summary) -> Markup {
                     th scope="row" { (signal.query) @if signal.hypothesis != signal.title { small { (signal.hypothesis) } } }
                     td { (signal.expected) @if !signal.judged().is_empty() { small { (signal.judged()) } } }
                     @for phase in phases { td { (observed(signal, phase)) } }
-                    td { (chip(signal.finding)) }
+                    td { (chip(signal.verdict)) }
                 } } }
             } }
             p class="soft" { "Under what is expected: how it is judged. Where something is tolerated, evidence against the bound is gathered window by window, and a signal is broken when chance alone would explain it less than once in so many runs." }
@@ -254,8 +254,8 @@ fn effect_chip(effect: Effect) -> Markup {
 }
 
 fn ledger(summary: &Summary) -> Markup {
-    let (marks, changes): (Vec<&LedgerEntry>, Vec<&LedgerEntry>) =
-        summary.ledger.iter().partition(|entry| entry.is_mark);
+    let (locks, changes): (Vec<&LedgerEntry>, Vec<&LedgerEntry>) =
+        summary.ledger.iter().partition(|entry| entry.is_lock);
     let at = |time: Option<Time>| time.map_or_else(|| "–".into(), |time| summary.offset(time));
     html! {
         section {
@@ -279,7 +279,7 @@ fn ledger(summary: &Summary) -> Markup {
                     } } }
                 } }
             }
-            @if !marks.is_empty() { p class="soft" { (line::marks_sentence(&marks)) } }
+            @if !locks.is_empty() { p class="soft" { (line::locks_sentence(&locks)) } }
         }
     }
 }

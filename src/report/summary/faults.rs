@@ -24,7 +24,7 @@ pub struct StepStory {
     pub planned_at: Span,
     pub planned_to_last: Span,
     pub began: Option<Time>,
-    /// When its undo began: its first inverse, or the end of its sends.
+    /// When its rollback began: its first inverse, or the end of its sends.
     pub undo_began: Option<Time>,
     /// When its last change was settled, or its messages accounted for.
     pub undone: Option<Time>,
@@ -124,7 +124,7 @@ pub fn steps(state: &State, tries: &Tries) -> Vec<StepStory> {
             .filter(|life| life.intended.is_some())
             .map(|life| life.settled.as_ref().map(|(at, _)| *at))
             .collect();
-        // Nought changes are not yet undone changes.
+        // Nought changes are not yet rolled back changes.
         let changes_undone = if settled.is_empty() { None } else { settled.into_iter().collect::<Option<Vec<_>>>() };
         let accounted = tries.accounted.get(&index).map(|(at, _)| *at).filter(|_| !lived.sends.owed());
         let first_inverse = plan.changes.iter().filter_map(|id| tries.inverse.get(id)).min().copied();

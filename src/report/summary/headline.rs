@@ -4,7 +4,7 @@ use super::Stopped;
 use super::faults::MessageStory;
 use super::ledger::{LedgerEntry, Status};
 use super::signals::{Recovered, Recovery, SignalStory};
-use crate::judge::verdict::Finding;
+use crate::judge::verdict::VerdictKind;
 use crate::report::words;
 use crate::run::state::State;
 use crate::units::Time;
@@ -22,10 +22,10 @@ pub enum Ending {
 impl Ending {
     /// Of a run as far as its journal goes.
     pub fn of(state: &State) -> Ending {
-        match state.closed.as_ref().map(|verdict| verdict.finding) {
-            Some(Finding::Held) => Ending::Held,
-            Some(Finding::Broken) => Ending::Broken,
-            Some(Finding::Unknown) => Ending::Unknown,
+        match state.closed.as_ref().map(|verdict| verdict.kind) {
+            Some(VerdictKind::Held) => Ending::Held,
+            Some(VerdictKind::Broken) => Ending::Broken,
+            Some(VerdictKind::Unknown) => Ending::Unknown,
             None => Ending::Unfinished,
         }
     }
@@ -41,14 +41,14 @@ impl Ending {
     }
 }
 
-/// What became of all changes; squall's marks count where they need attention.
+/// What became of all changes; squall's locks count where they need attention.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undo {
     /// Changes that took place, or may have.
     pub made: usize,
     /// Of those, back as before or nobody's any more.
     pub settled: usize,
-    /// Changes, marks among them, that are or may be in the account.
+    /// Changes, locks among them, that are or may be in the account.
     pub outstanding: usize,
     /// Changes that were left for somebody to look at.
     pub attention: usize,
@@ -61,7 +61,7 @@ pub struct Undo {
 impl Undo {
     /// Counted from the ledger.
     pub fn of(ledger: &[LedgerEntry], state: &State) -> Undo {
-        let made = || ledger.iter().filter(|entry| !entry.is_mark && entry.status.was_made());
+        let made = || ledger.iter().filter(|entry| !entry.is_lock && entry.status.was_made());
         Undo {
             made: made().count(),
             settled: made().filter(|entry| !entry.status.needs_attention()).count(),
@@ -143,7 +143,7 @@ pub fn sentence(state: &State, signals: &[SignalStory], recovery: &Recovery, sto
 }
 
 fn held(signals: &[SignalStory], recovery: &Recovery) -> String {
-    let count = match signals.iter().filter(|signal| signal.finding.is_some()).count() {
+    let count = match signals.iter().filter(|signal| signal.verdict.is_some()).count() {
         0 => "There was no signal to hold".to_owned(),
         1 => "The one signal did what its hypothesis asks".to_owned(),
         n => format!("All {n} signals did what their hypotheses ask"),

@@ -17,9 +17,9 @@ pub struct LedgerEntry {
     /// The setting itself, which knows the unit of its values.
     pub on: Setting,
     pub resource: Resource,
-    /// Whether it is squall's own mark on a resource, which users of the application never see.
-    pub is_mark: bool,
-    /// The step that it belongs to, from 1; a mark belongs to none.
+    /// Whether it is squall's own lock on a resource, which users of the application never see.
+    pub is_lock: bool,
+    /// The step that it belongs to, from 1; a lock belongs to none.
     pub step: Option<usize>,
     pub before: Value,
     pub after: Value,
@@ -98,7 +98,7 @@ pub fn of(state: &State, tries: &Tries) -> Vec<LedgerEntry> {
             setting: words::one_line(&change.setting.describe()),
             on: change.setting.clone(),
             resource: change.setting.resource().clone(),
-            is_mark: change.setting.is_mark(),
+            is_lock: change.setting.is_lock(),
             step: plan.steps.iter().position(|step| step.changes.contains(id)).map(|index| index + 1),
             before: change.before.clone(),
             after: change.after.clone(),

@@ -298,7 +298,7 @@ fn hypotheses(plan: &Plan) -> Vec<Hypothesis> {
 }
 
 fn times(state: &State, ledger: &[LedgerEntry], phases: Vec<PhaseTime>) -> Times {
-    let changes = || ledger.iter().filter(|entry| !entry.is_mark);
+    let changes = || ledger.iter().filter(|entry| !entry.is_lock);
     let began = state.steps.iter().filter_map(|step| step.began);
     Times {
         started: state.started,

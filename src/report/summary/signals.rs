@@ -5,13 +5,13 @@ use crate::account::{Metric, Window};
 use crate::judge::bound::Bound;
 use crate::judge::judgement::Judgement;
 use crate::judge::recovery as judge;
-use crate::judge::verdict::{Finding, Verdict};
+use crate::judge::verdict::{Verdict, VerdictKind};
 use crate::numbers::{percent, thousands};
 use crate::plan::{DuringFault, SignalPlan};
 use crate::report::words;
 use crate::run::event::Phase;
 use crate::run::judging::Case;
-use crate::run::state::{Seen, State};
+use crate::run::state::{SignalWindow, State};
 use crate::units::{Share, Span, Time};
 
 /// One signal of a hypothesis.
@@ -23,7 +23,7 @@ pub struct SignalStory {
     /// One sentence: `failed share of shop-api at most 1 %`.
     pub title: String,
     /// None of what is only watched.
-    pub finding: Option<Finding>,
+    pub verdict: Option<VerdictKind>,
     /// Why it was found so.
     pub why: String,
     pub metric: Metric,
@@ -118,12 +118,12 @@ pub fn of(state: &State) -> Vec<SignalStory> {
         let plan = case.planned();
         let windows = case.windows();
         let judgement = case.judgement();
-        let (finding, why) = finding(state, plan, &judgement);
+        let (kind, why) = kind(state, plan, &judgement);
         SignalStory {
             number: index + 1,
             hypothesis: plan.hypothesis.clone(),
             title: words::one_line(&plan.title),
-            finding: plan.is_judged().then_some(finding),
+            verdict: plan.is_judged().then_some(kind),
             why,
             metric: plan.query.metric,
             query: plan.query.to_string(),
@@ -138,7 +138,7 @@ pub fn of(state: &State) -> Vec<SignalStory> {
             control: plan.control.map(|index| index + 1),
             judgement: Judgement { why: words::reason(state, &judgement.why), ..judgement },
             broken: state.signals.get(index).and_then(|seen| seen.broken),
-            phases: [Phase::Baseline, Phase::Fault, Phase::Undo, Phase::Recovery]
+            phases: [Phase::Baseline, Phase::Fault, Phase::Rollback, Phase::Recovery]
                 .into_iter()
                 .filter_map(|phase| phase_story(phase, windows))
                 .collect(),
@@ -152,8 +152,8 @@ pub fn of(state: &State) -> Vec<SignalStory> {
     Case::all(state).enumerate().map(tell).collect()
 }
 
-impl From<&Seen> for Point {
-    fn from(seen: &Seen) -> Point {
+impl From<&SignalWindow> for Point {
+    fn from(seen: &SignalWindow) -> Point {
         Point {
             phase: seen.phase,
             from: seen.window.from,
@@ -167,8 +167,8 @@ impl From<&Seen> for Point {
     }
 }
 
-fn phase_story(phase: Phase, windows: &[Seen]) -> Option<PhaseStory> {
-    let of_phase: Vec<&Seen> = windows.iter().filter(|seen| seen.phase == phase).collect();
+fn phase_story(phase: Phase, windows: &[SignalWindow]) -> Option<PhaseStory> {
+    let of_phase: Vec<&SignalWindow> = windows.iter().filter(|seen| seen.phase == phase).collect();
     let values: Vec<f64> = of_phase.iter().filter_map(|seen| words::finite(seen.sample.value)).collect();
     (!of_phase.is_empty()).then(|| PhaseStory {
         phase,
@@ -182,7 +182,7 @@ fn phase_story(phase: Phase, windows: &[Seen]) -> Option<PhaseStory> {
 
 /// A signal's own verdict. A run that held says so of every signal; while the run as a whole says nothing, a bound that
 /// was kept says nothing either: under a fault that never worked it was not tested.
-fn finding(state: &State, plan: &SignalPlan, judgement: &Judgement) -> (Finding, String) {
+fn kind(state: &State, plan: &SignalPlan, judgement: &Judgement) -> (VerdictKind, String) {
     let of_the_run = |run: &Verdict| {
         let name = words::quoted(&plan.title);
         // It stands beside the signal, which need not be named again.
@@ -190,9 +190,9 @@ fn finding(state: &State, plan: &SignalPlan, judgement: &Judgement) -> (Finding,
         let reasons = run.reasons.iter().map(|reason| bare(words::reason(state, reason)));
         reasons.collect::<Vec<_>>().join("; ")
     };
-    match (&state.closed, judgement.finding) {
-        (Some(run), Finding::Held) if run.finding == Finding::Unknown => (Finding::Unknown, of_the_run(run)),
-        (None, Finding::Held) => (Finding::Unknown, "the run is not finished".into()),
+    match (&state.closed, judgement.kind) {
+        (Some(run), VerdictKind::Held) if run.kind == VerdictKind::Unknown => (VerdictKind::Unknown, of_the_run(run)),
+        (None, VerdictKind::Held) => (VerdictKind::Unknown, "the run is not finished".into()),
         (_, found) => (found, words::reason(state, &judgement.why)),
     }
 }

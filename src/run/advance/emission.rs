@@ -4,9 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use super::super::asked::Asked;
 use super::super::event::{Event, MessageAccount};
-use super::super::machine::{Machine, Need};
+use super::super::in_flight::CallPurpose;
+use super::super::machine::{Machine, Precondition};
 use super::super::state::{Sends, State};
 use crate::account::description::QueueDescription;
 use crate::account::{
@@ -80,8 +80,8 @@ impl Machine {
         let sent = known.sends.next.saturating_sub(emission.first);
         let count = u32::try_from(emission.bodies.len()).unwrap_or(u32::MAX);
         if sent >= count
-            || !self.may_do()
-            || self.asked.values().any(|a| matches!(a, Asked::Send { step: s, .. } if *s == step))
+            || !self.may_inject()
+            || self.calls.values().any(|a| matches!(a, CallPurpose::Send { step: s, .. } if *s == step))
         {
             return;
         }
@@ -94,7 +94,7 @@ impl Machine {
         let messages = (first..=last).filter_map(|number| self.message(emission, number)).collect();
         self.record(Event::Sending { step, first, last });
         let call = Call::Send { queue: emission.queue.clone(), messages };
-        self.call(Asked::Send { step, first, last }, call, Need::Durable);
+        self.call(CallPurpose::Send { step, first, last }, call, Precondition::Durable);
     }
 
     fn message(&self, emission: &Emission, number: u32) -> Option<Message> {
@@ -115,7 +115,7 @@ impl Machine {
     /// Accounts for the messages of every step that is over.
     pub(in crate::run) fn advance_emissions(&mut self) {
         for step in self.state.unaccounted().collect::<Vec<_>>() {
-            let sending = self.asked.values().any(|a| matches!(a, Asked::Send { step: s, .. } if *s == step));
+            let sending = self.calls.values().any(|a| matches!(a, CallPurpose::Send { step: s, .. } if *s == step));
             if self.step_is_over(step) && !sending {
                 self.advance_sweep(step);
             }
@@ -131,7 +131,7 @@ impl Machine {
             }
             Cleanup::Sweep { dead_letter, .. } => dead_letter,
         };
-        if self.asked.values().any(|asked| asked.sweeps(step)) {
+        if self.calls.values().any(|purpose| purpose.sweeps(step)) {
             return;
         }
         let (now, Some(sweep)) = (self.now, self.sweeps.get_mut(step)) else { return };
@@ -148,7 +148,11 @@ impl Machine {
             return self.wake_by(due);
         }
         if !sweep.inspected {
-            return self.call(Asked::Inspect(step), Call::Describe { resource: dead_letter.clone() }, Need::Nothing);
+            return self.call(
+                CallPurpose::Inspect(step),
+                Call::Describe { resource: dead_letter.clone() },
+                Precondition::Nothing,
+            );
         }
         let ends = self.sweep_ends(step, emission);
         let Some(sweep) = self.sweeps.get_mut(step) else { return };
@@ -164,11 +168,11 @@ impl Machine {
         match elsewhere(emission, dead_letter, sweep.counts.len()) {
             Some(query) if counting && self.late(step, emission) => {
                 let window = Window { from: now - Span::from_secs(1), to: now };
-                self.call(Asked::SourceCount(step), Call::Measure { query, window }, Need::Nothing);
+                self.call(CallPurpose::SourceCount(step), Call::Measure { query, window }, Precondition::Nothing);
             }
             _ => {
                 let call = Call::Receive { queue: dead_letter.clone(), hide: HIDE };
-                self.call(Asked::Receive(step), call, Need::Nothing);
+                self.call(CallPurpose::Receive(step), call, Precondition::Nothing);
             }
         }
     }
@@ -181,7 +185,7 @@ impl Machine {
                 let owner = self.step_of(number).unwrap_or(step);
                 self.record(Event::Sweeping { step: owner, number });
                 let call = Call::DeleteMessage { queue, handle: received.handle };
-                self.call(Asked::DeleteMessage { step, number }, call, Need::Tried);
+                self.call(CallPurpose::DeleteMessage { step, number }, call, Precondition::Tried);
             }
             _ => {
                 if let Some(sweep) = self.sweeps.get_mut(step) {
@@ -194,7 +198,7 @@ impl Machine {
     }
 
     fn release(&mut self, step: usize, queue: Resource, handle: Handle) {
-        self.call(Asked::ReleaseMessage(step), Call::ReleaseMessage { queue, handle }, Need::Tried);
+        self.call(CallPurpose::ReleaseMessage(step), Call::ReleaseMessage { queue, handle }, Precondition::Tried);
     }
 
     fn step_of(&self, number: u32) -> Option<usize> {
@@ -239,7 +243,7 @@ impl Machine {
     /// When a sweep that did not find everything ends; one that another process began begins anew.
     fn looked_long_enough(&self, sends: &Sends, arrives_within: Span) -> Time {
         let arrived = sends.last_at.unwrap_or(self.state.started) + arrives_within;
-        arrived.max(self.undo_since.unwrap_or(Time::EPOCH)) + LATE_SEND + PATIENCE
+        arrived.max(self.rollback_since.unwrap_or(Time::EPOCH)) + LATE_SEND + PATIENCE
     }
 
     pub(in crate::run) fn inspected(&mut self, step: usize, outcome: Outcome) {
@@ -386,11 +390,14 @@ fn unsafe_to_sweep(queue: &QueueDescription) -> Option<&'static str> {
     }
 }
 
-impl Asked {
+impl CallPurpose {
     fn sweeps(&self, step: usize) -> bool {
         match self {
-            Asked::Inspect(s) | Asked::Receive(s) | Asked::ReleaseMessage(s) | Asked::SourceCount(s) => *s == step,
-            Asked::DeleteMessage { step: s, .. } => *s == step,
+            CallPurpose::Inspect(s)
+            | CallPurpose::Receive(s)
+            | CallPurpose::ReleaseMessage(s)
+            | CallPurpose::SourceCount(s) => *s == step,
+            CallPurpose::DeleteMessage { step: s, .. } => *s == step,
             _ => false,
         }
     }

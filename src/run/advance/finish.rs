@@ -1,31 +1,31 @@
 //! The end: everything settled, the fault gone, the recovery watched, and the run closed.
 
-use super::super::asked::Asked;
 use super::super::conclude;
 use super::super::event::{Event, Phase, Settled, WriteOutcome};
+use super::super::in_flight::CallPurpose;
 use super::super::judging::Case;
 use super::super::machine::Machine;
 use crate::judge::recovery::Recovered;
 use crate::units::Time;
 
 impl Machine {
-    /// Closes the run when nothing is left to undo and nothing more to see.
+    /// Closes the run when nothing is left to roll back and nothing more to see.
     pub(in crate::run) fn advance_end(&mut self) {
-        if !self.state.undoing() || self.closed() {
+        if !self.state.rolling_back() || self.closed() {
             return;
         }
-        self.leave_marks();
-        let writes = |asked: &Asked| {
+        self.leave_locks();
+        let writes = |purpose: &CallPurpose| {
             matches!(
-                asked,
-                Asked::Do(_)
-                    | Asked::Undo(_)
-                    | Asked::Send { .. }
-                    | Asked::DeleteMessage { .. }
-                    | Asked::ReleaseMessage(_)
+                purpose,
+                CallPurpose::Inject(_)
+                    | CallPurpose::Rollback(_)
+                    | CallPurpose::Send { .. }
+                    | CallPurpose::DeleteMessage { .. }
+                    | CallPurpose::ReleaseMessage(_)
             )
         };
-        if !self.state.clean() || self.asked.values().any(writes) {
+        if !self.state.clean() || self.calls.values().any(writes) {
             return;
         }
         if !self.watches_recovery() {
@@ -48,15 +48,15 @@ impl Machine {
         self.close();
     }
 
-    /// A mark stays where something else on its resource was left: it says who was here, and how to undo it.
-    fn leave_marks(&mut self) {
-        for id in self.marks_that_stay() {
+    /// A lock stays where something else on its resource was left: it says who was here, and how to roll it back.
+    fn leave_locks(&mut self) {
+        for id in self.locks_that_stay() {
             let why = "the resource still holds something of this run".to_owned();
             self.record(Event::Settled { change: id, how: Settled::Left { why } });
         }
     }
 
-    /// When the last undo works everywhere, and no effect outlasts it: wrapper caches read again, policies propagated,
+    /// When the last rollback works everywhere, and no effect outlasts it: wrapper caches read again, policies propagated,
     /// delayed messages visible.
     fn gone_at(&self) -> Time {
         let plan = &self.state.plan;

@@ -1,8 +1,8 @@
 //! squall's own requests: a bounded, marked stream through every phase until the run ends.
 
-use super::super::asked::Asked;
 use super::super::event::{Event, Phase};
-use super::super::machine::{Machine, Need};
+use super::super::in_flight::CallPurpose;
+use super::super::machine::{Machine, Precondition};
 use crate::account::{Call, Outcome, Reply, RunMarker};
 use crate::plan::LoadPlan;
 use crate::units::{Span, Time};
@@ -18,7 +18,7 @@ impl Machine {
         }
         let plan = self.state.plan.clone();
         for (load, planned) in plan.load.iter().enumerate() {
-            if self.asked.values().any(|a| matches!(a, Asked::Load { load: l, .. } if *l == load)) {
+            if self.calls.values().any(|a| matches!(a, CallPurpose::Load { load: l, .. } if *l == load)) {
                 continue;
             }
             let from = self.state.baseline_from();
@@ -38,12 +38,12 @@ impl Machine {
             }
             let marker = RunMarker { run: plan.run.clone(), number: made + 1 };
             let call = Call::Load { target: planned.target.clone(), requests, spread: SLICE, marker };
-            self.call(Asked::Load { load, requests }, call, Need::Durable);
+            self.call(CallPurpose::Load { load, requests }, call, Precondition::Durable);
         }
     }
 
     fn watches_load(&self) -> bool {
-        !self.state.plan.load.is_empty() && (self.may_do() || self.watches_recovery())
+        !self.state.plan.load.is_empty() && (self.may_inject() || self.watches_recovery())
     }
 
     /// How many requests should have been made by `until`: the area under the straight line between the two rates.

@@ -1,11 +1,11 @@
 //! What the machine does at each step, one file a concern: putting faults in, taking them out, messages, signals, the end.
 
-pub(super) mod doing;
 pub(super) mod emission;
 pub(super) mod finish;
+pub(super) mod injection;
 pub(super) mod load;
+pub(super) mod rollback;
 pub(super) mod timeline;
-pub(super) mod undo;
 pub(super) mod watch;
 
 use crate::units::Span;

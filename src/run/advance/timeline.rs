@@ -1,4 +1,4 @@
-//! The timeline: from the baseline over the steps to the undo of everything.
+//! The timeline: from the baseline over the steps to the rollback of everything.
 
 use super::super::event::{Event, Phase, Stop};
 use super::super::judging::Case;
@@ -9,7 +9,7 @@ use crate::units::Time;
 impl Machine {
     /// Ends the baseline when its last window is closed: it held, or the run stops with nothing touched.
     pub(in crate::run) fn advance_baseline(&mut self) {
-        if self.state.t0().is_some() || self.state.undoing() {
+        if self.state.t0().is_some() || self.state.rolling_back() {
             return;
         }
         let closed = self.baseline_closes();
@@ -27,27 +27,27 @@ impl Machine {
         }
     }
 
-    /// Marks first, all of them; then each step in its time.
+    /// Locks first, all of them; then each step in its time.
     pub(in crate::run) fn advance_faults(&mut self) {
         let Some(t0) = self.state.t0() else { return };
-        if !self.may_do() {
+        if !self.may_inject() {
             return;
         }
-        let marks: Vec<ChangeId> =
-            self.state.plan.changes.iter().filter(|(_, c)| c.setting.is_mark()).map(|(id, _)| *id).collect();
-        let mut marked = true;
-        for id in marks {
-            marked &= self.advance_do(id);
+        let locks: Vec<ChangeId> =
+            self.state.plan.changes.iter().filter(|(_, c)| c.setting.is_lock()).map(|(id, _)| *id).collect();
+        let mut locked = true;
+        for id in locks {
+            locked &= self.advance_injection(id);
         }
-        if !marked {
+        if !locked {
             return;
         }
         let mut over = true;
         for step in 0..self.state.plan.steps.len() {
             over &= self.advance_step(step, t0);
         }
-        if over && self.may_do() {
-            self.enter_undo();
+        if over && self.may_inject() {
+            self.enter_rollback();
         }
     }
 
@@ -69,7 +69,7 @@ impl Machine {
         }
         let mut done = true;
         for id in &planned.changes {
-            done &= self.advance_do(*id);
+            done &= self.advance_injection(*id);
         }
         if done && planned.emission.is_some() {
             self.advance_sends(step);
@@ -77,11 +77,11 @@ impl Machine {
         false
     }
 
-    /// Whether a step's time is over, so that its changes are to be undone.
+    /// Whether a step's time is over, so that its changes are to be rolled back.
     pub(in crate::run) fn step_is_over(&self, step: usize) -> bool {
         match (self.state.t0(), self.state.plan.steps.get(step)) {
-            (Some(t0), Some(planned)) => self.state.undoing() || self.now >= t0 + planned.at + planned.lasts,
-            _ => self.state.undoing(),
+            (Some(t0), Some(planned)) => self.state.rolling_back() || self.now >= t0 + planned.at + planned.lasts,
+            _ => self.state.rolling_back(),
         }
     }
 }

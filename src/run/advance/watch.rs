@@ -3,16 +3,16 @@
 //! A window is measured once it is over and published, and closes at its watermark; one without a value is no data, never
 //! zero.
 
-use super::super::asked::Asked;
 use super::super::event::{Event, Phase, Stop};
+use super::super::in_flight::CallPurpose;
 use super::super::judging::Case;
-use super::super::machine::{Machine, Need};
-use super::super::state::{Seen, State};
+use super::super::machine::{Machine, Precondition};
+use super::super::state::{SignalWindow, State};
 use crate::account::{Call, CallError, Outcome, Query, Reply, Sample, Window};
 use crate::judge::ask::Reading;
 use crate::judge::bound::Bound;
 use crate::judge::watermark::Watermark;
-use crate::plan::{Probe, ProbeTest};
+use crate::plan::{Indicator, IndicatorTest};
 use crate::units::{Span, Time};
 
 /// How many times a measurement is tried before its window counts as one without data.
@@ -20,7 +20,7 @@ const TRIES: u32 = 3;
 /// Between two tries.
 const TRY_AGAIN: Span = Span::from_secs(5);
 /// How long after it should be there a metric is waited for; then its window closes without data.
-const LATENESS: Span = Span::from_secs(60);
+const PUBLICATION_SLACK: Span = Span::from_secs(60);
 /// Between two looks at a metric that is not there yet.
 const LOOK_AGAIN: Span = Span::from_secs(20);
 /// Service metrics have periods of a minute.
@@ -37,7 +37,7 @@ const PROBE_BASELINE: usize = 5;
 pub(in crate::run) struct Watch {
     signals: Vec<Closing>,
     guards: Vec<Looking>,
-    probes: Vec<Vec<Looking>>,
+    indicators: Vec<Vec<Looking>>,
 }
 
 /// The windows of one signal, closed one after another.
@@ -68,7 +68,7 @@ impl Watch {
         Watch {
             signals: vec![Closing::default(); plan.signals.len()],
             guards: vec![Looking::default(); plan.stops.len()],
-            probes: plan.steps.iter().map(|step| vec![Looking::default(); step.evidence.any.len()]).collect(),
+            indicators: plan.steps.iter().map(|step| vec![Looking::default(); step.evidence.any.len()]).collect(),
         }
     }
 }
@@ -80,12 +80,12 @@ fn period(query: &Query) -> Span {
 impl Machine {
     /// Measures what is due.
     pub(in crate::run) fn advance_watch(&mut self) {
-        if self.may_do() || self.watches_recovery() {
+        if self.may_inject() || self.watches_recovery() {
             for signal in 0..self.state.plan.signals.len() {
                 self.look_at_signal(signal);
             }
         }
-        if self.may_do() {
+        if self.may_inject() {
             (0..self.state.plan.stops.len()).for_each(|guard| self.look_at_guard(guard));
             for step in 0..self.state.plan.steps.len() {
                 self.look_for_evidence(step);
@@ -94,7 +94,7 @@ impl Machine {
     }
 
     fn look_at_signal(&mut self, signal: usize) {
-        if self.asked.contains(&Asked::Signal(signal)) {
+        if self.calls.contains(&CallPurpose::Signal(signal)) {
             return;
         }
         let first = self.state.baseline_from();
@@ -104,7 +104,7 @@ impl Machine {
         };
         let (delay, every) = (planned.query.metric.delay(), planned.every);
         // A count that is read directly is there at once, or it is another moment's.
-        let patience = if delay == Span::ZERO { every.max(DIRECT_TOLERANCE) } else { delay + LATENESS };
+        let patience = if delay == Span::ZERO { every.max(DIRECT_TOLERANCE) } else { delay + PUBLICATION_SLACK };
         let watermark = closing.watermark.get_or_insert_with(|| Watermark::from(first, every, patience));
         let window = Window { from: watermark.next(), to: watermark.next() + every };
         let due = (window.to + delay).max(closing.not_before);
@@ -115,7 +115,7 @@ impl Machine {
             return self.close_windows(signal);
         }
         let call = Call::Measure { query: planned.query.clone(), window };
-        self.call(Asked::Signal(signal), call, Need::Nothing);
+        self.call(CallPurpose::Signal(signal), call, Precondition::Nothing);
     }
 
     pub(in crate::run) fn measured(&mut self, signal: usize, outcome: Outcome) {
@@ -171,20 +171,20 @@ impl Machine {
         (0..self.state.plan.signals.len()).filter(compared).collect::<Vec<_>>().into_iter().for_each(|o| self.judge(o));
         let Some(case) = Case::of(&self.state, signal) else { return };
         if let Some(value) = case.is_beyond_the_rail()
-            && self.may_do()
+            && self.may_inject()
         {
             let title = case.planned().title.clone();
-            self.stop(Stop::Guard { title, value });
+            self.stop(Stop::AbortCondition { title, value });
         }
     }
 
     fn phase_of(&self, window: Window) -> Phase {
-        let undo = self.state.entered.get(&Phase::Undo).copied();
+        let undo = self.state.entered.get(&Phase::Rollback).copied();
         match (self.state.t0(), self.state.gone, undo) {
             (None, _, _) => Phase::Baseline,
             (Some(t0), _, _) if window.to <= t0 => Phase::Baseline,
             (_, Some(gone), _) if window.from >= gone => Phase::Recovery,
-            (_, _, Some(undo)) if window.to > undo => Phase::Undo,
+            (_, _, Some(undo)) if window.to > undo => Phase::Rollback,
             _ => Phase::Fault,
         }
     }
@@ -192,10 +192,10 @@ impl Machine {
     /// Whether a window alone is outside of its bound. That decides nothing, and a reader wants to see it.
     fn is_outside(&self, signal: usize, phase: Phase, window: Window, sample: Sample) -> bool {
         let Some(planned) = self.state.plan.signals.get(signal) else { return false };
-        let seen = Seen { phase, window, sample, own: self.state.own_part(planned), breaks: false };
+        let seen = SignalWindow { phase, window, sample, own: self.state.own_part(planned), breaks: false };
         let reading = Reading::from(&seen);
         match planned.bound {
-            Bound::FiresWithin(_) if matches!(phase, Phase::Fault | Phase::Undo) => false,
+            Bound::FiresWithin(_) if matches!(phase, Phase::Fault | Phase::Rollback) => false,
             Bound::TimesBaseline(_) | Bound::TimesControl(_) | Bound::Spends { .. } | Bound::KeepsComing => {
                 let outside = |case: Case<'_>| case.criterion().is_outside(&reading);
                 phase != Phase::Baseline && Case::of(&self.state, signal).is_some_and(outside)
@@ -215,7 +215,7 @@ impl Machine {
     }
 
     fn look_at_guard(&mut self, guard: usize) {
-        if self.asked.contains(&Asked::Guard(guard)) {
+        if self.calls.contains(&CallPurpose::AbortCondition(guard)) {
             return;
         }
         let (Some(planned), Some(looking)) = (self.state.plan.stops.get(guard), self.watch.guards.get_mut(guard))
@@ -231,7 +231,7 @@ impl Machine {
         let length = period(&planned.query);
         let to = if delay == Span::ZERO { self.now } else { (self.now - delay).window_start(length) };
         let call = Call::Measure { query: planned.query.clone(), window: Window { from: to - length, to } };
-        self.call(Asked::Guard(guard), call, Need::Nothing);
+        self.call(CallPurpose::AbortCondition(guard), call, Precondition::Nothing);
     }
 
     pub(in crate::run) fn guard_measured(&mut self, guard: usize, outcome: Outcome) {
@@ -239,9 +239,9 @@ impl Machine {
         let Some(planned) = plan.stops.get(guard) else { return };
         if let Ok(Reply::Sample(Sample { value: Some(value), .. })) = outcome
             && planned.bound.holds(value)
-            && self.may_do()
+            && self.may_inject()
         {
-            self.stop(Stop::Guard { title: planned.title.clone(), value });
+            self.stop(Stop::AbortCondition { title: planned.title.clone(), value });
         }
     }
 
@@ -249,18 +249,19 @@ impl Machine {
         let plan = self.state.plan.clone();
         let (Some(planned), Some(known)) = (plan.steps.get(step), self.state.steps.get(step)) else { return };
         let Some(began) = known.began else {
-            (0..planned.evidence.any.len()).for_each(|probe| self.look_at_probe_baseline(step, probe));
+            (0..planned.evidence.any.len()).for_each(|indicator| self.look_at_probe_baseline(step, indicator));
             return;
         };
         if known.effective.is_some() || known.not_effective || self.step_is_over(step) {
             return;
         }
         let limit = began + planned.evidence.within;
-        for (probe, asked) in planned.evidence.any.iter().enumerate() {
-            self.look_at_probe(step, probe, asked, began);
+        for (indicator, asked) in planned.evidence.any.iter().enumerate() {
+            self.look_at_indicator(step, indicator, asked, began);
         }
-        let mut probes = (0..planned.evidence.any.len()).map(|probe| Asked::Probe { step, probe });
-        let waits = probes.any(|asked| self.asked.contains(&asked));
+        let mut indicators =
+            (0..planned.evidence.any.len()).map(|indicator| CallPurpose::Indicator { step, indicator });
+        let waits = indicators.any(|asked| self.calls.contains(&asked));
         if self.now >= limit && !waits {
             self.record(Event::NotEffective { step });
             self.stop(Stop::NotEffective { step });
@@ -269,14 +270,17 @@ impl Machine {
         }
     }
 
-    fn look_at_probe(&mut self, step: usize, probe: usize, asked: &Probe, began: Time) {
-        let this = Asked::Probe { step, probe };
-        if self.asked.contains(&this) {
+    fn look_at_indicator(&mut self, step: usize, indicator: usize, asked: &Indicator, began: Time) {
+        let this = CallPurpose::Indicator { step, indicator };
+        if self.calls.contains(&this) {
             return;
         }
         let length = period(&asked.query);
         let delay = asked.query.metric.delay();
-        let Some(looking) = self.watch.probes.get_mut(step).and_then(|probes| probes.get_mut(probe)) else { return };
+        let Some(looking) = self.watch.indicators.get_mut(step).and_then(|indicators| indicators.get_mut(indicator))
+        else {
+            return;
+        };
         // Only windows that lie wholly after the fault went in can show it.
         let aligned =
             if delay == Span::ZERO { began } else { (began + length - Span::from_micros(1)).window_start(length) };
@@ -288,14 +292,17 @@ impl Machine {
         }
         let to = if delay == Span::ZERO { self.now } else { from + length };
         let call = Call::Measure { query: asked.query.clone(), window: Window { from, to } };
-        self.call(this, call, Need::Nothing);
+        self.call(this, call, Precondition::Nothing);
     }
 
-    pub(in crate::run) fn probed(&mut self, step: usize, probe: usize, outcome: Outcome) {
+    pub(in crate::run) fn probed(&mut self, step: usize, indicator: usize, outcome: Outcome) {
         let plan = self.state.plan.clone();
         let now = self.now;
-        let Some(asked) = plan.steps.get(step).and_then(|s| s.evidence.any.get(probe)) else { return };
-        let Some(looking) = self.watch.probes.get_mut(step).and_then(|probes| probes.get_mut(probe)) else { return };
+        let Some(asked) = plan.steps.get(step).and_then(|s| s.evidence.any.get(indicator)) else { return };
+        let Some(looking) = self.watch.indicators.get_mut(step).and_then(|indicators| indicators.get_mut(indicator))
+        else {
+            return;
+        };
         let direct = asked.query.metric.delay() == Span::ZERO;
         let from = looking.next.unwrap_or(now);
         let Ok(Reply::Sample(sample)) = outcome else {
@@ -314,7 +321,7 @@ impl Machine {
         if let Some(value) = sample.value
             && asked.test.shows(value, baseline)
             && known.effective.is_none()
-            && self.may_do()
+            && self.may_inject()
         {
             let since = if direct { now } else { from };
             let seen = format!("{} is {}", asked.query, tidy(value));
@@ -323,14 +330,16 @@ impl Machine {
     }
 
     /// A probe that compares needs to know what is usual: asked for at the end of the baseline.
-    fn look_at_probe_baseline(&mut self, step: usize, probe: usize) {
-        let this = Asked::ProbeBaseline { step, probe };
-        if self.state.t0().is_some() || self.asked.contains(&this) {
+    fn look_at_probe_baseline(&mut self, step: usize, indicator: usize) {
+        let this = CallPurpose::IndicatorBaseline { step, indicator };
+        if self.state.t0().is_some() || self.calls.contains(&this) {
             return;
         }
         let until = self.state.baseline_until();
-        let Some(asked) = self.state.plan.steps.get(step).and_then(|s| s.evidence.any.get(probe)) else { return };
-        let Some(looking) = self.watch.probes.get(step).and_then(|probes| probes.get(probe)) else { return };
+        let Some(asked) = self.state.plan.steps.get(step).and_then(|s| s.evidence.any.get(indicator)) else { return };
+        let Some(looking) = self.watch.indicators.get(step).and_then(|indicators| indicators.get(indicator)) else {
+            return;
+        };
         if looking.baseline_is_known(asked) {
             return;
         }
@@ -343,12 +352,15 @@ impl Machine {
         let direct = asked.query.metric.delay() == Span::ZERO;
         let to = if direct { self.now } else { until.window_start(length) - length * back };
         let call = Call::Measure { query: asked.query.clone(), window: Window { from: to - length, to } };
-        self.call(this, call, Need::Nothing);
+        self.call(this, call, Precondition::Nothing);
     }
 
-    pub(in crate::run) fn probed_baseline(&mut self, step: usize, probe: usize, outcome: Outcome) {
+    pub(in crate::run) fn probed_baseline(&mut self, step: usize, indicator: usize, outcome: Outcome) {
         let now = self.now;
-        let Some(looking) = self.watch.probes.get_mut(step).and_then(|probes| probes.get_mut(probe)) else { return };
+        let Some(looking) = self.watch.indicators.get_mut(step).and_then(|indicators| indicators.get_mut(indicator))
+        else {
+            return;
+        };
         let tried_enough = looking.tries + 1 >= TRIES;
         match outcome {
             Ok(Reply::Sample(sample)) => {
@@ -371,8 +383,8 @@ impl Machine {
     pub(in crate::run) fn baseline_closes(&self) -> Time {
         let plan = &self.state.plan;
         let signals = plan.signals.iter().map(|s| s.query.metric.delay());
-        let probes = plan.steps.iter().flat_map(|s| s.evidence.any.iter().map(|p| p.query.metric.delay()));
-        self.state.baseline_until() + signals.chain(probes).max().unwrap_or(Span::ZERO)
+        let indicators = plan.steps.iter().flat_map(|s| s.evidence.any.iter().map(|p| p.query.metric.delay()));
+        self.state.baseline_until() + signals.chain(indicators).max().unwrap_or(Span::ZERO)
     }
 
     /// Whether every window of the baseline, and every probe's usual value, has been asked for.
@@ -380,11 +392,11 @@ impl Machine {
         let until = self.state.baseline_until();
         let plan = &self.state.plan;
         let signals = self.watch.signals.iter().zip(&plan.signals);
-        let steps = self.watch.probes.iter().zip(&plan.steps);
+        let steps = self.watch.indicators.iter().zip(&plan.steps);
         signals.into_iter().all(|(closing, planned)| {
             closing.watermark.as_ref().is_some_and(|watermark| watermark.next() + planned.every > until)
-        }) && steps.into_iter().all(|(probes, step)| {
-            probes.iter().zip(&step.evidence.any).all(|(looking, asked)| looking.baseline_is_known(asked))
+        }) && steps.into_iter().all(|(indicators, step)| {
+            indicators.iter().zip(&step.evidence.any).all(|(looking, asked)| looking.baseline_is_known(asked))
         })
     }
 
@@ -406,9 +418,9 @@ impl Looking {
         (count > 0).then(|| self.baseline.iter().sum::<f64>() / count as f64)
     }
 
-    fn baseline_is_known(&self, probe: &Probe) -> bool {
-        let looks = match (&probe.test, probe.query.metric.delay() == Span::ZERO) {
-            (ProbeTest::Above(_), _) => 0,
+    fn baseline_is_known(&self, indicator: &Indicator) -> bool {
+        let looks = match (&indicator.test, indicator.query.metric.delay() == Span::ZERO) {
+            (IndicatorTest::Above(_), _) => 0,
             (_, true) => 1,
             (_, false) => PROBE_BASELINE,
         };
@@ -416,14 +428,14 @@ impl Looking {
     }
 }
 
-impl ProbeTest {
+impl IndicatorTest {
     /// Whether a value shows the fault at work. A comparison without a baseline shows nothing.
     pub fn shows(&self, value: f64, baseline: Option<f64>) -> bool {
         match (self, baseline) {
-            (ProbeTest::Above(limit), _) => value > *limit,
-            (ProbeTest::FallsTo(limit), Some(mean)) => mean > *limit && value <= *limit,
-            (ProbeTest::RisesBy(rise), Some(mean)) => value >= mean + rise,
-            (ProbeTest::RisesTo { times }, Some(mean)) => value > mean && value >= mean * times,
+            (IndicatorTest::Above(limit), _) => value > *limit,
+            (IndicatorTest::FallsTo(limit), Some(mean)) => mean > *limit && value <= *limit,
+            (IndicatorTest::RisesBy(rise), Some(mean)) => value >= mean + rise,
+            (IndicatorTest::RisesTo { times }, Some(mean)) => value > mean && value >= mean * times,
             (_, None) => false,
         }
     }

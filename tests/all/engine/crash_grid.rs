@@ -1,4 +1,4 @@
-//! The crash grid: crash at every effect that writes, and at its neighbours; then at every such point of the undo; with
+//! The crash grid: crash at every effect that writes, and at its neighbours; then at every such point of the rollback; with
 //! the call lost, the reply lost, the write landing late; in calm and in weather. Afterwards everything is as before,
 //! or what is left is named exactly.
 
@@ -19,7 +19,7 @@ use squall::env::{FixedEnv, Interrupts};
 use squall::ids::RunId;
 use squall::plan::Plan;
 use squall::run::event::{Left, Recorded};
-use squall::run::mark::{Mark, journal_of};
+use squall::run::lock::{Lock, journal_of};
 use squall::store::Store;
 use squall::store::memory::MemoryStore;
 use squall::units::{Share, Span};
@@ -40,8 +40,8 @@ struct Outcome {
 enum Comes<'a> {
     Begins(&'a Plan),
     Undoes(&'a RunId),
-    /// The journal is lost; the marks in the account are all there is.
-    FromMarks(Vec<Recorded>),
+    /// The journal is lost; the locks in the account are all there is.
+    FromLocks(Vec<Recorded>),
 }
 
 fn drive(comes: Comes<'_>, world: World, store: MemoryStore, tapping: bool) -> Outcome {
@@ -60,7 +60,7 @@ fn drive(comes: Comes<'_>, world: World, store: MemoryStore, tapping: bool) -> O
         let mut driver = match comes {
             Comes::Begins(plan) => Driver::begin(around, plan.clone(), "grid".into()).expect("it begins"),
             Comes::Undoes(run) => Driver::take_over(around, run, "undo".into()).expect("it is taken over"),
-            Comes::FromMarks(events) => Driver::from_marks(around, events, "undo".into()).expect("it begins"),
+            Comes::FromLocks(events) => Driver::from_locks(around, events, "undo".into()).expect("it begins"),
         };
         driver.run(&mut |event| log.push(format!("{} {:?}", event.at, event.event))).expect("it ends")
     };
@@ -90,20 +90,20 @@ fn check(before: &BTreeMap<String, String>, outcome: &mut Outcome, what: &str) {
     }
 }
 
-/// Undoes what the marks tell of, once every write in doubt has landed.
-fn undo_from_marks(mut world: World) -> Option<Outcome> {
+/// Rolls back what the locks tell of, once every write in doubt has landed.
+fn rollback_from_locks(mut world: World) -> Option<Outcome> {
     world.run_until(world.now() + Span::from_secs(60));
     let location = Location::sandbox();
     let reply =
-        std::iter::repeat_with(|| ask(&mut world, Call::ListMarks { location: location.clone() })).find(Result::is_ok);
-    let Some(Ok(Reply::Marks(found))) = reply else { panic!("no marks: {reply:?}") };
-    let marks: BTreeMap<Resource, Mark> =
-        found.iter().map(|(resource, text)| (resource.clone(), Mark::parse(resource, text).expect("a mark"))).collect();
-    let events = journal_of(&marks, &found.into_iter().collect(), world.now());
-    (!events.is_empty()).then(|| drive(Comes::FromMarks(events), world, MemoryStore::new(), false))
+        std::iter::repeat_with(|| ask(&mut world, Call::ListLocks { location: location.clone() })).find(Result::is_ok);
+    let Some(Ok(Reply::Locks(found))) = reply else { panic!("no marks: {reply:?}") };
+    let locks: BTreeMap<Resource, Lock> =
+        found.iter().map(|(resource, text)| (resource.clone(), Lock::parse(resource, text).expect("a mark"))).collect();
+    let events = journal_of(&locks, &found.into_iter().collect(), world.now());
+    (!events.is_empty()).then(|| drive(Comes::FromLocks(events), world, MemoryStore::new(), false))
 }
 
-/// Every crash of the run, every crash of each undo after it. Counts the points, and those that left something.
+/// Every crash of the run, every crash of each rollback after it. Counts the points, and those that left something.
 fn grid(plan: &Plan, world: &World, deep: usize) -> (usize, usize) {
     let before = world.picture();
     let mut first = drive(Comes::Begins(plan), world.clone(), MemoryStore::new(), true);
@@ -118,7 +118,7 @@ fn grid(plan: &Plan, world: &World, deep: usize) -> (usize, usize) {
         }
         let what = format!("{}: {}", plan.title, point.what);
         let tapping = index % deep == 0;
-        if let Some(mut undone) = undo_from_marks(point.world.clone()) {
+        if let Some(mut undone) = rollback_from_locks(point.world.clone()) {
             check(&before, &mut undone, &format!("{what}, and the journal lost"));
             count += 1;
         }
@@ -142,7 +142,7 @@ fn grid(plan: &Plan, world: &World, deep: usize) -> (usize, usize) {
 fn a_crash_in_a_shipped_experiment_leaves_nothing_behind() {
     let (mut points, mut left) = (0, 0);
     for mut plan in shipped::plans(1) {
-        // Nobody is in the shop, so that a signal about shoppers has no data; the undo is what is looked at here.
+        // Nobody is in the shop, so that a signal about shoppers has no data; the rollback is what is looked at here.
         plan.signals.clear();
         plan.stops.clear();
         for weather in [Weather::calm(), Weather::rough(Share::new(0.03).expect("a share"))] {

@@ -10,8 +10,8 @@ use squall::account::{Location, Metric, Query, Resource, ResourceKind, Setting, 
 use squall::ids::FaultName;
 use squall::ids::RunId;
 use squall::judge::weighing::Alpha;
-use squall::plan::{Change, ChangeId, Cleanup, Emission, Evidence, Plan, Probe, ProbeTest, Step};
-use squall::run::mark::write_marks;
+use squall::plan::{Change, ChangeId, Cleanup, Emission, Evidence, Indicator, IndicatorTest, Plan, Step};
+use squall::run::lock::write_locks;
 use squall::units::{Span, Time};
 
 fn resource(kind: ResourceKind, name: &str) -> Resource {
@@ -43,7 +43,7 @@ fn step(fault: &str, target: &Resource, at: Span, lasts: Span, evidence: Query) 
         // Nothing is traffic here, so that evidence is not what is tested: the step is over before it is asked for.
         evidence: Evidence {
             expect: "nothing".into(),
-            any: vec![Probe { query: evidence, test: ProbeTest::Above(1e9) }],
+            any: vec![Indicator { query: evidence, test: IndicatorTest::Above(1e9) }],
             within: Span::from_mins(60),
         },
     }
@@ -67,7 +67,7 @@ fn changes(run: &RunId, now: Time, rng: &mut Pcg64) -> Vec<Change> {
     let keys = rng.random_bool(0.5);
     for Sample { mut setting, mut value, whole } in Setting::samples(&on) {
         let excluded = if keys { matches!(setting, Setting::FaultDocument { .. }) } else { setting.key().is_some() };
-        if setting.is_mark() || excluded {
+        if setting.is_lock() || excluded {
             continue;
         }
         if let Setting::RolePolicy { policy, .. } = &mut setting {
@@ -134,18 +134,18 @@ pub fn plan(seed: u64, now: Time) -> Plan {
     if chosen.is_empty() && !poisons {
         chosen.extend(all.first().cloned());
     }
-    let mut marked: Vec<Resource> = chosen.iter().map(|change| change.setting.resource().clone()).collect();
+    let mut locked: Vec<Resource> = chosen.iter().map(|change| change.setting.resource().clone()).collect();
     // As the planner does: what is sent to, and what is swept.
-    marked.extend(if poisons { vec![orders.clone(), dead.clone()] } else { Vec::new() });
-    marked.sort();
-    marked.dedup();
+    locked.extend(if poisons { vec![orders.clone(), dead.clone()] } else { Vec::new() });
+    locked.sort();
+    locked.dedup();
     let number = |plan: &mut Plan, change: Change| {
         let id = ChangeId(u32::try_from(plan.changes.len()).expect("few") + 1);
         plan.changes.insert(id, change);
         id
     };
-    for resource in marked {
-        number(&mut plan, change(Setting::Mark { resource }, Value::Unset, Value::Unset));
+    for resource in locked {
+        number(&mut plan, change(Setting::Lock { resource }, Value::Unset, Value::Unset));
     }
     for planned in chosen {
         let (at, lasts) = (Span::from_secs(rng.random_range(0..20)), Span::from_secs(rng.random_range(5..40)));
@@ -157,7 +157,7 @@ pub fn plan(seed: u64, now: Time) -> Plan {
     if poisons {
         plan.steps.push(poison(&orders, &dead, &mut rng));
     }
-    write_marks(&mut plan, "tester@here");
+    write_locks(&mut plan, "tester@here");
     plan
 }
 
@@ -170,17 +170,17 @@ pub fn start() -> Time {
 pub fn throttle() -> Plan {
     let mut plan = plan(0, start());
     let worker = resource(ResourceKind::Function, "payment-worker");
-    let mark = Setting::Mark { resource: worker.clone() };
+    let lock = Setting::Lock { resource: worker.clone() };
     let throttle = Setting::ReservedConcurrency { function: worker.clone() };
     plan.changes = BTreeMap::from([
-        (ChangeId(1), change(mark, Value::Unset, Value::Unset)),
+        (ChangeId(1), change(lock, Value::Unset, Value::Unset)),
         (ChangeId(2), change(throttle, Value::Unset, Value::Number(0))),
     ]);
     let query = Query { metric: Metric::Depth, resource: resource(ResourceKind::Queue, "orders-dlq") };
     let mut step = step("lambda.throttle", &worker, Span::ZERO, Span::from_secs(30), query);
     step.changes = vec![ChangeId(2)];
     plan.steps = vec![step];
-    write_marks(&mut plan, "tester@here");
+    write_locks(&mut plan, "tester@here");
     plan
 }
 
@@ -188,9 +188,9 @@ pub fn throttle() -> Plan {
 pub fn poisoning() -> Plan {
     let mut plan = plan(0, start());
     let (orders, dead) = (resource(ResourceKind::Queue, "orders"), resource(ResourceKind::Queue, "orders-dlq"));
-    let marks = [&orders, &dead].map(|queue| Setting::Mark { resource: queue.clone() });
-    plan.changes = (1..).map(ChangeId).zip(marks.map(|mark| change(mark, Value::Unset, Value::Unset))).collect();
+    let locks = [&orders, &dead].map(|queue| Setting::Lock { resource: queue.clone() });
+    plan.changes = (1..).map(ChangeId).zip(locks.map(|lock| change(lock, Value::Unset, Value::Unset))).collect();
     plan.steps = vec![poison(&orders, &dead, &mut Pcg64::seed_from_u64(0))];
-    write_marks(&mut plan, "tester@here");
+    write_locks(&mut plan, "tester@here");
     plan
 }

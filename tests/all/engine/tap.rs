@@ -13,7 +13,7 @@ use squall::store::memory::MemoryStore;
 use squall::store::{Conflict, Epoch, RunRow, Store, StoreError};
 use squall::units::{Span, Time};
 
-/// A run, its crash and two undos are over long before.
+/// A run, its crash and two rollbacks are over long before.
 const NEVER_ENDS: Span = Span::from_mins(6 * 60);
 
 /// Where a run crashed: the world and the journal as they were then.

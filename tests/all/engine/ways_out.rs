@@ -1,4 +1,4 @@
-//! Every way out of a run ends in the undo, and the undo touches nothing that is not the run's.
+//! Every way out of a run ends in the rollback, and the rollback touches nothing that is not the run's.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use squall::driver::supervise::supervise;
 use squall::driver::{Driver, Ending, NotBegun, Surroundings};
 use squall::env::{Env, FixedEnv, Interrupt, Interrupts};
 use squall::ids::RunId;
-use squall::judge::verdict::Finding;
+use squall::judge::verdict::VerdictKind;
 use squall::plan::Plan;
 use squall::run::event::{Event, Phase, Recorded, Stop};
 use squall::run::state::State;
@@ -95,9 +95,9 @@ impl Ran {
         })
     }
 
-    fn finding(&self) -> Finding {
+    fn kind(&self) -> VerdictKind {
         match &self.ending {
-            Ending::Closed { verdict, .. } => verdict.finding,
+            Ending::Closed { verdict, .. } => verdict.kind,
             Ending::TakenOver { .. } => panic!("taken over"),
         }
     }
@@ -133,7 +133,7 @@ fn a_run_to_its_end_leaves_nothing() {
     let ran = run(family::throttle(), world());
     assert_eq!(ran.left(), Vec::<String>::new());
     assert_eq!(ran.picture, before);
-    assert_eq!(ran.finding(), Finding::Unknown, "no evidence was looked for in time, so nothing can be said");
+    assert_eq!(ran.kind(), VerdictKind::Unknown, "no evidence was looked for in time, so nothing can be said");
     assert!(ran.changing >= 4, "mark, throttle and their undo");
 }
 
@@ -157,7 +157,7 @@ fn what_the_journal_says_is_what_the_machine_knew() {
 #[test]
 fn a_third_partys_change_is_left_alone_and_named() {
     let plan = family::throttle();
-    let setting = plan.changes.values().find(|c| !c.setting.is_mark()).expect("a change").setting.clone();
+    let setting = plan.changes.values().find(|c| !c.setting.is_lock()).expect("a change").setting.clone();
     let theirs = Write { setting, value: Value::Number(42), whole: None };
     let weather = Weather {
         third_party: vec![ThirdParty { when: When::At(start() + Span::from_secs(20)), write: theirs }],
@@ -173,7 +173,7 @@ fn a_third_partys_change_is_left_alone_and_named() {
 fn a_drift_in_mid_run_stops_it_and_is_unknown() {
     let mut plan = family::throttle();
     plan.steps[0].lasts = Span::from_mins(30);
-    let setting = plan.changes.values().find(|c| !c.setting.is_mark()).expect("a change").setting.clone();
+    let setting = plan.changes.values().find(|c| !c.setting.is_lock()).expect("a change").setting.clone();
     let theirs = Write { setting, value: Value::Number(42), whole: None };
     let weather = Weather {
         third_party: vec![ThirdParty { when: When::At(start() + Span::from_secs(60)), write: theirs }],
@@ -181,7 +181,7 @@ fn a_drift_in_mid_run_stops_it_and_is_unknown() {
     };
     let ran = run(plan, world().with_weather(weather));
     assert!(matches!(ran.stop(), Some(Stop::Drifted { .. })), "{:?}", ran.stop());
-    assert_eq!(ran.finding(), Finding::Unknown);
+    assert_eq!(ran.kind(), VerdictKind::Unknown);
     let stopped = ran.events.iter().find(|r| matches!(r.event, Event::Stopping { .. })).expect("a stop").at;
     assert!(stopped <= start() + Span::from_secs(120), "seen at {stopped}");
 }
@@ -189,7 +189,7 @@ fn a_drift_in_mid_run_stops_it_and_is_unknown() {
 #[test]
 fn a_change_between_plan_and_run_stops_before_anything_is_written_there() {
     let plan = family::throttle();
-    let setting = plan.changes.values().find(|c| !c.setting.is_mark()).expect("a change").setting.clone();
+    let setting = plan.changes.values().find(|c| !c.setting.is_lock()).expect("a change").setting.clone();
     let theirs = Write { setting, value: Value::Number(42), whole: None };
     let weather =
         Weather { third_party: vec![ThirdParty { when: When::At(start()), write: theirs }], ..Weather::calm() };
@@ -203,9 +203,9 @@ fn a_change_between_plan_and_run_stops_before_anything_is_written_there() {
 fn a_marked_resource_is_refused_and_its_run_named() {
     let mut account = world();
     let planned = family::throttle();
-    let mark = planned.changes.values().find(|c| c.setting.is_mark()).expect("a mark");
-    let theirs = mark.after.to_string().replace(&planned.run.0, "run-other");
-    let other = Write { setting: mark.setting.clone(), value: Value::Text(theirs), whole: None };
+    let lock = planned.changes.values().find(|c| c.setting.is_lock()).expect("a mark");
+    let theirs = lock.after.to_string().replace(&planned.run.0, "run-other");
+    let other = Write { setting: lock.setting.clone(), value: Value::Text(theirs), whole: None };
     squall::account::ask(&mut account, Call::Write(other)).expect("marked");
     let before = account.picture();
     let ran = run(family::throttle(), account);
@@ -252,7 +252,7 @@ fn a_journal_that_fails_stops_the_faults_but_never_the_undo() {
     });
     let Ending::Closed { journal, verdict, .. } = &ran.ending else { panic!("taken over") };
     assert!(journal.as_ref().is_some_and(|why| why.contains("disk full")));
-    assert_eq!(verdict.finding, Finding::Unknown);
+    assert_eq!(verdict.kind, VerdictKind::Unknown);
     assert_eq!(ran.picture, world().picture());
 }
 
@@ -333,11 +333,11 @@ fn from_a_signal_on_no_fault_goes_in_and_the_first_inverse_is_out_within_a_secon
             });
         let Some(raised) = *raised.borrow() else { continue };
         assert_eq!(ran.picture, world().picture(), "after {after}");
-        let late_do = ran
+        let late_injection = ran
             .events
             .iter()
             .find(|r| r.at > raised && matches!(r.event, Event::Changing { .. } | Event::Sending { .. }));
-        assert_eq!(late_do.map(|r| &r.event), None, "after {after}");
+        assert_eq!(late_injection.map(|r| &r.event), None, "after {after}");
         let first_undo = ran.events.iter().find(|r| matches!(r.event, Event::Restoring { .. })).map(|r| r.at);
         assert!(first_undo.is_none_or(|at| at <= raised + Span::from_secs(1)), "{raised} {first_undo:?}");
     }
@@ -404,7 +404,7 @@ fn a_process_that_overslept_puts_no_fault_in() {
     let plan = family::throttle();
     let env = Turned::default();
     let ran = run_with(plan, world(), &mut MemoryStore::new(), &env, Interrupts::none(), |_, call| {
-        if matches!(call, Call::Write(Write { setting: Setting::Mark { .. }, .. })) {
+        if matches!(call, Call::Write(Write { setting: Setting::Lock { .. }, .. })) {
             env.0.fetch_add(40_000_000, std::sync::atomic::Ordering::SeqCst);
         }
     });

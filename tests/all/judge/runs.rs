@@ -10,7 +10,7 @@ use squall::env::{FixedEnv, Interrupts};
 use squall::guard::{Objection, Rules};
 use squall::ids::RunId;
 use squall::judge::detection::Alarms;
-use squall::judge::verdict::{Finding, Verdict};
+use squall::judge::verdict::{Verdict, VerdictKind};
 use squall::planner::{Request, plan};
 use squall::run::conclude;
 use squall::run::event::Stop;
@@ -89,9 +89,9 @@ pub fn run(text: &str) -> (Verdict, State) {
 }
 
 #[track_caller]
-fn ends(hypotheses: &str, fault: &str, minutes: u32, finding: Finding, words: &[&str]) {
+fn ends(hypotheses: &str, fault: &str, minutes: u32, kind: VerdictKind, words: &[&str]) {
     let (verdict, _) = run(&experiment(hypotheses, fault, minutes));
-    assert_eq!(verdict.finding, finding, "{verdict:#?}");
+    assert_eq!(verdict.kind, kind, "{verdict:#?}");
     for word in words {
         assert!(verdict.reasons.iter().any(|reason| reason.contains(word)), "`{word}`: {verdict:#?}");
     }
@@ -103,8 +103,8 @@ const ORDER_SLOW: &str = "{ lambda.latency: { target: order, delay: 400ms } }";
 #[test]
 fn an_untouched_function_is_a_control() {
     let beside = "  - failed share of order is at most 1 x that of PaymentWorker";
-    ends(beside, ORDER_FAILS, 20, Finding::Broken, &["its control's"]);
-    ends(beside, ORDER_SLOW, 20, Finding::Held, &[]);
+    ends(beside, ORDER_FAILS, 20, VerdictKind::Broken, &["its control's"]);
+    ends(beside, ORDER_SLOW, 20, VerdictKind::Held, &[]);
     // What is not there cannot be compared with, and what is touched itself measures nothing.
     let objections = planned(&experiment("  - failed share of ShopApi is at most 1 x that of order", ORDER_FAILS, 16));
     assert!(format!("{objections:?}").contains("feels the faults itself"), "{objections:?}");
@@ -118,21 +118,21 @@ fn a_share_of_the_error_budget_is_counted() {
         &spends("2"),
         ORDER_FAILS,
         12,
-        Finding::Broken,
+        VerdictKind::Broken,
         &["of the budget of 99.9 % over 30d was spent", "times as fast"],
     );
-    ends(&spends("20"), ORDER_FAILS, 12, Finding::Held, &[]);
+    ends(&spends("20"), ORDER_FAILS, 12, VerdictKind::Held, &[]);
 }
 
 #[test]
 fn a_bound_may_be_relative_to_the_baseline() {
     let relative = "  - duration of order is at most 2 x baseline";
-    ends(relative, ORDER_SLOW, 30, Finding::Broken, &["Against the baseline it moved by"]);
+    ends(relative, ORDER_SLOW, 30, VerdictKind::Broken, &["Against the baseline it moved by"]);
 }
 
 #[test]
 fn data_has_to_keep_coming() {
-    ends("  - messages done of OrdersQueue keep coming", ORDER_SLOW, 10, Finding::Held, &[]);
+    ends("  - messages done of OrdersQueue keep coming", ORDER_SLOW, 10, VerdictKind::Held, &[]);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn alarms_are_told_apart_by_who_expected_them() {
     assert_eq!(alarms(&state), Alarms { silent: fired.clone(), quiet: quiet.clone(), ..Alarms::default() });
     let (verdict, state) = run(&watch(experiment(nothing, ORDER_FAILS, 10)));
     assert_eq!(alarms(&state), Alarms { others: fired, quiet, ..Alarms::default() });
-    assert_eq!(verdict.finding, Finding::Held, "what is only watched decides nothing: {verdict:#?}");
+    assert_eq!(verdict.kind, VerdictKind::Held, "what is only watched decides nothing: {verdict:#?}");
 }
 
 #[test]
@@ -156,8 +156,8 @@ fn a_hard_limit_stops_and_is_a_guard() {
     let guarded = experiment("  - failed share of ShopApi is at most 1 %, stop at 10 %", ORDER_FAILS, 10);
     // With so little alpha the evidence is not enough when the guard is hit.
     let (verdict, state) = run(&guarded.replace("baseline:", "alpha: 0.0001 %\nbaseline:"));
-    assert_eq!(verdict.finding, Finding::Unknown, "{verdict:#?}");
-    assert!(matches!(state.stopping, Some((_, Stop::Guard { .. }))), "{:?}", state.stopping);
+    assert_eq!(verdict.kind, VerdictKind::Unknown, "{verdict:#?}");
+    assert!(matches!(state.stopping, Some((_, Stop::AbortCondition { .. }))), "{:?}", state.stopping);
     assert!(verdict.reasons.iter().any(|reason| reason.contains("stopped by the guard")), "{verdict:#?}");
 }
 
@@ -165,5 +165,5 @@ fn a_hard_limit_stops_and_is_a_guard() {
 fn what_could_not_have_been_seen_is_not_held() {
     // Every request for one minute would have to be caught with a fault of four.
     let asks = "  - signal: failed share of ShopApi is at most 1 %\n    must_catch: 1.5 %";
-    ends(asks, ORDER_SLOW, 10, Finding::Unknown, &["too little was seen to call it held"]);
+    ends(asks, ORDER_SLOW, 10, VerdictKind::Unknown, &["too little was seen to call it held"]);
 }

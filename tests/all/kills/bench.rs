@@ -191,7 +191,7 @@ impl Running {
         panic!("the run ended before an event `{name}`");
     }
 
-    /// Reads until the mark and the fault were written.
+    /// Reads until the lock and the fault were written.
     pub fn until_the_fault_is_in(&mut self) {
         self.until("step_begins");
         let changed = self.until("changed");

@@ -104,7 +104,7 @@ fn a_journal_that_died_with_its_machine_is_not_needed() {
     let early = bench.ended(&["undo", "--account", "sandbox"]);
     assert_eq!(early.status.code(), Some(6), "{}", text(&early.stderr));
     assert!(text(&early.stderr).contains("may be live elsewhere"), "{}", text(&early.stderr));
-    // Marks alone are not believed without a yes.
+    // Locks alone are not believed without a yes.
     let asked = bench.ended(&["undo", "--account", "sandbox", "--take-over"]);
     assert_eq!(asked.status.code(), Some(6), "{}", text(&asked.stderr));
     assert!(text(&asked.stderr).contains("is known from its marks alone"), "{}", text(&asked.stderr));

@@ -1,4 +1,4 @@
-//! Fifty SIGKILLs and more: half of them at events, half between two, and some into the undo.
+//! Fifty SIGKILLs and more: half of them at events, half between two, and some into the rollback.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -64,7 +64,7 @@ fn fifty_kills_and_an_undo_after_each() {
         let what = format!("kill {kill} of {experiment} after event {target}, seed {seed}");
         outstanding += u32::from(bench.picture() != *before);
 
-        // A process that undoes may be killed as well.
+        // A process that rolls back may be killed as well.
         if kill.is_multiple_of(5) {
             let mut undo = bench.squall(&["undo", "--pace", "600x", "--json"]);
             let mut undoing = super::bench::Running::new(undo.stdout(std::process::Stdio::piped()).spawn().unwrap());

@@ -33,7 +33,7 @@ fn further_signals_only_ask_how_far_the_undo_is() {
     let bench = Bench::new();
     let before = bench.picture();
     let mut running = bench.begin_held(EXPERIMENT);
-    // All of them come at once when it is woken, so that it still has everything to undo, however fast it is.
+    // All of them come at once when it is woken, so that it still has everything to roll back, however fast it is.
     running.signal(Signal::STOP);
     for signal in [Signal::TERM, Signal::HUP, Signal::INT, Signal::CONT] {
         running.signal(signal);
@@ -82,7 +82,7 @@ fn a_closed_terminal_ends_in_the_undo() {
     let mut output = terminal.stdout.take().unwrap();
     let mut seen = String::new();
     let mut piece = [0_u8; 4096];
-    // The mark's intent and outcome, then the fault's.
+    // The lock's intent and outcome, then the fault's.
     while seen.matches(r#"{"kind":"changed","#).count() < 2 {
         let read = output.read(&mut piece).unwrap();
         assert!(read > 0, "{seen}");
@@ -91,7 +91,7 @@ fn a_closed_terminal_ends_in_the_undo() {
     let mut running = RunningTerminal(terminal);
     running.close();
     drop(output);
-    // The process that undoes is nobody's child any more.
+    // The process that rolls back is nobody's child any more.
     until("the run is closed", || is_closed(&bench.log()));
     let log = bench.log();
     let stopped = log.iter().find(|event| event.name == "stopping").unwrap();

@@ -37,7 +37,7 @@ fn denials() -> Vec<(Call, &'static str, &'static str)> {
         (describe(ResourceKind::Role, "worker"), FUNCTIONS, "lambda:ListFunctions"),
         (describe(ResourceKind::Role, "worker"), "GetRole", "iam:GetRole"),
         (describe(ResourceKind::Role, "worker"), "ListRolePolicies", "iam:ListRolePolicies"),
-        (Call::ListMarks { location: account.clone() }, "GetParametersByPath", "ssm:GetParametersByPath"),
+        (Call::ListLocks { location: account.clone() }, "GetParametersByPath", "ssm:GetParametersByPath"),
         (describe(ResourceKind::Queue, "orders"), "GetQueueUrl", "sqs:GetQueueUrl"),
         (describe(ResourceKind::Queue, "orders"), "GetQueueAttributes", "sqs:GetQueueAttributes"),
         (describe(ResourceKind::Queue, "orders"), "ListMessageMoveTasks", "sqs:ListMessageMoveTasks"),

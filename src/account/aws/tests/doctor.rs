@@ -1,7 +1,7 @@
 //! What `squall doctor` says of an account.
 
 use super::*;
-use crate::account::aws::doctor::{Check, Finding, checks};
+use crate::account::aws::doctor::{Check, CheckResult, checks};
 
 fn looked_at(tape: &Tape) -> Vec<Check> {
     looked_at_with(tape, &[])
@@ -15,7 +15,7 @@ fn looked_at_with(tape: &Tape, variables: &[(&'static str, &'static str)]) -> Ve
     runtime.block_on(checks(&config, &account.connection))
 }
 
-fn found(checks: &[Check], what: &str) -> (Finding, String) {
+fn found(checks: &[Check], what: &str) -> (CheckResult, String) {
     let check = checks.iter().find(|check| check.what == what);
     check.map(|check| (check.finding, check.detail.clone())).unwrap_or_else(|| panic!("no {what} in {checks:?}"))
 }
@@ -39,17 +39,17 @@ fn all_is_well() {
     let checks = looked_at(&tape);
     let wells: Vec<_> = checks.iter().map(|check| (check.what, check.finding)).collect();
     let whats = ["reachability", "identity", "credentials", "clock", "FIS safety lever"];
-    assert_eq!(wells, whats.map(|what| (what, Finding::Well)));
+    assert_eq!(wells, whats.map(|what| (what, CheckResult::Well)));
 }
 
 #[test]
 fn a_clock_that_is_off_is_told() {
     for (date, finding, word) in [
-        ("Mon, 02 Mar 2026 08:59:57 GMT", Finding::Well, "within 5s"),
-        ("Mon, 02 Mar 2026 08:59:30 GMT", Finding::NotWell, "ahead of AWS's"),
-        ("Mon, 02 Mar 2026 09:02:00 GMT", Finding::NotWell, "behind AWS's: what expires"),
-        ("Mon, 02 Mar 2026 09:20:00 GMT", Finding::NotWell, "will not accept signatures"),
-        ("nonsense", Finding::CannotTell, "no date"),
+        ("Mon, 02 Mar 2026 08:59:57 GMT", CheckResult::Well, "within 5s"),
+        ("Mon, 02 Mar 2026 08:59:30 GMT", CheckResult::NotWell, "ahead of AWS's"),
+        ("Mon, 02 Mar 2026 09:02:00 GMT", CheckResult::NotWell, "behind AWS's: what expires"),
+        ("Mon, 02 Mar 2026 09:20:00 GMT", CheckResult::NotWell, "will not accept signatures"),
+        ("nonsense", CheckResult::CannotTell, "no date"),
     ] {
         let tape = Tape::new();
         tape.on("GetCallerIdentity", [dated(date)]).on(LEVER, [lever("disengaged")]);
@@ -63,10 +63,10 @@ fn a_lever_that_somebody_pulled_is_told_with_the_reason() {
     let tape = Tape::new();
     tape.on(LEVER, [lever("engaged")]);
     let (finding, detail) = found(&looked_at(&tape), "FIS safety lever");
-    assert!(finding == Finding::NotWell && detail.contains("an outage"), "{detail}");
+    assert!(finding == CheckResult::NotWell && detail.contains("an outage"), "{detail}");
     tape.on(LEVER, [error(LEVER, 403, "AccessDeniedException", "no")]);
     let (finding, detail) = found(&looked_at(&tape), "FIS safety lever");
-    assert!(finding == Finding::CannotTell && detail.contains(r#""Action":"fis:GetSafetyLever""#), "{detail}");
+    assert!(finding == CheckResult::CannotTell && detail.contains(r#""Action":"fis:GetSafetyLever""#), "{detail}");
 }
 
 #[test]
@@ -74,9 +74,9 @@ fn what_cannot_be_reached_is_told_from_what_refuses() {
     let tape = Tape::new();
     tape.on("GetCallerIdentity", [error("GetCallerIdentity", 403, "ExpiredToken", "it expired")]);
     let (finding, detail) = found(&looked_at(&tape), "identity");
-    assert!(finding == Finding::NotWell && detail.contains("fresh credentials"), "{detail}");
+    assert!(finding == CheckResult::NotWell && detail.contains("fresh credentials"), "{detail}");
     tape.on("GetCallerIdentity", [Recording::TimedOut]);
-    assert_eq!(found(&looked_at(&tape), "reachability").0, Finding::NotWell);
+    assert_eq!(found(&looked_at(&tape), "reachability").0, CheckResult::NotWell);
     tape.on("GetCallerIdentity", [identity("999999999999")]);
     let (_, detail) = found(&looked_at(&tape), "identity");
     assert!(detail.contains("999999999999") && detail.contains(ACCOUNT), "{detail}");
@@ -87,9 +87,9 @@ fn credentials_that_end_soon_are_told() {
     let tape = Tape::new();
     tape.on(LEVER, [lever("disengaged")]);
     for (end, finding, word) in [
-        ("2026-03-02T09:30:00Z", Finding::NotWell, "get fresh ones"),
-        ("2026-03-02T12:00:00Z", Finding::Well, "in 3h"),
-        ("whenever", Finding::CannotTell, "15 minutes"),
+        ("2026-03-02T09:30:00Z", CheckResult::NotWell, "get fresh ones"),
+        ("2026-03-02T12:00:00Z", CheckResult::Well, "in 3h"),
+        ("whenever", CheckResult::CannotTell, "15 minutes"),
     ] {
         let variables = [("AWS_SESSION_TOKEN", "t"), ("AWS_CREDENTIAL_EXPIRATION", end)];
         let (is, detail) = found(&looked_at_with(&tape, &variables), "credentials");

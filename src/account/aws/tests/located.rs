@@ -96,7 +96,7 @@ fn what_is_only_watched_is_asked_for_itself() {
     }
 }
 
-/// IAM is global: the mark on a role is in the partition's own region, wherever the account is worked in.
+/// IAM is global: the lock on a role is in the partition's own region, wherever the account is worked in.
 #[test]
 fn the_mark_on_a_role_is_in_the_partitions_own_region() {
     let tape = calm();
@@ -104,7 +104,7 @@ fn the_mark_on_a_role_is_in_the_partitions_own_region() {
     assert_eq!(role.location.region.as_str(), "us-east-1");
     let account = tape.account();
     for (on, region) in [(role, "us-east-1"), (pay(), "eu-west-1")] {
-        account.ask(read(Setting::Mark { resource: on })).unwrap();
+        account.ask(read(Setting::Lock { resource: on })).unwrap();
         assert!(tape.uri().contains(&format!("ssm.{region}.amazonaws.com")), "{}", tape.uri());
     }
     tape.on(
@@ -112,8 +112,8 @@ fn the_mark_on_a_role_is_in_the_partitions_own_region() {
         [fine(json!({ "Parameters": [
         { "Name": "/squall/marks/role/worker", "Value": "x" }] }))],
     );
-    let found = account.ask(Call::ListMarks { location: prod().location().global() });
-    assert_eq!(found, Ok(Reply::Marks(vec![(resource(ResourceKind::Role, "worker"), "x".into())])));
+    let found = account.ask(Call::ListLocks { location: prod().location().global() });
+    assert_eq!(found, Ok(Reply::Locks(vec![(resource(ResourceKind::Role, "worker"), "x".into())])));
     assert!(tape.uri().contains("ssm.us-east-1."), "{}", tape.uri());
 }
 

@@ -1,4 +1,4 @@
-//! Whether the undo is permitted, and what tells when a simulation cannot.
+//! Whether the rollback is permitted, and what tells when a simulation cannot.
 
 use super::*;
 use crate::account::{Action, Permitted};
@@ -82,7 +82,7 @@ fn without_a_simulation_what_changes_nothing_is_tried() {
     assert!(tape.body("DeleteRolePolicy").contains("squall-permission-probe"));
     assert!(tape.body("DeleteParameter").contains("squall-permission-probe"));
 
-    // What may be true of one mark alone is not found out on another.
+    // What may be true of one lock alone is not found out on another.
     let own = [("ssm:DeleteParameter", "arn:aws:ssm:eu-west-1:111122223333:parameter/squall/marks/function/pay")];
     assert!(matches!(answers(account.ask(asked(&own, true)))[0], Permitted::CannotTell(_)));
 

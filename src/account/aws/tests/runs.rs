@@ -100,10 +100,10 @@ recovers_within: 1m
 }
 
 fn is_undo(event: &Event) -> bool {
-    matches!(event, Event::Entered { phase: crate::run::event::Phase::Undo })
+    matches!(event, Event::Entered { phase: crate::run::event::Phase::Rollback })
 }
 
-/// 300 reservations and their 300 marks: Lambda takes 15 writes a second, Systems Manager 3.
+/// 300 reservations and their 300 locks: Lambda takes 15 writes a second, Systems Manager 3.
 #[test]
 fn three_hundred_settings_are_undone_as_fast_as_the_limits_allow() {
     let clock = Arc::new(Moments::default());
@@ -125,12 +125,12 @@ fn three_hundred_settings_are_undone_as_fast_as_the_limits_allow() {
     };
     let (settings, took) =
         calls(|seen| seen.operation.starts_with("DELETE") && seen.operation.ends_with("/concurrency"));
-    let (marks, unmarked) = calls(|seen| seen.operation == "DeleteParameter");
-    assert_eq!((settings, marks), (300, 300), "each once");
+    let (locks, unlocked) = calls(|seen| seen.operation == "DeleteParameter");
+    assert_eq!((settings, locks), (300, 300), "each once");
     let allowed = |count: usize, family: Family| count as f64 / family.per_second();
     let undone = took.secs_f64() / allowed(300, Family::Lambda);
-    let all = unmarked.secs_f64() / allowed(300, Family::SsmWrite);
-    println!("undo of 300 settings: {took}, {undone:.2} of what Lambda allows; their marks: {unmarked}, {all:.2}");
+    let all = unlocked.secs_f64() / allowed(300, Family::SsmWrite);
+    println!("undo of 300 settings: {took}, {undone:.2} of what Lambda allows; their marks: {unlocked}, {all:.2}");
     assert!(undone <= 1.1 && all <= 1.1, "{undone} {all}");
 }
 

@@ -1,30 +1,30 @@
 //! Taking changes out: compare first, issue every inverse, then verify each by reading it back (DESIGN rules 2 to 5).
 //!
-//! On one resource the newest change goes first; resources go side by side. A mark goes last, when everything on its
+//! On one resource the newest change goes first; resources go side by side. A lock goes last, when everything on its
 //! resource is accounted for.
 
 use std::collections::BTreeSet;
 
-use super::super::asked::Asked;
 use super::super::event::{Event, Settled, WriteOutcome};
-use super::super::machine::{Machine, Need};
+use super::super::in_flight::CallPurpose;
+use super::super::machine::{Machine, Precondition};
 use super::super::state::Life;
-use super::doing::{passes, write_over};
+use super::injection::{passes, write_over};
 use super::{backoff, emission};
 use crate::account::{Call, CallError, Observed, Outcome, RefusedBy, Reply, Resource, Value};
-use crate::plan::{Change, ChangeId, UNDO_PATIENCE};
+use crate::plan::{Change, ChangeId, ROLLBACK_PATIENCE};
 use crate::units::{Span, Time};
 
 /// How long a service may show an older value after a write that it acknowledged.
 const STALE: Span = Span::from_secs(15);
-/// Before an acknowledged undo is read back, and between looks at what should not be there.
+/// Before an acknowledged rollback is read back, and between looks at what should not be there.
 const LOOK_AGAIN: Span = Span::from_secs(2);
 /// A foreign value counts when it is seen again after this time: a single read may be stale.
 const SEEN_AGAIN_AFTER: Span = STALE;
 
 /// What the machine remembers of a change that goes out.
 #[derive(Clone, Debug)]
-pub(in crate::run) struct Undoing {
+pub(in crate::run) struct RollingBack {
     /// The first look, and the inverse if it was needed, are behind it.
     issued: bool,
     not_before: Time,
@@ -33,9 +33,9 @@ pub(in crate::run) struct Undoing {
     foreign: Option<(Value, Time)>,
 }
 
-/// What one look at a setting says about its undo.
+/// What one look at a setting says about its rollback.
 #[derive(Debug, PartialEq)]
-enum Verdict {
+enum NextStep {
     Settle(Settled),
     Restore,
     LookAt(Time),
@@ -43,22 +43,22 @@ enum Verdict {
 
 impl Machine {
     /// Takes every change whose time is over one step further out.
-    pub(in crate::run) fn advance_undo(&mut self) {
-        let due = self.due_for_undo();
+    pub(in crate::run) fn advance_rollback(&mut self) {
+        let due = self.due_for_rollback();
         if due.is_empty() {
             return;
         }
         let plan = self.state.plan.clone();
-        let busy = self.in_flight().filter_map(|id| plan.changes.get(&id)).filter(|change| !change.setting.is_mark());
+        let busy = self.in_flight().filter_map(|id| plan.changes.get(&id)).filter(|change| !change.setting.is_lock());
         let mut busy: BTreeSet<&Resource> = busy.map(|change| change.setting.resource()).collect();
-        let issuing = due.iter().any(|id| !self.undoing.get(id).is_some_and(|u| u.issued || u.tries > 0));
+        let issuing = due.iter().any(|id| !self.rolling_back.get(id).is_some_and(|u| u.issued || u.tries > 0));
         let mut blocked: BTreeSet<&Resource> = BTreeSet::new();
         let in_flight: BTreeSet<ChangeId> = self.in_flight().collect();
         for id in due {
             let Some(change) = plan.changes.get(&id) else { continue };
             let resource = change.setting.resource();
             let now = self.now;
-            let undoing = self.undoing.entry(id).or_insert_with(|| Undoing {
+            let rolling_back = self.rolling_back.entry(id).or_insert_with(|| RollingBack {
                 issued: false,
                 not_before: now,
                 tries: 0,
@@ -67,12 +67,12 @@ impl Machine {
             });
             // Newest first on one resource: an older change waits until the newer one's inverse is out.
             let waits_for_newer = blocked.contains(resource);
-            if !undoing.issued {
+            if !rolling_back.issued {
                 blocked.insert(resource);
             }
             // Verification waits until every inverse was tried once.
-            let waits_for_others = undoing.issued && issuing;
-            let due_at = undoing.not_before;
+            let waits_for_others = rolling_back.issued && issuing;
+            let due_at = rolling_back.not_before;
             if waits_for_newer || waits_for_others || busy.contains(resource) || in_flight.contains(&id) {
                 continue;
             }
@@ -81,69 +81,73 @@ impl Machine {
                 continue;
             }
             busy.insert(resource);
-            self.call(Asked::ReadForUndo(id), Call::Read { setting: change.setting.clone() }, Need::Nothing);
+            self.call(
+                CallPurpose::ReadForRollback(id),
+                Call::Read { setting: change.setting.clone() },
+                Precondition::Nothing,
+            );
         }
     }
 
-    /// Changes that are to be undone now, newest first; a mark when nothing else of its resource is open, or must stay
-    /// marked. One look at everything, for there may be hundreds.
-    fn due_for_undo(&self) -> Vec<ChangeId> {
-        let (plan, undoing) = (&self.state.plan, self.state.undoing());
+    /// Changes that are to be rolled back now, newest first; a lock when nothing else of its resource is open, or must stay
+    /// locked. One look at everything, for there may be hundreds.
+    fn due_for_rollback(&self) -> Vec<ChangeId> {
+        let (plan, rolling_back) = (&self.state.plan, self.state.rolling_back());
         let over = plan.steps.iter().enumerate().filter(|(index, _)| self.step_is_over(*index));
         let over: BTreeSet<ChangeId> = over.flat_map(|(_, step)| step.changes.iter().copied()).collect();
-        let doing = self.asked.values().filter_map(|asked| match asked {
-            Asked::Do(id) => Some(*id),
+        let injecting = self.calls.values().filter_map(|purpose| match purpose {
+            CallPurpose::Inject(id) => Some(*id),
             _ => None,
         });
-        let doing: BTreeSet<ChangeId> = doing.collect();
+        let injecting: BTreeSet<ChangeId> = injecting.collect();
         let open = self.resources_of(|life| life.outstanding() || life.is_left());
         let ready = |id: &ChangeId| {
             let Some(change) = plan.changes.get(id) else { return false };
             let resource = change.setting.resource();
-            match change.setting.is_mark() {
-                true => undoing && !open.contains(resource) && !emission::owes(&self.state, resource),
-                false => undoing || over.contains(id),
+            match change.setting.is_lock() {
+                true => rolling_back && !open.contains(resource) && !emission::owes(&self.state, resource),
+                false => rolling_back || over.contains(id),
             }
         };
         let outstanding: BTreeSet<ChangeId> = self.state.outstanding().collect();
-        outstanding.into_iter().rev().filter(|id| ready(id) && !doing.contains(id)).collect()
+        outstanding.into_iter().rev().filter(|id| ready(id) && !injecting.contains(id)).collect()
     }
 
-    /// Marks that stay because something on their resource was left: nobody waits for them.
-    pub(in crate::run) fn marks_that_stay(&self) -> Vec<ChangeId> {
+    /// Locks that stay because something on their resource was left: nobody waits for them.
+    pub(in crate::run) fn locks_that_stay(&self) -> Vec<ChangeId> {
         if self.state.unaccounted().next().is_some() {
             return Vec::new();
         }
         let (open, left) = (self.resources_of(Life::outstanding), self.resources_of(Life::is_left));
         let stays = |id: &ChangeId| {
-            self.state.plan.changes.get(id).filter(|change| change.setting.is_mark()).is_some_and(|mark| {
-                let resource = mark.setting.resource();
+            self.state.plan.changes.get(id).filter(|change| change.setting.is_lock()).is_some_and(|lock| {
+                let resource = lock.setting.resource();
                 !open.contains(resource) && (left.contains(resource) || emission::owes(&self.state, resource))
             })
         };
         self.state.outstanding().filter(stays).collect()
     }
 
-    /// The resources of the changes, marks apart, of which something is true.
+    /// The resources of the changes, locks apart, of which something is true.
     fn resources_of(&self, which: impl Fn(&Life) -> bool) -> BTreeSet<&Resource> {
         let lives = self.state.lives.iter().filter(|(_, life)| which(life));
         let changes = lives.filter_map(|(id, _)| self.state.plan.changes.get(id));
-        changes.filter(|change| !change.setting.is_mark()).map(|change| change.setting.resource()).collect()
+        changes.filter(|change| !change.setting.is_lock()).map(|change| change.setting.resource()).collect()
     }
 
-    pub(in crate::run) fn read_for_undo(&mut self, id: ChangeId, outcome: Outcome) {
+    pub(in crate::run) fn read_for_rollback(&mut self, id: ChangeId, outcome: Outcome) {
         let plan = self.state.plan.clone();
         let Some(change) = plan.changes.get(&id) else { return };
         match outcome {
             Ok(Reply::Observed(observed)) => match self.compare(id, change, &observed) {
-                Verdict::Settle(how) => self.record(Event::Settled { change: id, how }),
-                Verdict::LookAt(at) => {
-                    if let Some(undoing) = self.undoing.get_mut(&id) {
-                        undoing.issued = true;
-                        undoing.not_before = at;
+                NextStep::Settle(how) => self.record(Event::Settled { change: id, how }),
+                NextStep::LookAt(at) => {
+                    if let Some(rolling_back) = self.rolling_back.get_mut(&id) {
+                        rolling_back.issued = true;
+                        rolling_back.not_before = at;
                     }
                 }
-                Verdict::Restore => self.restore(id, change, &observed),
+                NextStep::Restore => self.restore(id, change, &observed),
             },
             Ok(_) => self.postpone(id, "the account gave a wrong kind of answer"),
             Err(CallError::Gone(_)) => self.record(Event::Settled { change: id, how: Settled::ResourceGone }),
@@ -155,7 +159,7 @@ impl Machine {
         match write_over(change, observed, &change.before) {
             Ok(write) => {
                 self.record(Event::Restoring { change: id, found: observed.value.clone() });
-                self.call(Asked::Undo(id), Call::Write(write), Need::Tried);
+                self.call(CallPurpose::Rollback(id), Call::Write(write), Precondition::Tried);
             }
             Err(why) => self.postpone(id, &why),
         }
@@ -163,52 +167,52 @@ impl Machine {
 
     /// Still `after`: restore. Already `before`, and nothing of ours can land any more: done. Anything else, twice:
     /// somebody else's.
-    fn compare(&mut self, id: ChangeId, change: &Change, observed: &Observed) -> Verdict {
+    fn compare(&mut self, id: ChangeId, change: &Change, observed: &Observed) -> NextStep {
         let now = self.now;
         let settles = self.state.settles_from(id);
-        let (Some(life), Some(undoing)) = (self.state.lives.get(&id), self.undoing.get_mut(&id)) else {
-            return Verdict::LookAt(now + LOOK_AGAIN);
+        let (Some(life), Some(rolling_back)) = (self.state.lives.get(&id), self.rolling_back.get_mut(&id)) else {
+            return NextStep::LookAt(now + LOOK_AGAIN);
         };
         let wrote = life.restored.is_some() || life.restoring.is_some();
         if change.setting.same(&observed.value, &change.before) {
-            undoing.foreign = None;
+            rolling_back.foreign = None;
             return match (now >= settles, wrote) {
-                (false, _) => Verdict::LookAt(settles),
-                (true, true) => Verdict::Settle(Settled::Restored),
-                (true, false) => Verdict::Settle(Settled::AlreadyBefore),
+                (false, _) => NextStep::LookAt(settles),
+                (true, true) => NextStep::Settle(Settled::Restored),
+                (true, false) => NextStep::Settle(Settled::AlreadyBefore),
             };
         }
         if change.setting.same(&observed.value, &change.after) {
-            undoing.foreign = None;
+            rolling_back.foreign = None;
             let trust_from = match &life.restored {
                 Some(WriteOutcome::Applied) => life.restoring.map(|at| at + STALE),
-                // Deleting a mark twice could hit the mark of whoever comes next.
-                Some(WriteOutcome::Unknown(_)) if change.setting.is_mark() => {
+                // Deleting a lock twice could hit the lock of whoever comes next.
+                Some(WriteOutcome::Unknown(_)) if change.setting.is_lock() => {
                     life.restoring.map(|at| at + change.setting.quiet())
                 }
                 _ => None,
             };
             return match trust_from {
-                Some(from) if now < from => Verdict::LookAt((now + LOOK_AGAIN).min(from)),
-                _ => Verdict::Restore,
+                Some(from) if now < from => NextStep::LookAt((now + LOOK_AGAIN).min(from)),
+                _ => NextStep::Restore,
             };
         }
-        if change.setting.is_mark() {
-            // Another run's mark: ours is gone, and a create-only write of ours cannot land over it.
-            return Verdict::Settle(Settled::AlreadyBefore);
+        if change.setting.is_lock() {
+            // Another run's lock: ours is gone, and a create-only write of ours cannot land over it.
+            return NextStep::Settle(Settled::AlreadyBefore);
         }
-        match &undoing.foreign {
+        match &rolling_back.foreign {
             Some((seen, at))
                 if change.setting.same(seen, &observed.value) && now >= (*at + SEEN_AGAIN_AFTER).max(settles) =>
             {
-                Verdict::Settle(Settled::Theirs { found: observed.value.clone() })
+                NextStep::Settle(Settled::Theirs { found: observed.value.clone() })
             }
             Some((seen, at)) if change.setting.same(seen, &observed.value) => {
-                Verdict::LookAt((*at + SEEN_AGAIN_AFTER).max(settles))
+                NextStep::LookAt((*at + SEEN_AGAIN_AFTER).max(settles))
             }
             _ => {
-                undoing.foreign = Some((observed.value.clone(), now));
-                Verdict::LookAt((now + SEEN_AGAIN_AFTER).max(settles))
+                rolling_back.foreign = Some((observed.value.clone(), now));
+                NextStep::LookAt((now + SEEN_AGAIN_AFTER).max(settles))
             }
         }
     }
@@ -223,9 +227,9 @@ impl Machine {
         self.record(Event::Restored { change: id, outcome: after });
         match outcome {
             Ok(_) | Err(CallError::Unknown(_)) => {
-                if let Some(undoing) = self.undoing.get_mut(&id) {
-                    undoing.issued = true;
-                    undoing.not_before = now + LOOK_AGAIN;
+                if let Some(rolling_back) = self.rolling_back.get_mut(&id) {
+                    rolling_back.issued = true;
+                    rolling_back.not_before = now + LOOK_AGAIN;
                 }
             }
             Err(error) => self.postpone(id, &refusal(&error)),
@@ -235,10 +239,10 @@ impl Machine {
     /// Tries again later, or gives the change up as left behind.
     fn postpone(&mut self, id: ChangeId, why: &str) {
         let now = self.now;
-        let Some(undoing) = self.undoing.get_mut(&id) else { return };
-        undoing.not_before = now + backoff(undoing.tries);
-        undoing.tries += 1;
-        if now.since(undoing.since) >= UNDO_PATIENCE {
+        let Some(rolling_back) = self.rolling_back.get_mut(&id) else { return };
+        rolling_back.not_before = now + backoff(rolling_back.tries);
+        rolling_back.tries += 1;
+        if now.since(rolling_back.since) >= ROLLBACK_PATIENCE {
             self.record(Event::Settled { change: id, how: Settled::Left { why: why.to_owned() } });
         }
     }

@@ -1,12 +1,12 @@
-//! The text of a mark, as it lies in an account: version 2, and version 1 of squall 0.1.0.
+//! The text of a lock, as it lies in an account: version 2, and version 1 of squall 0.1.0.
 //!
 //! Invariant: this is text from outside. Anybody who may write parameters in the account can write one, so nothing in it
-//! is believed that no mark of squall would say: it can make squall put back what a run of its catalogue could have
-//! changed on the marked resource, and nothing else (DESIGN rule 18).
+//! is believed that no lock of squall would say: it can make squall put back what a run of its catalogue could have
+//! changed on the locked resource, and nothing else (DESIGN rule 18).
 
 use serde::{Deserialize, Serialize};
 
-use super::{MARK_LIMIT, Mark, MarkedChange, MarkedSends, NotAMark};
+use super::{LOCK_LIMIT, Lock, LockedChange, LockedSends, NotALock};
 use crate::account::{AccountIdentity, Location, Region, Resource, ResourceKind, Setting, Value};
 use crate::faults::extension;
 use crate::ids::RunId;
@@ -20,13 +20,13 @@ const MOST_MESSAGES: u32 = 10_000;
 /// Longest title and longest name of a person at a machine.
 const LONGEST_TEXT: usize = 200;
 
-/// The version of any mark, whatever else is in it.
+/// The version of any lock, whatever else is in it.
 #[derive(Deserialize)]
 struct Versioned {
     squall: u32,
 }
 
-/// Version 2: the marked resource is said once, and changes are on nothing else.
+/// Version 2: the locked resource is said once, and changes are on nothing else.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -93,7 +93,7 @@ struct WrittenSweep {
     foreign_limit: u32,
 }
 
-/// Version 1, of squall 0.1.0: it named the account of each change by a nickname. The account that the mark lies in is
+/// Version 1, of squall 0.1.0: it named the account of each change by a nickname. The account that the lock lies in is
 /// the one that is meant.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -129,9 +129,9 @@ struct FirstSends {
     cleanup: Cleanup,
 }
 
-/// A mark on `resource` as the account holds it.
-pub fn write(mark: &Mark, resource: &Resource) -> String {
-    let changes = mark.changes.iter().filter_map(|change| {
+/// A lock on `resource` as the account holds it.
+pub fn write(lock: &Lock, resource: &Resource) -> String {
+    let changes = lock.changes.iter().filter_map(|change| {
         Some(WrittenChange {
             setting: written_setting(&change.setting)?,
             before: written_value(&change.before),
@@ -149,17 +149,17 @@ pub fn write(mark: &Mark, resource: &Resource) -> String {
     };
     let written = Written {
         squall: VERSION,
-        run: mark.run.clone(),
-        title: mark.title.clone(),
-        by: mark.by.clone(),
-        made_at: mark.made_at,
-        latest_end: mark.latest_end,
+        run: lock.run.clone(),
+        title: lock.title.clone(),
+        by: lock.by.clone(),
+        made_at: lock.made_at,
+        latest_end: lock.latest_end,
         account: resource.location.account.clone(),
         region: resource.location.region.clone(),
         kind: resource.kind,
         name: resource.name.clone(),
         changes: changes.collect(),
-        sends: mark
+        sends: lock
             .sends
             .iter()
             .map(|sends| WrittenSends { first: sends.first, count: sends.count, sweep: sweep(&sends.cleanup) })
@@ -171,23 +171,23 @@ pub fn write(mark: &Mark, resource: &Resource) -> String {
 /// Reads the text that lies on `resource`.
 ///
 /// # Errors
-/// It is of a newer version, of another resource or account, or says what no mark of squall would say.
-pub fn read(resource: &Resource, text: &str) -> Result<Mark, NotAMark> {
-    let wrong = |why: String| NotAMark { resource: resource.clone(), why };
-    if text.len() > 2 * MARK_LIMIT {
-        return Err(wrong(format!("it has {} bytes, and a mark has at most {MARK_LIMIT}", text.len())));
+/// It is of a newer version, of another resource or account, or says what no lock of squall would say.
+pub fn read(resource: &Resource, text: &str) -> Result<Lock, NotALock> {
+    let wrong = |why: String| NotALock { resource: resource.clone(), why };
+    if text.len() > 2 * LOCK_LIMIT {
+        return Err(wrong(format!("it has {} bytes, and a mark has at most {LOCK_LIMIT}", text.len())));
     }
     let version: Versioned = serde_json::from_str(text).or_else(|_| version_of(text)).map_err(&wrong)?;
-    let mark = match version.squall {
+    let lock = match version.squall {
         1 => first(resource, text),
         VERSION => second(resource, text),
         newer => {
             Err(format!("it has format {newer}, and this squall reads 1 to {VERSION}; use the squall that wrote it"))
         }
     };
-    let mark = mark.map_err(&wrong)?;
-    believable(&mark).map_err(wrong)?;
-    Ok(Mark { title: plain(&mark.title), by: plain(&mark.by), ..mark })
+    let lock = lock.map_err(&wrong)?;
+    believable(&lock).map_err(wrong)?;
+    Ok(Lock { title: plain(&lock.title), by: plain(&lock.by), ..lock })
 }
 
 /// The version, where there are other keys beside it.
@@ -198,7 +198,7 @@ fn version_of(text: &str) -> Result<Versioned, String> {
     version.map(|squall| Versioned { squall }).ok_or_else(|| "it does not say its version".into())
 }
 
-fn second(resource: &Resource, text: &str) -> Result<Mark, String> {
+fn second(resource: &Resource, text: &str) -> Result<Lock, String> {
     let written: Written = serde_json::from_str(text).map_err(|error| error.to_string())?;
     if (written.kind, &written.name) != (resource.kind, &resource.name) {
         return Err(format!("it is about {} {}", written.kind.word(), plain(&written.name)));
@@ -219,15 +219,15 @@ fn second(resource: &Resource, text: &str) -> Result<Mark, String> {
                 foreign_limit: sweep.foreign_limit,
             },
         };
-        MarkedSends { first: sends.first, count: sends.count, cleanup }
+        LockedSends { first: sends.first, count: sends.count, cleanup }
     });
-    let change = |change: WrittenChange| MarkedChange {
+    let change = |change: WrittenChange| LockedChange {
         setting: setting_on(resource, change.setting),
         before: value(change.before),
         after: value(change.after),
         whole_before: change.whole_before,
     };
-    Ok(Mark {
+    Ok(Lock {
         run: written.run,
         title: written.title,
         by: written.by,
@@ -238,7 +238,7 @@ fn second(resource: &Resource, text: &str) -> Result<Mark, String> {
     })
 }
 
-fn first(resource: &Resource, text: &str) -> Result<Mark, String> {
+fn first(resource: &Resource, text: &str) -> Result<Lock, String> {
     let first: First = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let mut changes = Vec::new();
     for change in first.changes {
@@ -247,7 +247,7 @@ fn first(resource: &Resource, text: &str) -> Result<Mark, String> {
             return Err(format!("it would change {}", plain(&on.to_string())));
         }
         let setting = written_setting(&change.setting).ok_or("it would change a mark")?;
-        changes.push(MarkedChange {
+        changes.push(LockedChange {
             setting: setting_on(resource, setting),
             before: change.before,
             after: change.after,
@@ -263,9 +263,9 @@ fn first(resource: &Resource, text: &str) -> Result<Mark, String> {
             },
             Cleanup::LeaveInQueue => Cleanup::LeaveInQueue,
         };
-        MarkedSends { first: sends.first, count: sends.count, cleanup }
+        LockedSends { first: sends.first, count: sends.count, cleanup }
     });
-    Ok(Mark {
+    Ok(Lock {
         run: first.run,
         title: first.title,
         by: first.by,
@@ -277,26 +277,26 @@ fn first(resource: &Resource, text: &str) -> Result<Mark, String> {
 }
 
 /// Whether a run of squall could have left this.
-fn believable(mark: &Mark) -> Result<(), String> {
-    mark.run.0.parse::<RunId>().map_err(|_| "its run has no name that squall gives".to_owned())?;
-    if [&mark.title, &mark.by].iter().any(|text| text.chars().count() > LONGEST_TEXT) {
+fn believable(lock: &Lock) -> Result<(), String> {
+    lock.run.0.parse::<RunId>().map_err(|_| "its run has no name that squall gives".to_owned())?;
+    if [&lock.title, &lock.by].iter().any(|text| text.chars().count() > LONGEST_TEXT) {
         return Err(format!("its title or its author has more than {LONGEST_TEXT} characters"));
     }
-    if mark.latest_end < mark.made_at {
+    if lock.latest_end < lock.made_at {
         return Err("it ends before it was made".into());
     }
-    for sends in &mark.sends {
+    for sends in &lock.sends {
         if sends.first == 0 || sends.count > MOST_MESSAGES || sends.first.checked_add(sends.count).is_none() {
             return Err(format!("it counts messages {} to {} more", sends.first, sends.count));
         }
     }
-    mark.changes.iter().try_for_each(|change| believable_change(&mark.run, change))
+    lock.changes.iter().try_for_each(|change| believable_change(&lock.run, change))
 }
 
-fn believable_change(run: &RunId, change: &MarkedChange) -> Result<(), String> {
+fn believable_change(run: &RunId, change: &LockedChange) -> Result<(), String> {
     let setting = change.setting.describe();
     match &change.setting {
-        Setting::Mark { .. } => return Err("it would change a mark".into()),
+        Setting::Lock { .. } => return Err("it would change a mark".into()),
         Setting::ReservedConcurrency { .. } => {
             if matches!(change.before, Value::Text(_)) || matches!(change.after, Value::Text(_)) {
                 return Err(format!("the {setting} is no text"));
@@ -344,7 +344,7 @@ fn plain(text: &str) -> String {
 
 fn written_setting(setting: &Setting) -> Option<WrittenSetting> {
     Some(match setting {
-        Setting::Mark { .. } => return None,
+        Setting::Lock { .. } => return None,
         Setting::ReservedConcurrency { .. } => WrittenSetting::ReservedConcurrency,
         Setting::FaultFlag { key, .. } => WrittenSetting::FaultFlag { key: key.clone() },
         Setting::FaultDocument { .. } => WrittenSetting::FaultDocument,
@@ -396,47 +396,47 @@ mod tests {
         Resource::new(&at("eu-west-1"), ResourceKind::Function, "pay")
     }
 
-    fn mark(resource: &Resource, setting: Setting, before: Value, after: Value) -> Mark {
+    fn lock(resource: &Resource, setting: Setting, before: Value, after: Value) -> Lock {
         let _ = resource;
-        Mark {
+        Lock {
             run: RunId("run-1".into()),
             title: "no concurrency left".into(),
             by: "ana@laptop".into(),
             made_at: "2026-03-02T09:00:00Z".parse().unwrap(),
             latest_end: "2026-03-02T10:00:00Z".parse().unwrap(),
-            changes: vec![MarkedChange { setting, before, after, whole_before: None }],
+            changes: vec![LockedChange { setting, before, after, whole_before: None }],
             sends: Vec::new(),
         }
     }
 
-    fn throttled() -> Mark {
+    fn throttled() -> Lock {
         let setting = Setting::ReservedConcurrency { function: function() };
-        mark(&function(), setting, Value::Unset, Value::Number(0))
+        lock(&function(), setting, Value::Unset, Value::Number(0))
     }
 
     fn role() -> Resource {
         Resource::new(&at("eu-west-1"), ResourceKind::Role, "worker")
     }
 
-    fn policy(name: &str, before: Value) -> Mark {
+    fn policy(name: &str, before: Value) -> Lock {
         let setting = Setting::RolePolicy { role: role(), policy: name.into() };
-        mark(&role(), setting, before, Value::Text("{}".into()))
+        lock(&role(), setting, before, Value::Text("{}".into()))
     }
 
-    fn variables(prefix: &str, before: &str) -> Mark {
+    fn variables(prefix: &str, before: &str) -> Lock {
         let setting = Setting::Variables { function: function(), prefix: prefix.into() };
-        mark(&function(), setting, Value::Text(before.into()), Value::Unset)
+        lock(&function(), setting, Value::Text(before.into()), Value::Unset)
     }
 
     #[test]
     fn marks_are_read_back() {
         let ours = format!("{}X", extension::PREFIX);
-        for (resource, mark) in [
+        for (resource, lock) in [
             (function(), throttled()),
             (role(), policy("squall-run-1-1", Value::Unset)),
             (function(), variables(extension::PREFIX, &json!({ ours: "1" }).to_string())),
         ] {
-            assert_eq!(read(&resource, &write(&mark, &resource)), Ok(mark));
+            assert_eq!(read(&resource, &write(&lock, &resource)), Ok(lock));
         }
     }
 
@@ -458,8 +458,8 @@ mod tests {
     /// What anybody may write into a parameter is no reason to do more than to put back what a run could have changed.
     #[test]
     fn a_forged_mark_is_refused() {
-        let forged = |change: &dyn Fn(&mut Json), mark: &Mark, resource: &Resource| {
-            let mut json: Json = serde_json::from_str(&write(mark, resource)).unwrap();
+        let forged = |change: &dyn Fn(&mut Json), lock: &Lock, resource: &Resource| {
+            let mut json: Json = serde_json::from_str(&write(lock, resource)).unwrap();
             change(&mut json);
             read(resource, &json.to_string()).map_err(|error| error.to_string())
         };
@@ -481,14 +481,14 @@ mod tests {
         for (name, before) in
             [("admin", Value::Unset), ("squall-run-2-1", Value::Unset), ("squall-run-1-1", Value::Text("{}".into()))]
         {
-            let mark = policy(name, before);
-            assert!(read(&role(), &write(&mark, &role())).is_err(), "{name}");
+            let lock = policy(name, before);
+            assert!(read(&role(), &write(&lock, &role())).is_err(), "{name}");
         }
         for (prefix, before) in
             [("AWS_", "{}"), ("", "{}"), (extension::PREFIX, r#"{"PATH":"/tmp"}"#), (extension::PREFIX, "[]")]
         {
-            let mark = variables(prefix, before);
-            assert!(read(&function(), &write(&mark, &function())).is_err(), "{prefix} {before}");
+            let lock = variables(prefix, before);
+            assert!(read(&function(), &write(&lock, &function())).is_err(), "{prefix} {before}");
         }
     }
 
@@ -506,9 +506,9 @@ mod tests {
             })
             .to_string()
         };
-        let mark = read(&function(), &text("pay")).unwrap();
-        assert_eq!(mark.changes[0].setting, Setting::ReservedConcurrency { function: function() });
-        assert_eq!(mark.changes[0].before, Value::Number(5));
+        let lock = read(&function(), &text("pay")).unwrap();
+        assert_eq!(lock.changes[0].setting, Setting::ReservedConcurrency { function: function() });
+        assert_eq!(lock.changes[0].before, Value::Number(5));
         let error = read(&function(), &text("other")).unwrap_err();
         assert!(error.to_string().contains("would change function other"), "{error}");
     }

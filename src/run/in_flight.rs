@@ -7,17 +7,17 @@ use crate::plan::ChangeId;
 
 /// What a call in flight is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Asked {
-    ReadBeforeDo(ChangeId),
-    Do(ChangeId),
-    ReadAfterDo(ChangeId),
+pub(super) enum CallPurpose {
+    ReadBeforeInject(ChangeId),
+    Inject(ChangeId),
+    ReadAfterInject(ChangeId),
     ReadInHold(ChangeId),
-    ReadForUndo(ChangeId),
-    Undo(ChangeId),
+    ReadForRollback(ChangeId),
+    Rollback(ChangeId),
     Signal(usize),
-    Probe { step: usize, probe: usize },
-    ProbeBaseline { step: usize, probe: usize },
-    Guard(usize),
+    Indicator { step: usize, indicator: usize },
+    IndicatorBaseline { step: usize, indicator: usize },
+    AbortCondition(usize),
     Send { step: usize, first: u32, last: u32 },
     Inspect(usize),
     Receive(usize),
@@ -30,37 +30,37 @@ pub(super) enum Asked {
 /// Calls under way. There may be hundreds, and each step asks for many of them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct InFlight {
-    calls: BTreeMap<CallId, Asked>,
+    calls: BTreeMap<CallId, CallPurpose>,
     /// How many of each there are.
-    counts: BTreeMap<Asked, u32>,
+    counts: BTreeMap<CallPurpose, u32>,
 }
 
 impl InFlight {
     /// A call goes out.
-    pub(super) fn insert(&mut self, id: CallId, asked: Asked) {
-        *self.counts.entry(asked.clone()).or_default() += 1;
-        self.calls.insert(id, asked);
+    pub(super) fn insert(&mut self, id: CallId, purpose: CallPurpose) {
+        *self.counts.entry(purpose.clone()).or_default() += 1;
+        self.calls.insert(id, purpose);
     }
 
     /// A call is over, or never went out.
-    pub(super) fn remove(&mut self, id: CallId) -> Option<Asked> {
-        let asked = self.calls.remove(&id)?;
-        if let Some(count) = self.counts.get_mut(&asked) {
+    pub(super) fn remove(&mut self, id: CallId) -> Option<CallPurpose> {
+        let purpose = self.calls.remove(&id)?;
+        if let Some(count) = self.counts.get_mut(&purpose) {
             *count -= 1;
             if *count == 0 {
-                self.counts.remove(&asked);
+                self.counts.remove(&purpose);
             }
         }
-        Some(asked)
+        Some(purpose)
     }
 
     /// Whether there is a call for this.
-    pub(super) fn contains(&self, asked: &Asked) -> bool {
-        self.counts.contains_key(asked)
+    pub(super) fn contains(&self, purpose: &CallPurpose) -> bool {
+        self.counts.contains_key(purpose)
     }
 
     /// What all of them are for.
-    pub(super) fn values(&self) -> impl Iterator<Item = &Asked> {
+    pub(super) fn values(&self) -> impl Iterator<Item = &CallPurpose> {
         self.calls.values()
     }
 }

@@ -5,17 +5,17 @@ use super::ask::{Ask, Reading};
 
 /// `stop at 50 %`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rail {
+pub struct AbortThreshold {
     /// The badness of one window from which on the run stops.
     pub at: f64,
     /// Fewer requests than this say nothing, where the number is known.
     pub of_at_least: u64,
 }
 
-impl Rail {
+impl AbortThreshold {
     /// The usual one: fewer than twenty requests are an accident, not an outage.
-    pub fn at(share: f64) -> Rail {
-        Rail { at: share, of_at_least: 20 }
+    pub fn at(share: f64) -> AbortThreshold {
+        AbortThreshold { at: share, of_at_least: 20 }
     }
 
     /// Whether a window is beyond the rail.
@@ -35,7 +35,7 @@ mod tests {
         let ask = Ask::ShareAtMost(0.01);
         let missing = Reading::missing(Time::EPOCH, Span::from_mins(1));
         let reading = |value, of| Reading { value: Some(value), of, ..missing };
-        let rail = Rail::at(0.5);
+        let rail = AbortThreshold::at(0.5);
         assert!(rail.is_hit(&ask, &reading(0.5, Some(20))));
         assert!(rail.is_hit(&ask, &reading(0.9, None)));
         assert!(!rail.is_hit(&ask, &reading(0.49, Some(1000))));

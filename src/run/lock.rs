@@ -1,6 +1,6 @@
-//! The text of a mark: enough to undo a run when its journal died with its machine.
+//! The text of a lock: enough to roll back a run when its journal died with its machine.
 //!
-//! A mark stands on one resource and holds the inverses of everything that its run plans there (DESIGN rule 6).
+//! A lock stands on one resource and holds the inverses of everything that its run plans there (DESIGN rule 6).
 
 mod text;
 
@@ -15,11 +15,11 @@ use crate::plan::{Change, ChangeId, Cleanup, Emission, Evidence, Plan, Step};
 use crate::units::{Span, Time};
 
 /// The greatest text that a standard SSM parameter holds, in bytes.
-pub const MARK_LIMIT: usize = 4096;
+pub const LOCK_LIMIT: usize = 4096;
 
-/// What a mark says.
+/// What a lock says.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Mark {
+pub struct Lock {
     pub run: RunId,
     pub title: String,
     /// Who runs it, and where.
@@ -27,23 +27,23 @@ pub struct Mark {
     pub made_at: Time,
     /// The run is over by then, or its process is dead.
     pub latest_end: Time,
-    /// What the run changes on the marked resource.
-    pub changes: Vec<MarkedChange>,
-    pub sends: Vec<MarkedSends>,
+    /// What the run changes on the locked resource.
+    pub changes: Vec<LockedChange>,
+    pub sends: Vec<LockedSends>,
 }
 
-/// A change on the marked resource.
+/// A change on the locked resource.
 #[derive(Clone, Debug, PartialEq)]
-pub struct MarkedChange {
+pub struct LockedChange {
     pub setting: Setting,
     pub before: Value,
     pub after: Value,
     pub whole_before: Option<String>,
 }
 
-impl MarkedChange {
+impl LockedChange {
     /// Whether rolling it back gives the resource less than what the run gave it: no fault of squall raises a limit, so a
-    /// mark that says so may be forged.
+    /// lock that says so may be forged.
     pub fn lowers(&self) -> bool {
         match (&self.before, &self.after) {
             (Value::Number(before), Value::Number(after)) => before < after,
@@ -53,35 +53,35 @@ impl MarkedChange {
     }
 }
 
-/// Messages to the marked queue.
+/// Messages to the locked queue.
 #[derive(Clone, Debug, PartialEq)]
-pub struct MarkedSends {
+pub struct LockedSends {
     pub first: u32,
     pub count: u32,
     pub cleanup: Cleanup,
 }
 
-/// A mark that cannot be read.
+/// A lock that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the mark on {resource} is not squall's: {why}")]
-pub struct NotAMark {
+pub struct NotALock {
     pub resource: Resource,
     pub why: String,
 }
 
-impl Mark {
-    /// The mark that a plan's changes and emissions on `resource` ask for.
-    pub fn of(plan: &Plan, resource: &Resource, by: &str) -> Mark {
-        let here = plan.changes.values().filter(|c| !c.setting.is_mark() && c.setting.resource() == resource);
+impl Lock {
+    /// The lock that a plan's changes and emissions on `resource` ask for.
+    pub fn of(plan: &Plan, resource: &Resource, by: &str) -> Lock {
+        let here = plan.changes.values().filter(|c| !c.setting.is_lock() && c.setting.resource() == resource);
         let emissions = plan.steps.iter().filter_map(|step| step.emission.as_ref()).filter(|e| &e.queue == resource);
-        Mark {
+        Lock {
             run: plan.run.clone(),
             title: plan.title.chars().take(100).collect(),
             by: by.to_owned(),
             made_at: plan.made_at,
             latest_end: plan.latest_end(),
             changes: here
-                .map(|c| MarkedChange {
+                .map(|c| LockedChange {
                     setting: c.setting.clone(),
                     before: c.before.clone(),
                     after: c.after.clone(),
@@ -89,7 +89,7 @@ impl Mark {
                 })
                 .collect(),
             sends: emissions
-                .map(|e| MarkedSends {
+                .map(|e| LockedSends {
                     first: e.first,
                     count: u32::try_from(e.bodies.len()).unwrap_or(u32::MAX),
                     cleanup: e.cleanup.clone(),
@@ -98,15 +98,15 @@ impl Mark {
         }
     }
 
-    /// As the account holds it on this resource. At most [`MARK_LIMIT`] bytes may be written.
+    /// As the account holds it on this resource. At most [`LOCK_LIMIT`] bytes may be written.
     pub fn text(&self, resource: &Resource) -> String {
         text::write(self, resource)
     }
 
-    /// Who has a resource, as the mark on it says: `run-1 of ana@laptop`.
+    /// Who has a resource, as the lock on it says: `run-1 of ana@laptop`.
     pub fn holder(resource: &Resource, text: &str) -> String {
-        match Mark::parse(resource, text) {
-            Ok(mark) => format!("{} of {}", mark.run, mark.by),
+        match Lock::parse(resource, text) {
+            Ok(lock) => format!("{} of {}", lock.run, lock.by),
             Err(error) => format!("another run ({})", error.why),
         }
     }
@@ -114,22 +114,22 @@ impl Mark {
     /// Reads what an account holds.
     ///
     /// # Errors
-    /// The text is no mark that squall could have written on this resource, or one of a newer squall.
-    pub fn parse(resource: &Resource, text: &str) -> Result<Mark, NotAMark> {
+    /// The text is no lock that squall could have written on this resource, or one of a newer squall.
+    pub fn parse(resource: &Resource, text: &str) -> Result<Lock, NotALock> {
         text::read(resource, text)
     }
 }
 
-/// Writes the text of every mark that a plan makes; to be called when the rest of the plan stands.
-pub fn write_marks(plan: &mut Plan, by: &str) {
+/// Writes the text of every lock that a plan makes; to be called when the rest of the plan stands.
+pub fn write_locks(plan: &mut Plan, by: &str) {
     let texts: Vec<(ChangeId, String)> = plan
         .changes
         .iter()
-        .filter(|(_, change)| change.setting.is_mark())
+        .filter(|(_, change)| change.setting.is_lock())
         .map(|(id, change)| {
             (*id, {
                 let resource = change.setting.resource();
-                Mark::of(plan, resource, by).text(resource)
+                Lock::of(plan, resource, by).text(resource)
             })
         })
         .collect();
@@ -140,38 +140,38 @@ pub fn write_marks(plan: &mut Plan, by: &str) {
     }
 }
 
-/// The journal that one run's marks stand for: everything that they name may have happened.
+/// The journal that one run's locks stand for: everything that they name may have happened.
 ///
 /// The writes are in doubt as of `now`, or as of the latest end of the run when that is past.
-pub fn journal_of(marks: &BTreeMap<Resource, Mark>, texts: &BTreeMap<Resource, String>, now: Time) -> Vec<Recorded> {
-    let Some(first) = marks.values().next() else { return Vec::new() };
-    let accounts: BTreeSet<Location> = marks.keys().map(|resource| resource.location.clone()).collect();
+pub fn journal_of(locks: &BTreeMap<Resource, Lock>, texts: &BTreeMap<Resource, String>, now: Time) -> Vec<Recorded> {
+    let Some(first) = locks.values().next() else { return Vec::new() };
+    let accounts: BTreeSet<Location> = locks.keys().map(|resource| resource.location.clone()).collect();
     let mut plan = empty_plan(first, accounts.into_iter().collect());
     let mut next = 0;
     let mut number = |plan: &mut Plan, change: Change| {
         next += 1;
         plan.changes.insert(ChangeId(next), change);
     };
-    for (resource, text) in texts.iter().filter(|(resource, _)| marks.contains_key(*resource)) {
-        let setting = Setting::Mark { resource: resource.clone() };
+    for (resource, text) in texts.iter().filter(|(resource, _)| locks.contains_key(*resource)) {
+        let setting = Setting::Lock { resource: resource.clone() };
         number(&mut plan, change(setting, Value::Unset, Value::Text(text.clone()), None));
     }
-    for (resource, mark) in marks {
-        for marked in &mark.changes {
-            let MarkedChange { setting, before, after, whole_before } = marked.clone();
+    for (resource, lock) in locks {
+        for locked in &lock.changes {
+            let LockedChange { setting, before, after, whole_before } = locked.clone();
             number(&mut plan, change(setting, before, after, whole_before));
         }
-        for sends in &mark.sends {
-            // A run marks the dead-letter queue before it sends. Where that mark is missing nothing was sent, or the
-            // mark is forged: no other queue is swept.
+        for sends in &lock.sends {
+            // A run locks the dead-letter queue before it sends. Where that lock is missing nothing was sent, or the
+            // lock is forged: no other queue is swept.
             match &sends.cleanup {
-                Cleanup::Sweep { dead_letter, .. } if !marks.contains_key(dead_letter) => {}
+                Cleanup::Sweep { dead_letter, .. } if !locks.contains_key(dead_letter) => {}
                 _ => plan.steps.push(step_of(resource, sends)),
             }
         }
-        plan.made_at = plan.made_at.min(mark.made_at);
+        plan.made_at = plan.made_at.min(lock.made_at);
     }
-    let doubt = marks.values().map(|mark| mark.latest_end).max().map_or(now, |end| end.min(now));
+    let doubt = locks.values().map(|lock| lock.latest_end).max().map_or(now, |end| end.min(now));
     let mut events: Vec<Event> = plan.changes.keys().map(|id| Event::Changing { change: *id }).collect();
     for (step, planned) in plan.steps.iter().enumerate() {
         let Some(emission) = &planned.emission else { continue };
@@ -196,7 +196,7 @@ fn change(setting: Setting, before: Value, after: Value, whole_before: Option<St
     }
 }
 
-fn step_of(queue: &Resource, sends: &MarkedSends) -> Step {
+fn step_of(queue: &Resource, sends: &LockedSends) -> Step {
     // The bodies are not known any more, and never sent again; their number is what counts.
     let bodies = (0..sends.count.min(10_000)).map(|_| String::new()).collect();
     Step {
@@ -218,20 +218,20 @@ fn step_of(queue: &Resource, sends: &MarkedSends) -> Step {
     }
 }
 
-fn empty_plan(mark: &Mark, accounts: Vec<Location>) -> Plan {
+fn empty_plan(lock: &Lock, accounts: Vec<Location>) -> Plan {
     Plan {
-        run: mark.run.clone(),
-        title: mark.title.clone(),
+        run: lock.run.clone(),
+        title: lock.title.clone(),
         because: "undone from the marks in the account".into(),
         file: String::new(),
         file_hash: String::new(),
         accounts,
-        made_at: mark.made_at,
+        made_at: lock.made_at,
         seed: 0,
         baseline: Span::ZERO,
         recovers_within: Span::ZERO,
         alpha: Alpha::USUAL,
-        longest: mark.latest_end.since(mark.made_at),
+        longest: lock.latest_end.since(lock.made_at),
         changes: BTreeMap::new(),
         steps: Vec::new(),
         signals: Vec::new(),

@@ -1,16 +1,16 @@
 //! Putting a change in: re-read, announce, write, and be sure of the outcome; then look at it while it holds.
 
-use super::super::asked::Asked;
 use super::super::event::{Event, Stop, WriteOutcome};
-use super::super::machine::{Machine, Need};
-use super::super::mark::Mark;
+use super::super::in_flight::CallPurpose;
+use super::super::lock::Lock;
+use super::super::machine::{Machine, Precondition};
 use super::backoff;
 use crate::account::setting::with_key;
 use crate::account::{Call, CallError, Observed, Outcome, RefusedBy, Reply, Value, Write};
 use crate::plan::{Change, ChangeId};
 use crate::units::{Span, Time};
 
-/// How many times a do is tried against throttling or a busy resource.
+/// How many times an injection is tried against throttling or a busy resource.
 const TRIES: u32 = 6;
 /// How often a changed setting is re-read while it holds.
 const HOLD_EVERY: Span = Span::from_secs(30);
@@ -19,7 +19,7 @@ const SEEN_AGAIN_AFTER: Span = Span::from_secs(10);
 
 /// What the machine remembers of a change that goes in, or is in.
 #[derive(Clone, Debug, Default)]
-pub(in crate::run) struct Doing {
+pub(in crate::run) struct Injecting {
     not_before: Time,
     tries: u32,
     next_hold: Time,
@@ -47,19 +47,19 @@ pub(super) fn write_over(change: &Change, observed: &Observed, value: &Value) ->
 
 impl Machine {
     /// Takes a change one step further; true when it is in.
-    pub(super) fn advance_do(&mut self, id: ChangeId) -> bool {
+    pub(super) fn advance_injection(&mut self, id: ChangeId) -> bool {
         let Some(life) = self.state.lives.get(&id) else { return true };
         if life.holds() {
             self.advance_hold(id);
             return true;
         }
-        if life.settled.is_some() || life.restoring.is_some() || self.flying(id) || !self.may_do() {
+        if life.settled.is_some() || life.restoring.is_some() || self.flying(id) || !self.may_inject() {
             return false;
         }
         let doubtful = matches!(life.outcome, Some(WriteOutcome::Unknown(_)));
-        let doing = self.doing.entry(id).or_default();
-        if self.now < doing.not_before {
-            let at = doing.not_before;
+        let injecting = self.injecting.entry(id).or_default();
+        if self.now < injecting.not_before {
+            let at = injecting.not_before;
             self.wake_by(at);
             return false;
         }
@@ -68,8 +68,8 @@ impl Machine {
             return false;
         }
         let call = Call::Read { setting: change.setting.clone() };
-        let asked = if doubtful { Asked::ReadAfterDo(id) } else { Asked::ReadBeforeDo(id) };
-        self.call(asked, call, Need::Nothing);
+        let purpose = if doubtful { CallPurpose::ReadAfterInject(id) } else { CallPurpose::ReadBeforeInject(id) };
+        self.call(purpose, call, Precondition::Nothing);
         false
     }
 
@@ -80,14 +80,19 @@ impl Machine {
     }
 
     fn flying(&self, id: ChangeId) -> bool {
-        let of = [Asked::ReadBeforeDo(id), Asked::Do(id), Asked::ReadAfterDo(id), Asked::ReadInHold(id)];
-        of.iter().any(|asked| self.asked.contains(asked))
+        let of = [
+            CallPurpose::ReadBeforeInject(id),
+            CallPurpose::Inject(id),
+            CallPurpose::ReadAfterInject(id),
+            CallPurpose::ReadInHold(id),
+        ];
+        of.iter().any(|purpose| self.calls.contains(purpose))
     }
 
-    pub(in crate::run) fn read_before_do(&mut self, id: ChangeId, outcome: Outcome) {
+    pub(in crate::run) fn read_before_inject(&mut self, id: ChangeId, outcome: Outcome) {
         let plan = self.state.plan.clone();
         let Some(change) = plan.changes.get(&id) else { return };
-        if !self.may_do() {
+        if !self.may_inject() {
             return;
         }
         if let Some(expires) = change.expires.filter(|expires| *expires < self.end_of(id)) {
@@ -99,12 +104,12 @@ impl Machine {
                 match write_over(change, &observed, &change.after) {
                     Ok(write) => {
                         self.record(Event::Changing { change: id });
-                        self.call(Asked::Do(id), Call::Write(write), Need::Durable);
+                        self.call(CallPurpose::Inject(id), Call::Write(write), Precondition::Durable);
                     }
                     Err(why) => self.stop(Stop::Failed { change: id, why }),
                 }
             }
-            Ok(Reply::Observed(observed)) if change.setting.is_mark() => {
+            Ok(Reply::Observed(observed)) if change.setting.is_lock() => {
                 self.taken(id, &observed.value.to_string());
             }
             Ok(Reply::Observed(observed)) => self.stop(Stop::Drifted { change: id, found: observed.value }),
@@ -114,20 +119,20 @@ impl Machine {
         }
     }
 
-    /// The resource that was to be marked bears another run's mark, of which this is the text.
-    fn taken(&mut self, id: ChangeId, mark: &str) {
+    /// The resource that was to be locked bears another run's lock, of which this is the text.
+    fn taken(&mut self, id: ChangeId, lock: &str) {
         let Some(change) = self.state.plan.changes.get(&id) else { return };
         let resource = change.setting.resource();
-        let why = format!("{resource} belongs to {}", Mark::holder(resource, mark));
+        let why = format!("{resource} belongs to {}", Lock::holder(resource, lock));
         self.stop(Stop::Failed { change: id, why });
     }
 
     fn try_again(&mut self, id: ChangeId, error: &CallError) {
         let now = self.now;
-        let doing = self.doing.entry(id).or_default();
-        doing.not_before = now + backoff(doing.tries);
-        doing.tries += 1;
-        if doing.tries > TRIES {
+        let injecting = self.injecting.entry(id).or_default();
+        injecting.not_before = now + backoff(injecting.tries);
+        injecting.tries += 1;
+        if injecting.tries > TRIES {
             self.stop(Stop::Failed { change: id, why: error.to_string() });
         }
     }
@@ -141,7 +146,7 @@ impl Machine {
             Err(error) => {
                 self.record(Event::Changed { change: id, outcome: WriteOutcome::Refused(error.clone()) });
                 match error {
-                    CallError::Refused { by: RefusedBy::MarkExists, message } => self.taken(id, &message),
+                    CallError::Refused { by: RefusedBy::LockExists, message } => self.taken(id, &message),
                     error if passes(&error) => self.try_again(id, &error),
                     error => self.stop(Stop::Failed { change: id, why: error.to_string() }),
                 }
@@ -149,8 +154,8 @@ impl Machine {
         }
     }
 
-    /// The do had no answer: the account is asked until it shows the new value, or nothing can land any more.
-    pub(in crate::run) fn read_after_do(&mut self, id: ChangeId, outcome: Outcome) {
+    /// The injection had no answer: the account is asked until it shows the new value, or nothing can land any more.
+    pub(in crate::run) fn read_after_inject(&mut self, id: ChangeId, outcome: Outcome) {
         let plan = self.state.plan.clone();
         let Some(change) = plan.changes.get(&id) else { return };
         let now = self.now;
@@ -160,7 +165,7 @@ impl Machine {
                 return self.record(Event::Changed { change: id, outcome: WriteOutcome::Applied });
             }
             if !change.setting.same(&observed.value, &change.before) {
-                return match change.setting.is_mark() {
+                return match change.setting.is_lock() {
                     true => self.taken(id, &observed.value.to_string()),
                     false => self.stop(Stop::Drifted { change: id, found: observed.value }),
                 };
@@ -169,26 +174,26 @@ impl Machine {
         if now >= settles {
             return self.stop(Stop::Failed { change: id, why: "the write had no answer and never took place".into() });
         }
-        self.doing.entry(id).or_default().not_before = now + Span::from_secs(2);
+        self.injecting.entry(id).or_default().not_before = now + Span::from_secs(2);
     }
 
     fn advance_hold(&mut self, id: ChangeId) {
         let Some(change) = self.state.plan.changes.get(&id) else { return };
-        if change.setting.is_mark() || self.flying(id) {
+        if change.setting.is_lock() || self.flying(id) {
             return;
         }
         let call = Call::Read { setting: change.setting.clone() };
         let now = self.now;
-        let doing = self.doing.entry(id).or_default();
-        if doing.next_hold == Time::EPOCH {
-            doing.next_hold = now + HOLD_EVERY;
+        let injecting = self.injecting.entry(id).or_default();
+        if injecting.next_hold == Time::EPOCH {
+            injecting.next_hold = now + HOLD_EVERY;
         }
-        let due = doing.next_hold;
+        let due = injecting.next_hold;
         if now < due {
             return self.wake_by(due);
         }
-        doing.next_hold = now + HOLD_EVERY;
-        self.call(Asked::ReadInHold(id), call, Need::Nothing);
+        injecting.next_hold = now + HOLD_EVERY;
+        self.call(CallPurpose::ReadInHold(id), call, Precondition::Nothing);
     }
 
     pub(in crate::run) fn read_in_hold(&mut self, id: ChangeId, outcome: Outcome) {
@@ -198,18 +203,18 @@ impl Machine {
             return;
         }
         let now = self.now;
-        let doing = self.doing.entry(id).or_default();
+        let injecting = self.injecting.entry(id).or_default();
         match outcome {
             Ok(Reply::Observed(observed)) if change.setting.same(&observed.value, &change.after) => {
-                doing.foreign = None
+                injecting.foreign = None
             }
-            Ok(Reply::Observed(observed)) => match doing.foreign.take() {
+            Ok(Reply::Observed(observed)) => match injecting.foreign.take() {
                 Some(seen) if change.setting.same(&seen, &observed.value) => {
                     self.stop(Stop::Drifted { change: id, found: observed.value });
                 }
                 _ => {
-                    doing.foreign = Some(observed.value);
-                    doing.next_hold = now + SEEN_AGAIN_AFTER;
+                    injecting.foreign = Some(observed.value);
+                    injecting.next_hold = now + SEEN_AGAIN_AFTER;
                 }
             },
             Err(CallError::Gone(what)) => {
@@ -221,11 +226,13 @@ impl Machine {
     }
 
     /// A call never left this process.
-    pub(in crate::run) fn not_sent(&mut self, asked: Asked) {
+    pub(in crate::run) fn not_sent(&mut self, purpose: CallPurpose) {
         let refused = CallError::Refused { by: RefusedBy::Unsupported, message: "the call was never sent".into() };
-        match asked {
-            Asked::Do(change) => self.record(Event::Changed { change, outcome: WriteOutcome::Refused(refused) }),
-            Asked::Send { step, first, last } => {
+        match purpose {
+            CallPurpose::Inject(change) => {
+                self.record(Event::Changed { change, outcome: WriteOutcome::Refused(refused) })
+            }
+            CallPurpose::Send { step, first, last } => {
                 self.record(Event::Sent { step, first, last, outcomes: Err(refused) });
             }
             _ => {}

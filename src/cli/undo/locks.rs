@@ -1,4 +1,4 @@
-//! What the marks in an account say is outstanding.
+//! What the locks in an account say is outstanding.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,14 +11,14 @@ use crate::guard::{OPT_OUT, opt_out};
 use crate::ids::{AccountName, RunId};
 use crate::project::{AccountSpec, Writing};
 use crate::report::words;
-use crate::run::mark::{Mark, journal_of};
+use crate::run::lock::{Lock, journal_of};
 use crate::store::{Store, StoreError};
 use crate::units::Span;
 
 /// The marks of one run, read and as they stand there.
 #[derive(Default)]
-struct Marked {
-    marks: BTreeMap<Resource, Mark>,
+struct Locked {
+    locks: BTreeMap<Resource, Lock>,
     texts: BTreeMap<Resource, String>,
 }
 
@@ -32,13 +32,13 @@ pub fn tasks(
     let mut opened = super::open(name, Pace::Max, context)?;
     let listed = list(&mut opened, name)?;
     let mut worst = Exit::Fine;
-    let mut runs: BTreeMap<RunId, Marked> = BTreeMap::new();
+    let mut runs: BTreeMap<RunId, Locked> = BTreeMap::new();
     for (resource, text) in listed {
-        match Mark::parse(&resource, &text) {
-            Ok(mark) => {
-                let marked = runs.entry(mark.run.clone()).or_default();
-                marked.marks.insert(resource.clone(), mark);
-                marked.texts.insert(resource, text);
+        match Lock::parse(&resource, &text) {
+            Ok(lock) => {
+                let locked = runs.entry(lock.run.clone()).or_default();
+                locked.locks.insert(resource.clone(), lock);
+                locked.texts.insert(resource, text);
             }
             Err(error) => {
                 context.output.err.line(format!("{error}; look at it and remove it by hand"));
@@ -47,7 +47,7 @@ pub fn tasks(
         }
     }
     let mut tasks = Vec::new();
-    for (run, marked) in runs {
+    for (run, locked) in runs {
         if args.run.as_deref().is_some_and(|meant| !run.0.contains(meant)) {
             continue;
         }
@@ -62,7 +62,7 @@ pub fn tasks(
                 | StoreError::Damaged { .. }
                 | StoreError::Newer { .. }
                 | StoreError::Failed(_),
-            ) => match from_marks(&run, &marked, name, args, &mut opened, context) {
+            ) => match from_locks(&run, &locked, name, args, &mut opened, context) {
                 Ok(task) => tasks.push(task),
                 Err(failure) => {
                     crate::cli::print_failure(&failure, &mut context.output);
@@ -77,9 +77,9 @@ pub fn tasks(
 
 /// A rollback of which nothing is known but marks, which anybody may have written who may write parameters: what it would
 /// do is within the account's guards, shown, and agreed to.
-fn from_marks(
+fn from_locks(
     run: &RunId,
-    marked: &Marked,
+    locked: &Locked,
     name: &AccountName,
     args: &Args,
     opened: &mut Opened,
@@ -87,15 +87,15 @@ fn from_marks(
 ) -> Result<Task, Failure> {
     let left = |what: String, next: String| Failure { exit: Exit::Left, what, next: Some(next) };
     if !args.take_over
-        && let Some(mark) = may_be_live(&marked.marks, opened.account.as_ref())
+        && let Some(lock) = may_be_live(&locked.locks, opened.account.as_ref())
     {
         return Err(left(
-            format!("{run} by {} may be live elsewhere until {}", mark.by, mark.latest_end),
+            format!("{run} by {} may be live elsewhere until {}", lock.by, lock.latest_end),
             format!("when it is not: squall undo {run} --account {name} --take-over"),
         ));
     }
     guards(run, name, args, context)?;
-    let opted_out = opted_out(&marked.marks, opened)?;
+    let opted_out = opted_out(&locked.locks, opened)?;
     if !opted_out.is_empty() {
         let (key, value) = OPT_OUT;
         return Err(left(
@@ -103,7 +103,7 @@ fn from_marks(
             "look at the mark, and put the value back by hand or take the tag away".into(),
         ));
     }
-    let changes = || marked.marks.values().flat_map(|mark| &mark.changes);
+    let changes = || locked.locks.values().flat_map(|lock| &lock.changes);
     if let Some(change) = changes().find(|change| change.lowers())
         && !args.restore_lower
     {
@@ -121,13 +121,13 @@ fn from_marks(
         let [before, after] = [&change.before, &change.after].map(|value| words::one_line(&value.to_string()));
         err.line(format!("  {}: {after} -> {before}", words::one_line(&change.setting.to_string())));
     }
-    for (resource, _) in marked.marks.iter().filter(|(_, mark)| !mark.sends.is_empty()) {
+    for (resource, _) in locked.locks.iter().filter(|(_, lock)| !lock.sends.is_empty()) {
         err.line(format!("  messages of {run} are looked for behind {}", words::one_line(&resource.to_string())));
     }
     if !args.yes {
         crate::cli::run::confirm(context).map_err(super::left)?;
     }
-    Ok(Task::Marks(journal_of(&marked.marks, &marked.texts, opened.account.now())))
+    Ok(Task::Locks(journal_of(&locked.locks, &locked.texts, opened.account.now())))
 }
 
 /// What `squall.yaml` says of the account counts for what comes from its marks, too.
@@ -150,12 +150,12 @@ fn guards(run: &RunId, name: &AccountName, args: &Args, context: &Context) -> Re
 }
 
 /// The marked resources whose owner says that no experiment may touch them.
-fn opted_out(marks: &BTreeMap<Resource, Mark>, opened: &mut Opened) -> Result<Vec<Resource>, Failure> {
-    let places: BTreeSet<_> = marks.keys().map(|resource| (resource.location.clone(), resource.kind)).collect();
+fn opted_out(locks: &BTreeMap<Resource, Lock>, opened: &mut Opened) -> Result<Vec<Resource>, Failure> {
+    let places: BTreeSet<_> = locks.keys().map(|resource| (resource.location.clone(), resource.kind)).collect();
     let mut found = Vec::new();
     for (location, kind) in places {
         match ask(opened.account.as_mut(), Call::Resolve { location: location.clone(), selector: opt_out(kind) }) {
-            Ok(Reply::Resources(resources)) => found.extend(resources.into_iter().filter(|r| marks.contains_key(r))),
+            Ok(Reply::Resources(resources)) => found.extend(resources.into_iter().filter(|r| locks.contains_key(r))),
             other => {
                 let why = other.map_or_else(|error| error.to_string(), |reply| format!("{reply:?}"));
                 return Err(Failure {
@@ -170,29 +170,29 @@ fn opted_out(marks: &BTreeMap<Resource, Mark>, opened: &mut Opened) -> Result<Ve
 }
 
 /// A run of another machine that is not past its latest end may still be undoing by itself.
-fn may_be_live<'a>(marks: &'a BTreeMap<Resource, Mark>, account: &dyn Account) -> Option<&'a Mark> {
-    let last = marks.values().max_by_key(|mark| mark.latest_end)?;
+fn may_be_live<'a>(locks: &'a BTreeMap<Resource, Lock>, account: &dyn Account) -> Option<&'a Lock> {
+    let last = locks.values().max_by_key(|lock| lock.latest_end)?;
     (account.now() < last.latest_end).then_some(last)
 }
 
 /// Every mark of an account: of its region, and of the one in which marks on what is global are.
 pub fn list(opened: &mut Opened, name: &AccountName) -> Result<Vec<(Resource, String)>, Failure> {
     let Some(location) = opened.locations.get(name).cloned() else { return Ok(Vec::new()) };
-    let mut marks = list_at(opened.account.as_mut(), name, &location)?;
+    let mut locks = list_at(opened.account.as_mut(), name, &location)?;
     if location.global() != location {
-        // What else is marked in that region belongs to another account of `squall.yaml`.
+        // What else is locked in that region belongs to another account of `squall.yaml`.
         let global = list_at(opened.account.as_mut(), name, &location.global())?;
-        marks.extend(global.into_iter().filter(|(resource, _)| resource.kind.is_global()));
+        locks.extend(global.into_iter().filter(|(resource, _)| resource.kind.is_global()));
     }
-    Ok(marks)
+    Ok(locks)
 }
 
 /// The marks in one region, asked for again when there is no answer.
 fn list_at(account: &mut dyn Account, name: &AccountName, at: &Location) -> Result<Vec<(Resource, String)>, Failure> {
     let mut pause = Span::from_secs(1);
     loop {
-        match ask(account, Call::ListMarks { location: at.clone() }) {
-            Ok(Reply::Marks(marks)) => return Ok(marks),
+        match ask(account, Call::ListLocks { location: at.clone() }) {
+            Ok(Reply::Locks(locks)) => return Ok(locks),
             Err(CallError::Throttled | CallError::Unknown(_)) if pause < Span::from_secs(60) => {
                 let until = account.now() + pause;
                 while account.now() < until {
