@@ -270,6 +270,39 @@ mod tests {
         assert!(setting.aws_command(&Value::Number(0), None).ends_with("--reserved-concurrent-executions 0"));
     }
 
+    /// Each `aws` in a command has its region, the account stands behind, and a rollback begins with its condition.
+    #[test]
+    fn commands_name_their_region_and_account_and_a_rollback_compares() {
+        let aws = Location::of_aws("111122223333".parse().unwrap(), "eu-west-1".parse().unwrap(), None);
+        let on = |kind| Resource::new(&aws, kind, "x");
+        for Sample { setting, value, whole } in Setting::samples(&on) {
+            let region = setting.location().region.as_str();
+            let written = setting.aws_command(&value, whole.as_deref());
+            let back = setting.aws_rollback((&value, whole.as_deref()), (&Value::Unset, Some("{}")));
+            for command in [&written, &back] {
+                let (calls, regions) = (command.matches("aws ").count(), command.matches("--region ").count());
+                assert_eq!(calls, regions, "{command}");
+                assert!(command.contains(&format!("--region {region}")), "{command}");
+                assert!(command.ends_with("  # account 111122223333"), "{command}");
+            }
+            assert!(back.starts_with("test \"$(aws ") && back.contains(" && "), "{back}");
+        }
+        let emulator =
+            Location::of_aws("000000000000".parse().unwrap(), "eu-west-1".parse().unwrap(), Some("http://here:1"));
+        let function = Resource::new(&emulator, ResourceKind::Function, "x");
+        let command = Setting::ReservedConcurrency { function }.aws_command(&Value::Number(1), None);
+        assert!(command.ends_with("--region eu-west-1  # account 000000000000 at here:1"), "{command}");
+    }
+
+    #[test]
+    fn values_have_their_unit() {
+        let reserved = Setting::ReservedConcurrency { function: function("pay") };
+        let queue = Resource::new(&Location::sandbox(), ResourceKind::Queue, "orders");
+        let shown = [Value::Unset, Value::Number(1), Value::Number(2)].map(|value| reserved.shown(&value));
+        assert_eq!(shown, ["unset", "1 execution", "2 executions"]);
+        assert_eq!(Setting::QueueDelay { queue }.shown(&Value::Number(90)), "90 s");
+    }
+
     #[test]
     fn a_key_changes_and_the_rest_stays() {
         let document = r#"{"zeta": 1, "latency": {"enabled": false}}"#;

@@ -70,9 +70,11 @@ fn denials_of_settings() -> Vec<(Call, &'static str, &'static str)> {
     let mut denials = Vec::new();
     for kind::Sample { setting, value, whole } in Setting::samples(&on) {
         denials.push((read(setting.clone()), setting.read_actions()[0]));
-        for value in [value, Value::Unset] {
-            let action = setting.write_action(&value);
-            denials.push((Call::Write(Write { setting: setting.clone(), value, whole: whole.clone() }), action));
+        let (set, unset) = (setting.write_action(&value), setting.write_action(&Value::Unset));
+        let write = |value| Call::Write(Write { setting: setting.clone(), value, whole: whole.clone() });
+        denials.push((write(value), set));
+        if unset != set {
+            denials.push((write(Value::Unset), unset));
         }
     }
     let recorded = |action: &'static str| match action {
