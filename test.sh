@@ -116,7 +116,7 @@ tests() {
 }
 
 # What is no step of its own below.
-apart=(--skip tidy:: --skip judge:: --skip engine:: --skip kills::)
+apart=(--skip tidy:: --skip judge:: --skip engine:: --skip kills:: --skip translator::)
 
 if [ -n "$update" ]; then
   export UPDATE=1 INSTA_UPDATE=always
@@ -161,6 +161,11 @@ part check "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --n
 part test "examples in the documentation" cargo test --locked --doc
 
 tests "files, sessions, reports, known answers" "${apart[@]}"
+if tests/translator/setup.sh >"$logs/translator-setup.log" 2>&1 </dev/null; then
+  tests "templates against AWS's SAM translator" translator::
+else
+  skip "templates against AWS's SAM translator" "$(tail -1 "$logs/translator-setup.log")"
+fi
 tests "judge" judge::
 tests "engine and crash grid" engine::
 if need script bsdutils; then

@@ -25,10 +25,10 @@ fn sampled(seq: u64) -> Recorded {
 fn one_fsync(bench: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let mut file = File::create(folder.path().join("plain")).unwrap();
-    let line = serde_json::to_vec(&sampled(1)).unwrap();
+    let line = squall::format::journal::body(&sampled(1).event).unwrap();
     bench.bench_function("append to a plain file and fsync", |bench| {
         bench.iter(|| {
-            file.write_all(&line).unwrap();
+            file.write_all(line.as_bytes()).unwrap();
             file.sync_data().unwrap();
         });
     });

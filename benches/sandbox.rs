@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use squall::account::sandbox::app::{App, Arrivals, Duration, Function, OnMalformed, Role, Traffic, TrafficTarget};
+use squall::account::sandbox::app::{
+    App, Arrivals, Asynchronous, Duration, Function, Loops, OnPayloads, Role, Traffic, TrafficTarget,
+};
 use squall::account::sandbox::{World, shop};
 use squall::units::{Rate, Share, Span, Time};
 
@@ -23,9 +25,9 @@ fn readme_example(requests_per_second: f64) -> App {
         duration: Duration::Exponential(Span::from_millis(1_991)),
         errors: Share::NONE,
         calls: Vec::new(),
-        malformed: OnMalformed::Fail,
-        async_retries: 0,
-        on_failure: None,
+        payloads: OnPayloads::default(),
+        asynchronous: Asynchronous { retries: 0, ..Asynchronous::default() },
+        loops: Loops::Stopped,
     };
     App {
         account_concurrency: 1000,
@@ -35,6 +37,7 @@ fn readme_example(requests_per_second: f64) -> App {
             to: TrafficTarget::Function("f".into()),
             rate: Rate::per_sec(requests_per_second).unwrap_or_default(),
             arrivals: Arrivals::Poisson,
+            groups: Vec::new(),
         }],
         ..App::default()
     }

@@ -22,7 +22,7 @@ use crate::units::{Rate, Share, Span, Time};
 pub struct ChangeId(pub u32);
 
 /// A setting with its value before and after: the one thing that a fault does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     pub setting: Setting,
     pub before: Value,
@@ -34,10 +34,13 @@ pub struct Change {
     /// How long after a write, either way, it takes to work everywhere (a wrapper's cache, IAM's propagation). The
     /// rollback counts from then.
     pub takes_effect_within: Span,
+    /// How much longer its effect lasts than the change itself: a message that was delayed stays hidden after the delay is
+    /// gone. The recovery counts from then.
+    pub lasts_after: Span,
 }
 
 /// Messages that a fault sends: they cannot be unsent, but accounted for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Emission {
     pub queue: Resource,
     /// The number of the first message; numbers are unique within a run, over all of its emissions.
@@ -68,7 +71,7 @@ pub enum Cleanup {
 }
 
 /// What shows that a fault works, and by when. Any one of the probes is enough.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
     /// In words, for the plan: `throttles counted, or concurrency falls to 0`.
     pub expect: String,
@@ -79,7 +82,7 @@ pub struct Evidence {
 }
 
 /// One measurement that would show the fault at work.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Indicator {
     pub query: Query,
     pub test: IndicatorTest,
@@ -95,13 +98,15 @@ impl Indicator {
 }
 
 /// When a probe shows a fault at work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum IndicatorTest {
     /// Counted in a window, and in none of the baseline.
     Appears,
     /// A share of calls that is higher than the baseline's noise and trend explain ([`rise`](crate::judge::effectiveness)).
     Rises,
+    /// A count that is above every window of the baseline, above what its noise and trend explain, and at least so many times
+    /// its mean ([`level`](crate::judge::effectiveness::level)).
+    RisesTo { times: f64 },
     /// The queue that the step's messages went to was seen empty twice after the last of them was sent: visible, in
     /// flight and delayed. The query is its depth.
     Emptied,
@@ -113,12 +118,12 @@ pub enum IndicatorTest {
 impl IndicatorTest {
     /// Whether it looks at every window of the run, the baseline's too.
     pub fn is_windowed(self) -> bool {
-        matches!(self, IndicatorTest::Appears | IndicatorTest::Rises)
+        matches!(self, IndicatorTest::Appears | IndicatorTest::Rises | IndicatorTest::RisesTo { .. })
     }
 }
 
 /// One fault on the timeline.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     pub fault: FaultName,
     /// One sentence: `payment-worker may run 0 at a time`.
@@ -137,7 +142,7 @@ pub struct Step {
 }
 
 /// How a signal is judged.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SignalPlan {
     /// The hypothesis that it belongs to.
     pub hypothesis: String,
@@ -197,7 +202,7 @@ pub enum DuringFault {
 }
 
 /// When to stop early, whatever the hypotheses say.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AbortCondition {
     /// As written: `depth of orders > 5000`.
     pub title: String,
@@ -221,7 +226,7 @@ impl AbortCondition {
 }
 
 /// Requests that squall itself makes during the run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LoadPlan {
     pub target: Resource,
     /// Reached at the start and at the end of the run, in a straight line between.
@@ -232,7 +237,7 @@ pub struct LoadPlan {
 }
 
 /// A permission that the run itself needs. The list of them is the least policy for its role.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Permission {
     pub purpose: Purpose,
     /// `lambda:PutFunctionConcurrency`.
@@ -242,16 +247,13 @@ pub struct Permission {
 }
 
 /// What a permission is needed for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Purpose {
     /// To find and describe, before anything is changed.
     Look,
     /// To put a fault in.
-    #[serde(rename = "do")]
     Inject,
     /// To take it out again, and to verify that. Without one of these no fault may go in.
-    #[serde(rename = "undo")]
     Rollback,
     /// To judge.
     Measure,
@@ -260,7 +262,7 @@ pub enum Purpose {
 }
 
 /// All that a run will do and look at.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     pub run: RunId,
     pub title: String,
@@ -310,6 +312,11 @@ impl Change {
     /// until the value from before works everywhere.
     pub fn rolled_back_within(&self) -> Span {
         self.setting.quiet() + self.takes_effect_within
+    }
+
+    /// How long after its rollback began nothing of its effect is left, at the worst.
+    pub fn effect_gone_within(&self) -> Span {
+        self.rolled_back_within() + self.lasts_after
     }
 }
 
@@ -366,7 +373,7 @@ impl Plan {
     /// the last message accounted for.
     pub fn fits_into(&self) -> Span {
         let publish = self.signals.iter().map(|signal| signal.settles).max().unwrap_or(Span::ZERO);
-        let changes = self.changes.values().map(Change::rolled_back_within).max().unwrap_or(Span::ZERO);
+        let changes = self.changes.values().map(Change::effect_gone_within).max().unwrap_or(Span::ZERO);
         let every = self.signals.iter().map(|signal| signal.every).max().unwrap_or(Span::ZERO);
         let recovered = self.timeline() + changes + self.recovers_within + watched_after(every) + publish;
         let accounted =

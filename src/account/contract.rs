@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests, also where they are compiled for others")]
 
+use super::kind::Sample;
 use super::setting::with_key;
 use super::target::SelectBy;
 use super::{
@@ -47,6 +48,7 @@ pub type Test = (&'static str, fn(&mut Fixture));
 /// Every test.
 pub const TESTS: &[Test] = &[
     ("a caller has an identity", a_caller_has_an_identity),
+    ("every setting is written, read back and restored", every_setting_is_written_and_restored),
     ("resources are found by name and by ARN", resources_are_found_by_name_and_by_arn),
     ("resources are found by tag and by stack", resources_are_found_by_tag_and_by_stack),
     ("an unknown name means no resource", an_unknown_name_means_no_resource),
@@ -111,7 +113,7 @@ impl Fixture {
     /// Reads until the value is there, or patience ends.
     fn comes_to(&mut self, setting: &Setting, value: &Value) {
         let until = self.account.now() + self.patience;
-        while !self.read(setting).value.same_as(value) {
+        while !setting.same(&self.read(setting).value, value) {
             assert!(self.account.now() < until, "{setting} did not become {value}");
             self.wait(Span::from_millis(500));
         }
@@ -186,6 +188,34 @@ fn absent(like: &Resource) -> Resource {
     Resource { name: format!("{}-that-is-not-there", like.name), ..like.clone() }
 }
 
+fn every_setting_is_written_and_restored(f: &mut Fixture) {
+    let known = [&f.function, &f.role, &f.parameter, &f.queue].map(Clone::clone);
+    let on = |kind: ResourceKind| known.iter().find(|resource| resource.kind == kind).unwrap().clone();
+    for Sample { setting, value, whole } in Setting::samples(&on) {
+        if matches!(setting, Setting::Variables { .. }) && !f.variables {
+            continue;
+        }
+        let before = f.read(&setting);
+        assert!(!setting.same(&before.value, &value), "{setting}");
+        assert_eq!(before.whole.is_some(), setting.key().is_some(), "{setting}");
+        assert_eq!(f.write(&setting, value.clone(), whole), Ok(Reply::Done), "{setting}");
+        f.comes_to(&setting, &value);
+        assert_eq!(f.write(&setting, before.value.clone(), before.whole), Ok(Reply::Done), "{setting}");
+        f.comes_to(&setting, &before.value);
+    }
+    let nowhere = |kind: ResourceKind| absent(&on(kind));
+    for Sample { setting, value, whole } in Setting::samples(&nowhere) {
+        // A lock is a parameter of its own, whatever it is about.
+        if setting.is_lock() || matches!(setting, Setting::Variables { .. }) && !f.variables {
+            continue;
+        }
+        let read = f.ask(Call::Read { setting: setting.clone() });
+        assert!(matches!(read, Err(CallError::Gone(_))), "{setting}: {read:?}");
+        let write = f.write(&setting, value, whole);
+        assert!(matches!(write, Err(CallError::Gone(_))), "{setting}: {write:?}");
+    }
+}
+
 fn a_caller_has_an_identity(f: &mut Fixture) {
     let location = f.function.location.clone();
     let Ok(Reply::Identity(identity)) = f.ask(Call::Identify { location }) else { panic!("no identity") };
@@ -234,20 +264,10 @@ fn an_unknown_name_means_no_resource(f: &mut Fixture) {
 }
 
 fn what_is_absent_is_gone_not_unset(f: &mut Fixture) {
-    let (function, role, parameter) = (absent(&f.function), absent(&f.role), absent(&f.parameter));
-    let settings = [
-        Setting::ReservedConcurrency { function: function.clone() },
-        Setting::RolePolicy { role, policy: "p".into() },
-        Setting::FaultFlag { parameter, key: "latency".into() },
-    ];
-    for setting in settings {
-        let read = f.ask(Call::Read { setting: setting.clone() });
-        assert!(matches!(read, Err(CallError::Gone(_))), "{setting}: {read:?}");
+    for resource in [absent(&f.function), absent(&f.role), absent(&f.parameter), absent(&f.queue)] {
+        let described = f.ask(Call::Describe { resource: resource.clone() });
+        assert!(matches!(described, Err(CallError::Gone(_))), "{resource}: {described:?}");
     }
-    let described = f.ask(Call::Describe { resource: function.clone() });
-    assert!(matches!(described, Err(CallError::Gone(_))), "{described:?}");
-    let write = f.write(&Setting::ReservedConcurrency { function }, Value::Number(0), None);
-    assert!(matches!(write, Err(CallError::Gone(_))), "{write:?}");
 }
 
 fn reserved_concurrency_comes_and_goes(f: &mut Fixture) {
@@ -341,7 +361,7 @@ fn variables_come_and_go_beside_the_others(f: &mut Fixture) {
         assert_eq!(f.write(setting, value.clone(), None), Ok(Reply::Done));
         f.comes_to(setting, &value);
         let other = if *setting == others { &ours } else { &others };
-        assert!(f.read(other).value.same_as(&kept), "after {setting} became {value}");
+        assert!(other.same(&f.read(other).value, &kept), "after {setting} became {value}");
     }
     let foreign = f.write(&ours, text(r#"{"PATH":"/tmp"}"#), None);
     assert!(matches!(foreign, Err(CallError::Refused { by: RefusedBy::Invalid, .. })), "{foreign:?}");

@@ -9,6 +9,7 @@ pub mod aws;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 pub mod description;
+pub mod kind;
 pub mod message;
 pub mod permission;
 pub mod sandbox;
@@ -168,6 +169,12 @@ pub trait Account {
     /// Waits for the next reply, but not past `until` and not longer than a tenth of a second of real time, so that the
     /// caller can look at its signals. `None`: the time came, or the tenth of a second passed; [`Account::now`] tells.
     fn next(&mut self, until: Time) -> Option<(CallId, Outcome)>;
+
+    /// What the account knows of why calls failed and messages died in it, a line each, those that happened most first.
+    /// Only the sandbox knows any.
+    fn reasons(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Makes one call and waits for its answer, for a caller that has nothing else to do.

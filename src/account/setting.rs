@@ -8,28 +8,58 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::target::Resource;
-use crate::location::Location;
+use super::kind::{self, Cli, Sample, SettingDescriptor, Shares, Unit};
+use super::target::{Resource, ResourceKind};
+use crate::location::{AccountIdentity, Location};
 use crate::units::Span;
 
-/// One thing on one resource that can be read and written. Adding a variant makes the compiler ask for its arms.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Setting {
+pub use super::kind::{quote, same_document};
+
+/// Declares the closed list of settings: what each is on, and the file of `account/kind` that has its descriptor, a type of
+/// the same name.
+macro_rules! settings {
+    ($($(#[$meta:meta])+ $variant:ident { $($field:ident: $type:ty),+ } in $service:ident),+ $(,)?) => {
+        /// One thing on one resource that can be read and written.
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Setting {
+            $($(#[$meta])+ $variant { $($field: $type),+ }),+
+        }
+
+        impl Setting {
+            /// Looks something up in the setting's descriptor.
+            fn look<'a, T>(&'a self, look: impl FnOnce(&dyn SettingDescriptor<'a>) -> T) -> T {
+                match self {
+                    $(Setting::$variant { $($field),+ } => look(&kind::$service::$variant { $($field),+ })),+
+                }
+            }
+
+            /// One of each setting, with a value that it may be given, on the resource that `on` says for its kind. What has
+            /// to know every setting is tested with these.
+            pub fn samples(on: &dyn Fn(ResourceKind) -> Resource) -> Vec<Sample> {
+                vec![$(kind::$service::$variant::sample(on)),+]
+            }
+        }
+    };
+}
+
+settings! {
     /// squall's own lock on a resource: which run has it, and how to roll that run back. Written create-only.
     #[serde(rename = "mark")]
-    Lock { resource: Resource },
+    Lock { resource: Resource } in ssm,
     /// A function's reserved concurrency: unset, or a number that also is a cap.
-    ReservedConcurrency { function: Resource },
+    ReservedConcurrency { function: Resource } in lambda,
     /// One flag, by its key, in the JSON document of an SSM parameter that a fault wrapper reads.
-    FaultFlag { parameter: Resource, key: String },
+    FaultFlag { parameter: Resource, key: String } in ssm,
     /// The whole JSON document of an SSM parameter that a fault wrapper reads which knows one fault at a time.
-    FaultDocument { parameter: Resource },
+    FaultDocument { parameter: Resource } in ssm,
     /// An inline policy of a role, by its name.
-    RolePolicy { role: Resource, policy: String },
+    RolePolicy { role: Resource, policy: String } in iam,
     /// The variables of a function whose names begin with a prefix, as one JSON object of texts; unset when there are none.
     /// The account leaves all others alone.
-    Variables { function: Resource, prefix: String },
+    Variables { function: Resource, prefix: String } in lambda,
+    /// How long a queue hides each new message, in seconds.
+    QueueDelay { queue: Resource } in sqs,
 }
 
 /// What a setting holds. That a value is not known is an error of the read, never a value.
@@ -65,13 +95,7 @@ pub struct Write {
 impl Setting {
     /// The resource that the setting is on: for a lock, the locked one.
     pub fn resource(&self) -> &Resource {
-        match self {
-            Setting::Lock { resource } => resource,
-            Setting::ReservedConcurrency { function } => function,
-            Setting::FaultFlag { parameter, .. } | Setting::FaultDocument { parameter } => parameter,
-            Setting::RolePolicy { role, .. } => role,
-            Setting::Variables { function, .. } => function,
-        }
+        self.look(|it| it.resource())
     }
 
     /// Where the setting is.
@@ -84,144 +108,95 @@ impl Setting {
         matches!(self, Setting::Lock { .. })
     }
 
-    /// Whether the setting is a key in a document that others share, so that a write needs the whole document.
-    pub fn is_key(&self) -> bool {
-        matches!(self, Setting::FaultFlag { .. })
+    /// The key that it is in a document that others share, if it is one: a write needs the whole document.
+    pub fn key(&self) -> Option<&str> {
+        match self.look(|it| it.shares()) {
+            Shares::Document { key } => Some(key),
+            Shares::Nothing | Shares::Others { .. } => None,
+        }
+    }
+
+    /// Whether it is part of what its resource is described as.
+    pub fn is_described(&self) -> bool {
+        self.look(|it| it.is_described())
     }
 
     /// How long after a write with an unknown outcome a read that shows the old value settles the question
-    /// (DESIGN rule 4): the attempt's time-out plus how long the service may show an older value.
+    /// (DESIGN rule 4).
     pub fn quiet(&self) -> Span {
-        match self {
-            Setting::Lock { .. }
-            | Setting::ReservedConcurrency { .. }
-            | Setting::FaultFlag { .. }
-            | Setting::FaultDocument { .. }
-            | Setting::Variables { .. } => Span::from_secs(60),
-            // IAM is eventually consistent without a bound; most reports say under a minute.
-            Setting::RolePolicy { .. } => Span::from_secs(120),
-        }
+        self.look(|it| it.quiet())
+    }
+
+    /// Whether two of its values mean the same.
+    pub fn same(&self, a: &Value, b: &Value) -> bool {
+        self.look(|it| it.compares()).same(a, b)
     }
 
     /// The setting in words: `reserved concurrency of function PaymentWorker`.
     pub fn describe(&self) -> String {
-        match self {
-            Setting::Lock { resource } => format!("mark on {resource}"),
-            Setting::ReservedConcurrency { function } => format!("reserved concurrency of {function}"),
-            Setting::FaultFlag { parameter, key } => format!("fault flag `{key}` in {parameter}"),
-            Setting::FaultDocument { parameter } => format!("fault in {parameter}"),
-            Setting::RolePolicy { role, policy } => format!("inline policy {policy} of {role}"),
-            Setting::Variables { function, prefix } => format!("variables {prefix}* of {function}"),
+        self.look(|it| it.title())
+    }
+
+    /// A value of it with its unit: `2 executions`.
+    pub fn shown(&self, value: &Value) -> String {
+        match (value, self.look(|it| it.unit())) {
+            (Value::Number(n), Unit::Seconds) => format!("{n} s"),
+            (Value::Number(1), Unit::Things(one, _)) => format!("1 {one}"),
+            (Value::Number(n), Unit::Things(_, many)) => format!("{n} {many}"),
+            (value, _) => value.to_string(),
         }
     }
 
-    /// The name of the SSM parameter that holds a lock. Resource names may hold characters that a parameter name may
-    /// not, and a parameter's own path begins with a slash: both are kept apart by escaping.
+    /// The name of the SSM parameter that holds a lock.
     pub fn lock_parameter(resource: &Resource) -> String {
-        let mut name = String::new();
-        for c in resource.name.chars() {
-            match c {
-                'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '.' => name.push(c),
-                other => name += &format!("_{:x}_", other as u32),
-            }
-        }
-        format!("/squall/marks/{}/{name}", resource.kind.word())
+        kind::ssm::lock_parameter(resource)
+    }
+
+    /// The service that reads and writes it, as its actions have it: `lambda`.
+    pub fn service(&self) -> &'static str {
+        self.read_actions().first().and_then(|action| action.split(':').next()).unwrap_or_default()
     }
 
     /// The IAM actions that reading the setting takes.
     pub fn read_actions(&self) -> &'static [&'static str] {
-        match self {
-            Setting::Lock { .. } | Setting::FaultFlag { .. } | Setting::FaultDocument { .. } => &["ssm:GetParameter"],
-            // It answers the reserved concurrency too, and has a limit of its own, far above the control plane's.
-            Setting::ReservedConcurrency { .. } | Setting::Variables { .. } => &["lambda:GetFunction"],
-            // The list tells a role without the policy from a role that is gone.
-            Setting::RolePolicy { .. } => &["iam:GetRolePolicy", "iam:ListRolePolicies"],
-        }
+        self.look(|it| it.read_actions())
     }
 
     /// The IAM action that writes `value`.
     pub fn write_action(&self, value: &Value) -> &'static str {
-        match (self, value) {
-            (Setting::Lock { .. }, Value::Unset) => "ssm:DeleteParameter",
-            // A flag is taken out by writing the document without it; its parameter is never deleted.
-            (Setting::Lock { .. } | Setting::FaultFlag { .. } | Setting::FaultDocument { .. }, _) => "ssm:PutParameter",
-            (Setting::ReservedConcurrency { .. }, Value::Unset) => "lambda:DeleteFunctionConcurrency",
-            (Setting::ReservedConcurrency { .. }, _) => "lambda:PutFunctionConcurrency",
-            (Setting::RolePolicy { .. }, Value::Unset) => "iam:DeleteRolePolicy",
-            (Setting::RolePolicy { .. }, _) => "iam:PutRolePolicy",
-            (Setting::Variables { .. }, _) => "lambda:UpdateFunctionConfiguration",
-        }
+        self.look(|it| it.write_action(value))
     }
 
     /// The `aws` command that writes `value`, ready to paste; `whole` is the document for a key in one.
     pub fn aws_command(&self, value: &Value, whole: Option<&str>) -> String {
-        match (self, value) {
-            (Setting::Lock { resource }, Value::Unset) => {
-                format!("aws ssm delete-parameter --name {}", quote(&Setting::lock_parameter(resource)))
-            }
-            (Setting::Lock { resource }, value) => format!(
-                "aws ssm put-parameter --name {} --type String --no-overwrite --value {}",
-                quote(&Setting::lock_parameter(resource)),
-                quote(&value.to_string())
-            ),
-            (Setting::ReservedConcurrency { function }, Value::Unset) => {
-                format!("aws lambda delete-function-concurrency --function-name {}", quote(&function.name))
-            }
-            (Setting::ReservedConcurrency { function }, value) => format!(
-                "aws lambda put-function-concurrency --function-name {} --reserved-concurrent-executions {value}",
-                quote(&function.name)
-            ),
-            (Setting::FaultFlag { parameter, key }, value) => {
-                let document = whole.map_or_else(|| with_key("{}", key, value).unwrap_or_default(), str::to_owned);
-                overwrite_command(&parameter.name, &document)
-            }
-            (Setting::FaultDocument { parameter }, value) => overwrite_command(&parameter.name, &value.to_string()),
-            (Setting::RolePolicy { role, policy }, Value::Unset) => {
-                format!("aws iam delete-role-policy --role-name {} --policy-name {}", quote(&role.name), quote(policy))
-            }
-            (Setting::RolePolicy { role, policy }, value) => format!(
-                "aws iam put-role-policy --role-name {} --policy-name {} --policy-document {}",
-                quote(&role.name),
-                quote(policy),
-                quote(&value.to_string())
-            ),
-            (Setting::Variables { function, prefix }, value) => variables_command(&function.name, prefix, value),
-        }
+        let location = self.location();
+        let command = self.look(|it| it.write_command(&Cli::of(location), value, whole));
+        format!("{command}{}", of_account(location))
+    }
+
+    /// The `aws` command that rolls back from `after` to `before`, if the setting still is `after`. The documents are
+    /// those for a key in one: as it is while the change is in, and as it is to be.
+    pub fn aws_rollback(&self, after: (&Value, Option<&str>), before: (&Value, Option<&str>)) -> String {
+        let location = self.location();
+        let aws = Cli::of(location);
+        let compare = self.look(|it| it.is_command(&aws, after.0, after.1));
+        let write = self.look(|it| it.write_command(&aws, before.0, before.1));
+        format!("{compare} && {write}{}", of_account(location))
     }
 }
 
-fn overwrite_command(parameter: &str, document: &str) -> String {
-    format!("aws ssm put-parameter --name {} --type String --overwrite --value {}", quote(parameter), quote(document))
-}
-
-/// Lambda takes all variables of a function at once, so the command reads the others first. It needs `jq`.
-fn variables_command(function: &str, prefix: &str, value: &Value) -> String {
-    let ours = match value {
-        Value::Text(text) => text.as_str(),
-        Value::Unset | Value::Number(_) => "{}",
-    };
-    let name = quote(function);
-    let merge = format!(".Variables |= (with_entries(select(.key | startswith(\"{prefix}\") | not)) + {ours})");
-    format!(
-        "aws lambda get-function-configuration --function-name {name} --query Environment | jq {} \
-         | aws lambda update-function-configuration --function-name {name} --environment file:///dev/stdin",
-        quote(&merge)
-    )
+/// For whom a command is, behind it.
+fn of_account(location: &Location) -> String {
+    match &location.account {
+        AccountIdentity::Aws { id, endpoint: None, .. } => format!("  # account {id}"),
+        AccountIdentity::Aws { id, endpoint: Some(host), .. } => format!("  # account {id} at {host}"),
+        AccountIdentity::Sandbox { .. } | AccountIdentity::Nickname { .. } => String::new(),
+    }
 }
 
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.describe())
-    }
-}
-
-impl Value {
-    /// Whether both mean the same: texts that are JSON compare as JSON, because services re-format documents.
-    pub fn same_as(&self, other: &Value) -> bool {
-        match (self, other) {
-            (Value::Text(a), Value::Text(b)) => a == b || same_document(a, b),
-            (a, b) => a == b,
-        }
     }
 }
 
@@ -251,14 +226,6 @@ impl Observed {
     }
 }
 
-/// Whether two texts are the same JSON document; key order and white space do not count.
-pub fn same_document(a: &str, b: &str) -> bool {
-    match (serde_json::from_str::<Json>(a), serde_json::from_str::<Json>(b)) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => false,
-    }
-}
-
 /// `document` with `key` set to `value` (a JSON text or a number), or without it for [`Value::Unset`]. Everything else stays.
 pub fn with_key(document: &str, key: &str, value: &Value) -> Result<String, String> {
     let mut object = object(document)?;
@@ -285,19 +252,9 @@ fn object(document: &str) -> Result<serde_json::Map<String, Json>, String> {
     }
 }
 
-/// Quotes a word for a POSIX shell.
-pub fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+".contains(c);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::ResourceKind;
 
     fn function(name: &str) -> Resource {
         Resource::new(&Location::sandbox(), ResourceKind::Function, name)
@@ -313,12 +270,37 @@ mod tests {
         assert!(setting.aws_command(&Value::Number(0), None).ends_with("--reserved-concurrent-executions 0"));
     }
 
+    /// Each `aws` in a command has its region, the account stands behind, and a rollback begins with its condition.
     #[test]
-    fn documents_compare_as_documents() {
-        let value = |text: &str| Value::Text(text.into());
-        assert!(value(r#"{"a": 1, "b": 2}"#).same_as(&value(r#"{"b":2,"a":1}"#)));
-        assert!(!value(r#"{"a": 1}"#).same_as(&value(r#"{"a": 2}"#)));
-        assert!(!value("0").same_as(&Value::Number(0)));
+    fn commands_name_their_region_and_account_and_a_rollback_compares() {
+        let aws = Location::of_aws("111122223333".parse().unwrap(), "eu-west-1".parse().unwrap(), None);
+        let on = |kind| Resource::new(&aws, kind, "x");
+        for Sample { setting, value, whole } in Setting::samples(&on) {
+            let region = setting.location().region.as_str();
+            let written = setting.aws_command(&value, whole.as_deref());
+            let back = setting.aws_rollback((&value, whole.as_deref()), (&Value::Unset, Some("{}")));
+            for command in [&written, &back] {
+                let (calls, regions) = (command.matches("aws ").count(), command.matches("--region ").count());
+                assert_eq!(calls, regions, "{command}");
+                assert!(command.contains(&format!("--region {region}")), "{command}");
+                assert!(command.ends_with("  # account 111122223333"), "{command}");
+            }
+            assert!(back.starts_with("test \"$(aws ") && back.contains(" && "), "{back}");
+        }
+        let emulator =
+            Location::of_aws("000000000000".parse().unwrap(), "eu-west-1".parse().unwrap(), Some("http://here:1"));
+        let function = Resource::new(&emulator, ResourceKind::Function, "x");
+        let command = Setting::ReservedConcurrency { function }.aws_command(&Value::Number(1), None);
+        assert!(command.ends_with("--region eu-west-1  # account 000000000000 at here:1"), "{command}");
+    }
+
+    #[test]
+    fn values_have_their_unit() {
+        let reserved = Setting::ReservedConcurrency { function: function("pay") };
+        let queue = Resource::new(&Location::sandbox(), ResourceKind::Queue, "orders");
+        let shown = [Value::Unset, Value::Number(1), Value::Number(2)].map(|value| reserved.shown(&value));
+        assert_eq!(shown, ["unset", "1 execution", "2 executions"]);
+        assert_eq!(Setting::QueueDelay { queue }.shown(&Value::Number(90)), "90 s");
     }
 
     #[test]

@@ -36,10 +36,11 @@ pub enum Metric {
     UndoneShare,
     /// Throttled invocations in the window.
     Throttles,
-    /// Asynchronous events that a function's queue gave up in the window, to a failure destination or for good.
-    Dropped,
     /// The greatest number of invocations at one time in the window.
     Concurrency,
+    /// Asynchronous events of a function that were dropped in the window. Where events were received and none was dropped,
+    /// it is 0.
+    EventsDropped,
     /// Successful writes to a table in the window.
     Writes,
     /// 1 when the alarm is in ALARM at the end of the window, 0 when it is OK.
@@ -64,7 +65,7 @@ impl Metric {
             Metric::Errors | Metric::FailedShare | Metric::SlowShare { .. } | Metric::Duration => {
                 matches!(kind, K::Api | K::Function)
             }
-            Metric::Throttles | Metric::Dropped | Metric::Concurrency => kind == K::Function,
+            Metric::Throttles | Metric::Concurrency | Metric::EventsDropped => kind == K::Function,
             Metric::Writes => kind == K::Table,
             Metric::AlarmState => kind == K::Alarm,
             Metric::Value { .. } => kind == K::Probe,
@@ -110,8 +111,8 @@ impl fmt::Display for Query {
             Metric::Duration => write!(f, "duration of {name}"),
             Metric::UndoneShare => write!(f, "share of messages of {name} left undone"),
             Metric::Throttles => write!(f, "throttles of {name}"),
-            Metric::Dropped => write!(f, "dropped events of {name}"),
             Metric::Concurrency => write!(f, "concurrency of {name}"),
+            Metric::EventsDropped => write!(f, "dropped events of {name}"),
             Metric::Writes => write!(f, "writes to {name}"),
             Metric::AlarmState => write!(f, "alarm {name}"),
             Metric::Value { .. } => write!(f, "value of {name}"),

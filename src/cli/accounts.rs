@@ -22,14 +22,14 @@ use crate::yaml::{Findings, Source};
 pub use examine::{Health, Row, examine};
 pub use open::{NamedBy, Opened, open, open_at, opening, pace, sandbox_file};
 
-/// The names of everything in the accounts that can be looked into without asking anybody, and what is wrong in their
-/// files.
-pub fn known(files: &ProjectFiles) -> (Known, Findings) {
+/// The names of everything in the accounts that can be looked into without a call, and for each account what is wrong in
+/// its files.
+pub fn known(files: &ProjectFiles) -> (Known, BTreeMap<AccountName, Findings>) {
     let mut known = Known::new();
-    let mut findings = Findings::default();
+    let mut findings = BTreeMap::new();
     for (name, sandbox) in sandboxes(files) {
         let (app, found) = read(files, sandbox);
-        findings.append(found);
+        findings.insert(name.clone(), found);
         if let Some(app) = app {
             known.insert(name.clone(), names(&app));
         }

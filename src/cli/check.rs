@@ -50,7 +50,7 @@ fn everything(root: &Path) -> (Findings, Vec<PathBuf>) {
     let (files, mut findings) = ProjectFiles::open(root);
     let Some(files) = files else { return (findings, vec![root.join(CONFIG)]) };
     let (known, found) = accounts::known(&files);
-    findings.append(found);
+    found.into_values().for_each(|found| findings.append(found));
     findings.append(load::everything(root, &known));
     let config = Some(root.join(CONFIG)).filter(|path| path.exists());
     let shown = |path: PathBuf| path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
@@ -63,7 +63,7 @@ fn named(root: &Path, paths: &[PathBuf]) -> (Findings, Vec<PathBuf>) {
     let (files, mut findings) = ProjectFiles::open(root);
     let Some(files) = files else { return (findings, vec![root.join(CONFIG)]) };
     let (known, found) = accounts::known(&files);
-    findings.append(found);
+    found.into_values().for_each(|found| findings.append(found));
     let hypotheses = std::fs::canonicalize(root.join(&files.project.hypotheses)).ok();
     for path in paths {
         let folder = path.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });

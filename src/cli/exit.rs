@@ -87,7 +87,10 @@ impl From<StoreError> for Failure {
             StoreError::Damaged { .. } => Some(
                 "keep a copy of the journal; `squall undo --account NAME` undoes from the account's own marks".into(),
             ),
-            StoreError::EpochLost { .. } | StoreError::NoSuchRun(_) | StoreError::Failed(_) => None,
+            StoreError::EpochLost { .. }
+            | StoreError::NoSuchRun(_)
+            | StoreError::Newer { .. }
+            | StoreError::Failed(_) => None,
         };
         Failure { exit: Exit::Refused, what: error.to_string(), next }
     }

@@ -24,6 +24,7 @@ mod screen;
 mod signals;
 mod status;
 mod tell;
+mod template;
 mod undo;
 
 use std::path::PathBuf;
@@ -96,6 +97,7 @@ enum Command {
     Doctor(doctor::Args),
     Faults(faults::Args),
     Schema(schema::Args),
+    Template(template::Args),
     Completions(completions::Args),
 }
 
@@ -165,6 +167,7 @@ fn execute(command: Command, context: &mut Context) -> Ended {
         Command::Log(args) => log::execute(&args, context),
         Command::Report(args) => report::execute(&args, context),
         Command::Schema(args) => schema::execute(&args, context),
+        Command::Template(args) => template::execute(&args, context),
         Command::Policy(args) => policy::execute(&args, context),
         Command::Doctor(args) => doctor::execute(&args, context),
         Command::Faults(args) => faults::execute(&args, context),

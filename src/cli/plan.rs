@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::accounts::Pace;
 use super::{Context, Ended, Exit, prepare};
+use crate::format::plan::Document;
 use crate::planner::show;
 
 /// Show what a run of an experiment would do, and do nothing
@@ -15,7 +16,7 @@ The account is looked at and not changed. Exit code 3 when the run would be refu
 
 Examples:
   squall plan experiments/payment-worker-throttled.yaml
-  squall plan experiments/payment-worker-throttled.yaml --json | jq '.changes'")]
+  squall plan experiments/payment-worker-throttled.yaml --json | jq '.plan.changes'")]
 pub struct Args {
     /// The experiment's file
     file: PathBuf,
@@ -28,7 +29,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let plan = &prepared.plan;
     let out = &mut context.output.out;
     match context.json {
-        true => out.line(json!(plan).to_string()),
+        true => out.line(json!(Document::of(plan)).to_string()),
         false => show::lines(plan).into_iter().for_each(|line| out.line(line)),
     }
     prepared.refused.map_or(Ok(Exit::Fine), Err)

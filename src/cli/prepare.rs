@@ -92,9 +92,13 @@ pub fn prepare(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Context) 
 fn read(file: &Path, context: &mut Context) -> Result<(ProjectFiles, ExperimentFiles), Failure> {
     let (files, mut findings) = ProjectFiles::open(&context.project.root);
     let experiment = files.as_ref().and_then(|files| {
-        let (known, found) = accounts::known(files);
-        findings.append(found);
+        let (known, of_accounts) = accounts::known(files);
         let (experiment, found) = ExperimentFiles::open(file, files, context.account.as_ref(), &known);
+        // Only the accounts that the experiment uses matter: a sandbox's template never stops a run on AWS.
+        let used = experiment.as_ref().map(names).unwrap_or_default();
+        for (_, found) in of_accounts.into_iter().filter(|(name, _)| used.contains(name)) {
+            findings.append(found);
+        }
         findings.append(found);
         experiment
     });

@@ -112,10 +112,27 @@ fn drive(prepared: Prepared, store: &mut dyn Store, context: &mut Context) -> Re
     let ended = supervise(around, &run, &by, begin, &mut |recorded| screen.tell(recorded));
     let (asked_to_stop, count) = (signals.interrupts.get().is_some(), signals.count());
     screen.end(&mut context.output, || signals.count() > count);
+    tell_reasons(&opened.account.reasons(), context);
     match (ended, not_begun) {
         (_, Some(error)) => Err(refuse(error)),
         (Ok(ended), None) => Ok((ended, asked_to_stop)),
         (Err(error), None) => Err(lost(&run, &error)),
+    }
+}
+
+/// More reasons are not shown.
+const MOST_REASONS: usize = 12;
+
+/// Prints why calls failed and messages died, where the account knows.
+fn tell_reasons(reasons: &[String], context: &mut Context) {
+    if reasons.is_empty() {
+        return;
+    }
+    let err = &mut context.output.err;
+    err.line("why calls failed and messages died in the sandbox:");
+    reasons.iter().take(MOST_REASONS).for_each(|reason| err.line(format!("  {reason}")));
+    if let more @ 1.. = reasons.len().saturating_sub(MOST_REASONS) {
+        err.line(format!("  and {more} more"));
     }
 }
 

@@ -1,16 +1,19 @@
 //! `squall schema`.
 
 use super::{Context, Ended, Exit};
+use crate::format::schema as written;
+use crate::report;
 use crate::spec::schema;
 
-/// Print the JSON Schema of a file format, for editors
+/// Print the JSON Schema of a file that squall reads, for editors, or of what it prints, for programs
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 An editor with a YAML language server completes and checks as you type when the file begins with
   # yaml-language-server: $schema=../experiment.schema.json
 
 Examples:
-  squall schema experiment > experiment.schema.json")]
+  squall schema experiment > experiment.schema.json
+  squall schema journal        a line of `squall log --json`")]
 pub struct Args {
     /// The format
     #[arg(value_enum)]
@@ -25,6 +28,16 @@ enum Format {
     Hypothesis,
     /// squall.yaml
     Project,
+    /// A line of `squall log --json` and `squall run --json`
+    Journal,
+    /// What `squall plan --json` prints
+    Plan,
+    /// The JSON report
+    Report,
+    /// What `squall status --json` prints
+    Status,
+    /// What `squall undo RUN --change N --json` prints
+    Change,
 }
 
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
@@ -32,6 +45,11 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         Format::Experiment => schema::experiment(),
         Format::Hypothesis => schema::hypothesis(),
         Format::Project => schema::project(),
+        Format::Journal => written::journal(),
+        Format::Plan => written::plan(),
+        Format::Report => report::json::schema(),
+        Format::Status => written::status(),
+        Format::Change => written::change(),
     };
     context.output.out.line(format!("{schema:#}"));
     Ok(Exit::Fine)

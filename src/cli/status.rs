@@ -5,7 +5,9 @@ use serde_json::json;
 use super::project::short;
 use super::{Context, Ended, Exit, Failure, accounts, undo};
 use crate::account::Resource;
+use crate::format::{Convert as _, VERSION, status};
 use crate::ids::{AccountName, RunId};
+use crate::judge::verdict::VerdictKind;
 use crate::run::event::Event;
 use crate::run::lock::Lock;
 use crate::run::state::State;
@@ -52,9 +54,13 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     }
     match context.json {
         true => {
-            let runs: Vec<_> = runs.iter().map(Shown::to_json).collect();
-            let strays: Vec<_> = strays.iter().map(Stray::to_json).collect();
-            context.output.out.line(json!({ "halted_by": halted, "runs": runs, "marks": strays }).to_string());
+            let document = status::Document {
+                format: VERSION,
+                halted_by: halted,
+                runs: runs.iter().map(Shown::written).collect(),
+                locks: strays.iter().map(Stray::written).collect(),
+            };
+            context.output.out.line(json!(document).to_string());
         }
         false => print(context, halted.as_deref(), &runs, &strays),
     }
@@ -96,10 +102,10 @@ fn print(context: &mut Context, halted: Option<&str>, runs: &[Shown], strays: &[
         out.line("nothing was run here yet; `squall run FILE` runs an experiment");
     }
     let width = |column: fn(&Shown) -> String| runs.iter().map(|run| column(run).chars().count()).max().unwrap_or(0);
-    let (names, states) = (width(|run| run.row.run.0.clone()), width(Shown::state));
+    let (names, states) = (width(|run| run.row.run.0.clone()), width(Shown::shown_state));
     for run in runs {
         let started = run.row.started.map_or_else(|| " ".repeat(20), short);
-        out.line(format!("{:names$}  {:states$}  {started}  {}", run.row.run.0, run.state(), run.row.title));
+        out.line(format!("{:names$}  {:states$}  {started}  {}", run.row.run.0, run.shown_state(), run.row.title));
         for outstanding in &run.outstanding {
             out.line(format!("  {outstanding}"));
         }
@@ -133,40 +139,48 @@ impl Stray {
         }
     }
 
-    fn to_json(&self) -> serde_json::Value {
+    fn written(&self) -> status::Lock {
         let lock = self.lock.as_ref().ok();
-        json!({
-            "account": self.account,
-            "resource": self.resource,
-            "run": lock.map(|lock| &lock.run),
-            "by": lock.map(|lock| &lock.by),
-            "latest_end": lock.map(|lock| lock.latest_end),
-            "what": self.describe(),
-        })
+        status::Lock {
+            account: self.account.0.clone(),
+            resource: self.resource.clone().convert(),
+            run: lock.map(|lock| lock.run.clone()),
+            by: lock.map(|lock| lock.by.clone()),
+            latest_end: lock.map(|lock| lock.latest_end),
+            what: self.describe(),
+        }
     }
 }
 
 impl Shown {
-    fn state(&self) -> String {
-        match (&self.row.verdict, self.row.alive) {
-            (Some(verdict), _) => verdict.kind.to_string(),
-            (None, true) => "running".into(),
-            (None, false) if self.row.started.is_none() => "never began".into(),
-            (None, false) => "died".into(),
+    fn state(&self) -> status::State {
+        match (self.row.verdict.as_ref().map(|verdict| verdict.kind), self.row.alive) {
+            (Some(VerdictKind::Held), _) => status::State::Held,
+            (Some(VerdictKind::Broken), _) => status::State::Broken,
+            (Some(VerdictKind::Unknown), _) => status::State::Unknown,
+            (None, true) => status::State::Running,
+            (None, false) if self.row.started.is_none() => status::State::NeverBegan,
+            (None, false) => status::State::Died,
         }
     }
 
-    fn to_json(&self) -> serde_json::Value {
-        json!({
-            "run": self.row.run,
-            "title": self.row.title,
-            "state": self.state(),
-            "started": self.row.started,
-            "owner": self.row.owner,
-            "alive": self.row.alive,
-            "verdict": self.row.verdict,
-            "outstanding": self.outstanding,
-        })
+    /// The state in words.
+    fn shown_state(&self) -> String {
+        match self.state() {
+            status::State::Held => "held",
+            status::State::Broken => "broken",
+            status::State::Unknown => "unknown",
+            status::State::Running => "running",
+            status::State::NeverBegan => "never began",
+            status::State::Died => "died",
+        }
+        .to_owned()
+    }
+
+    fn written(&self) -> status::Run {
+        let RunRow { run, title, started, owner, alive, verdict, left: _ } = self.row.clone();
+        let (state, outstanding) = (self.state(), self.outstanding.clone());
+        status::Run { run, title, state, started, owner, alive, verdict: verdict.convert(), outstanding }
     }
 }
 
@@ -175,8 +189,8 @@ pub fn outstanding(store: &dyn Store, row: &RunRow) -> Vec<String> {
     if row.started.is_none() || row.verdict.is_some() && row.left == 0 {
         return Vec::new();
     }
-    let events = match store.events(&row.run) {
-        Ok(events) => events,
+    let events = match store.to_roll_back(&row.run) {
+        Ok(readable) => readable.events,
         // What cannot be read may hold anything.
         Err(error) => return vec![error.to_string()],
     };
@@ -189,7 +203,10 @@ pub fn outstanding(store: &dyn Store, row: &RunRow) -> Vec<String> {
     let changes =
         state.outstanding().filter_map(|id| state.plan.changes.get(&id)).map(|change| match change.setting.is_lock() {
             true => change.setting.describe(),
-            false => format!("{}: {} -> {}", change.setting, change.before, change.after),
+            false => {
+                let [before, after] = [&change.before, &change.after].map(|value| change.setting.shown(value));
+                format!("{}: {before} -> {after}", change.setting)
+            }
         });
     let messages = state.unaccounted().filter_map(|step| state.plan.steps.get(step)).map(|step| {
         let queue = step.emission.as_ref().map(|emission| emission.queue.to_string()).unwrap_or_default();

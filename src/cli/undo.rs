@@ -19,6 +19,7 @@ use crate::env::Env as _;
 use crate::ids::AccountName;
 use crate::ids::RunId;
 use crate::plan::Plan;
+use crate::report::words;
 use crate::run::Recorded;
 use crate::run::event::Event;
 use crate::spec::load::ProjectFiles;
@@ -158,7 +159,12 @@ fn one(task: Task, take_over: bool, pace: Pace, store: &mut dyn Store, context: 
 }
 
 fn from_journal(run: &RunId, pace: Pace, store: &mut dyn Store, context: &mut Context) -> Ended {
-    let events = store.events(run).map_err(|error| run::lost(run, &error))?;
+    let readable = store.to_roll_back(run).map_err(|error| run::lost(run, &error))?;
+    if readable.skipped > 0 {
+        let events = words::plural(readable.skipped, "event", "events");
+        context.output.err.line(format!("{run}: {events} of a newer squall cannot be read; rolling back without them"));
+    }
+    let events = readable.events;
     let Some(Event::Started { plan, .. }) = events.first().map(|first| &first.event) else { return Ok(Exit::Fine) };
     let opened = open_of(plan, pace, context)?;
     let by = context.env.who();

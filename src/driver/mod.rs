@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::run::event::{Left, Recorded};
 use crate::run::machine::{Effect, Input, Machine, Precondition};
 use crate::run::state::State;
-use crate::store::{Conflict, Epoch, Store, StoreError};
+use crate::store::{Conflict, Epoch, Readable, Store, StoreError};
 use crate::units::{Span, Time};
 
 /// A process that did not run for longer than this has lost sight of its run (DESIGN rule 7).
@@ -113,8 +113,7 @@ impl<'a> Driver<'a> {
             Err(StoreError::Failed(why)) => (Epoch(0), Some(why)),
             Err(other) => return Err(other),
         };
-        let events = around.store.events(run)?;
-        let seq = events.last().map_or(0, |last| last.seq);
+        let Readable { events, last: seq, skipped: _ } = around.store.to_roll_back(run)?;
         let state = State::replay(events.iter().map(|recorded| (recorded.at, &recorded.event))).ok_or_else(|| {
             StoreError::Damaged { run: run.clone(), seq: 1, why: "its first event is not the start of a run".into() }
         })?;

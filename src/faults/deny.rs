@@ -244,6 +244,7 @@ faults:
                 after: Value::Text(document),
                 expires: Some(expires),
                 takes_effect_within: TAKES_EFFECT_WITHIN,
+                lasts_after: Span::ZERO,
             }],
             emission: None,
             warnings,
@@ -298,7 +299,7 @@ fn covered(resource: &Resource, described: &Description) -> Vec<String> {
 fn check_size(role: &Resource, described: &RoleDescription, scene: &Scene<'_>, document: &str) -> Result<(), Refusal> {
     let length = |text: &str| text.chars().filter(|c| !c.is_whitespace()).count();
     let planned =
-        scene.planned.iter().filter(|change| change.setting.resource() == role).map(|change| match &change.after {
+        scene.earlier_changes().filter(|change| change.setting.resource() == role).map(|change| match &change.after {
             Value::Text(text) => length(text),
             _ => 0,
         });
@@ -563,7 +564,8 @@ mod tests {
         shop.role("WorkerRole").inline_size += 1;
         shop.refused(PUT, &["10241 characters"]);
         shop.role("WorkerRole").inline_size = u32::try_from(INLINE_LIMIT - size).unwrap();
-        shop.planned = shop.planned(PUT).changes;
+        let first = shop.planned(PUT).changes;
+        shop.beside(true, first);
         shop.refused(PUT, &["characters; IAM takes 10240"]);
     }
 

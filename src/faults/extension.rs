@@ -62,6 +62,7 @@ pub fn delay(
         after: Value::Text(json!(after).to_string()),
         expires: None,
         takes_effect_within: TAKES_EFFECT_WITHIN,
+        lasts_after: Span::ZERO,
     })
 }
 

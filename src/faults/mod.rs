@@ -6,6 +6,7 @@
 //! Invariant: nothing here does IO, and a fault cannot express its own rollback. It says what should be, and the planner
 //! adds what is.
 
+pub mod delay;
 pub mod deny;
 pub mod error;
 pub mod extension;
@@ -25,7 +26,7 @@ use serde::Serialize;
 
 use crate::account::description::{FunctionDescription, ParameterDescription, QueueDescription, RoleDescription};
 use crate::account::{Description, Identity, Resource, Setting, Value};
-use crate::ids::RunId;
+use crate::ids::{FaultName, RunId};
 use crate::plan::{Emission, Evidence};
 use crate::units::{Span, Time};
 use crate::yaml::TargetName;
@@ -64,6 +65,8 @@ catalogue! {
     Error(error::LambdaError) as "lambda.error",
     /// Sends messages to a queue that its consumer cannot handle.
     Poison(poison::Poison) as "sqs.poison",
+    /// Hides every new message of a queue for a while.
+    QueueDelay(delay::QueueDelay) as "sqs.delay",
     /// Takes named permissions from a role for a while.
     Deny(deny::Deny) as "iam.deny",
 }
@@ -167,10 +170,37 @@ pub struct Scene<'a> {
     pub identity: &'a Identity,
     /// What the experiment itself depends on while this fault is in; a fault that takes one of these is refused.
     pub needed: &'a [Dependency],
-    /// Changes of the faults planned before this one.
-    pub planned: &'a [PlannedChange],
+    /// What every other fault of the experiment does, in the order of the timeline: those before this one and those after
+    /// it.
+    pub others: &'a [OtherFault],
     /// For payloads and the like.
     pub seed: u64,
+}
+
+/// What another fault of the same experiment does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OtherFault {
+    pub name: FaultName,
+    /// Whether it goes in before the one that is asked, or with it and is written before it.
+    pub is_earlier: bool,
+    pub from: Time,
+    pub until: Time,
+    pub changes: Vec<PlannedChange>,
+    pub emissions: Vec<Emission>,
+}
+
+impl<'a> Scene<'a> {
+    /// The changes of the faults that go in before this one.
+    pub fn earlier_changes(&self) -> impl Iterator<Item = &'a PlannedChange> {
+        self.others.iter().filter(|other| other.is_earlier).flat_map(|other| &other.changes)
+    }
+
+    /// The changes of all other faults that are in at some time at which this one is.
+    pub fn changes_beside(&self) -> impl Iterator<Item = &'a PlannedChange> {
+        let (from, until) = (self.from, self.until);
+        let beside = self.others.iter().filter(move |other| other.from < until && from < other.until);
+        beside.flat_map(|other| &other.changes)
+    }
 }
 
 /// A permission that the experiment itself depends on.
@@ -206,6 +236,8 @@ pub struct PlannedChange {
     pub after: Value,
     pub expires: Option<Time>,
     pub takes_effect_within: Span,
+    /// How much longer its effect lasts than the change itself.
+    pub lasts_after: Span,
 }
 
 /// A parameter that no account could take.

@@ -139,6 +139,7 @@ fn parameter(field: &Field) -> String {
 mod tests {
     use super::*;
     use crate::account::sandbox::shop::shop;
+    use crate::plan::Purpose;
     use crate::planner::tests::{plan_in, world};
 
     #[test]
@@ -151,6 +152,13 @@ mod tests {
             );
             let plan = plan_in(&mut world(&shop()), &text, 1).unwrap_or_else(|objections| panic!("{objections:?}"));
             assert_eq!(plan.steps[0].fault.0, page.name);
+            // What a page says that its fault needs is what a plan of it needs, locks apart.
+            for (purpose, said) in [(Purpose::Inject, page.actions_do), (Purpose::Rollback, page.actions_undo)] {
+                let needed = plan.permissions.iter().filter(|needed| needed.purpose == purpose);
+                for needed in needed.filter(|needed| !needed.resource.contains("/squall/marks")) {
+                    assert!(said.contains(&needed.action.as_str()), "{} {purpose:?}: {}", page.name, needed.action);
+                }
+            }
         }
     }
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Dependency, Described, FaultPlan, FaultSpec, PlannedChange, Refusal, Scene};
+use super::{Dependency, Described, FaultPlan, FaultSpec, OtherFault, PlannedChange, Refusal, Scene};
 use crate::account::description::{
     Delivery, FunctionDescription, ParameterDescription, QueueDescription, RoleDescription,
 };
 use crate::account::{Description, Identity, Location, Resource, ResourceKind};
-use crate::ids::RunId;
+use crate::ids::{FaultName, RunId};
 use crate::units::{Span, Time};
 use crate::yaml::{Loaded, Source, Style, TargetName};
 
@@ -18,7 +18,7 @@ pub struct Stage {
     pub mentioned: BTreeMap<TargetName, Vec<Resource>>,
     pub identity: Identity,
     pub needed: Vec<Dependency>,
-    pub planned: Vec<PlannedChange>,
+    pub others: Vec<OtherFault>,
     pub lasts: Span,
 }
 
@@ -112,7 +112,7 @@ impl Stage {
                 lasts: crate::account::Lasts::On,
             },
             needed: Vec::new(),
-            planned: Vec::new(),
+            others: Vec::new(),
             lasts: Span::from_mins(10),
         };
         stage.queue("Orders").consumers = vec![function("Worker")];
@@ -158,6 +158,12 @@ impl Stage {
         self.described.0.insert(function(name), Description::Function(other));
     }
 
+    /// Another fault with these changes, in at the same time.
+    pub fn beside(&mut self, is_earlier: bool, changes: Vec<PlannedChange>) {
+        let (name, until) = (FaultName("other".into()), start() + self.lasts);
+        self.others.push(OtherFault { name, is_earlier, from: start(), until, changes, emissions: Vec::new() });
+    }
+
     /// What the fault would do, as the planner asks it: flaws first.
     pub fn plan(&self, yaml: &str) -> Result<Vec<FaultPlan>, Refusal> {
         let spec = spec(yaml);
@@ -176,7 +182,7 @@ impl Stage {
             described: &self.described,
             identity: &self.identity,
             needed: &self.needed,
-            planned: &self.planned,
+            others: &self.others,
             seed: 7,
         })
     }

@@ -28,8 +28,9 @@ impl Throttle {
                a time. It is what another function's burst, a wrong deploy or a used-up account limit does to it. A \
                synchronous caller gets 429; asynchronous events wait and are retried for up to six hours (with 0 they \
                go to the function's failure destination at once, or are lost). Invocations that are running go on.",
-        evidence: "Throttles, or asynchronous events given up, are counted where the baseline has none; or the failed share \
-                   of the function's calls, throttled ones among them, rises beyond the noise and the trend of the baseline.",
+        evidence: "Throttles are counted where the baseline has none; or the failed share of the function's calls, throttled \
+                   ones among them, rises beyond the noise and the trend of the baseline. With 0, asynchronous events \
+                   that are dropped, where the baseline has none, show it too.",
         undo: "Puts the value from before back. A function without reserved concurrency is restored by deleting the \
                setting, not by writing a number.",
         alone: "The function stays throttled until somebody restores it.",
@@ -62,6 +63,22 @@ faults:
                 function.name
             ));
         }
+        let mut evidence = Evidence {
+            expect: "throttles are counted where the baseline has none, or more calls fail".to_owned(),
+            any: vec![
+                Indicator::of(Metric::Throttles, function, IndicatorTest::Appears),
+                // Where the baseline was throttled now and then.
+                Indicator::of(Metric::FailedShare, function, IndicatorTest::Rises),
+            ],
+            within: TAKES_EFFECT_WITHIN + SHOWN_WITHIN,
+        };
+        // With nothing reserved Lambda does not even try asynchronous events; it drops them, and counts no throttle.
+        if n == 0 {
+            evidence.expect =
+                "throttles are counted or events are dropped where the baseline has none, or more calls fail"
+                    .to_owned();
+            evidence.any.push(Indicator::of(Metric::EventsDropped, function, IndicatorTest::Appears));
+        }
         FaultPlan {
             summary: format!("{} may run {n} at a time", function.name),
             hits: vec![function.clone()],
@@ -70,19 +87,10 @@ faults:
                 after: Value::Number(n),
                 expires: None,
                 takes_effect_within: TAKES_EFFECT_WITHIN,
+                lasts_after: Span::ZERO,
             }],
             emission: None,
-            evidence: Evidence {
-                expect: "throttles or dropped events are counted where the baseline has none, or more calls fail"
-                    .into(),
-                any: vec![
-                    Indicator::of(Metric::Throttles, function, IndicatorTest::Appears),
-                    Indicator::of(Metric::Dropped, function, IndicatorTest::Appears),
-                    // Where the baseline was throttled now and then.
-                    Indicator::of(Metric::FailedShare, function, IndicatorTest::Rises),
-                ],
-                within: TAKES_EFFECT_WITHIN + SHOWN_WITHIN,
-            },
+            evidence,
             warnings,
         }
     }
@@ -106,7 +114,7 @@ impl Fault for Throttle {
 
     fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Refusal> {
         // What the faults of this run reserve beyond what is reserved now, this one's functions included.
-        let mut taken: u64 = scene.planned.iter().map(|change| more_reserved(change, scene.described)).sum();
+        let mut taken: u64 = scene.earlier_changes().map(|change| more_reserved(change, scene.described)).sum();
         let mut plans = Vec::new();
         for target in scene.targets {
             let function = scene.described.function(target).ok_or_else(|| Refusal::absent(target))?;
@@ -209,11 +217,19 @@ mod tests {
     }
 
     #[test]
-    fn throttles_or_a_fall_of_concurrency_show_it() {
+    fn throttles_or_more_failed_calls_show_it() {
         let evidence = shop().planned(TEN).evidence;
         let metrics: Vec<_> = evidence.any.iter().map(|indicator| (indicator.query.metric, indicator.test)).collect();
         let (appears, rises) = (IndicatorTest::Appears, IndicatorTest::Rises);
-        assert_eq!(metrics, [(Metric::Throttles, appears), (Metric::Dropped, appears), (Metric::FailedShare, rises)]);
+        assert_eq!(metrics, [(Metric::Throttles, appears), (Metric::FailedShare, rises)]);
+    }
+
+    #[test]
+    fn dropped_events_show_that_nothing_is_reserved() {
+        let evidence = shop().planned(STOP).evidence;
+        let dropped = evidence.any.iter().find(|indicator| indicator.query.metric == Metric::EventsDropped).unwrap();
+        assert_eq!(dropped.test, IndicatorTest::Appears);
+        assert!(evidence.expect.contains("events are dropped"), "{}", evidence.expect);
     }
 
     #[test]
@@ -258,7 +274,7 @@ mod tests {
         shop.targets.pop();
         let mut other = shop.planned(TEN).changes;
         other[0].setting = Setting::ReservedConcurrency { function: function("Other") };
-        shop.planned = other;
+        shop.beside(true, other);
         shop.refused(TEN, &["function Worker", "to 5 or less"]);
     }
 

@@ -147,7 +147,7 @@ impl<'a> Wrapped<'a> {
     }
 
     fn planned(&self, setting: Setting, after: Value) -> PlannedChange {
-        PlannedChange { setting, after, expires: None, takes_effect_within: self.cache }
+        PlannedChange { setting, after, expires: None, takes_effect_within: self.cache, lasts_after: Span::ZERO }
     }
 
     /// A standard parameter stays one, and no document is longer than SSM takes.

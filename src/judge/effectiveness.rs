@@ -10,11 +10,15 @@
 //! window as one: the exact rank test of Mann and Whitney. It counts only where the failures are at least three times those of
 //! the baseline and that shows no trend, because neighbouring windows resemble one another.
 //!
+//! A probe may also count what there is at the end of a window, which is no part of anything: delayed messages. One such count
+//! is compared with those of the baseline by Student's prediction of one value more, whose spread is at least that of a
+//! Poisson count, and shared out over the windows with the fault (Bonferroni).
+//!
 //! What such tests can show at the best: after six good calls eight must fail, after thirty three.
 
 use super::ask::{Ask, Reading};
 use super::baseline::Pool;
-use super::special::{ln_choose, normal_quantile};
+use super::special::{ln_choose, normal_quantile, student_exceeds};
 
 /// The probability that a run takes chance for the effect of any of its faults.
 pub const LEVEL: f64 = 0.01;
@@ -57,7 +61,7 @@ pub fn rise(baseline: &[Reading], fault: &[Reading], level: f64) -> Option<Rise>
     if baseline.len() < ENOUGH || before.of <= 0.0 || after.of <= 0.0 {
         return None;
     }
-    let trend = trend(baseline, fault);
+    let trend = trend(baseline, fault, 1.0);
     let expected = (before.bad * trend).ceil().min(before.of);
     // Each of the two tests has half of the level.
     let by_calls = score(&before, expected, &after) >= normal_quantile(1.0 - level / 2.0);
@@ -66,6 +70,42 @@ pub fn rise(baseline: &[Reading], fault: &[Reading], level: f64) -> Option<Rise>
         return None;
     }
     Some(Rise { from: onset(&before, expected, fault), failed: after.bad, of: after.of, usual: before.bad / before.of })
+}
+
+/// A count that is higher than what the baseline explains.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Level {
+    /// Of the windows of the fault, the number of the first that is.
+    pub from: usize,
+    /// What was counted in it.
+    pub now: f64,
+    /// The mean of the baseline.
+    pub usual: f64,
+}
+
+/// Whether a window with the fault has more than every window of the baseline, at least so many times its mean, and more
+/// than its noise and trend explain, at this level.
+pub fn level(baseline: &[Reading], fault: &[Reading], times: f64, level: f64) -> Option<Level> {
+    let before: Vec<f64> = baseline.iter().filter_map(|reading| reading.value).collect();
+    if before.len() < ENOUGH {
+        return None;
+    }
+    let count = before.len() as f64;
+    let mean = before.iter().sum::<f64>() / count;
+    let spread = before.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
+    let error = (spread.max(mean) * (1.0 + 1.0 / count)).sqrt();
+    let highest = before.iter().copied().fold(0.0, f64::max);
+    let expected = mean * trend(baseline, fault, f64::INFINITY);
+    let chance = level / fault.len().max(1) as f64;
+    let shows = |value: f64| {
+        // Where the baseline has none at all there is no noise to exceed.
+        let rare = mean <= 0.0 || student_exceeds((value - expected) / error, count - 1.0) <= chance;
+        value > highest && value >= mean * times && rare
+    };
+    let shown = |(from, reading): (usize, &Reading)| {
+        reading.value.filter(|value| shows(*value)).map(|now| Level { from, now, usual: mean })
+    };
+    fault.iter().enumerate().find_map(shown)
 }
 
 /// How many calls of a fault must fail at the least to show it after so many calls of a baseline without failures, at
@@ -139,8 +179,9 @@ fn rank_chance(baseline: &[Reading], fault: &[Reading]) -> f64 {
 }
 
 /// How many times the baseline's failures its own trend lets expect in the windows of the fault: 1 where none is shown.
-/// A line through the windows of the baseline, weighted by their calls, drawn on; its slope must be more than noise.
-fn trend(baseline: &[Reading], fault: &[Reading]) -> f64 {
+/// A line through the windows of the baseline, weighted by their calls, drawn on; its slope must be more than noise,
+/// and it ends at the most that a value can be.
+fn trend(baseline: &[Reading], fault: &[Reading], most: f64) -> f64 {
     let points: Vec<(f64, f64, f64)> = baseline
         .iter()
         .filter_map(|reading| {
@@ -171,7 +212,7 @@ fn trend(baseline: &[Reading], fault: &[Reading]) -> f64 {
         later += of * baseline.first().map_or(0.0, |first| reading.from.since(first.from).secs_f64());
     }
     let drawn_on = share + (slope + error) * (later / f64::max(calls, 1.0) - at);
-    (drawn_on.min(1.0) / share).max(1.0)
+    (drawn_on.min(most) / share).max(1.0)
 }
 
 /// The window from which on the failures speak most strongly for the fault.
@@ -263,6 +304,47 @@ mod tests {
         assert_eq!(rise(&baseline, &readings(10, &rising(10, 10)), 0.001), None);
         // Without the line it would be taken for one.
         assert!(rise(&readings(0, &[(9.0, 300); 10]), &readings(10, &rising(10, 10)), 0.001).is_some());
+    }
+
+    fn counts(from: usize, values: &[f64]) -> Vec<Reading> {
+        let every = Span::from_mins(1);
+        let at = |number: usize| Time::EPOCH + every * i64::try_from(from + number).unwrap();
+        let reading =
+            |(number, value): (usize, &f64)| Reading { value: Some(*value), ..Reading::missing(at(number), every) };
+        values.iter().enumerate().map(reading).collect()
+    }
+
+    #[test]
+    fn a_count_rises_to_a_level() {
+        let usual = counts(0, &[148.0, 155.0, 139.0, 160.0, 151.0]);
+        let risen = level(&usual, &counts(5, &[150.0, 290.0, 450.0]), 2.0, LEVEL / 5.0).unwrap();
+        assert_eq!((risen.from, risen.now), (2, 450.0), "290 is not twice the mean");
+        assert_eq!(level(&usual, &counts(5, &[170.0, 180.0]), 1.0, LEVEL / 5.0), None, "noise explains it");
+        // None before: one is enough. Too little of a baseline shows nothing.
+        assert_eq!(level(&counts(0, &[0.0; 5]), &counts(5, &[0.0, 1.0]), 1.0, LEVEL).map(|risen| risen.from), Some(1));
+        assert_eq!(level(&counts(0, &[0.0; 4]), &counts(5, &[9.0; 9]), 1.0, LEVEL), None);
+        // Single messages have a noise that five windows need not show.
+        assert_eq!(level(&counts(0, &[1.0; 5]), &counts(5, &[2.0, 3.0]), 1.0, LEVEL), None);
+        // A ramp that goes on.
+        let ramp = |from: i32, many: i32| (from..from + many).map(|n| f64::from(10 + 10 * n)).collect::<Vec<_>>();
+        assert_eq!(level(&counts(0, &ramp(0, 10)), &counts(10, &ramp(10, 10)), 1.0, LEVEL / 5.0), None);
+    }
+
+    #[test]
+    fn a_count_that_is_as_ever_is_rarely_taken_for_an_effect() {
+        let chance = LEVEL / looks(10) as f64;
+        for (of, share, clustering) in [(300, 0.01, 0.0), (300, 0.1, 0.0), (300, 0.1, 0.02), (1000, 0.3, 0.05)] {
+            let (drawn, mut stream) = (Counts::new(of, share, clustering), Stream::numbered(u64::from(of) + 17));
+            let mut draw =
+                |windows: usize| (0..windows).map(|_| f64::from(drawn.draw(&mut stream))).collect::<Vec<_>>();
+            let run = |_: &i32| {
+                let (baseline, fault) = (counts(0, &draw(6)), counts(6, &draw(10)));
+                (1..=10).any(|now| is_look(now, 10) && level(&baseline, &fault[..now], 1.0, chance).is_some())
+            };
+            let mistaken = (0..1000).filter(run).count();
+            // Ten are allowed; five standard errors above that.
+            assert!(mistaken <= 10 + 16, "{of}, {share}, {clustering}: {mistaken} of 1000");
+        }
     }
 
     /// In how many of a thousand runs without an effect a fault is taken to work, at every look of ten windows.

@@ -3,8 +3,6 @@
 
 use std::cmp::Ordering;
 
-use serde::Serialize;
-
 use super::ask::{Ask, Reading};
 use super::baseline::Pool;
 use super::bound::Bound;
@@ -23,9 +21,8 @@ use crate::units::Time;
 const NAMED: usize = 3;
 
 /// What was found of one signal, and how sure that is.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
-    #[serde(rename = "finding")]
     pub kind: VerdictKind,
     /// What follows the signal's title: `broke at 2026-03-02T09:14:00.000Z: ...`.
     pub why: String,
@@ -46,7 +43,7 @@ pub struct Judgement {
 }
 
 /// Evidence as odds against one.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Odds {
     /// Those of the decision, or the highest of the run.
     pub against: f64,
@@ -55,7 +52,7 @@ pub struct Odds {
 }
 
 /// A window that weighs.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Weighty {
     pub from: Time,
     pub to: Time,

@@ -3,11 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 /// In rising order of weight: the greater one wins when two are merged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum VerdictKind {
     /// Every hypothesis held, with enough data to say so.
     Held,
@@ -18,9 +15,8 @@ pub enum VerdictKind {
 }
 
 /// A finding and every reason for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    #[serde(rename = "finding")]
     pub kind: VerdictKind,
     /// Reasons for the finding; those for a lesser one are dropped when verdicts merge.
     pub reasons: BTreeSet<String>,

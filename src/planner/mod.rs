@@ -13,7 +13,6 @@ mod timeline;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::account::{Account, Location, Observed, Permitted, Resource, Setting, Value};
@@ -59,7 +58,7 @@ struct Draft<'a, 'b> {
 }
 
 /// A plan, and what stands against running it now.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
     pub plan: Plan,
     /// Guards that refuse it, and resources that another run has. A plan can be shown all the same.

@@ -70,11 +70,12 @@ impl Needs<'_, '_> {
         if let Some(arn) = self.survey.arn(resource) {
             return arn.to_owned();
         }
-        let (account, name) = (&resource.location, &resource.name);
+        // The paths of roles are not in their names, and what is only watched may be named in several ways.
         match resource.kind {
-            ResourceKind::Function => self.arn_in(account, "lambda", &format!("function:{name}")),
-            ResourceKind::Queue => self.arn_in(account, "sqs", name),
-            ResourceKind::Alarm => self.arn_in(account, "cloudwatch", &format!("alarm:{name}")),
+            ResourceKind::Function | ResourceKind::Queue | ResourceKind::Alarm => {
+                let [partition, region, id] = self.place(&resource.location);
+                resource.kind.descriptor().arn.of(partition, region, id, &resource.name)
+            }
             _ => "*".to_owned(),
         }
     }
@@ -84,18 +85,7 @@ impl Needs<'_, '_> {
         if self.survey.arn(resource).is_some() {
             return;
         }
-        let actions: &[&str] = match resource.kind {
-            ResourceKind::Function => &["lambda:GetFunction"],
-            ResourceKind::Queue => &["sqs:GetQueueUrl"],
-            ResourceKind::Role => &["iam:ListRolePolicies"],
-            ResourceKind::Parameter => &["ssm:GetParameter"],
-            ResourceKind::Table => &["dynamodb:DescribeTable"],
-            ResourceKind::Topic => &["sns:GetTopicAttributes"],
-            ResourceKind::Api => &["tag:GetResources", "cloudwatch:ListMetrics"],
-            ResourceKind::Alarm => &["cloudwatch:DescribeAlarms"],
-            ResourceKind::Probe => &[],
-        };
-        for action in actions {
+        for action in resource.kind.descriptor().find {
             self.add(Purpose::Look, action, resource);
         }
     }
@@ -112,34 +102,15 @@ impl Needs<'_, '_> {
             self.survey.described.0.keys().filter(here).cloned().collect()
         };
         for resource in seen {
-            let actions: &[&str] = match resource.kind {
-                ResourceKind::Function => &["lambda:GetFunction"],
-                ResourceKind::Queue => &["sqs:GetQueueUrl", "sqs:GetQueueAttributes", "sqs:ListMessageMoveTasks"],
-                ResourceKind::Role => &["iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy"],
-                ResourceKind::Parameter => &["ssm:GetParameter"],
-                ResourceKind::Table => &["dynamodb:DescribeTable"],
-                ResourceKind::Topic => &["sns:GetTopicAttributes"],
-                ResourceKind::Api | ResourceKind::Probe => &[],
-                ResourceKind::Alarm => &["cloudwatch:DescribeAlarms"],
-            };
-            for action in actions {
+            let descriptor = resource.kind.descriptor();
+            for action in descriptor.describe {
                 self.add(Purpose::Look, action, &resource);
             }
-            // Which functions a queue feeds, who runs as a role, who reads a parameter, whether what is only watched is there:
-            // lists tell, and lists know no resources.
-            let lists: &[&str] = match resource.kind {
-                ResourceKind::Function => &["lambda:GetAccountSettings", "lambda:ListEventSourceMappings"],
-                ResourceKind::Queue => &["lambda:ListEventSourceMappings"],
-                ResourceKind::Role | ResourceKind::Parameter => &["lambda:ListFunctions"],
-                ResourceKind::Api => &["tag:GetResources", "cloudwatch:ListMetrics"],
-                ResourceKind::Table | ResourceKind::Topic | ResourceKind::Alarm | ResourceKind::Probe => &[],
-            };
-            for action in lists {
+            for action in descriptor.lists {
                 self.insert(Purpose::Look, action, "*".into());
             }
             if resource.kind == ResourceKind::Function {
                 // The published versions that its aliases lead to have a configuration of their own.
-                self.add(Purpose::Look, "lambda:ListAliases", &resource);
                 let versions = self.survey.arn(&resource).map_or("*".to_owned(), |arn| format!("{arn}:*"));
                 self.insert(Purpose::Look, "lambda:GetFunction", versions);
             }
@@ -248,15 +219,20 @@ impl Needs<'_, '_> {
 
     /// Of something in an account and its region.
     fn arn_in(&self, account: &Location, service: &str, resource: &str) -> String {
+        let [partition, region, id] = self.place(account);
+        format!("arn:{partition}:{service}:{region}:{id}:{resource}")
+    }
+
+    /// Partition, region and account as ARNs have them.
+    fn place<'p>(&'p self, account: &'p Location) -> [&'p str; 3] {
         let identity = self.survey.identities.get(account);
         let partition = identity.and_then(|identity| identity.arn.split(':').nth(1));
-        let partition = partition.unwrap_or(account.account.partition().word());
         let region = match account.region.as_str() {
             "" | Region::SANDBOX => "*",
             region => region,
         };
         let id = identity.map_or(account.account.number(), |identity| identity.account_id.as_str());
-        format!("arn:{partition}:{service}:{region}:{id}:{resource}")
+        [partition.unwrap_or(account.account.partition().word()), region, id]
     }
 }
 

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
 
-use crate::account::{Metric, Resource, Setting, Value};
+use crate::account::setting::{same_document, with_key};
+use crate::account::{Metric, Resource, Value};
 use crate::judge::bound::Bound;
-use crate::plan::{AbortCondition, Change, ChangeId, Cleanup, Plan, Purpose, Step};
+use crate::plan::{AbortCondition, Change, ChangeId, Cleanup, Plan, Purpose};
 use crate::units::Span;
 
 /// One change as it is shown: `before -> after`.
@@ -33,15 +34,15 @@ pub fn diffs(plan: &Plan) -> Vec<Diff> {
         .map(|(id, change)| Diff {
             change: *id,
             setting: change.setting.describe(),
-            before: shown(&change.before),
-            after: shown(&change.after),
+            before: shown(change, &change.before),
+            after: shown(change, &change.after),
             note: change.expires.map(|at| format!("ends by itself at {at}")).unwrap_or_default(),
         })
         .collect()
 }
 
-fn shown(value: &Value) -> String {
-    let text = value.to_string();
+fn shown(change: &Change, value: &Value) -> String {
+    let text = change.setting.shown(value);
     match text.char_indices().nth(LONGEST_VALUE) {
         Some((cut, _)) => format!("{}...", &text[..cut]),
         None => text,
@@ -67,7 +68,15 @@ pub fn timeline(plan: &Plan) -> Vec<(Span, String)> {
                 ),
                 Cleanup::LeaveInQueue => "nothing more is sent; the messages stay".to_owned(),
             },
-            (None, _) => format!("undo of {}, which may take {}", step.fault, rolled_back_within(plan, step)),
+            (None, _) => {
+                let changes = || step.changes.iter().filter_map(|id| plan.changes.get(id));
+                let within = changes().map(Change::rolled_back_within).max().unwrap_or(Span::ZERO);
+                let undo = format!("undo of {}, which may take {within}", step.fault);
+                match changes().map(|change| change.lasts_after).max() {
+                    Some(after) if after > Span::ZERO => format!("{undo}; its effect lasts {after} longer"),
+                    _ => undo,
+                }
+            }
         };
         points.push((start + step.ends(), ends));
     }
@@ -81,16 +90,15 @@ pub fn timeline(plan: &Plan) -> Vec<(Span, String)> {
     points
 }
 
-fn rolled_back_within(plan: &Plan, step: &Step) -> Span {
-    let changes = step.changes.iter().filter_map(|id| plan.changes.get(id));
-    changes.map(Change::rolled_back_within).max().unwrap_or(Span::ZERO)
-}
-
 /// The `aws` commands that do by hand what the run does, in its order. Locks are left out: who works by hand has none.
 pub fn commands_do(plan: &Plan) -> Vec<String> {
     let mut documents = Documents::default();
     let changes = plan.changes.values().filter(|change| !change.setting.is_lock());
-    let mut commands: Vec<String> = changes.map(|change| documents.command(change, &change.after)).collect();
+    let mut commands: Vec<String> = Vec::new();
+    for change in changes {
+        documents.write(change, &change.after);
+        commands.push(change.setting.aws_command(&change.after, documents.now(change)));
+    }
     commands.extend(plan.steps.iter().filter_map(|step| step.emission.as_ref()).map(|emission| {
         format!(
             "# {} messages to {}, each with the message attribute squall-run={}: `squall run` sends them",
@@ -102,16 +110,22 @@ pub fn commands_do(plan: &Plan) -> Vec<String> {
     commands
 }
 
-/// The `aws` commands that put everything back and take the locks off, in the order of the rollback. Compare before you run
-/// one: a setting that is not `after` any more is somebody else's.
+/// The `aws` commands that put everything back and take the locks off, in the order of the rollback. Each compares first: a
+/// setting that is not `after` any more is somebody else's, and is left alone.
 pub fn commands_undo(plan: &Plan) -> Vec<String> {
     let mut documents = Documents::default();
     for change in plan.changes.values() {
         // The documents as they are when every change is in.
-        let _ = documents.command(change, &change.after);
+        documents.write(change, &change.after);
     }
-    let changes = plan.inverse_order().into_iter().filter_map(|id| plan.changes.get(&id));
-    changes.map(|change| documents.command(change, &change.before)).collect()
+    let mut commands = Vec::new();
+    for change in plan.inverse_order().into_iter().filter_map(|id| plan.changes.get(&id)) {
+        let after = documents.now(change).map(str::to_owned);
+        documents.write(change, &change.before);
+        let before = (&change.before, documents.now(change));
+        commands.push(change.setting.aws_rollback((&change.after, after.as_deref()), before));
+    }
+    commands
 }
 
 /// Documents that hold several keys, as they are after the commands so far.
@@ -119,19 +133,19 @@ pub fn commands_undo(plan: &Plan) -> Vec<String> {
 struct Documents(BTreeMap<Resource, String>);
 
 impl Documents {
-    fn command(&mut self, change: &Change, value: &Value) -> String {
-        let Setting::FaultFlag { parameter, key } = &change.setting else {
-            return change.setting.aws_command(value, None);
-        };
+    /// Writes a value, if the setting is a key in a document.
+    fn write(&mut self, change: &Change, value: &Value) {
+        let Some(key) = change.setting.key() else { return };
         let original = change.whole_before.as_deref().unwrap_or("{}");
-        let now = self.0.entry(parameter.clone()).or_insert_with(|| original.to_owned());
-        let next = crate::account::setting::with_key(now, key, value).unwrap_or_else(|_| now.clone());
+        let now = self.0.entry(change.setting.resource().clone()).or_insert_with(|| original.to_owned());
+        let next = with_key(now, key, value).unwrap_or_else(|_| now.clone());
         // Back to what it was: the very bytes, not only the same document.
-        *now = match crate::account::setting::same_document(&next, original) {
-            true => original.to_owned(),
-            false => next,
-        };
-        change.setting.aws_command(value, Some(now))
+        *now = if same_document(&next, original) { original.to_owned() } else { next };
+    }
+
+    /// The document that a change is in.
+    fn now(&self, change: &Change) -> Option<&str> {
+        change.setting.key().and_then(|_| self.0.get(change.setting.resource())).map(String::as_str)
     }
 }
 
@@ -178,7 +192,7 @@ pub fn stays(plan: &Plan) -> Vec<String> {
             format!(
                 "if this machine dies, the {} stays {} until `squall undo --account NAME` runs elsewhere",
                 change.setting,
-                shown(&change.after),
+                shown(change, &change.after),
             )
         })
         .collect();

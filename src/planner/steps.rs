@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Draft;
 use crate::account::{Identity, Location, Observed, Resource, Setting, Value};
-use crate::faults::{Dependency, Fault, FaultPlan, PlannedChange, Refusal, Scene, listed};
+use crate::faults::{Dependency, Fault, FaultPlan, OtherFault, PlannedChange, Refusal, Scene, listed};
 use crate::ids::FaultName;
 use crate::plan::{Change, ChangeId, Cleanup, Emission, LATENESS, Step};
 use crate::units::Span;
@@ -22,17 +22,19 @@ impl Draft<'_, '_> {
         let described = self.describe_for_faults();
         let mut order: Vec<usize> = (0..self.experiment().faults.len()).collect();
         order.sort_by_key(|index| self.experiment().faults.get(*index).map(|inject| inject.at));
-        let mut planned: Vec<PlannedChange> = Vec::new();
-        let mut asked = Vec::new();
-        for index in order {
-            if !described.contains(&index) {
-                continue;
+        order.retain(|index| described.contains(index));
+        // Twice: what the first answers say is what the others do. A fault says no in the second round alone, when it
+        // knows all others.
+        let mut first: Vec<PlannedFault> = Vec::new();
+        for index in &order {
+            if let Ok(plans) = self.ask(*index, &self.others(*index, &order, &first)) {
+                first.push(PlannedFault { index: *index, plans });
             }
-            match self.ask(index, &planned) {
-                Ok(plans) => {
-                    planned.extend(plans.iter().flat_map(|plan| plan.changes.clone()));
-                    asked.push(PlannedFault { index, plans });
-                }
+        }
+        let mut asked = Vec::new();
+        for index in order.clone() {
+            match self.ask(index, &self.others(index, &order, &first)) {
+                Ok(plans) => asked.push(PlannedFault { index, plans }),
                 Err(refusal) => {
                     self.object(format!("faults/{index}/inject"), refusal);
                     self.name_the_holder(index);
@@ -44,6 +46,25 @@ impl Draft<'_, '_> {
                 self.add_step(index, plan);
             }
         }
+    }
+
+    /// What the faults but one do, in the order of the timeline.
+    fn others(&self, index: usize, order: &[usize], known: &[PlannedFault]) -> Vec<OtherFault> {
+        let this = order.iter().position(|at| *at == index);
+        let mut others = Vec::new();
+        for asked in known.iter().filter(|asked| asked.index != index) {
+            let Some(inject) = self.experiment().faults.get(asked.index) else { continue };
+            let from = self.faults_from() + inject.at;
+            others.push(OtherFault {
+                name: FaultName(inject.fault.key().to_owned()),
+                is_earlier: order.iter().position(|at| *at == asked.index) < this,
+                from,
+                until: from + inject.lasts,
+                changes: asked.plans.iter().flat_map(|plan| plan.changes.clone()).collect(),
+                emissions: asked.plans.iter().filter_map(|plan| plan.emission.clone()).collect(),
+            });
+        }
+        others
     }
 
     /// What a fault aims at may be so because another run made it so: then its lock is there, and says who.
@@ -82,7 +103,7 @@ impl Draft<'_, '_> {
     }
 
     /// Asks one fault for its plans: one scene for each account that its targets are in.
-    fn ask(&self, index: usize, planned: &[PlannedChange]) -> Result<Vec<FaultPlan>, Refusal> {
+    fn ask(&self, index: usize, others: &[OtherFault]) -> Result<Vec<FaultPlan>, Refusal> {
         let Some(inject) = self.experiment().faults.get(index) else { return Ok(Vec::new()) };
         let fault = inject.fault.fault();
         if let Some(flaw) = fault.flaws().into_iter().next() {
@@ -111,7 +132,7 @@ impl Draft<'_, '_> {
                 described: &self.survey.described,
                 identity,
                 needed: &needed,
-                planned,
+                others,
                 seed: self.request.seed.wrapping_add(index as u64),
             })?);
         }
@@ -169,9 +190,13 @@ impl Draft<'_, '_> {
         let mut changes = Vec::new();
         for planned in plan.changes {
             match self.survey.read(&planned.setting) {
-                Ok(before) if before.value.same_as(&planned.after) => {
+                Ok(before) if planned.setting.same(&before.value, &planned.after) => {
                     let refusal = Refusal::new(
-                        format!("the {} is {} already: nothing would change", planned.setting, planned.after),
+                        format!(
+                            "the {} is {} already: nothing would change",
+                            planned.setting,
+                            planned.setting.shown(&planned.after)
+                        ),
                         "ask for another value, or see who set it",
                     );
                     self.object(&path, refusal);
@@ -221,6 +246,7 @@ impl Draft<'_, '_> {
                 whole_before: None,
                 expires: None,
                 takes_effect_within: Span::ZERO,
+                lasts_after: Span::ZERO,
             });
         }
     }
@@ -234,6 +260,7 @@ fn change(planned: PlannedChange, before: Observed) -> Change {
         whole_before: before.whole,
         expires: planned.expires,
         takes_effect_within: planned.takes_effect_within,
+        lasts_after: planned.lasts_after,
     }
 }
 

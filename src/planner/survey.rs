@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::account::target::SelectBy;
 use crate::account::{
-    Account, Action, Call, CallError, Description, Identity, Location, Observed, Outcome, Permitted, Reply, Resource,
-    Selector, Setting, ask,
+    Account, Action, Call, CallError, Description, Identity, Location, Observed, Outcome, Permitted, RefusedBy, Reply,
+    Resource, Selector, Setting, ask,
 };
 use crate::faults::{Described, Refusal};
 use crate::plan::Permission;
@@ -116,6 +116,9 @@ impl<'a> Survey<'a> {
                     }
                 }
                 Ok(resources)
+            }
+            Err(CallError::Refused { by: RefusedBy::Unsupported, message }) => {
+                Err(Refusal::new(message, "name something that the account knows, or run this on another account"))
             }
             other => Err(Refusal::new(
                 format!("{selector} cannot be looked up: {}", said(other)),

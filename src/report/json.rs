@@ -1,10 +1,16 @@
-//! The report as one JSON document: the [`Summary`] itself. Its `schema` rises when a reader of the old form would go
-//! wrong; new fields may come at any time.
+//! The report as one JSON document: [`super::written`].
 
 use super::summary::Summary;
+use super::written::Report;
 
 /// The whole document.
 pub fn document(summary: &Summary) -> String {
-    // Serializing to memory fails only for maps whose keys are not strings, and a summary has none.
-    serde_json::to_string_pretty(summary).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}")) + "\n"
+    // Serializing to memory fails only for maps whose keys are not strings, and a report has none.
+    serde_json::to_string_pretty(&Report::of(summary)).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
+        + "\n"
+}
+
+/// The JSON Schema of the document.
+pub fn schema() -> serde_json::Value {
+    crate::format::schema::of::<Report>()
 }

@@ -1,31 +1,16 @@
 //! One JSON object a line for each event: what `--json` prints while a run goes on, and `squall log --json` afterwards.
 //!
-//! The event stands in the form in which the journal holds it, so that the two cannot come to differ.
+//! The event has the form in which the journal holds it, so that the two cannot come to differ.
 
-use serde::Serialize;
-
+use crate::format::journal::Line;
 use crate::ids::RunId;
-use crate::run::event::{Event, Recorded};
+use crate::run::event::Recorded;
 use crate::run::state::State;
-use crate::units::Time;
-
-/// Names the form of a line; it rises when a reader of the old form would go wrong.
-pub const SCHEMA: &str = "squall.event/1";
-
-#[derive(Serialize)]
-struct Line<'a> {
-    schema: &'static str,
-    run: &'a RunId,
-    seq: u64,
-    at: Time,
-    event: &'a Event,
-}
 
 /// An event of `run` as one line, without its line feed.
 pub fn line(run: &RunId, recorded: &Recorded) -> String {
-    let line = Line { schema: SCHEMA, run, seq: recorded.seq, at: recorded.at, event: &recorded.event };
     // Serializing to memory fails only for maps whose keys are not strings, and events have none.
-    serde_json::to_string(&line).unwrap_or_else(|error| format!("{{\"schema\":\"{SCHEMA}\",\"error\":\"{error}\"}}"))
+    serde_json::to_string(&Line::of(run, recorded)).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
 }
 
 /// A whole journal, a line feed after each line; empty when it does not begin with the plan.
@@ -39,8 +24,10 @@ pub fn text(events: &[Recorded]) -> String {
 mod tests {
     use super::*;
     use crate::account::{Sample, Window};
+    use crate::format::{Convert, VERSION, journal};
     use crate::report::sample;
-    use crate::run::event::Phase;
+    use crate::run::event::{Event, Phase};
+    use crate::units::Time;
     use proptest::prelude::*;
 
     #[test]
@@ -49,10 +36,9 @@ mod tests {
             let text = text(&events);
             assert_eq!(text.lines().count(), events.len(), "{name}");
             for (line, recorded) in text.lines().zip(&events) {
-                let value: serde_json::Value = serde_json::from_str(line).unwrap();
-                assert_eq!(value["schema"], SCHEMA);
-                let event: Event = serde_json::from_value(value["event"].clone()).unwrap();
-                assert_eq!(event, recorded.event, "{name}");
+                let read: Line = serde_json::from_str(line).unwrap();
+                assert_eq!(read.format, VERSION);
+                assert_eq!(Convert::<Event>::convert(read.event), recorded.event, "{name}");
             }
         }
     }
@@ -71,10 +57,9 @@ mod tests {
             let window = Window { from: Time::EPOCH, to: Time::EPOCH };
             let sample = Sample { value: Some(value), of: None };
             let event = Event::Sampled { signal: 0, phase: Phase::Baseline, window, sample, breaks: false };
-            let recorded = Recorded { seq: 1, at: Time::EPOCH, event };
-            let json = serde_json::to_string(&recorded).unwrap();
-            let back: Recorded = serde_json::from_str(&json).unwrap();
-            prop_assert_eq!(serde_json::to_string(&back).unwrap(), json);
+            let body = journal::body(&event).unwrap();
+            let back = journal::read(&body).unwrap();
+            prop_assert_eq!(journal::body(&back).unwrap(), body);
         }
     }
 }

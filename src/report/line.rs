@@ -4,8 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::Serialize;
-
 use super::summary::ledger::{LedgerEntry, Status};
 use super::words;
 use crate::account::{Metric, Query, SendOutcome, Setting, Value};
@@ -22,12 +20,10 @@ use crate::units::{Span, Time};
 const REPEAT: Span = Span::from_mins(1);
 
 /// What a line is about; the word in its second column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Label {
     Start,
     Baseline,
-    #[serde(rename = "mark")]
     Lock,
     Fault,
     Effect,
@@ -46,8 +42,7 @@ pub enum Label {
 }
 
 /// How much a line asks for attention. Always said in words too; a colour only helps the eye.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
     Quiet,
     Plain,
@@ -58,7 +53,7 @@ pub enum Tone {
 }
 
 /// One line of a run's story.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// Of the event.
     pub seq: u64,
@@ -358,14 +353,14 @@ fn changed(plan: &Plan, event: &Event) -> Option<(Label, Tone, String)> {
         Event::Settled { change, how } => {
             let (setting, before, _) = name(change)?;
             Some(match (how.needs_attention(), setting) {
-                (true, _) => (Label::Left, Tone::Bad, format!("{setting}: {}", words::settled(how))),
+                (true, _) => (Label::Left, Tone::Bad, format!("{setting}: {}", words::settled(setting, how))),
                 (false, Setting::Lock { resource }) => (Label::Lock, Tone::Quiet, format!("{resource} is free again")),
                 (false, _) => {
-                    let before = words::setting_value(before);
+                    let before = words::setting_value(setting, before);
                     let text = match how {
                         Settled::Restored => format!("{setting}: {before} again, read back"),
                         Settled::AlreadyBefore => format!("{setting}: was {before} already"),
-                        _ => format!("{setting}: {}", words::settled(how)),
+                        _ => format!("{setting}: {}", words::settled(setting, how)),
                     };
                     (Label::Undone, Tone::Good, text)
                 }
@@ -376,7 +371,7 @@ fn changed(plan: &Plan, event: &Event) -> Option<(Label, Tone, String)> {
 }
 
 fn arrow(setting: &Setting, from: &Value, to: &Value) -> String {
-    format!("{setting}: {} -> {}", words::setting_value(from), words::setting_value(to))
+    format!("{setting}: {} -> {}", words::setting_value(setting, from), words::setting_value(setting, to))
 }
 
 /// The first and the last send of a step are said, every one that went wrong, and the account of them all.

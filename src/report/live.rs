@@ -189,7 +189,8 @@ fn in_the_account(state: &State) -> Vec<Row> {
         .take(MOST_CHANGES)
         .map(|(change, since)| {
             let since = since.map_or_else(String::new, |at| format!(", since {}", words::offset(state.started, at)));
-            let (before, after) = (words::setting_value(&change.before), words::setting_value(&change.after));
+            let shown = |value| words::setting_value(&change.setting, value);
+            let (before, after) = (shown(&change.before), shown(&change.after));
             let text = words::one_line(&format!("{}: {before} -> {after}{since}", change.setting));
             Row(vec![(Tone::Warning, "changed now: ".into()), (Tone::Plain, text)])
         })

@@ -218,12 +218,12 @@ fn ledger(summary: &Summary) -> String {
         vec![
             entry.change.0.to_string(),
             text(&entry.setting),
-            code(&words::setting_value(&entry.before)),
-            code(&words::setting_value(&entry.after)),
+            code(&words::setting_value(&entry.on, &entry.before)),
+            code(&words::setting_value(&entry.on, &entry.after)),
             offset(summary, entry.written.or(entry.announced)),
             offset(summary, entry.undo_began),
             offset(summary, entry.settled_at.filter(|_| !entry.status.needs_attention())),
-            format!("{sign}{}", text(&entry.status.sentence())),
+            format!("{sign}{}", text(&entry.sentence())),
         ]
     });
     let head = ["No.", "Setting", "Before", "After", "Written", "Put back", "Verified", "Status"];

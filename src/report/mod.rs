@@ -24,6 +24,7 @@ pub mod summary;
 #[cfg(test)]
 mod tests;
 pub mod words;
+pub mod written;
 
 use crate::run::Recorded;
 use summary::Summary;

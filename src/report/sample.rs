@@ -33,7 +33,15 @@ fn resource(kind: ResourceKind, name: &str) -> Resource {
 }
 
 fn change(setting: Setting, after: Value) -> Change {
-    Change { setting, before: Value::Unset, after, whole_before: None, expires: None, takes_effect_within: Span::ZERO }
+    Change {
+        setting,
+        before: Value::Unset,
+        after,
+        whole_before: None,
+        expires: None,
+        takes_effect_within: Span::ZERO,
+        lasts_after: Span::ZERO,
+    }
 }
 
 fn signal(
@@ -99,6 +107,7 @@ pub fn plan() -> Plan {
                 Change {
                     expires: Some(at(1920)),
                     takes_effect_within: Span::from_secs(60),
+                    lasts_after: Span::ZERO,
                     ..change(
                         Setting::RolePolicy { role, policy: "squall-run-20260302-3f9k2m".into() },
                         Value::Text(document.into()),

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::account::{Metric, Sample, Value};
+use crate::account::{Metric, Sample, Setting, Value};
 use crate::judge::bound::Bound;
 use crate::plan::{ChangeId, DuringFault, Plan, SignalPlan};
 use crate::run::event::{Phase, Settled, Stop};
@@ -160,21 +160,23 @@ pub fn expected(metric: Metric, asked: Bound, at: Phase) -> String {
     }
 }
 
-/// A setting's value on one line; a long document only by its length, because reports show it elsewhere.
-pub fn setting_value(value: &Value) -> String {
-    let text = one_line(&value.to_string());
+/// A setting's value on one line, with its unit; a long document only by its length, because reports show it elsewhere.
+pub fn setting_value(setting: &Setting, value: &Value) -> String {
+    let text = one_line(&setting.shown(value));
     match text.chars().count() {
         0..=100 => text,
         n => format!("a document of {} characters", whole(n as u64)),
     }
 }
 
-/// How a change ended, in a few words.
-pub fn settled(how: &Settled) -> String {
+/// How a change of a setting ended, in a few words.
+pub fn settled(setting: &Setting, how: &Settled) -> String {
     match how {
         Settled::Restored => "put back, and read back".into(),
         Settled::AlreadyBefore => "was as before already".into(),
-        Settled::Theirs { found } => format!("changed by somebody else to {}; left alone", setting_value(found)),
+        Settled::Theirs { found } => {
+            format!("changed by somebody else to {}; left alone", setting_value(setting, found))
+        }
         Settled::ResourceGone => "the resource no longer exists".into(),
         Settled::Left { why } => format!("left as it is: {}", one_line(why)),
     }
@@ -200,7 +202,8 @@ pub fn stop(plan: &Plan, why: &Stop) -> String {
         Stop::Asked { by } => format!("{} asked it to stop", one_line(by)),
         Stop::Failed { change: number, why } => format!("{} could not be changed: {}", change(*number), one_line(why)),
         Stop::Drifted { change: number, found } => {
-            format!("somebody else changed {} to {}", change(*number), setting_value(found))
+            let value = plan.changes.get(number).map(|change| setting_value(&change.setting, found));
+            format!("somebody else changed {} to {}", change(*number), value.unwrap_or_else(|| found.to_string()))
         }
         Stop::Overslept { late_secs } => format!("squall slept: its clock came {late_secs} s late"),
         Stop::Journal { why } => format!("the journal could not be written: {}", one_line(why)),

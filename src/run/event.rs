@@ -2,15 +2,13 @@
 //!
 //! Invariant: an event that announces a write is durable before the write goes out (DESIGN rule 1).
 
-use serde::{Deserialize, Serialize};
-
 use crate::account::{CallError, Query, Resource, Sample, SendOutcome, Value, Window};
 use crate::judge::verdict::Verdict;
 use crate::plan::{ChangeId, Plan};
 use crate::units::Time;
 
 /// An event as the journal holds it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Recorded {
     /// From 1, without gaps.
     pub seq: u64,
@@ -20,23 +18,20 @@ pub struct Recorded {
 }
 
 /// Where a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// Before any fault: the hypotheses must hold.
     Baseline,
     /// Faults go in, stay, and go out on the timeline.
     Fault,
     /// Every inverse is issued, then verified.
-    #[serde(rename = "undo")]
     Rollback,
     /// After the last fault is seen gone.
     Recovery,
 }
 
 /// What came of a write.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WriteOutcome {
     /// The service acknowledged it.
     Applied,
@@ -47,8 +42,7 @@ pub enum WriteOutcome {
 }
 
 /// How a change ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settled {
     /// Put back, and read back.
     Restored,
@@ -70,8 +64,7 @@ impl Settled {
 }
 
 /// Why a run stops before its timeline ends. All of them roll everything back.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Stop {
     /// A hypothesis broke.
     Broken { signal: usize },
@@ -82,7 +75,6 @@ pub enum Stop {
     /// The windows just before the faults, final only now, show that a hypothesis was broken before them.
     BeganBefore { why: String },
     /// A guard's condition was met.
-    #[serde(rename = "guard")]
     AbortCondition { title: String, value: f64 },
     /// A guard, or the look at a changed setting, has seen nothing since then.
     Blind { what: String, since: Time },
@@ -107,7 +99,7 @@ pub enum Stop {
 }
 
 /// How the messages of an emission were accounted for.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct MessageAccount {
     /// The queue acknowledged them.
     pub accepted: u32,
@@ -135,8 +127,7 @@ impl MessageAccount {
 }
 
 /// One thing that happened, or is about to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// The first event: all that the run will do.
     Started { plan: Box<Plan>, by: String, version: String },
@@ -189,7 +180,7 @@ pub enum Event {
 }
 
 /// Something that a run leaves behind, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Left {
     pub resource: Resource,
     pub what: String,

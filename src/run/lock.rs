@@ -185,7 +185,15 @@ pub fn journal_of(locks: &BTreeMap<Resource, Lock>, texts: &BTreeMap<Resource, S
 }
 
 fn change(setting: Setting, before: Value, after: Value, whole_before: Option<String>) -> Change {
-    Change { setting, before, after, whole_before, expires: None, takes_effect_within: Span::ZERO }
+    Change {
+        setting,
+        before,
+        after,
+        whole_before,
+        expires: None,
+        takes_effect_within: Span::ZERO,
+        lasts_after: Span::ZERO,
+    }
 }
 
 fn step_of(queue: &Resource, sends: &LockedSends) -> Step {

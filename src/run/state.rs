@@ -297,12 +297,12 @@ impl State {
         let Some(setting) = self.plan.changes.get(&id).map(|change| &change.setting) else { return Time::EPOCH };
         let shares = |other: &ChangeId| {
             *other == id
-                || setting.is_key()
+                || setting.key().is_some()
                     && self
                         .plan
                         .changes
                         .get(other)
-                        .is_some_and(|c| c.setting.is_key() && c.setting.resource() == setting.resource())
+                        .is_some_and(|c| c.setting.key().is_some() && c.setting.resource() == setting.resource())
         };
         let lives = self.lives.iter().filter(|(other, _)| shares(other));
         lives.map(|(_, life)| life.settles_from(setting.quiet())).max().unwrap_or(Time::EPOCH)

@@ -101,7 +101,9 @@ impl Run {
 
     fn row(&self, run: &RunId) -> RunRow {
         let (first, last) = (self.events.first(), self.events.last());
-        RunRow::new(run, &self.owner, self.holder.is_some(), first.map(AsRef::as_ref), last.map(AsRef::as_ref))
+        RunRow::empty(run.clone(), self.owner.clone(), self.holder.is_some())
+            .begun(first.map(|first| first.at), first.map(|first| &first.event))
+            .ended(last.map(|last| &last.event))
     }
 }
 

@@ -29,6 +29,13 @@ pub enum StoreError {
     /// Disk full, file unreadable, database gone.
     #[error("the journal cannot be used: {0}")]
     Failed(String),
+    /// A newer squall wrote an event, and this one cannot read it.
+    #[error(
+        "event {seq} of {run} has format {format}, and this squall knows formats up to {}; use the squall that wrote it, or \
+         roll back from the account's own marks: squall undo --account NAME",
+        crate::format::VERSION
+    )]
+    Newer { run: RunId, seq: u64, format: u32 },
     /// The journal's chain does not hold: an event was changed, lost or put in from outside.
     #[error("the journal of {run} is damaged at event {seq}: {why}")]
     Damaged { run: RunId, seq: u64, why: String },
@@ -79,19 +86,38 @@ pub struct RunRow {
 }
 
 impl RunRow {
-    /// From a run's owner and its first and last event.
-    fn new(run: &RunId, owner: &str, alive: bool, first: Option<&Recorded>, last: Option<&Recorded>) -> RunRow {
-        let title = match first.map(|first| &first.event) {
-            Some(Event::Started { plan, .. }) => plan.title.clone(),
-            _ => String::new(),
-        };
-        let (verdict, left) = match last.map(|last| &last.event) {
-            Some(Event::Closed { verdict, left }) => (Some(verdict.clone()), left.len()),
-            _ => (None, 0),
-        };
-        let started = first.map(|first| first.at);
-        RunRow { run: run.clone(), title, started, owner: owner.to_owned(), alive, verdict, left }
+    /// A run that wrote nothing yet.
+    fn empty(run: RunId, owner: String, alive: bool) -> RunRow {
+        RunRow { run, title: String::new(), started: None, owner, alive, verdict: None, left: 0 }
     }
+
+    /// With its first event, when that is known. What cannot be read was begun all the same.
+    fn begun(mut self, at: Option<Time>, first: Option<&Event>) -> RunRow {
+        self.started = at;
+        if let Some(Event::Started { plan, .. }) = first {
+            self.title.clone_from(&plan.title);
+        }
+        self
+    }
+
+    /// With its last event.
+    fn ended(mut self, last: Option<&Event>) -> RunRow {
+        if let Some(Event::Closed { verdict, left }) = last {
+            (self.verdict, self.left) = (Some(verdict.clone()), left.len());
+        }
+        self
+    }
+}
+
+/// The events of a run that this squall can read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Readable {
+    /// In order; where others were skipped, with gaps between their numbers.
+    pub events: Vec<Recorded>,
+    /// The number of the journal's last event, readable or not.
+    pub last: u64,
+    /// How many events of a newer squall are not among them.
+    pub skipped: usize,
 }
 
 /// What stands against a claim: what one run changes, no other changes or watches.
@@ -122,6 +148,12 @@ pub trait Store {
 
     /// Every event of a run, in order, its chain checked.
     fn events(&self, run: &RunId) -> Result<Vec<Recorded>, StoreError>;
+
+    /// What is needed of a run to roll it back: its events without those of kinds that only a newer squall knows.
+    fn to_roll_back(&self, run: &RunId) -> Result<Readable, StoreError> {
+        let events = self.events(run)?;
+        Ok(Readable { last: events.last().map_or(0, |last| last.seq), events, skipped: 0 })
+    }
 
     /// Every run, newest first.
     fn runs(&self) -> Result<Vec<RunRow>, StoreError>;

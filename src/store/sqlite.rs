@@ -17,8 +17,9 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 
 use self::chain::{Head, Link};
 use self::held::HeldRuns;
-use super::{Conflict, Epoch, RunRow, Store, StoreError, conflict_between};
+use super::{Conflict, Epoch, Readable, RunRow, Store, StoreError, conflict_between};
 use crate::account::Resource;
+use crate::format::journal::{self, Unreadable};
 use crate::ids::RunId;
 use crate::run::event::{Event, Recorded};
 use crate::units::Time;
@@ -43,6 +44,14 @@ struct RunRecord {
     head: Head,
 }
 
+/// The events of a run.
+struct Found {
+    /// Those that can be read.
+    events: Vec<Recorded>,
+    /// Number and format of those of kinds that only a newer squall knows.
+    newer: Vec<(u64, u32)>,
+}
+
 impl SqliteStore {
     /// Opens the store in `folder`, or creates both. Fails when the folder cannot be written, or when a newer squall
     /// wrote the journal.
@@ -61,6 +70,48 @@ impl SqliteStore {
                 Ok(Some(SqliteStore { db, held, locked: false }))
             }
             false => Ok(None),
+        }
+    }
+
+    /// The events of a run, its chain checked.
+    fn read(&self, run: &RunId) -> Result<Found, StoreError> {
+        // One transaction, so that the head and the events are of one moment.
+        let snapshot = self.db.unchecked_transaction().map_err(failed)?;
+        let found = record(&snapshot, run)?;
+        let mut select = snapshot
+            .prepare_cached("SELECT seq, at, body, hash FROM events WHERE run = ?1 ORDER BY seq")
+            .map_err(failed)?;
+        let mut rows = select.query([found.number]).map_err(failed)?;
+        let mut head = Head::start(run);
+        let mut newer = Vec::new();
+        let mut events = Vec::with_capacity(usize::try_from(found.head.seq).unwrap_or_default());
+        while let Some(row) = rows.next().map_err(failed)? {
+            let damaged = |why: &str| StoreError::Damaged { run: run.clone(), seq: head.seq + 1, why: why.to_owned() };
+            let (seq, at, body, hash) = chain::columns(row).map_err(|_| damaged("it cannot be read"))?;
+            if seq != head.seq + 1 {
+                return Err(damaged("it is missing"));
+            }
+            let next = head.follow(&Link { seq, at, body });
+            if hash != next.hash {
+                return Err(damaged("it is not what was written"));
+            }
+            match journal::read(body) {
+                Ok(event) => events.push(Recorded { seq, at: Time::from_micros(at), event }),
+                Err(Unreadable::Newer { format, skippable: true }) => newer.push((seq, format)),
+                Err(Unreadable::Newer { format, .. }) => {
+                    return Err(StoreError::Newer { run: run.clone(), seq, format });
+                }
+                Err(Unreadable::Malformed(error)) => return Err(unreadable(run, seq, &error)),
+            }
+            head = next;
+        }
+        match head == found.head {
+            true => Ok(Found { events, newer }),
+            false => Err(StoreError::Damaged {
+                run: run.clone(),
+                seq: head.seq + 1,
+                why: format!("the journal should end at event {}", found.head.seq),
+            }),
         }
     }
 }
@@ -103,7 +154,7 @@ impl Store for SqliteStore {
         StoreError::check_numbers(run, found.head.seq, events)?;
         let mut head = found.head;
         for event in events {
-            let body = serde_json::to_string(&event.event).map_err(|e| StoreError::Failed(e.to_string()))?;
+            let body = journal::body(&event.event).map_err(|e| StoreError::Failed(e.to_string()))?;
             head = head.follow(&Link { seq: event.seq, at: event.at.micros(), body: &body });
             transaction
                 .prepare_cached("INSERT INTO events (run, seq, at, body, hash) VALUES (?1, ?2, ?3, ?4, ?5)")
@@ -121,37 +172,18 @@ impl Store for SqliteStore {
     }
 
     fn events(&self, run: &RunId) -> Result<Vec<Recorded>, StoreError> {
-        // One transaction, so that the head and the events are of one moment.
-        let snapshot = self.db.unchecked_transaction().map_err(failed)?;
-        let found = record(&snapshot, run)?;
-        let mut select = snapshot
-            .prepare_cached("SELECT seq, at, body, hash FROM events WHERE run = ?1 ORDER BY seq")
-            .map_err(failed)?;
-        let mut rows = select.query([found.number]).map_err(failed)?;
-        let mut head = Head::start(run);
-        let mut events = Vec::with_capacity(usize::try_from(found.head.seq).unwrap_or_default());
-        while let Some(row) = rows.next().map_err(failed)? {
-            let damaged = |why: &str| StoreError::Damaged { run: run.clone(), seq: head.seq + 1, why: why.to_owned() };
-            let (seq, at, body, hash) = chain::columns(row).map_err(|_| damaged("it cannot be read"))?;
-            if seq != head.seq + 1 {
-                return Err(damaged("it is missing"));
-            }
-            let next = head.follow(&Link { seq, at, body });
-            if hash != next.hash {
-                return Err(damaged("it is not what was written"));
-            }
-            let event = serde_json::from_str(body).map_err(|error| unreadable(run, seq, &error))?;
-            events.push(Recorded { seq, at: Time::from_micros(at), event });
-            head = next;
+        let Found { events, newer } = self.read(run)?;
+        match newer.into_iter().next() {
+            None => Ok(events),
+            Some((seq, format)) => Err(StoreError::Newer { run: run.clone(), seq, format }),
         }
-        match head == found.head {
-            true => Ok(events),
-            false => Err(StoreError::Damaged {
-                run: run.clone(),
-                seq: head.seq + 1,
-                why: format!("the journal should end at event {}", found.head.seq),
-            }),
-        }
+    }
+
+    fn to_roll_back(&self, run: &RunId) -> Result<Readable, StoreError> {
+        let Found { events, newer } = self.read(run)?;
+        let numbers = [events.last().map(|event| event.seq), newer.last().map(|(seq, _)| *seq)];
+        let last = numbers.into_iter().flatten().max().unwrap_or(0);
+        Ok(Readable { events, last, skipped: newer.len() })
     }
 
     fn runs(&self) -> Result<Vec<RunRow>, StoreError> {
@@ -160,19 +192,17 @@ impl Store for SqliteStore {
         let mut runs = Vec::new();
         while let Some(row) = rows.next().map_err(failed)? {
             let run = RunId(row.get(1).map_err(failed)?);
-            let owner: String = row.get(2).map_err(failed)?;
             let alive = self.held.is_held(row.get(0).map_err(failed)?, Epoch(row.get(3).map_err(failed)?))?;
-            let event = |seq: usize| -> Result<Option<Recorded>, StoreError> {
-                let (at, body): (Option<i64>, Option<String>) =
-                    row.get(seq).and_then(|at| Ok((at, row.get(seq + 1)?))).map_err(failed)?;
-                // A body that cannot be read says nothing here; reading the run's events tells why.
-                let read = |(at, body): (i64, String)| {
-                    let event = serde_json::from_str(&body).ok()?;
-                    Some(Recorded { seq: 0, at: Time::from_micros(at), event })
-                };
-                Ok(at.zip(body).and_then(read))
+            let started: Option<i64> = row.get(4).map_err(failed)?;
+            // A body that cannot be read says nothing here; reading the run's events tells why.
+            let event = |column| {
+                let body = row.get::<usize, Option<String>>(column).map_err(failed)?;
+                Ok::<_, StoreError>(body.and_then(|body| journal::read(&body).ok()))
             };
-            runs.push(RunRow::new(&run, &owner, alive, event(4)?.as_ref(), event(6)?.as_ref()));
+            let row = RunRow::empty(run, row.get(2).map_err(failed)?, alive)
+                .begun(started.map(Time::from_micros), event(5)?.as_ref())
+                .ended(event(6)?.as_ref());
+            runs.push(row);
         }
         Ok(runs)
     }
@@ -267,7 +297,7 @@ impl Store for SqliteStore {
 }
 
 const RUNS: &str = "
-    SELECT runs.number, runs.run, owner, epoch, first.at, first.body, final.at, final.body FROM runs
+    SELECT runs.number, runs.run, owner, epoch, first.at, first.body, final.body FROM runs
     LEFT JOIN events AS first ON first.run = runs.number AND first.seq = 1
     LEFT JOIN events AS final ON final.run = runs.number AND final.seq = runs.last
     ORDER BY runs.number DESC";

@@ -111,6 +111,14 @@ codes! {
     Warning EmptyBound = "empty-bound",
     /// Something in a template that the sandbox does not model.
     Warning NotModelled = "not-modelled",
+    /// A value in a template that cannot be known here, and that the model needs.
+    Warning UnknownValue = "unknown-value",
+    /// A key of a template that is there twice; CloudFormation takes the last one.
+    Warning RepeatedKey = "repeated-key",
+    /// A resource of a template that may not do what another one asks of it.
+    Warning NoPermission = "no-permission",
+    /// Something in a template that AWS refuses when it is deployed.
+    Error Refused = "refused-by-aws",
 }
 
 /// One thing that is wrong in a file.

@@ -98,6 +98,20 @@ impl Node {
 /// Reads a text. A text that is not YAML gives no tree and one finding; a key that stands twice is a finding, and the
 /// tree has the first of the two.
 pub fn parse(source: &Arc<Source>) -> (Option<Node>, Findings) {
+    parse_with(source, &source.text, false)
+}
+
+/// Reads a CloudFormation template as CloudFormation does: of a key that stands twice the last one counts, with a
+/// warning, and JSON may be indented with tabs.
+pub fn parse_template(source: &Arc<Source>) -> (Option<Node>, Findings) {
+    match source.text.trim_start().starts_with('{') && source.text.contains('\t') {
+        // JSON has no tabs within its texts; a blank is as long as a tab, so that every place stays.
+        true => parse_with(source, &source.text.replace('\t', " "), true),
+        false => parse_with(source, &source.text, true),
+    }
+}
+
+fn parse_with(source: &Arc<Source>, text: &str, last_counts: bool) -> (Option<Node>, Findings) {
     let mut findings = Findings::default();
     let options = serde_saphyr::options! {
         strict_booleans: true,
@@ -114,8 +128,8 @@ pub fn parse(source: &Arc<Source>) -> (Option<Node>, Findings) {
             max_total_scalar_bytes: 4 << 20,
         },
     };
-    match serde_saphyr::from_str_with_options::<Raw>(&source.text, options) {
-        Ok(raw) => (Some(Convert { source, findings: &mut findings }.node(raw)), findings),
+    match serde_saphyr::from_str_with_options::<Raw>(text, options) {
+        Ok(raw) => (Some(Convert { source, findings: &mut findings, last_counts }.node(raw)), findings),
         Err(error) => {
             findings.push(explain(source, &error));
             (None, findings)
@@ -196,6 +210,8 @@ impl<'de> Visitor<'de> for RawVisitor {
 struct Convert<'a> {
     source: &'a Arc<Source>,
     findings: &'a mut Findings,
+    /// Whether of a key that stands twice the last one counts, as in CloudFormation.
+    last_counts: bool,
 }
 
 impl Convert<'_> {
@@ -226,6 +242,17 @@ impl Convert<'_> {
             let key_at = place(self.source, key.defined);
             let value = self.node(value);
             match seen.get(&key.value) {
+                Some(first) if self.last_counts => {
+                    let what = format!("duplicate key `{}`: the last one counts", key.value);
+                    self.findings.push(
+                        Finding::new(Code::RepeatedKey, self.source, key_at, what)
+                            .help("remove one of them")
+                            .also(*first, "first here"),
+                    );
+                    if let Some(entry) = entries.iter_mut().find(|entry| entry.key == key.value) {
+                        *entry = Entry { key: key.value, key_at, value };
+                    }
+                }
                 Some(first) => {
                     let what = format!("the key `{}` stands twice", key.value);
                     self.findings.push(

@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;
-use squall::account::sandbox::template::{self, Deployment};
 use squall::ids::AccountName;
 use squall::project::Project;
 use squall::spec::check;
 use squall::spec::hypothesis::Hypothesis;
 use squall::spec::load::ExperimentFiles;
+use squall::template::{self, Deployment};
 use squall::yaml::{Code, Findings, FromNode, HypothesisName, Loaded, Severity, Source, Style, tree};
 
 const EXPERIMENTS: usize = 8_000;

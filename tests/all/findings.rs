@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use squall::account::ResourceKind;
-use squall::account::sandbox::template::{self, Deployment};
 use squall::ids::AccountName;
 use squall::project::Project;
 use squall::spec::check::{self, Known};
 use squall::spec::load::{self, ExperimentFiles, ProjectFiles};
+use squall::template::{self, Deployment};
 use squall::yaml::{Code, Findings, Loaded, Source, Style};
 
 const FOLDER: &str = "tests/findings";

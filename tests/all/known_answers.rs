@@ -7,7 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use squall::account::sandbox::app::{App, Arrivals, Duration, Function, OnMalformed, Role, Traffic, TrafficTarget};
+use squall::account::sandbox::app::{
+    App, Arrivals, Asynchronous, Duration, Function, Loops, OnPayloads, Role, Traffic, TrafficTarget,
+};
 use squall::account::sandbox::{FunctionTotals, World};
 use squall::units::{Rate, Share, Span, Time};
 
@@ -24,9 +26,9 @@ fn station(rate: f64, duration: Duration, reserved: Option<u32>) -> App {
         duration,
         errors: Share::NONE,
         calls: Vec::new(),
-        malformed: OnMalformed::Fail,
-        async_retries: 0,
-        on_failure: None,
+        payloads: OnPayloads::default(),
+        asynchronous: Asynchronous::default(),
+        loops: Loops::Stopped,
     };
     App {
         account_concurrency: 1000,
@@ -37,6 +39,7 @@ fn station(rate: f64, duration: Duration, reserved: Option<u32>) -> App {
             to: TrafficTarget::Function("station".into()),
             rate: Rate::per_sec(rate).unwrap(),
             arrivals: Arrivals::Poisson,
+            groups: Vec::new(),
         }],
         ..App::default()
     }

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use squall::account::sandbox::traffic::TrafficFile;
 use squall::faults::{FaultSpec, page};
+use squall::format::schema as written;
 use squall::project::Project;
+use squall::report;
 use squall::spec::experiment::Experiment;
 use squall::spec::hypothesis::Hypothesis;
 use squall::spec::{reference, schema};
@@ -29,6 +31,7 @@ fn the_reference_pages_are_fresh() {
     fresh("docs/reference/project.md", &reference::page("squall.yaml", &Project::shape()));
     fresh("docs/reference/traffic.md", &reference::page("The traffic file", &TrafficFile::shape()));
     fresh("docs/reference/findings.md", &reference::findings());
+    fresh("docs/reference/template.md", &squall::template::page());
 }
 
 #[test]
@@ -38,6 +41,11 @@ fn the_schemas_are_fresh() {
         ("hypothesis", schema::hypothesis()),
         ("project", schema::project()),
         ("traffic", schema::of::<TrafficFile>()),
+        ("journal", written::journal()),
+        ("plan", written::plan()),
+        ("report", report::json::schema()),
+        ("status", written::status()),
+        ("change", written::change()),
     ] {
         let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         fresh(&format!("docs/schema/{name}.json"), &text);

@@ -4,23 +4,31 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::too_many_lines, reason = "these are tests")]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
 use serde_json::{Map, Value as Json, json};
 use squall::spec::schema;
+use squall::units::Time;
 use squall::yaml::tree::{Kind, Node, parse};
 use squall::yaml::{Code, Source};
 
 /// Why a value does not fit, and where.
-fn misfits(root: &Json, schema: &Json, value: &Json, at: &str) -> Vec<String> {
+pub fn misfits(root: &Json, schema: &Json, value: &Json, at: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     let object = Map::new();
     for (keyword, wanted) in schema.as_object().unwrap_or(&object) {
         let fits = |schema: &Json, value: &Json| misfits(root, schema, value, at).is_empty();
         let entries = value.as_object().into_iter().flatten();
         match keyword.as_str() {
-            "$schema" | "$defs" | "description" | "default" | "examples" => {}
+            "$schema" | "$defs" | "title" | "description" | "default" | "examples" => {}
+            // Widths of numbers say nothing of JSON; an instant is looked at below.
+            "format" if wanted != "date-time" => {}
+            "format" => {
+                let other = value.as_str().is_some_and(|text| text.parse::<Time>().is_err());
+                wrong.extend(other.then(|| format!("{at}: {value} is no instant")));
+            }
             "$ref" => {
                 let name = wanted.as_str().unwrap().strip_prefix("#/$defs/").unwrap();
                 wrong.extend(misfits(root, &root["$defs"][name], value, at));
@@ -33,6 +41,7 @@ fn misfits(root: &Json, schema: &Json, value: &Json, at: &str) -> Vec<String> {
                     "integer" => value.is_i64() || value.is_u64(),
                     "number" => value.is_number(),
                     "boolean" => value.is_boolean(),
+                    "null" => value.is_null(),
                     other => panic!("the type {other}"),
                 };
                 let is = wanted.as_array().map_or_else(|| is_of(wanted), |types| types.iter().any(is_of));
@@ -75,6 +84,15 @@ fn misfits(root: &Json, schema: &Json, value: &Json, at: &str) -> Vec<String> {
                 let fitting = wanted.as_array().unwrap().iter().filter(|schema| fits(schema, value)).count();
                 wrong.extend((fitting != 1).then(|| format!("{at}: {fitting} forms fit {value}")));
             }
+            "enum" => {
+                let known = wanted.as_array().unwrap().contains(value);
+                wrong.extend((!known).then(|| format!("{at}: {value} is not one of {wanted}")));
+            }
+            "uniqueItems" => {
+                let items: Vec<String> = value.as_array().into_iter().flatten().map(Json::to_string).collect();
+                let unique: BTreeSet<&String> = items.iter().collect();
+                wrong.extend((unique.len() != items.len()).then(|| format!("{at}: an item is there twice")));
+            }
             "const" => wrong.extend((wanted != value).then(|| format!("{at}: {value} is not {wanted}"))),
             "pattern" => {
                 let pattern = Regex::new(wanted.as_str().unwrap()).unwrap();
@@ -83,6 +101,10 @@ fn misfits(root: &Json, schema: &Json, value: &Json, at: &str) -> Vec<String> {
             "minimum" => {
                 let small = value.as_f64().is_some_and(|number| number < wanted.as_f64().unwrap());
                 wrong.extend(small.then(|| format!("{at}: {value} is too small")));
+            }
+            "maximum" => {
+                let great = value.as_f64().is_some_and(|number| number > wanted.as_f64().unwrap());
+                wrong.extend(great.then(|| format!("{at}: {value} is too great")));
             }
             "minProperties" | "maxProperties" => {
                 let count = value.as_object().map_or(1, Map::len) as u64;

@@ -35,12 +35,17 @@ impl Account {
             Some(id) => id.to_owned(),
             None => NEXT.fetch_add(1, Ordering::SeqCst).to_string(),
         };
+        Account::with_id(emulator, &id)
+    }
+
+    /// The account with this number, for a test that has no choice.
+    pub fn with_id(emulator: &Emulator, id: &str) -> Account {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let config: SdkConfig = runtime.block_on(
             aws_config::defaults(BehaviorVersion::latest())
                 .region(Region::new(REGION))
                 .endpoint_url(&emulator.url)
-                .credentials_provider(Credentials::new(&id, "test", None, None, "test"))
+                .credentials_provider(Credentials::new(id, "test", None, None, "test"))
                 .load(),
         );
         Account {
@@ -52,7 +57,7 @@ impl Account {
             cloudformation: aws_sdk_cloudformation::Client::new(&config),
             cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
             logs: aws_sdk_cloudwatchlogs::Client::new(&config),
-            id,
+            id: id.to_owned(),
             runtime,
         }
     }

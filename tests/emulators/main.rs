@@ -33,6 +33,7 @@ mod poisoned;
 mod policy;
 mod probes;
 mod reached;
+mod samples;
 mod shop;
 mod short;
 mod side_by_side;

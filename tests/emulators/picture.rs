@@ -63,6 +63,15 @@ fn queues(account: &Account, picture: &mut BTreeMap<String, String>) {
     let listed = account.wait(account.sqs.list_queues().send()).unwrap();
     for url in listed.queue_urls() {
         let messages: u64 = counts(account, url).iter().sum();
+        let ask = account.sqs.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::All);
+        let found = account.wait(ask.send()).unwrap();
+        for (attribute, value) in found.attributes().into_iter().flatten() {
+            // Counts and times change by themselves.
+            let attribute = attribute.as_str();
+            if !attribute.starts_with("Approximate") && !attribute.ends_with("Timestamp") {
+                picture.insert(format!("queue {url} {attribute}"), value.clone());
+            }
+        }
         picture.insert(format!("queue {} messages", url.rsplit('/').next().unwrap()), messages.to_string());
     }
 }

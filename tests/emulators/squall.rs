@@ -109,7 +109,7 @@ impl Ended {
 pub struct Event {
     /// `changed`.
     pub name: String,
-    /// What it says: of `{"changed": {...}}` the inner part.
+    /// The event itself.
     pub what: Json,
     pub line: Json,
 }
@@ -117,11 +117,8 @@ pub struct Event {
 impl Event {
     fn read(line: &str) -> Event {
         let line: Json = serde_json::from_str(line).unwrap();
-        let (name, what) = match &line["event"] {
-            Json::String(name) => (name.clone(), Json::Null),
-            event => event.as_object().unwrap().iter().next().map(|(name, what)| (name.clone(), what.clone())).unwrap(),
-        };
-        Event { name, what, line }
+        let what = line["event"].clone();
+        Event { name: what["kind"].as_str().unwrap().to_owned(), what, line }
     }
 }
 

@@ -97,26 +97,16 @@ async fn is_there(session: &Session, resource: &Resource) -> Result<bool, CallEr
     }
 }
 
-/// CloudFormation's type of a kind; the first is what a stack's resources are matched with.
+/// CloudFormation's types of a kind.
 const fn types(kind: ResourceKind) -> &'static [&'static str] {
-    match kind {
-        ResourceKind::Function => &["AWS::Lambda::Function"],
-        ResourceKind::Queue => &["AWS::SQS::Queue"],
-        ResourceKind::Role => &["AWS::IAM::Role"],
-        ResourceKind::Parameter => &["AWS::SSM::Parameter"],
-        ResourceKind::Table => &["AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable"],
-        ResourceKind::Topic => &["AWS::SNS::Topic"],
-        ResourceKind::Api => &["AWS::ApiGatewayV2::Api"],
-        ResourceKind::Alarm => &["AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"],
-        ResourceKind::Probe => &[],
-    }
+    kind.descriptor().types
 }
 
-/// The name in CloudFormation's physical id: a queue's is a URL, a topic's an ARN, the others are names.
+/// The name in CloudFormation's physical id.
 fn name_of(kind: ResourceKind, physical: &str) -> String {
-    match kind {
-        ResourceKind::Queue | ResourceKind::Topic => last_part(physical).to_owned(),
-        _ => physical.to_owned(),
+    match kind.descriptor().physical_id_ends_with_name {
+        true => last_part(physical).to_owned(),
+        false => physical.to_owned(),
     }
 }
 
@@ -173,22 +163,8 @@ async fn of_stack(session: &Session, kind: ResourceKind, stack: &str) -> Result<
     Ok(names)
 }
 
-/// The tagging API's filter for a kind; it does not know roles, and probes have no tags.
-const fn tagged_type(kind: ResourceKind) -> Option<&'static str> {
-    match kind {
-        ResourceKind::Function => Some("lambda:function"),
-        ResourceKind::Queue => Some("sqs"),
-        ResourceKind::Role | ResourceKind::Probe => None,
-        ResourceKind::Parameter => Some("ssm:parameter"),
-        ResourceKind::Table => Some("dynamodb:table"),
-        ResourceKind::Topic => Some("sns"),
-        ResourceKind::Api => Some("apigateway"),
-        ResourceKind::Alarm => Some("cloudwatch:alarm"),
-    }
-}
-
 async fn by_tag(session: &Session, kind: ResourceKind, key: &str, value: &str) -> Result<Vec<String>, CallError> {
-    let Some(filter) = tagged_type(kind) else {
+    let Some(filter) = kind.descriptor().tag_filter else {
         return match kind {
             ResourceKind::Role => super::roles::tagged(session, key, value).await,
             _ => Ok(Vec::new()),

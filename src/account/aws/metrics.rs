@@ -23,6 +23,8 @@ enum Formula {
     Failed([Statistic; 3]),
     /// What was not done of what was sent.
     Undone { done: Statistic, sent: Statistic },
+    /// The first that has a value; 0 where all of which it could be have one and it has none.
+    OutOf { some: Vec<Statistic>, all: Vec<Statistic> },
     /// The first that has a value, over the first whole that has one.
     Share { part: Vec<Statistic>, whole: Vec<Statistic> },
     /// What is missing to a whole in a percentage, of so many.
@@ -58,9 +60,11 @@ impl Formula {
                 done: of("NumberOfMessagesDeleted", "Sum").into_iter().next()?,
                 sent: calls(resource).into_iter().next()?,
             },
-            (Metric::Dropped, _) => Formula::First(of("AsyncEventsDropped", "Sum"), 1.0),
             (Metric::Throttles, _) => Formula::First(of("Throttles", "Sum"), 1.0),
             (Metric::Concurrency, _) => Formula::First(of("ConcurrentExecutions", "Maximum"), 1.0),
+            (Metric::EventsDropped, _) => {
+                Formula::OutOf { some: of("AsyncEventsDropped", "Sum"), all: of("AsyncEventsReceived", "Sum") }
+            }
             (Metric::Writes, ResourceKind::Table) => {
                 Formula::Sum(TABLE_WRITES.map(|name| write(resource, name)).into())
             }
@@ -73,7 +77,8 @@ impl Formula {
             Formula::First(all, _) | Formula::Sum(all) => all.clone(),
             Formula::Failed(all) => all.to_vec(),
             Formula::Undone { done, sent } => vec![done.clone(), sent.clone()],
-            Formula::Share { part: a, whole: b }
+            Formula::OutOf { some: a, all: b }
+            | Formula::Share { part: a, whole: b }
             | Formula::Rest { percent: a, of: b }
             | Formula::Mean { millis: a, of: b } => [a.as_slice(), b].concat(),
         }
@@ -106,6 +111,10 @@ impl Formula {
                 let sent = sent.filter(|sent| *sent > 0.0);
                 let share = |sent: f64| (1.0 - done.unwrap_or(0.0) / sent).clamp(0.0, 1.0);
                 Sample { value: sent.map(share), of: sent.map(|sent| sent as u64) }
+            }
+            Formula::OutOf { some, .. } => {
+                let (some, all) = values.split_at(some.len());
+                plain(first(some).or_else(|| first(all).map(|_| 0.0)))
             }
             Formula::Share { part, .. } => {
                 let (parts, wholes) = values.split_at(part.len());
@@ -141,7 +150,7 @@ fn statistics(resource: &Resource, metric: &'static str, statistic: &str) -> Vec
         dimensions: of_resource(resource, dimension),
         statistic: statistic.to_owned(),
     };
-    dimensions(resource.kind).iter().map(|(namespace, dimension)| one(namespace, *dimension)).collect()
+    resource.kind.descriptor().metrics.iter().map(|(namespace, dimension)| one(namespace, *dimension)).collect()
 }
 
 /// A function's metrics are published for the whole and, with one dimension more, for each alias and version
@@ -152,18 +161,6 @@ fn of_resource(resource: &Resource, dimension: &'static str) -> Vec<(&'static st
         dimensions.push(("Resource", resource.qualified_name()));
     }
     dimensions
-}
-
-/// Where a kind's metrics lie. A REST api's carry its name, an HTTP api's its id.
-pub const fn dimensions(kind: ResourceKind) -> &'static [(&'static str, &'static str)] {
-    match kind {
-        ResourceKind::Function => &[("AWS/Lambda", "FunctionName")],
-        ResourceKind::Queue => &[("AWS/SQS", "QueueName")],
-        ResourceKind::Table => &[("AWS/DynamoDB", "TableName")],
-        ResourceKind::Topic => &[("AWS/SNS", "TopicName")],
-        ResourceKind::Api => &[("AWS/ApiGateway", "ApiId"), ("AWS/ApiGateway", "ApiName")],
-        ResourceKind::Role | ResourceKind::Parameter | ResourceKind::Alarm | ResourceKind::Probe => &[],
-    }
 }
 
 fn calls(resource: &Resource) -> Vec<Statistic> {

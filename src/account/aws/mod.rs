@@ -27,6 +27,7 @@ mod probes;
 mod queues;
 mod roles;
 mod session;
+mod settings;
 mod ssm;
 #[cfg(test)]
 mod tests;

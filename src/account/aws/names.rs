@@ -1,31 +1,21 @@
 //! ARNs, and the names in them.
 
 use super::session::Session;
+use crate::account::kind::ArnShape;
+use crate::account::kind::apigateway::INVOKED;
 use crate::account::{Region, Resource, ResourceKind};
 
 /// A resource's ARN, from its name alone.
 pub fn arn(session: &Session, resource: &Resource) -> String {
-    let name = &resource.name;
-    match resource.kind {
-        ResourceKind::Function => in_region(session, "lambda", &format!("function:{}", resource.qualified_name())),
-        ResourceKind::Queue => in_region(session, "sqs", name),
-        ResourceKind::Role => format!("arn:{}:iam::{}:role/{name}", session.partition, session.config.id),
-        ResourceKind::Parameter => parameter_arn(session, session.region_of(resource), name),
-        ResourceKind::Table => in_region(session, "dynamodb", &format!("table/{name}")),
-        ResourceKind::Topic => in_region(session, "sns", name),
-        ResourceKind::Api => {
-            format!("arn:{}:apigateway:{}::/apis/{name}", session.partition, session.config.region)
-        }
-        ResourceKind::Alarm => in_region(session, "cloudwatch", &format!("alarm:{name}")),
-        // Nothing of AWS.
-        ResourceKind::Probe => name.clone(),
-    }
+    let region = session.region_of(resource).as_str();
+    let name = resource.qualified_name();
+    resource.kind.descriptor().arn.of(&session.partition, region, session.config.id.as_str(), &name)
 }
 
-/// A parameter's ARN: a path's own slash is the one that stands after `parameter`.
+/// A parameter's ARN in a region that need not be the session's.
 pub fn parameter_arn(session: &Session, region: &Region, name: &str) -> String {
-    let name = name.strip_prefix('/').unwrap_or(name);
-    format!("arn:{}:ssm:{region}:{}:parameter/{name}", session.partition, session.config.id)
+    let parameter = ResourceKind::Parameter.descriptor();
+    parameter.arn.of(&session.partition, region.as_str(), session.config.id.as_str(), name)
 }
 
 /// The ARN of something in the session's account and region.
@@ -66,32 +56,13 @@ impl<'a> Arn<'a> {
     /// The kind and the names that it may mean: more than one for a parameter, whose ARN does not tell a name from a path
     /// of one part.
     pub fn names(&self) -> Option<(ResourceKind, Vec<String>)> {
-        let after = |prefix| self.resource.strip_prefix(prefix).map(str::to_owned);
-        let last = || self.resource.rsplit('/').next().map(str::to_owned);
-        let (kind, name) = match self.service {
-            // A qualifier names a version or an alias of the same function.
-            "lambda" => (ResourceKind::Function, after("function:")?.split(':').next()?.to_owned()),
-            "sqs" => (ResourceKind::Queue, self.resource.to_owned()),
-            "sns" => (ResourceKind::Topic, self.resource.split(':').next()?.to_owned()),
-            "dynamodb" => (ResourceKind::Table, after("table/")?.split('/').next()?.to_owned()),
-            "cloudwatch" => (ResourceKind::Alarm, after("alarm:")?),
-            "apigateway" => (ResourceKind::Api, after("/apis/")?.split('/').next()?.to_owned()),
-            "execute-api" => (ResourceKind::Api, self.resource.split('/').next()?.to_owned()),
-            "iam" => {
-                after("role/")?;
-                (ResourceKind::Role, last()?)
-            }
-            "ssm" => {
-                let name = after("parameter/")?;
-                let names = match name.contains('/') {
-                    true => vec![format!("/{name}")],
-                    false => vec![name.clone(), format!("/{name}")],
-                };
-                return Some((ResourceKind::Parameter, names));
-            }
-            _ => return None,
+        let names = |shape: &ArnShape| {
+            let rest = self.resource.strip_prefix(shape.before).filter(|_| self.service == shape.service)?;
+            Some((shape.names)(rest))
         };
-        Some((kind, vec![name]))
+        let of_kind = |kind: ResourceKind| Some((kind, names(&kind.descriptor().arn)?));
+        let invoked = || Some((ResourceKind::Api, names(&INVOKED)?));
+        ResourceKind::ALL.into_iter().find_map(of_kind).or_else(invoked)
     }
 }
 

@@ -13,7 +13,8 @@ use super::session::Session;
 use super::{lambda, names};
 use crate::account::description::QueueDescription;
 use crate::account::{
-    CallError, Handle, Message, Metric, Query, Received, Resource, ResourceKind, RunMarker, Sample, SendOutcome, Window,
+    CallError, Handle, Message, Metric, Observed, Query, Received, Resource, ResourceKind, RunMarker, Sample,
+    SendOutcome, Value, Window,
 };
 use crate::ids::RunId;
 use crate::units::Span;
@@ -118,6 +119,30 @@ async fn move_task_running(session: &Session, queue: &Resource) -> Result<bool, 
         Err(failure) if failure.is_gone() || failure.is_not_implemented() || failure.is_invalid() => Ok(false),
         Err(failure) => Err(session.refuse(&operation)(failure)),
     }
+}
+
+/// Reads an attribute that is a number and always there.
+pub async fn read_number(session: &Session, queue: &Resource, name: QueueAttributeName) -> Result<Observed, CallError> {
+    let attributes = Attributes::of(session, queue).await?;
+    // SQS answers every attribute that it was asked for; what leaves the default out means zero.
+    Ok(Observed::plain(Value::Number(attributes.number(name).unwrap_or(0))))
+}
+
+/// Writes an attribute that is a number, and no other one.
+pub async fn write_number(
+    session: &Session,
+    queue: &Resource,
+    name: QueueAttributeName,
+    value: &Value,
+) -> Result<(), CallError> {
+    let Value::Number(number) = value else {
+        return super::invalid(format!("{} of {queue} is a number, not {value}", name.as_str()));
+    };
+    let url = url(session, queue).await?;
+    let operation = operation(session, "sqs:SetQueueAttributes", queue);
+    let call = session.sqs().set_queue_attributes().queue_url(url).attributes(name, number.to_string()).send();
+    session.caller.write(&operation, call).await.map_err(session.refuse(&operation))?;
+    Ok(())
 }
 
 /// Counts messages, now.

@@ -4,7 +4,6 @@ use aws_sdk_cloudwatch::types::DimensionFilter;
 
 use super::failure::Operation;
 use super::limit::Family;
-use super::metrics::dimensions;
 use super::names;
 use super::session::Session;
 use crate::account::{CallError, Resource, ResourceKind};
@@ -51,7 +50,7 @@ async fn seen(session: &Session, resource: &Resource) -> Result<(), CallError> {
         return Ok(());
     }
     let list = operation(Family::Metrics, "cloudwatch:ListMetrics");
-    for (namespace, dimension) in dimensions(resource.kind) {
+    for (namespace, dimension) in resource.kind.descriptor().metrics {
         let filter = DimensionFilter::builder().name(*dimension).value(&resource.name).build();
         let call = || session.cloudwatch().list_metrics().namespace(*namespace).dimensions(filter.clone()).send();
         let page = session.caller.read(&list, call).await.map_err(session.refuse(&list))?;

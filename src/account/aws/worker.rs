@@ -12,12 +12,11 @@ use super::awake::{Awake, BEAT};
 use super::call::RealTime;
 use super::session::{Connection, Session};
 use super::{
-    AccountConfig, alarms, find, invalid, lambda, load, metrics, permitted, probes, queues, roles, ssm, unsupported,
-    variables, watched,
+    AccountConfig, alarms, find, invalid, lambda, load, metrics, permitted, probes, queues, roles, settings, ssm,
+    unsupported, watched,
 };
 use crate::account::{
-    Call, CallError, CallId, Description, Location, Metric, Outcome, Query, Reply, Resource, ResourceKind, Setting,
-    Window, Write,
+    Call, CallError, CallId, Description, Location, Metric, Outcome, Query, Reply, Resource, ResourceKind, Window,
 };
 use crate::env::Env;
 
@@ -149,8 +148,8 @@ pub async fn answer(connection: &Connection, call: Call) -> Outcome {
         }
         Call::Resolve { selector, .. } => find::resolve(session, &selector).await.map(Reply::Resources),
         Call::Describe { resource } => Ok(Reply::Description(Box::new(describe(session, &resource).await?))),
-        Call::Read { setting } => read(session, &setting).await,
-        Call::Write(write) => self::write(session, write).await.map(|()| Reply::Done),
+        Call::Read { setting } => settings::read(session, &setting).await.map(Reply::Observed),
+        Call::Write(write) => settings::write(session, write).await.map(|()| Reply::Done),
         Call::ListLocks { location } => ssm::list_locks(session, &location).await.map(Reply::Locks),
         Call::Send { queue, messages } => queues::send(session, &queue, messages).await.map(Reply::Sent),
         Call::Receive { queue, hide } => queues::receive(session, &queue, hide).await.map(Reply::Received),
@@ -182,29 +181,6 @@ pub async fn describe(session: &Session, resource: &Resource) -> Result<Descript
             Description::Other { arn: watched::describe(session, resource).await? }
         }
     })
-}
-
-async fn read(session: &Session, setting: &Setting) -> Outcome {
-    let observed = match setting {
-        Setting::Lock { resource } => ssm::read_lock(session, resource).await?,
-        Setting::ReservedConcurrency { function } => lambda::read_concurrency(session, function).await?,
-        Setting::FaultFlag { parameter, key } => ssm::read_flag(session, parameter, key).await?,
-        Setting::FaultDocument { parameter } => ssm::read_document(session, parameter).await?,
-        Setting::RolePolicy { role, policy } => roles::read_policy(session, role, policy).await?,
-        Setting::Variables { function, prefix } => variables::read(session, function, prefix).await?,
-    };
-    Ok(Reply::Observed(observed))
-}
-
-async fn write(session: &Session, write: Write) -> Result<(), CallError> {
-    match &write.setting {
-        Setting::Lock { resource } => ssm::write_lock(session, resource, write.value).await,
-        Setting::ReservedConcurrency { function } => lambda::write_concurrency(session, function, write.value).await,
-        Setting::FaultFlag { parameter, .. } => ssm::write_flags(session, parameter, write.whole).await,
-        Setting::FaultDocument { parameter } => ssm::write_document(session, parameter, &write.value.to_string()).await,
-        Setting::RolePolicy { role, policy } => roles::write_policy(session, role, policy, write.value).await,
-        Setting::Variables { function, prefix } => variables::write(session, function, prefix, write.value).await,
-    }
 }
 
 async fn measure(session: &Session, query: &Query, window: Window) -> Outcome {

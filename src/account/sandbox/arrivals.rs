@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::app::Arrivals;
+use super::chain::Chain;
 use super::chance::Chance;
 use super::event::{Event, Ticket};
 use super::invocation::Origin;
+use super::message::New;
 use super::model::{Goal, Model};
 use super::settings::refused;
 use super::world::World;
@@ -81,15 +83,17 @@ impl World {
     /// One arrival of a source, and the plan of its next one.
     pub(super) fn arrival(&mut self, source: usize) {
         self.plan_arrival(source);
-        self.deliver(self.model.traffic[source].to, None);
+        let traffic = &self.model.traffic[source];
+        let group = self.sources.chances[source].one_of(&traffic.groups).cloned();
+        self.deliver(traffic.to, None, group);
     }
 
-    fn deliver(&mut self, goal: Goal, load: Option<Ticket>) {
+    fn deliver(&mut self, goal: Goal, load: Option<Ticket>, group: Option<Arc<str>>) {
         match goal {
             Goal::Api { api, function } => self.request(api, function, load),
             Goal::Function(function) => {
                 let origin = load.map_or(Origin::Outside, Origin::Load);
-                if self.invoke(function, origin).is_err()
+                if self.invoke(function, origin, Chain::default()).is_err()
                     && let Some(load) = load
                 {
                     self.load_answered(load, false);
@@ -97,9 +101,9 @@ impl World {
             }
             Goal::Queue(queue) => {
                 let marker = load.and_then(|load| self.loads.loads.get(&load)).map(|load| load.marker.clone());
-                self.enqueue(queue, false, marker, None);
+                let taken = self.enqueue(queue, New { marker, group, ..New::default() });
                 if let Some(load) = load {
-                    self.load_answered(load, true);
+                    self.load_answered(load, taken);
                 }
             }
         }
@@ -160,7 +164,7 @@ impl World {
         if more {
             self.agenda.at(now + gap, Event::LoadRequest { load: ticket });
         }
-        self.deliver(goal, Some(ticket));
+        self.deliver(goal, Some(ticket), None);
     }
 
     /// One request of a load has its answer.

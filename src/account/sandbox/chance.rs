@@ -30,6 +30,14 @@ impl Chance {
         share.get() > 0.0 && (share.get() >= 1.0 || self.unit() < share.get())
     }
 
+    /// One of several, all alike. Draws nothing when there is no choice.
+    pub fn one_of<'a, T>(&mut self, several: &'a [T]) -> Option<&'a T> {
+        match several {
+            [] | [_] => several.first(),
+            _ => several.get(((self.unit() * several.len() as f64) as usize).min(several.len() - 1)),
+        }
+    }
+
     /// Uniform between two lengths of time.
     pub fn between(&mut self, from: Span, to: Span) -> Span {
         from + Span::from_secs_f64((to - from).secs_f64() * self.unit())

@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::app::{ACCOUNT_ID, arn};
+use super::chain::Chain;
 use super::event::{Event, MessageId, Ticket};
 use super::limit::TokenBucket;
-use super::queue::Place;
+use super::message::{Body, New, Place};
 use super::settings::{Named, refused};
 use super::weather::{ATTEMPT_TIMEOUT, Fate, Outlook};
 use super::world::World;
 use crate::account::{
     Call, CallError, CallId, Handle, Identity, Lasts, Message, Outcome, Permitted, Received, RefusedBy, Reply,
-    Resource, ResourceKind, SendOutcome, Setting,
+    Resource, ResourceKind, SendOutcome,
 };
 use crate::units::{Span, Time};
 
@@ -24,8 +25,8 @@ const PARAMETER_CALLS_PER_SECOND: f64 = 40.0;
 /// CloudWatch's DescribeAlarms, in calls a second
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html>).
 const ALARM_CALLS_PER_SECOND: f64 = 9.0;
-/// Longest message: 1 MiB (Amazon SQS quotas).
-const MESSAGE_LIMIT: usize = 1 << 20;
+/// All messages of one send together: 1 MiB (Amazon SQS quotas).
+const LARGEST_BATCH: usize = 1 << 20;
 
 /// A call that has not reached its service yet.
 #[derive(Clone, Debug)]
@@ -82,9 +83,9 @@ impl Control {
             _ => None,
         };
         let bucket = match (call, setting) {
-            (_, Some(Setting::ReservedConcurrency { .. })) => &mut self.lambda,
-            (_, Some(Setting::Lock { .. } | Setting::FaultFlag { .. } | Setting::FaultDocument { .. }))
-            | (Call::ListLocks { .. }, _) => &mut self.parameters,
+            (_, Some(setting)) if setting.service() == "lambda" => &mut self.lambda,
+            (_, Some(setting)) if setting.service() == "ssm" => &mut self.parameters,
+            (Call::ListLocks { .. }, _) => &mut self.parameters,
             (Call::Describe { resource }, _) if resource.kind == ResourceKind::Function => &mut self.lambda,
             (Call::Describe { resource }, _) if resource.kind == ResourceKind::Parameter => &mut self.parameters,
             (Call::Measure { query, .. }, _) if query.resource.kind == ResourceKind::Alarm => &mut self.alarms,
@@ -207,7 +208,7 @@ impl World {
         match call {
             Call::Identify { .. } => Ok(Reply::Identity(identity())),
             Call::Permitted { actions, .. } => Ok(Reply::Permitted(vec![Permitted::Yes; actions.len()])),
-            Call::Resolve { selector, .. } => Ok(Reply::Resources(self.resolve(&selector))),
+            Call::Resolve { selector, .. } => self.resolve(&selector).map(Reply::Resources),
             Call::Describe { resource } => Ok(Reply::Description(Box::new(self.describe(&resource)?))),
             Call::Read { setting } => {
                 let true_one = self.setting(&setting)?;
@@ -249,18 +250,23 @@ impl World {
         if messages.is_empty() || messages.len() > 10 {
             return refused(RefusedBy::Invalid, "a batch holds 1 to 10 messages");
         }
+        let largest = self.model.queues[index].spec.largest as usize;
+        if messages.iter().map(|message| message.body.len()).sum::<usize>() > LARGEST_BATCH {
+            return refused(RefusedBy::Invalid, "BatchRequestTooLong: a batch holds at most 1 MiB");
+        }
         let mut outcomes = Vec::new();
         for message in messages {
             outcomes.push(match (&message.group, fifo) {
                 (None, true) => SendOutcome::Refused("MissingParameter: a FIFO queue needs a message group".into()),
                 (Some(_), false) => SendOutcome::Refused("InvalidParameterValue: no FIFO queue".into()),
-                _ if message.body.is_empty() || message.body.len() > MESSAGE_LIMIT => {
-                    SendOutcome::Refused(format!("InvalidParameterValue: 1 to {MESSAGE_LIMIT} bytes"))
+                _ if message.body.is_empty() || message.body.len() > largest => {
+                    SendOutcome::Refused(format!("InvalidParameterValue: 1 to {largest} bytes"))
                 }
                 _ => {
-                    let malformed = !is_object(&message.body);
+                    let (body, size) = (Body::sent_by_squall(&message.body), message.body.len() as u32);
                     let group = message.group.as_deref().map(Arc::from);
-                    self.enqueue(index, malformed, Some(Arc::new(message.marker)), group);
+                    let marker = Some(Arc::new(message.marker));
+                    self.enqueue(index, New { body, size, marker, group, chain: Chain::default() });
                     SendOutcome::Accepted
                 }
             });
@@ -290,9 +296,4 @@ fn identity() -> Identity {
 fn parse_handle(handle: &Handle) -> Option<(MessageId, u32)> {
     let (id, receive) = handle.0.split_once(':')?;
     Some((id.parse().ok()?, receive.parse().ok()?))
-}
-
-/// Whether a body is what consumers here expect: a JSON object.
-fn is_object(body: &str) -> bool {
-    serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(body).is_ok()
 }

@@ -9,12 +9,21 @@ use crate::account::description::{
     Delivery, FunctionDescription, ParameterDescription, QueueDescription, RoleDescription,
 };
 use crate::account::target::SelectBy;
-use crate::account::{CallError, Description, Resource, ResourceKind, Selector};
+use crate::account::{CallError, Description, RefusedBy, Resource, ResourceKind, Selector};
 
 impl World {
     /// The resources that a selector means, by name.
-    pub(super) fn resolve(&self, selector: &Selector) -> Vec<Resource> {
+    ///
+    /// # Errors
+    /// It names an alarm that is not modelled: no verdict may depend on it.
+    pub(super) fn resolve(&self, selector: &Selector) -> Result<Vec<Resource>, CallError> {
         let app = &self.model.app;
+        if let (ResourceKind::Alarm, SelectBy::Name(name)) = (selector.kind, &selector.by)
+            && let Some(why) = self.model.other_alarms.get(app.logical_ids.get(name).unwrap_or(name))
+        {
+            let message = format!("the sandbox does not model the alarm {name}: {why}");
+            return Err(CallError::Refused { by: RefusedBy::Unsupported, message });
+        }
         let names = self.names(selector.kind).into_iter();
         let tagged = |name: &String, key: &String, value: &String| {
             app.tags.get(name).and_then(|tags| tags.get(key)).is_some_and(|have| have == value)
@@ -28,7 +37,7 @@ impl World {
             SelectBy::Stack(stack) => names.filter(|_| *stack == app.stack).collect(),
         };
         let resources = meant.into_iter().map(|name| Resource::new(&self.location, selector.kind, name));
-        resources.filter(|resource| !self.settings.deleted.contains(&named(resource))).collect()
+        Ok(resources.filter(|resource| !self.settings.deleted.contains(&named(resource))).collect())
     }
 
     fn names(&self, kind: ResourceKind) -> Vec<String> {
@@ -41,7 +50,7 @@ impl World {
             ResourceKind::Table => app.tables.keys().cloned().collect(),
             ResourceKind::Topic => app.topics.keys().cloned().collect(),
             ResourceKind::Api => app.apis.keys().cloned().collect(),
-            ResourceKind::Alarm => app.alarms.keys().cloned().collect(),
+            ResourceKind::Alarm => self.model.alarms.names().to_vec(),
             // They ask a real application.
             ResourceKind::Probe => Vec::new(),
         }
@@ -111,7 +120,7 @@ impl World {
             fifo: spec.fifo,
             visibility: spec.visibility,
             retention: spec.retention,
-            delay: spec.delay,
+            delay: self.queues.queues[index].delay.written,
             dead_letter: spec.redrive.as_ref().map(|r| beside(ResourceKind::Queue, &r.dead_letter)),
             max_receive_count: spec.redrive.as_ref().map(|r| r.max_receive_count),
             consumers: consumers.map(|m| beside(ResourceKind::Function, &m.function)).collect(),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, TransactionBehavior, params};
 
 use super::event::MessageId;
+use super::message::Body;
 use super::stored::{Stored, StoredMessage};
 use crate::account::RunMarker;
 use crate::ids::RunId;
@@ -29,12 +30,14 @@ const SCHEMA: &str = "
         queue        TEXT NOT NULL,
         sent         INTEGER NOT NULL,
         received     INTEGER NOT NULL,
-        malformed    INTEGER NOT NULL,
+        body         INTEGER NOT NULL,
         run          TEXT,
         number       INTEGER,
         message_group TEXT,
         turn         INTEGER NOT NULL,
-        hidden_until INTEGER
+        hidden_until INTEGER,
+        size         INTEGER NOT NULL,
+        chain        TEXT NOT NULL
     ) STRICT;
 ";
 /// Since version 2 a sandbox has an identity: a random id, so that a journal says which sandbox it is about.
@@ -44,8 +47,15 @@ const IDENTITY: &str = "
         id  TEXT NOT NULL
     ) STRICT;
 ";
-/// Since version 3 what waits in a queue is part of the state; in older files it is messages like the others.
-const VERSION: i64 = 3;
+/// Since version 3 what waits in a queue is part of the state; in older files it is messages like the others. Since version
+/// 4 what was changed is one list of settings, and a message has a size and the chain of requests that it comes from.
+/// Before, a body was malformed or not, which had the numbers that these have now.
+const SIZE_AND_CHAIN: &str = "
+    ALTER TABLE messages RENAME COLUMN malformed TO body;
+    ALTER TABLE messages ADD COLUMN size INTEGER NOT NULL DEFAULT 1024;
+    ALTER TABLE messages ADD COLUMN chain TEXT NOT NULL DEFAULT '{}';
+";
+const VERSION: i64 = 4;
 
 /// How long a call waits for another process that is writing.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -111,6 +121,8 @@ impl File {
         let version = |db: &Connection| db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
         if (0..VERSION).contains(&version(&db)?) {
             db.pragma_update(None, "journal_mode", "wal")?;
+        }
+        if version(&db)? < VERSION {
             let making = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             // Another process may have done it in the meantime.
             let found = version(&making)?;
@@ -121,9 +133,10 @@ impl File {
                 making.execute_batch(IDENTITY)?;
                 making.execute("INSERT INTO identity VALUES (1, ?)", [fresh_id])?;
             }
-            if found < VERSION {
-                making.pragma_update(None, "user_version", VERSION)?;
+            if (1..4).contains(&found) {
+                making.execute_batch(SIZE_AND_CHAIN)?;
             }
+            making.pragma_update(None, "user_version", VERSION)?;
             making.commit()?;
         }
         match version(&db)? {
@@ -154,7 +167,10 @@ impl File {
             })
             .optional()?;
         let Some((number, seed, reached, state)) = world else { return Ok(None) };
-        let mut select = reading.prepare_cached("SELECT * FROM messages ORDER BY id")?;
+        let mut select = reading.prepare_cached(
+            "SELECT id, queue, sent, received, body, run, number, message_group, turn, hidden_until, size, chain \
+             FROM messages ORDER BY id",
+        )?;
         let messages = select.query_map([], message)?.collect::<Result<_, _>>()?;
         Ok(Some(Generation {
             number,
@@ -201,7 +217,8 @@ impl File {
         }
         {
             let mut put = writing
-                .prepare_cached("INSERT OR REPLACE INTO messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?;
+                .prepare_cached("INSERT OR REPLACE INTO messages \
+                     (id, queue, sent, received, body, run, number, message_group, turn, hidden_until, size, chain) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")?;
             let mut delete = writing.prepare_cached("DELETE FROM messages WHERE id = ?1")?;
             for (id, message) in messages {
                 match message {
@@ -210,12 +227,14 @@ impl File {
                         m.queue,
                         m.sent.micros(),
                         m.received,
-                        m.malformed,
+                        m.body.code(),
                         m.marker.as_ref().map(|marker| &marker.run.0),
                         m.marker.as_ref().map(|marker| marker.number),
                         m.group,
                         m.turn as i64,
                         m.hidden_until.map(Time::micros),
+                        m.size,
+                        serde_json::to_string(&m.chain)?,
                     ])?,
                     None => delete.execute([id])?,
                 };
@@ -242,10 +261,90 @@ fn message(row: &Row) -> rusqlite::Result<StoredMessage> {
         queue: row.get(1)?,
         sent: Time::from_micros(row.get(2)?),
         received: row.get(3)?,
-        malformed: row.get(4)?,
+        body: Body::of_code(row.get(4)?),
+        size: row.get(10)?,
+        // Written by squall; what cannot be read is no chain.
+        chain: serde_json::from_str(&row.get::<_, String>(11)?).unwrap_or_default(),
         marker: run.zip(number).map(|(run, number)| RunMarker { run: RunId(run), number }),
         group: row.get(7)?,
         turn: row.get::<_, i64>(8)? as u64,
         hidden_until: row.get::<_, Option<i64>>(9)?.map(Time::from_micros),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::shop_like;
+    use super::super::testing::{at, world};
+    use super::*;
+    use crate::payload::Payload;
+
+    /// As squall 0.1.0 made it, with a malformed message that was received twice.
+    const VERSION_1: &str = "
+        CREATE TABLE world (
+            one INTEGER PRIMARY KEY CHECK (one = 1), generation INTEGER NOT NULL, seed INTEGER NOT NULL,
+            reached INTEGER NOT NULL, state TEXT NOT NULL
+        ) STRICT;
+        CREATE TABLE messages (
+            id INTEGER PRIMARY KEY, queue TEXT NOT NULL, sent INTEGER NOT NULL, received INTEGER NOT NULL,
+            malformed INTEGER NOT NULL, run TEXT, number INTEGER, message_group TEXT, turn INTEGER NOT NULL,
+            hidden_until INTEGER
+        ) STRICT;
+        INSERT INTO messages VALUES (3, 'orders', 0, 2, 1, NULL, NULL, NULL, 5, NULL);
+        PRAGMA user_version = 1;
+    ";
+
+    fn message() -> StoredMessage {
+        StoredMessage {
+            id: 3,
+            queue: "orders".into(),
+            sent: Time::EPOCH,
+            received: 2,
+            body: Body::Bad(Payload::Malformed),
+            size: 1_024,
+            chain: BTreeMap::new(),
+            marker: None,
+            group: None,
+            turn: 5,
+            hidden_until: None,
+        }
+    }
+
+    #[test]
+    fn a_file_of_squall_0_1_0_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sandbox.db");
+        Connection::open(&path).unwrap().execute_batch(VERSION_1).unwrap();
+        let mut file = File::open(&path, "fresh").unwrap();
+        file.begin(1, &world(&shop_like()).stored()).unwrap();
+        assert_eq!(file.read().unwrap().unwrap().messages, [message()]);
+        assert_eq!(file.id(), Ok("fresh".into()));
+        drop(file);
+        assert!(File::open(&path, "another").is_ok_and(|file| file.id() == Ok("fresh".into())));
+    }
+
+    #[test]
+    fn what_is_in_a_message_and_where_it_comes_from_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = File::open(&folder.path().join("sandbox.db"), "fresh").unwrap();
+        let stored = world(&shop_like()).stored();
+        file.begin(1, &stored).unwrap();
+        let bodies = Payload::ALL.map(Body::Bad).into_iter().chain([Body::Ordinary, Body::Own]);
+        let messages: Vec<StoredMessage> = (1..)
+            .zip(bodies)
+            .map(|(id, body)| StoredMessage {
+                id,
+                body,
+                size: 400_000,
+                chain: BTreeMap::from([("payment-worker".into(), id)]),
+                hidden_until: Some(at(7)),
+                ..message()
+            })
+            .collect();
+        let changes = messages.iter().map(|message| (message.id, Some(message.clone())));
+        assert_eq!(file.write(1, true, &stored, changes), Ok(Written::Yes));
+        assert_eq!(file.read().unwrap().unwrap().messages, messages);
+    }
 }

@@ -2,16 +2,22 @@
 //!
 //! The gateway itself adds no time here. A function that is throttled or fails makes a 5xx; one that takes longer than
 //! the gateway waits makes a 504, and goes on all the same
-//! (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>: 30 s).
+//! (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>: 30 s). Over the account's limit of
+//! requests the gateway answers 429 itself.
 
+use super::chain::Chain;
 use super::event::Event;
 use super::invocation::{Ending, Origin};
+use super::limit::TokenBucket;
 use super::metrics::{Datum, Minute, Minutes};
+use super::model::Model;
+use super::reasons::Why;
 use super::sketch::Sketch;
 use super::slab::{Key, Slab};
 use super::work::Work;
 use super::world::World;
-use crate::units::Time;
+use crate::account::ResourceKind;
+use crate::units::{Span, Time};
 
 /// A request that has no answer yet.
 #[derive(Clone, Debug)]
@@ -26,15 +32,18 @@ struct Request {
 #[derive(Clone, Debug, Default)]
 pub(super) struct ApiMinute {
     work: Work,
+    /// Those that were answered with a 4xx; only their number counts.
+    refused: Work,
 }
 
 impl Minute for ApiMinute {
     fn datum(&self, metric: &str, now: Time) -> Option<Datum> {
         let ended = self.work.published(now);
-        let published = |count: u32| (ended.count > 0).then(|| Datum::of(f64::from(count)));
         match metric {
-            "Count" => published(ended.count),
-            "5xx" | "5XXError" => published(ended.failed),
+            "Count" => Datum::ones(ended.count, ended.count),
+            // One sample a request, 0 or 1: the average is the error rate.
+            "4xx" | "4XXError" => Datum::ones(self.refused.published(now).count, ended.count),
+            "5xx" | "5XXError" => Datum::ones(ended.failed, ended.count),
             "Latency" | "IntegrationLatency" => ended.millis(),
             _ => None,
         }
@@ -46,15 +55,32 @@ impl Minute for ApiMinute {
 }
 
 /// Every api, in the order of the model.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Http {
     pub apis: Vec<Minutes<ApiMinute>>,
     requests: Slab<Request>,
+    /// What the account's APIs share.
+    limit: TokenBucket,
+}
+
+/// How a request was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Fine,
+    /// 4xx.
+    Refused,
+    /// 5xx.
+    Failed,
 }
 
 impl Http {
-    pub fn new(number: usize) -> Http {
-        Http { apis: vec![Minutes::default(); number], requests: Slab::default() }
+    pub fn new(model: &Model, now: Time) -> Http {
+        let limit = model.app.api_limit;
+        Http {
+            apis: vec![Minutes::default(); model.apis.len()],
+            requests: Slab::default(),
+            limit: TokenBucket::full(f64::from(limit.burst), f64::from(limit.per_second), now),
+        }
     }
 
     /// Whether a request waits for its answer.
@@ -66,51 +92,71 @@ impl Http {
 impl World {
     /// A request comes in.
     pub(super) fn request(&mut self, api: usize, function: usize, load: Option<u32>) {
-        let key = self.http.requests.insert(Request { api, began: self.now, load });
-        match self.invoke(function, Origin::Request(key)) {
+        let now = self.now;
+        let key = self.http.requests.insert(Request { api, began: now, load });
+        if !self.http.limit.take(now) {
+            self.because(ResourceKind::Api, api, Why::OverApiLimit);
+            return self.answer_request(key, Answer::Refused);
+        }
+        match self.invoke(function, Origin::Request(key), Chain::default()) {
             // 503 Service Unavailable.
-            Err(super::lambda::Throttled) => self.answer_request(key, false),
+            Err(_) => {
+                self.because(ResourceKind::Api, api, Why::IntegrationFailed);
+                self.answer_request(key, Answer::Failed);
+            }
             Ok(()) => {
                 let timeout = self.model.apis[api].timeout;
-                self.agenda.at(self.now + timeout, Event::GatewayGivesUp(key));
+                self.agenda.at(now + timeout, Event::GatewayGivesUp(key));
             }
         }
     }
 
     /// The function of a request has ended.
     pub(super) fn function_answered(&mut self, key: Key, ending: Ending) {
-        let fine = match ending {
-            Ending::Done => true,
-            Ending::Status(code) => code < 500,
-            Ending::Failed | Ending::TimedOut => false,
+        let answer = match ending {
+            Ending::Done => Answer::Fine,
+            Ending::Status(code) if code < 400 => Answer::Fine,
+            Ending::Status(code) if code < 500 => Answer::Refused,
+            Ending::Status(_) | Ending::Failed | Ending::TimedOut => Answer::Failed,
         };
-        self.answer_request(key, fine);
+        if let Some(api) = self.http.requests.get(key).map(|request| request.api)
+            && answer == Answer::Failed
+        {
+            self.because(ResourceKind::Api, api, Why::IntegrationFailed);
+        }
+        self.answer_request(key, answer);
     }
 
     /// The gateway has waited long enough: 504, if the request still waits.
     pub(super) fn gateway_gives_up(&mut self, key: Key) {
-        self.answer_request(key, false);
+        let Some(api) = self.http.requests.get(key).map(|request| request.api) else { return };
+        self.because(ResourceKind::Api, api, Why::GatewayTimedOut);
+        self.answer_request(key, Answer::Failed);
     }
 
-    fn answer_request(&mut self, key: Key, fine: bool) {
+    fn answer_request(&mut self, key: Key, answer: Answer) {
         let Some(request) = self.http.requests.remove(key) else { return };
-        let minute = self.http.apis[request.api].at(request.began);
-        minute.work.ended(request.began, self.now, !fine, self.now.since(request.began));
+        let (began, took) = (request.began, self.now.since(request.began));
+        let minute = self.http.apis[request.api].at(began);
+        minute.work.ended(began, self.now, answer == Answer::Failed, took);
+        if answer == Answer::Refused {
+            minute.refused.ended(began, self.now, false, Span::ZERO);
+        }
         if let Some(load) = request.load {
-            self.load_answered(load, fine);
+            self.load_answered(load, answer == Answer::Fine);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::app::{Api, App, Arrivals, Duration, Traffic, TrafficTarget};
+    use super::super::app::{Api, ApiKind, App, Arrivals, Duration, Traffic, TrafficTarget};
     use super::super::shop_like;
     use super::super::testing::{at, resource, world};
     use super::*;
-    use crate::account::ResourceKind::Api as ApiKind;
+    use crate::account::ResourceKind::Api as AnApi;
     use crate::account::{Metric, Reply, Value};
-    use crate::units::{Rate, Span};
+    use crate::units::Rate;
 
     /// An api before a function that takes exactly so long and calls nobody; one request a second.
     fn app(takes: Span, timeout: Span) -> App {
@@ -123,17 +169,20 @@ mod tests {
             worker.calls.clear();
         }
         let routes = [("POST /orders".to_owned(), "payment-worker".to_owned())].into();
-        app.apis.insert("shop".into(), Api { routes, timeout: Span::from_secs(30) });
+        let (kind, title) = (ApiKind::Http, "shop".to_owned());
+        let api = Api { kind, title, stage: None, routes, timeout: Span::from_secs(30) };
+        app.apis.insert("shop".into(), api);
         app.traffic = vec![Traffic {
             to: TrafficTarget::Api { api: "shop".into(), route: "POST /orders".into() },
             rate: Rate::per_sec(1.0).unwrap(),
             arrivals: Arrivals::Even,
+            groups: Vec::new(),
         }];
         app
     }
 
     fn value(world: &World, metric: Metric, minutes: std::ops::Range<i64>) -> Option<f64> {
-        world.value(metric, ApiKind, "shop", minutes)
+        world.value(metric, AnApi, "shop", minutes)
     }
 
     #[test]
@@ -210,7 +259,7 @@ mod tests {
     #[test]
     fn a_load_is_answered_when_its_requests_are() {
         let mut world = world(&app(Span::from_millis(200), Span::from_secs(3)));
-        let shop = resource(ApiKind, "shop");
+        let shop = resource(AnApi, "shop");
         let answer = world.load(shop.clone(), 20, Span::from_secs(2));
         assert_eq!(answer, Ok(Reply::Loaded { accepted: 20, failed: 0 }));
         world.reserve("payment-worker", Value::Number(0));

@@ -12,6 +12,7 @@ use super::policy::{Policy, Request, Says};
 use super::settings::refused;
 use super::world::World;
 use crate::account::{CallError, RefusedBy, Resource, Value};
+use crate::template::managed;
 use crate::units::Span;
 
 /// Inline policies of a role hold so many characters in all, white space not counted
@@ -31,6 +32,8 @@ pub(super) struct RoleState {
     /// Inline policies as the services know them, with the number of the change that made them so.
     known: BTreeMap<String, (Ticket, Option<Arc<Policy>>)>,
     managed: Vec<Arc<Policy>>,
+    /// What the permissions boundary allows; `None` is no boundary.
+    boundary: Option<Arc<Policy>>,
 }
 
 /// A change that is on its way to the services.
@@ -60,7 +63,14 @@ impl Iam {
                     .map(|(name, text)| (name.clone(), (0, Policy::read(text).map(Arc::new))))
                     .collect(),
                 written: inline.map(|(name, text)| (name.clone(), text.as_str().into())).collect(),
-                managed: spec.managed.iter().map(|name| Arc::new(managed(name))).collect(),
+                managed: {
+                    let attached = spec.attached.values().filter_map(|text| Policy::read(text));
+                    // Of a role that lies elsewhere nothing is known.
+                    let unknown = spec.unknown.iter().map(|_| Policy::allow(&["*"]));
+                    let named = spec.managed.iter().map(|name| managed(name));
+                    named.chain(attached).chain(unknown).map(Arc::new).collect()
+                },
+                boundary: spec.boundary.as_ref().map(|text| Arc::new(Policy::read(text).unwrap_or(Policy::allow(&[])))),
             }
         };
         Iam {
@@ -85,23 +95,10 @@ impl Iam {
     }
 }
 
-/// What a managed policy allows. Those that functions usually have are known; another one is taken to allow everything,
-/// because its document is not in the template, and a model that denies what works would tell lies.
+/// What a policy of AWS allows. One that is not known is taken to allow everything: a model that denies what works would
+/// tell lies.
 fn managed(name: &str) -> Policy {
-    let actions: &[&str] = match name.rsplit('/').next().unwrap_or(name) {
-        "AWSLambdaBasicExecutionRole" => &["logs:*"],
-        "AWSLambdaSQSQueueExecutionRole" => {
-            &["logs:*", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
-        }
-        "AWSLambdaVPCAccessExecutionRole" => &["logs:*", "ec2:*"],
-        "AWSXRayDaemonWriteAccess" | "AWSXrayWriteOnlyAccess" => &["xray:*"],
-        "AmazonSQSFullAccess" => &["sqs:*"],
-        "AmazonSNSFullAccess" => &["sns:*"],
-        "AmazonDynamoDBFullAccess" => &["dynamodb:*"],
-        "AmazonSSMReadOnlyAccess" => &["ssm:Describe*", "ssm:Get*", "ssm:List*"],
-        _ => &["*"],
-    };
-    Policy::allow(actions)
+    Policy::allow(managed::actions(name).unwrap_or(&["*"]))
 }
 
 impl RoleState {
@@ -122,7 +119,8 @@ impl World {
         let request = Request { principal: &self.model.roles[role].arn, action, resource, now: self.now };
         let inline = state.known.values().filter_map(|(_, policy)| policy.as_ref());
         let says = inline.chain(&state.managed).map(|policy| policy.says(&request));
-        says.max() == Some(Says::Allow)
+        let within = state.boundary.as_ref().is_none_or(|boundary| boundary.says(&request) == Says::Allow);
+        says.max() == Some(Says::Allow) && within
     }
 
     /// Puts or deletes an inline policy. Deleting one that is not there is done already (NoSuchEntity).

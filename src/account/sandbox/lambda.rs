@@ -6,16 +6,20 @@
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
+use super::app::Loops;
+use super::chain::Chain;
 use super::chance::Chance;
 use super::invocation::{Invocation, Origin};
 use super::limit::TokenBucket;
 use super::metrics::{Datum, Minute, Minutes};
 use super::model::Model;
+use super::reasons::Why;
 use super::sketch::Sketch;
 use super::slab::Slab;
 use super::work::Work;
 use super::world::World;
 use super::wrapper::Flags;
+use crate::account::ResourceKind;
 use crate::units::{Span, Time};
 
 /// An idle instance is kept so long. AWS documents none; ten minutes were measured most often, and SimFaaS takes them.
@@ -27,7 +31,15 @@ const SCALING_PER_SECOND: f64 = 100.0;
 
 /// Too many run already, or too many were started just now: `TooManyRequestsException`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Throttled;
+struct Throttled;
+
+/// Why Lambda did not invoke a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotInvoked {
+    Throttled,
+    /// It is in a loop: `RecursiveInvocationException`.
+    Loop,
+}
 
 /// An execution environment.
 #[derive(Clone, Debug)]
@@ -94,25 +106,40 @@ pub(super) struct FunctionMinute {
     pub work: Work,
     pub throttles: u32,
     pub concurrency: u32,
-    /// Asynchronous events that came, and those given up.
-    pub events: u32,
+    pub asynchronous: AsyncMinute,
+    pub loops_stopped: u32,
+}
+
+/// What Lambda publishes about a function's asynchronous events for one minute.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct AsyncMinute {
+    pub received: u32,
     pub dropped: u32,
+    /// From the acceptance of an event to each of its invocations, in milliseconds.
+    pub age: Option<Datum>,
+    pub dead_letter_errors: u32,
+    pub destination_failures: u32,
 }
 
 impl Minute for FunctionMinute {
     fn datum(&self, metric: &str, now: Time) -> Option<Datum> {
         let ended = self.work.published(now);
-        let (sum, published) = match metric {
-            "Invocations" => (ended.count, ended.count > 0),
-            "Errors" => (ended.failed, ended.count > 0),
-            "Throttles" => (self.throttles, ended.count + self.throttles > 0),
-            "AsyncEventsReceived" => (self.events, self.events > 0),
-            "AsyncEventsDropped" => (self.dropped, self.events + self.dropped > 0),
-            "ConcurrentExecutions" => (self.concurrency, self.concurrency > 0),
-            "Duration" => return ended.millis(),
-            _ => return None,
-        };
-        published.then(|| Datum::of(f64::from(sum)))
+        let count = |count: u32| Datum::ones(count, count);
+        match metric {
+            "Invocations" => count(ended.count),
+            // One sample an invocation, 0 or 1: the average is the error rate.
+            "Errors" => Datum::ones(ended.failed, ended.count),
+            "Throttles" => Datum::ones(self.throttles, ended.count + self.throttles),
+            "ConcurrentExecutions" => (self.concurrency > 0).then(|| Datum::of(f64::from(self.concurrency))),
+            "Duration" => ended.millis(),
+            "AsyncEventsReceived" => count(self.asynchronous.received),
+            "AsyncEventAge" => self.asynchronous.age,
+            "AsyncEventsDropped" => count(self.asynchronous.dropped),
+            "DeadLetterErrors" => count(self.asynchronous.dead_letter_errors),
+            "DestinationDeliveryFailures" => count(self.asynchronous.destination_failures),
+            "RecursiveInvocationsDropped" => count(self.loops_stopped),
+            _ => None,
+        }
     }
 
     fn durations(&self, now: Time, to: &mut Sketch) {
@@ -264,23 +291,31 @@ impl Lambda {
 }
 
 impl World {
-    /// Invokes a function. The end of it is told to `origin`, unless it is throttled.
-    pub(super) fn invoke(&mut self, function: usize, origin: Origin) -> Result<(), Throttled> {
+    /// Invokes a function, at the end of a chain of requests. The end of it is told to `origin`, if it is invoked.
+    pub(super) fn invoke(&mut self, function: usize, origin: Origin, chain: Chain) -> Result<(), NotInvoked> {
         let now = self.now;
-        self.lambda.functions[function].totals.requests += 1;
+        let stops = self.model.functions[function].spec.loops == Loops::Stopped;
+        let state = &mut self.lambda.functions[function];
+        state.totals.requests += 1;
+        if stops && chain.is_loop(function) {
+            state.minutes.at(now).loops_stopped += 1;
+            self.because(ResourceKind::Function, function, Why::LoopStopped);
+            return Err(NotInvoked::Loop);
+        }
         match self.lambda.admit(function, now) {
             Err(Throttled) => {
                 let state = &mut self.lambda.functions[function];
                 state.totals.throttled += 1;
                 state.minutes.at(now).throttles += 1;
-                Err(Throttled)
+                self.because(ResourceKind::Function, function, Why::Throttled);
+                Err(NotInvoked::Throttled)
             }
             Ok((instance, cold)) => {
                 let state = &mut self.lambda.functions[function];
                 state.totals.cold += u64::from(cold);
                 let minute = state.minutes.at(now);
                 minute.concurrency = minute.concurrency.max(state.running);
-                self.begin(function, origin, instance, cold);
+                self.begin(function, origin, instance, cold, chain);
                 Ok(())
             }
         }
@@ -346,7 +381,7 @@ mod tests {
     }
 
     fn invoke(world: &mut World, times: u32) -> usize {
-        (0..times).filter(|_| world.invoke(0, Origin::Outside).is_ok()).count()
+        (0..times).filter(|_| world.invoke(0, Origin::Outside, Chain::default()).is_ok()).count()
     }
 
     #[test]

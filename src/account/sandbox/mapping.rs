@@ -5,12 +5,16 @@
 //! batch responses), <https://repost.aws/knowledge-center/lambda-sqs-scaling> (pollers do not know reserved concurrency:
 //! they receive, are throttled, and receive counts rise).
 
-use super::app::{Mapping, OnMalformed};
+use super::app::{Mapping, OnPayload, OnPayloads};
+use super::chain::Chain;
 use super::event::{Event, MessageId};
 use super::invocation::{Ending, Origin, Readable};
-use super::lambda::Throttled;
+use super::lambda::NotInvoked;
+use super::message::Body;
+use super::reasons::Why;
 use super::slab::{Key, Slab};
 use super::world::World;
+use crate::account::ResourceKind;
 use crate::units::{Span, Time};
 
 /// Batches at one time at the beginning.
@@ -31,6 +35,9 @@ const RETRY_FIRST: Span = Span::from_secs(1);
 const RETRY_AT_MOST: Span = Span::from_secs(10);
 /// Pollers without permission look again so often. A guess.
 const DENIED_AGAIN: Span = Span::from_secs(20);
+/// The most bytes of the messages of one batch: the payload of a synchronous invocation
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
+const LARGEST_BATCH: u32 = 6 * 1024 * 1024;
 
 /// A mapping as it is now.
 #[derive(Clone, Debug)]
@@ -41,6 +48,7 @@ pub(super) struct MappingState {
     last_trouble: Option<Time>,
     /// Messages received and waiting for the batch to fill, when there is a batch window.
     gathering: Vec<BatchMessage>,
+    gathering_bytes: u32,
     gathering_since: Time,
     /// Tells a window that ended early from the one that is open.
     window: u32,
@@ -49,12 +57,14 @@ pub(super) struct MappingState {
 }
 
 /// One message of a batch.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct BatchMessage {
     id: MessageId,
     /// Names the receive that may delete it.
     receive: u32,
-    malformed: bool,
+    body: Body,
+    size: u32,
+    chain: Chain,
     failed: bool,
 }
 
@@ -80,19 +90,42 @@ pub(super) struct Batches {
 }
 
 impl Batches {
-    /// Moves `at` on to the next message that the handler works on; failed ones are passed over.
-    pub fn next_readable(&mut self, key: Key, at: &mut u32, malformed: OnMalformed) -> Readable {
+    /// Moves `at` on to the next message that the handler works on; failed ones are passed over. What it did with bad ones
+    /// on the way is told to `met`.
+    pub fn next_readable(
+        &mut self,
+        key: Key,
+        at: &mut u32,
+        on: &OnPayloads,
+        mut met: impl FnMut(OnPayload),
+    ) -> Readable {
         let Some(batch) = self.batches.get_mut(key) else { return Readable::NoMore };
         while let Some(message) = batch.messages.get(*at as usize) {
-            match (message.failed, message.malformed, malformed) {
-                (false, false, _) => return Readable::Next,
-                (false, true, OnMalformed::Fail) if !batch.partial => return Readable::Raises,
-                (false, true, OnMalformed::Fail) => batch.fail(*at),
-                (true, _, _) | (false, true, OnMalformed::Discard) => {}
+            if !message.failed {
+                let taken = message.body.taken(on);
+                match taken {
+                    OnPayload::Handle => return Readable::Next,
+                    OnPayload::Fail if !batch.partial => {
+                        met(taken);
+                        return Readable::Raises;
+                    }
+                    OnPayload::Fail => batch.fail(*at),
+                    OnPayload::Discard => {}
+                }
+                met(taken);
             }
             *at += 1;
         }
         Readable::NoMore
+    }
+
+    /// The chain of one message of a batch, or of all of them together.
+    pub fn chain(&self, key: Key, at: Option<u32>) -> Chain {
+        let Some(batch) = self.batches.get(key) else { return Chain::default() };
+        match at {
+            Some(at) => batch.messages.get(at as usize).map(|message| message.chain.clone()).unwrap_or_default(),
+            None => batch.messages.iter().fold(Chain::default(), |chain, message| chain.merged(&message.chain)),
+        }
     }
 
     /// Whether a batch is still there.
@@ -127,6 +160,7 @@ impl MappingState {
             running: 0,
             last_trouble: None,
             gathering: Vec::new(),
+            gathering_bytes: 0,
             gathering_since: Time::EPOCH,
             window: 0,
             growth_planned: false,
@@ -154,39 +188,52 @@ impl World {
             return;
         }
         while self.queues.queues[of.queue].depth() > 0 {
-            let state = &mut self.mappings[mapping];
+            let state = &self.mappings[mapping];
             if state.running >= state.cap(&of.spec) {
                 self.plan_growth(mapping);
                 return;
             }
             if !self.allowed(of.role, "sqs:ReceiveMessage", &of.queue_arn) {
+                self.because(ResourceKind::Function, of.function, Why::NotAllowed("sqs:ReceiveMessage"));
                 self.look_again(mapping);
                 return;
             }
             let want = of.spec.batch_size as usize - self.mappings[mapping].gathering.len();
-            let visibility = model.queues[of.queue].spec.visibility;
-            let ids = self.receive(of.queue, want, visibility);
+            let ids = self.receive(of.queue, want, of.hidden_for);
             if ids.is_empty() {
                 return;
             }
-            let held = &self.queues.queues[of.queue].messages;
-            let received = ids.iter().filter_map(|id| {
-                let held = held.get(id)?;
-                Some(BatchMessage { id: *id, receive: held.received, malformed: held.malformed, failed: false })
-            });
-            let state = &mut self.mappings[mapping];
-            let was_empty = state.gathering.is_empty();
-            if was_empty {
-                state.gathering_since = self.now;
+            for id in ids {
+                self.gather(mapping, id);
             }
-            state.gathering.extend(received);
+            let state = &self.mappings[mapping];
             if of.spec.batch_window == Span::ZERO || state.gathering.len() >= of.spec.batch_size as usize {
                 self.send_batch(mapping);
-            } else if was_empty {
-                let at = self.now + of.spec.batch_window;
+            }
+        }
+    }
+
+    /// Puts a received message to those that wait for the batch; a batch that it would make too large goes out first.
+    fn gather(&mut self, mapping: usize, id: MessageId) {
+        let of = &self.model.mappings[mapping];
+        let (queue, window) = (of.queue, of.spec.batch_window);
+        let Some(held) = self.queues.queues[queue].messages.get(&id) else { return };
+        let (body, size, chain) = (held.body, held.size, held.chain.clone());
+        let message = BatchMessage { id, receive: held.received, body, size, chain, failed: false };
+        let state = &self.mappings[mapping];
+        if !state.gathering.is_empty() && state.gathering_bytes + message.size > LARGEST_BATCH {
+            self.send_batch(mapping);
+        }
+        let state = &mut self.mappings[mapping];
+        if state.gathering.is_empty() {
+            state.gathering_since = self.now;
+            if window > Span::ZERO {
+                let at = self.now + window;
                 self.agenda.at(at, Event::WindowEnds { mapping: mapping as u32, window: state.window });
             }
         }
+        state.gathering_bytes += message.size;
+        state.gathering.push(message);
     }
 
     /// A batch window ends: what was gathered goes out as it is.
@@ -201,12 +248,13 @@ impl World {
         let queue = &self.model.queues[of.queue].spec;
         let state = &mut self.mappings[mapping];
         state.window += 1;
+        state.gathering_bytes = 0;
         let messages = std::mem::take(&mut state.gathering);
         state.running += 1;
         let batch = Batch {
             mapping,
             messages,
-            until: state.gathering_since + queue.visibility,
+            until: state.gathering_since + of.hidden_for,
             backs_off: RETRY_FIRST,
             partial: of.spec.partial_batch,
             fifo: queue.fifo,
@@ -223,12 +271,18 @@ impl World {
             return self.batch_over(key);
         }
         let function = self.model.mappings[mapping].function;
-        if self.invoke(function, Origin::Batch(key)) == Err(Throttled) {
-            if let Some(batch) = self.batches.batches.get_mut(key) {
-                batch.backs_off = (backs_off * 2).min(RETRY_AT_MOST);
+        let chain = self.batches.chain(key, None);
+        match self.invoke(function, Origin::Batch(key), chain) {
+            Ok(()) => {}
+            // Its messages come back and are tried again, until they have been received too often.
+            Err(NotInvoked::Loop) => self.batch_over(key),
+            Err(NotInvoked::Throttled) => {
+                if let Some(batch) = self.batches.batches.get_mut(key) {
+                    batch.backs_off = (backs_off * 2).min(RETRY_AT_MOST);
+                }
+                self.mappings[mapping].back_off(self.now);
+                self.agenda.at((self.now + backs_off).min(until), Event::Batch(key));
             }
-            self.mappings[mapping].back_off(self.now);
-            self.agenda.at((self.now + backs_off).min(until), Event::Batch(key));
         }
     }
 
@@ -236,16 +290,20 @@ impl World {
     pub(super) fn batch_ended(&mut self, key: Key, ending: Ending) {
         let model = self.model.clone();
         let Some(batch) = self.batches.batches.get(key) else { return };
-        let (mapping, messages, partial) = (batch.mapping, batch.messages.clone(), batch.partial);
+        let (mapping, partial) = (batch.mapping, batch.partial);
+        let done = batch.messages.iter().filter(|message| !message.failed);
+        let done: Vec<(MessageId, u32)> = done.map(|message| (message.id, message.receive)).collect();
         let of = &model.mappings[mapping];
         if ending.failed() {
             if !partial {
                 self.mappings[mapping].back_off(self.now);
             }
         } else if self.allowed(of.role, "sqs:DeleteMessage", &of.queue_arn) {
-            for message in messages.iter().filter(|message| !message.failed) {
-                self.delete_message(of.queue, message.id, message.receive);
+            for (id, receive) in done {
+                self.delete_message(of.queue, id, receive);
             }
+        } else {
+            self.because(ResourceKind::Function, of.function, Why::NotAllowed("sqs:DeleteMessage"));
         }
         self.batch_over(key);
     }
@@ -296,169 +354,4 @@ impl World {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::app::{App, Duration};
-    use super::super::shop_like;
-    use super::super::testing::{at, world};
-    use super::*;
-    use crate::account::ResourceKind::{Function, Queue};
-    use crate::account::{Metric, Value};
-
-    /// The small shop, its worker taking exactly so long for a batch and calling nobody.
-    fn shop(work: Span) -> App {
-        let mut app = shop_like();
-        if let Some(worker) = app.functions.get_mut("payment-worker") {
-            worker.duration = Duration::Constant(work);
-            worker.cold_start = Duration::Constant(Span::ZERO);
-            worker.calls.clear();
-            worker.environment.clear();
-        }
-        app
-    }
-
-    fn mapping(app: &mut App) -> &mut Mapping {
-        app.mappings.get_mut("payment-worker-orders").unwrap()
-    }
-
-    const ORDERS: [&str; 10] = ["{}"; 10];
-
-    #[test]
-    fn a_poisoned_message_is_dead_after_five_receives_at_150_seconds() {
-        for partial in [true, false] {
-            let mut app = shop(Span::from_millis(100));
-            mapping(&mut app).partial_batch = partial;
-            let mut world = world(&app);
-            world.send_to("orders", &["no object"]);
-            let sent = world.queues.queues[0].messages.values().next().unwrap().sent;
-            world.run_until(sent + Span::from_millis(149_999));
-            assert_eq!(world.value(Metric::Depth, Queue, "orders-dlq", 0..1), Some(0.0));
-            assert_eq!(world.queues.queues[0].messages.values().next().unwrap().received, 5);
-            world.run_until(sent + Span::from_secs(150));
-            assert_eq!(world.value(Metric::Depth, Queue, "orders-dlq", 0..1), Some(1.0));
-            assert_eq!(world.function_totals("payment-worker").unwrap().ended, 5);
-        }
-    }
-
-    #[test]
-    fn one_bad_message_fails_alone_with_partial_responses_and_with_all_others_without() {
-        for (partial, left) in [(true, 1.0), (false, 10.0)] {
-            let mut app = shop(Span::from_millis(100));
-            mapping(&mut app).batch_window = Span::from_secs(1);
-            mapping(&mut app).partial_batch = partial;
-            let mut world = world(&app);
-            let mut bodies = ORDERS;
-            bodies[4] = "[]";
-            world.send_to("orders", &bodies);
-            world.run_until(at(2));
-            assert_eq!(world.value(Metric::InFlight, Queue, "orders", 0..1), Some(left), "{partial}");
-        }
-    }
-
-    #[test]
-    fn a_batch_goes_when_it_is_full_or_its_window_ends() {
-        let mut app = shop(Span::from_millis(100));
-        mapping(&mut app).batch_window = Span::from_secs(5);
-        let mut world = world(&app);
-        world.send_to("orders", &ORDERS[..3]);
-        let began = world.now;
-        world.run_until(began + Span::from_millis(4_900));
-        assert_eq!(world.function_totals("payment-worker").unwrap().requests, 0);
-        world.run_until(began + Span::from_millis(5_000));
-        assert_eq!(world.function_totals("payment-worker").unwrap().requests, 1);
-        world.send_to("orders", &ORDERS);
-        assert_eq!(world.function_totals("payment-worker").unwrap().requests, 2);
-        world.run_until(began + Span::from_secs(60));
-        assert_eq!(world.function_totals("payment-worker").unwrap().requests, 2, "the window of a full batch is over");
-        assert_eq!(world.held(), [0, 0]);
-    }
-
-    #[test]
-    fn pollers_start_at_five_and_grow_by_300_a_minute() {
-        let mut app = shop(Span::from_secs(600));
-        app.account_concurrency = 10_000;
-        mapping(&mut app).batch_size = 1;
-        app.queues.get_mut("orders").unwrap().visibility = Span::from_secs(3600);
-        app.functions.get_mut("payment-worker").unwrap().timeout = Span::from_secs(900);
-        let mut world = world(&app);
-        for _ in 0..200 {
-            world.enqueue_many(0, 10);
-        }
-        assert_eq!(world.lambda.functions[0].running, 5);
-        world.run_until(at(60));
-        assert_eq!(world.lambda.functions[0].running, 305);
-        world.run_until(at(300));
-        assert_eq!(world.lambda.functions[0].running, 1250);
-    }
-
-    #[test]
-    fn maximum_concurrency_caps_a_mapping_without_throttles() {
-        let mut app = shop(Span::from_secs(2));
-        mapping(&mut app).batch_size = 1;
-        mapping(&mut app).maximum_concurrency = Some(2);
-        let mut world = world(&app);
-        world.enqueue_many(0, 10);
-        world.run_until(at(9));
-        let totals = world.function_totals("payment-worker").unwrap();
-        assert_eq!((totals.ended, totals.throttled), (8, 0));
-    }
-
-    #[test]
-    fn throttled_pollers_keep_receiving_back_off_and_recover() {
-        let mut world = world(&shop(Span::from_millis(100)));
-        world.reserve("payment-worker", Value::Number(0));
-        world.enqueue_many(0, 100);
-        world.run_until(at(120));
-        let totals = world.function_totals("payment-worker").unwrap();
-        assert_eq!(totals.ended, 0);
-        assert!(totals.throttled > 20, "{totals:?}");
-        // Receive counts rise though nothing runs: the pollers do not know why they are throttled.
-        let state = &world.queues.queues[0];
-        assert!(state.messages.values().any(|held| held.received >= 1));
-        assert!(world.mappings[0].concurrency < AT_FIRST);
-        world.reserve("payment-worker", Value::Unset);
-        world.run_until(at(180));
-        assert_eq!(world.held(), [0, 0]);
-        assert_eq!(world.value(Metric::Throttles, Function, "payment-worker", 0..1).map(|n| n > 10.0), Some(true));
-    }
-
-    #[test]
-    fn a_long_throttle_sends_good_messages_to_the_dead_letter_queue() {
-        let mut world = world(&shop(Span::from_millis(100)));
-        world.reserve("payment-worker", Value::Number(0));
-        world.enqueue_many(0, 5);
-        world.run_until(at(600));
-        assert_eq!(world.value(Metric::Depth, Queue, "orders-dlq", 0..1), Some(5.0));
-        assert_eq!(world.function_totals("payment-worker").unwrap().ended, 0);
-    }
-
-    #[test]
-    fn a_failing_group_blocks_itself_only() {
-        let mut app = shop(Span::from_millis(100));
-        app.queues.values_mut().for_each(|queue| queue.fifo = true);
-        mapping(&mut app).batch_size = 10;
-        let mut world = world(&app);
-        for (number, group) in [(0, "a"), (1, "a"), (2, "b"), (3, "a"), (4, "b")] {
-            world.enqueue(0, number == 0, None, Some(group.into()));
-        }
-        world.run_until(at(2));
-        let left = |world: &World| world.queues.queues[0].messages.keys().copied().collect::<Vec<_>>();
-        assert_eq!(left(&world), [0, 1, 3], "the group b is done, a waits behind its first");
-        world.run_until(at(200));
-        assert_eq!(left(&world), Vec::<MessageId>::new());
-        assert_eq!(world.queues.queues[1].messages.keys().copied().collect::<Vec<_>>(), [0]);
-    }
-
-    impl World {
-        /// The messages of each queue, wherever they are in it.
-        fn held(&self) -> Vec<usize> {
-            let all =
-                |state: &super::super::queue::QueueState| state.depth() + (state.in_flight + state.delayed) as usize;
-            self.queues.queues.iter().map(all).collect()
-        }
-
-        /// Good messages, all at once.
-        fn enqueue_many(&mut self, queue: usize, number: usize) {
-            (0..number).for_each(|_| self.enqueue(queue, false, None, None));
-        }
-    }
-}
+mod tests;

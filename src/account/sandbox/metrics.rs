@@ -35,6 +35,18 @@ impl Datum {
         Datum { sum: value, min: value, max: value, count: 1.0 }
     }
 
+    /// As many samples as there are `of`, each of them 1 or 0: an average is a rate, as Lambda and API Gateway publish it.
+    pub fn ones(ones: u32, of: u32) -> Option<Datum> {
+        let truth = |holds: bool| if holds { 1.0 } else { 0.0 };
+        let (min, max) = (truth(ones == of), truth(ones > 0));
+        (of > 0).then(|| Datum { sum: f64::from(ones), min, max, count: f64::from(of) })
+    }
+
+    /// One more value.
+    pub fn with(self, value: f64) -> Datum {
+        self.merge(Datum::of(value))
+    }
+
     fn merge(self, other: Datum) -> Datum {
         Datum {
             sum: self.sum + other.sum,
@@ -132,13 +144,8 @@ impl World {
 
     /// How far back a metric can be asked.
     fn kept(&self, of: Series) -> Span {
-        let alarms = self.model.alarms.iter().filter(|(_, alarm)| alarm.series == Some(of));
-        // Its newest period began up to a period before the clock and the publication's delay.
-        let looks_back = alarms.map(|(_, alarm)| {
-            let period = alarm.spec.period.max(PERIOD);
-            period * (i64::from(alarm.spec.evaluation_periods.max(1)) + 1) + PUBLISHED_AFTER
-        });
-        looks_back.fold(KEPT, Span::max)
+        let looks_back = self.model.alarms.iter().filter_map(|(_, alarm)| alarm.looks_back(of));
+        looks_back.map(|span| span + PUBLISHED_AFTER + PERIOD).fold(KEPT, Span::max)
     }
 
     /// A minute ends: forgets those that nobody can ask for any more.
@@ -202,8 +209,8 @@ impl World {
                 share((sent.unwrap_or(0.0) - done).max(0.0), sent)
             }
             Metric::Throttles => plain(sum("Throttles")),
-            Metric::Dropped => plain(sum("AsyncEventsDropped")),
             Metric::Concurrency => plain(max("ConcurrentExecutions")),
+            Metric::EventsDropped => plain(sum("AsyncEventsDropped").or(sum("AsyncEventsReceived").map(|_| 0.0))),
             Metric::Writes => plain(sum("ConsumedWriteCapacityUnits")),
             Metric::FailedShare if kind == ResourceKind::Function => {
                 // Throttled calls are neither invocations nor errors, and failed for their caller.
@@ -319,19 +326,20 @@ mod tests {
 
     #[test]
     fn minutes_are_kept_for_as_long_as_an_alarm_looks_back() {
+        use crate::account::sandbox::app::Watches;
         use crate::account::sandbox::shop_like;
         use crate::account::sandbox::testing::{at, world};
 
         let mut app = shop_like();
         app.mappings.clear();
-        let alarm = app.alarms.get_mut("orders-dlq-alarm").unwrap();
-        (alarm.period, alarm.evaluation_periods) = (Span::from_mins(60), 4);
+        let Watches::Threshold(alarm) = &mut app.alarms.get_mut("orders-dlq-alarm").unwrap().watches else { panic!() };
+        (alarm.period, alarm.evaluation_periods) = (Span::from_mins(60), 3);
         let mut world = world(&app);
         world.send_to("orders", &["{}"]);
         world.send_to("orders-dlq", &["{}"]);
         world.run_until(at(6 * 3600 - 60));
         let kept = [0, 1].map(|queue| world.queues.queues[queue].minutes.buckets.len());
-        assert_eq!(kept, [60, 301], "five periods of an hour and the delay of publication");
+        assert_eq!(kept, [60, 302], "five periods of an hour, a minute and the delay of publication");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::app::{ACCOUNT_ID, REGION};
+use crate::template::pattern::{like, like_ignoring_case};
 use crate::units::Time;
 
 /// A policy, parsed.
@@ -161,8 +162,8 @@ impl Condition {
             "aws:currenttime" => request.now.to_string(),
             "aws:epochtime" => (request.now.micros() / 1_000_000).to_string(),
             "aws:principalarn" => request.principal.to_owned(),
-            "aws:principalaccount" | "aws:resourceaccount" => ACCOUNT_ID.to_owned(),
-            "aws:requestedregion" => REGION.to_owned(),
+            "aws:principalaccount" | "aws:resourceaccount" => part(request.principal, 4),
+            "aws:requestedregion" => part(request.resource, 3),
             // The key is not there: negated operators hold without it, the others do not.
             _ => return if_exists || operator.contains("not"),
         };
@@ -187,44 +188,15 @@ impl Condition {
     }
 }
 
+/// A part of an ARN, counted from 0: its region is 3, its account 4. Of what has none, the sandbox's own.
+fn part(arn: &str, index: usize) -> String {
+    let own = if index == 3 { REGION } else { ACCOUNT_ID };
+    arn.split(':').nth(index).filter(|part| !part.is_empty()).unwrap_or(own).to_owned()
+}
+
 /// An instant as policies write it: ISO 8601, or seconds since the epoch.
 fn instant(text: &str) -> Option<Time> {
     text.parse().ok().or_else(|| text.parse::<i64>().ok().map(|secs| Time::from_micros(secs.saturating_mul(1_000_000))))
-}
-
-/// Whether a text matches a pattern with `*` and `?`.
-pub(super) fn like(pattern: &str, text: &str) -> bool {
-    wild(pattern.as_bytes(), text.as_bytes(), |a, b| a == b)
-}
-
-fn like_ignoring_case(pattern: &str, text: &str) -> bool {
-    wild(pattern.as_bytes(), text.as_bytes(), |a, b| a.eq_ignore_ascii_case(&b))
-}
-
-/// Greedy matching with one point to go back to: linear for a pattern with one star.
-fn wild(pattern: &[u8], text: &[u8], same: impl Fn(u8, u8) -> bool) -> bool {
-    let (mut p, mut t) = (0, 0);
-    let mut back: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                back = Some((p + 1, t));
-                p += 1;
-            }
-            Some(c) if *c == b'?' || same(*c, text[t]) => {
-                p += 1;
-                t += 1;
-            }
-            _ => match back {
-                Some((after, from)) => {
-                    back = Some((after, from + 1));
-                    (p, t) = (after, from + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|c| *c == b'*')
 }
 
 #[cfg(test)]

@@ -10,46 +10,13 @@ use std::sync::Arc;
 
 use super::backlog::{Backlog, Block};
 use super::event::{Event, MessageId};
+use super::message::{Held, New, Place};
 use super::metrics::{Datum, Minute, Minutes, PERIOD};
+use super::model::{Model, QueueModel};
+use super::reasons::Why;
 use super::world::World;
-use crate::account::RunMarker;
+use crate::account::ResourceKind;
 use crate::units::{Span, Time};
-
-/// A message, wherever it is.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Held {
-    pub sent: Time,
-    /// How often it was received.
-    pub received: u32,
-    /// Not a JSON object: a consumer cannot read it.
-    pub malformed: bool,
-    pub marker: Option<Arc<RunMarker>>,
-    /// The message group of a FIFO queue.
-    pub group: Option<Arc<str>>,
-    pub place: Place,
-    /// Whether the sandbox's file knows of it.
-    pub saved: bool,
-}
-
-impl Held {
-    /// A well-formed message without a lock or a group, never received.
-    fn plain(sent: Time, place: Place) -> Held {
-        Held { sent, received: 0, malformed: false, marker: None, group: None, place, saved: false }
-    }
-}
-
-/// Where in its queue a message is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// Its turn among the visible ones.
-    Visible(u64),
-    /// Hidden until then; `turn` is the one it had, which a FIFO queue gives back to it.
-    InFlight {
-        until: Time,
-        turn: u64,
-    },
-    Delayed(Time),
-}
 
 /// SQS publishes a queue's metrics for so long after its last use, and then nothing
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/monitoring-using-cloudwatch.html>).
@@ -92,6 +59,35 @@ impl Minute for QueueMinute {
     }
 }
 
+/// A message group: while one of its messages is in flight, no other one is received.
+#[derive(Clone, Debug, Default)]
+struct Group {
+    /// Turns of its visible messages.
+    visible: BTreeSet<u64>,
+    in_flight: u32,
+}
+
+impl Group {
+    /// The turn under which it may be received from.
+    fn free_at(&self) -> Option<u64> {
+        if self.in_flight == 0 { self.visible.first().copied() } else { None }
+    }
+}
+
+/// An attribute as it was written, and as the queue works with it by now.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Attribute<T> {
+    pub written: T,
+    pub works: T,
+}
+
+impl<T: Copy> Attribute<T> {
+    /// One that nobody changed for long.
+    pub fn settled(value: T) -> Attribute<T> {
+        Attribute { written: value, works: value }
+    }
+}
+
 /// A queue as it is now.
 #[derive(Clone, Debug, Default)]
 pub(super) struct QueueState {
@@ -103,8 +99,12 @@ pub(super) struct QueueState {
     turns: u64,
     pub in_flight: u32,
     pub delayed: u32,
-    /// Messages in flight of each message group.
-    busy_groups: BTreeMap<Arc<str>, u32>,
+    /// How long a new message is hidden.
+    pub delay: Attribute<Span>,
+    /// Message groups of a FIFO queue that have messages, visible or in flight.
+    groups: BTreeMap<Arc<str>, Group>,
+    /// Of them those that may be received from, by the turn of their first visible message.
+    free_groups: BTreeMap<u64, Arc<str>>,
     retention_planned: bool,
     last_used: Option<Time>,
     pub minutes: Minutes<QueueMinute>,
@@ -122,8 +122,9 @@ pub(super) struct Queues {
 
 impl Queues {
     /// Empty queues.
-    pub fn new(number: usize) -> Queues {
-        Queues { queues: vec![QueueState::default(); number], next_message: 0 }
+    pub fn new(model: &Model) -> Queues {
+        let empty = |of: &QueueModel| QueueState { delay: Attribute::settled(of.spec.delay), ..QueueState::default() };
+        Queues { queues: model.queues.iter().map(|(_, of)| empty(of)).collect(), next_message: 0 }
     }
 }
 
@@ -158,6 +159,21 @@ impl QueueState {
         }
     }
 
+    /// Changes a message group, if the message has one.
+    fn regroup(&mut self, group: Option<&Arc<str>>, change: impl FnOnce(&mut Group)) {
+        let Some(name) = group else { return };
+        let group = self.groups.entry(name.clone()).or_default();
+        if let Some(turn) = group.free_at() {
+            self.free_groups.remove(&turn);
+        }
+        change(group);
+        if let Some(turn) = group.free_at() {
+            self.free_groups.insert(turn, name.clone());
+        } else if group.in_flight == 0 {
+            self.groups.remove(name);
+        }
+    }
+
     fn next_turn(&mut self) -> u64 {
         self.turns += 1;
         self.turns
@@ -167,31 +183,43 @@ impl QueueState {
         self.touch(id);
         let turn = turn.unwrap_or_else(|| self.next_turn());
         self.visible.insert(turn, id);
-        if let Some(held) = self.messages.get_mut(&id) {
-            held.place = Place::Visible(turn);
-        }
+        let Some(held) = self.messages.get_mut(&id) else { return };
+        held.place = Place::Visible(turn);
+        let group = held.group.clone();
+        self.regroup(group.as_ref(), |group| {
+            group.visible.insert(turn);
+        });
     }
 
     /// Takes a message out of the place where it is, so that it is in none.
     fn lift(&mut self, id: MessageId) {
         let Some(held) = self.messages.get(&id) else { return };
-        match held.place {
+        let (place, group) = (held.place, held.group.clone());
+        match place {
             Place::Visible(turn) => {
                 self.visible.remove(&turn);
+                self.regroup(group.as_ref(), |group| {
+                    group.visible.remove(&turn);
+                });
             }
             Place::Delayed(_) => self.delayed -= 1,
             Place::InFlight { .. } => {
                 self.in_flight -= 1;
-                if let Some(group) = &held.group
-                    && let Some(busy) = self.busy_groups.get_mut(group)
-                {
-                    *busy -= 1;
-                    if *busy == 0 {
-                        self.busy_groups.remove(group);
-                    }
-                }
+                self.regroup(group.as_ref(), |group| group.in_flight -= 1);
             }
         }
+    }
+
+    /// Counts a message in flight, lifted from where it was.
+    fn hide(&mut self, id: MessageId, until: Time, turn: u64) -> u32 {
+        self.touch(id);
+        let Some(held) = self.messages.get_mut(&id) else { return 0 };
+        held.place = Place::InFlight { until, turn };
+        held.received += 1;
+        let (received, group) = (held.received, held.group.clone());
+        self.in_flight += 1;
+        self.regroup(group.as_ref(), |group| group.in_flight += 1);
+        received
     }
 
     fn remove(&mut self, id: MessageId) -> Option<Held> {
@@ -238,44 +266,46 @@ impl QueueState {
         self.backlog.blocks()
     }
 
-    /// The next visible messages, at most `max`; none of a group that has others in flight.
+    /// The next visible messages, at most `max`; none of a group that has others in flight. A FIFO queue gives as many of
+    /// one group as it has before it goes on to the next
+    /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html>).
     fn next_visible(&self, max: usize) -> Vec<MessageId> {
-        if self.busy_groups.is_empty() {
+        if self.groups.is_empty() {
             return self.visible.values().take(max).copied().collect();
         }
-        let free = |id: &&MessageId| {
-            let group = self.messages.get(id).and_then(|held| held.group.as_ref());
-            group.is_none_or(|group| !self.busy_groups.contains_key(group))
-        };
-        self.visible.values().filter(free).take(max).copied().collect()
+        let groups = self.free_groups.values().filter_map(|name| self.groups.get(name));
+        let turns = groups.flat_map(|group| group.visible.iter());
+        turns.filter_map(|turn| self.visible.get(turn)).take(max).copied().collect()
     }
 }
 
 impl World {
-    /// Puts a new message into a queue.
-    pub(super) fn enqueue(
-        &mut self,
-        queue: usize,
-        malformed: bool,
-        marker: Option<Arc<RunMarker>>,
-        group: Option<Arc<str>>,
-    ) {
-        let spec = &self.model.queues[queue].spec;
-        let plain = !malformed && marker.is_none() && group.is_none() && !spec.fifo && spec.delay == Span::ZERO;
+    /// Puts a new message into a queue. `false`: it is larger than the queue takes.
+    pub(super) fn enqueue(&mut self, queue: usize, new: New) -> bool {
+        let of = &self.model.queues[queue];
+        if new.size > of.spec.largest {
+            self.because(ResourceKind::Queue, queue, Why::RefusedAsTooLarge);
+            return false;
+        }
+        let plain = new.is_plain() && !of.spec.fifo && self.queues.queues[queue].delay.works == Span::ZERO;
+        let group = of.group(new.group);
         let state = &mut self.queues.queues[queue];
         state.used(self.now).sent += 1;
         if plain {
             let turn = state.next_turn();
             state.backlog.push(turn, self.now);
             self.plan_retention(queue);
-            return self.poll_all(queue);
+            self.poll_all(queue);
+            return true;
         }
         let id = self.queues.next_message;
         self.queues.next_message += 1;
-        let held = Held { malformed, marker, group, ..Held::plain(self.now, Place::Delayed(self.now)) };
+        let New { body, size, marker, chain, .. } = new;
+        let place = Place::Delayed(self.now);
+        let held = Held { body, size, chain, marker, group, ..Held::plain(self.now, place) };
         self.queues.queues[queue].messages.insert(id, held);
         self.plan_retention(queue);
-        match self.model.queues[queue].spec.delay {
+        match self.queues.queues[queue].delay.works {
             Span::ZERO => self.make_visible(queue, id, None),
             delay => {
                 let due = self.now + delay;
@@ -288,6 +318,7 @@ impl World {
                 self.agenda.at(due, Event::Due { queue: queue as u32, message: id });
             }
         }
+        true
     }
 
     /// A delayed message becomes visible.
@@ -353,17 +384,9 @@ impl World {
     fn hide(&mut self, queue: usize, id: MessageId, hide: Span) {
         let until = self.now + hide;
         let state = &mut self.queues.queues[queue];
-        let Some(held) = state.messages.get_mut(&id) else { return };
-        let Place::Visible(turn) = held.place else { return };
-        state.visible.remove(&turn);
-        held.place = Place::InFlight { until, turn };
-        held.received += 1;
-        let receive = held.received;
-        state.in_flight += 1;
-        if let Some(group) = held.group.clone() {
-            *state.busy_groups.entry(group).or_default() += 1;
-        }
-        state.touch(id);
+        let Some(Place::Visible(turn)) = state.messages.get(&id).map(|held| held.place) else { return };
+        state.lift(id);
+        let receive = state.hide(id, until, turn);
         self.agenda.at(until, Event::Visible { queue: queue as u32, message: id, receive });
     }
 
@@ -406,7 +429,9 @@ impl World {
 
     fn move_to(&mut self, from: usize, to: usize, id: MessageId) {
         let Some(mut held) = self.queues.queues[from].remove(id) else { return };
+        self.because(ResourceKind::Queue, from, Why::ReceivedTooOften);
         held.received = 0;
+        held.group = self.model.queues[to].group(held.group);
         let state = &mut self.queues.queues[to];
         state.messages.insert(id, held);
         state.last_used = Some(self.now);
@@ -415,21 +440,21 @@ impl World {
     }
 
     /// Puts a message back where a former process left it.
-    pub(super) fn put_message(&mut self, queue: usize, id: MessageId, held: Held) {
+    pub(super) fn put_message(&mut self, queue: usize, id: MessageId, mut held: Held) {
+        held.group = self.model.queues[queue].group(held.group);
         let state = &mut self.queues.queues[queue];
         state.last_used = Some(self.now);
-        match held.place {
+        let (place, receive, group) = (held.place, held.received, held.group.clone());
+        state.messages.insert(id, held);
+        match place {
             Place::Visible(turn) => {
                 state.turns = state.turns.max(turn);
-                state.visible.insert(turn, id);
+                state.show(id, Some(turn));
             }
             Place::InFlight { until, turn } => {
                 state.turns = state.turns.max(turn);
                 state.in_flight += 1;
-                if let Some(group) = held.group.clone() {
-                    *state.busy_groups.entry(group).or_default() += 1;
-                }
-                let receive = held.received;
+                state.regroup(group.as_ref(), |group| group.in_flight += 1);
                 self.agenda.at(until, Event::Visible { queue: queue as u32, message: id, receive });
             }
             Place::Delayed(due) => {
@@ -437,7 +462,6 @@ impl World {
                 self.agenda.at(due, Event::Due { queue: queue as u32, message: id });
             }
         }
-        state.messages.insert(id, held);
         self.plan_retention(queue);
     }
 
@@ -468,11 +492,15 @@ impl World {
         let kept_since = self.now - self.model.queues[queue].spec.retention;
         let state = &mut self.queues.queues[queue];
         let over = state.messages.iter().filter(|(_, held)| held.sent <= kept_since).map(|(id, _)| *id);
-        for id in over.collect::<Vec<_>>() {
-            state.remove(id);
+        let over: Vec<MessageId> = over.collect();
+        for id in &over {
+            state.remove(*id);
         }
+        let waiting = state.backlog.len();
         state.backlog.drop_sent_until(kept_since);
+        let expired = over.len() + waiting - state.backlog.len();
         state.retention_planned = false;
+        self.because_of(ResourceKind::Queue, queue, Why::Expired, expired as u64);
         self.plan_retention(queue);
     }
 

@@ -5,12 +5,21 @@ use std::sync::Arc;
 
 use super::app::App;
 use super::event::{Event, Ticket};
+use super::queue::Attribute;
 use super::world::World;
 use super::wrapper::Flags;
 use crate::account::{CallError, Observed, RefusedBy, Resource, ResourceKind, Setting, Value, Write};
+use crate::units::Span;
 
 /// Longest text of a standard SSM parameter (Systems Manager quotas: 4 KB).
 const PARAMETER_LIMIT: usize = 4096;
+
+/// Longest delay of a queue, in seconds (Amazon SQS quotas: 15 minutes).
+const LONGEST_DELAY: u64 = 900;
+
+fn seconds(span: Span) -> u64 {
+    u64::try_from(span.millis() / 1_000).unwrap_or(0)
+}
 
 /// A resource of this world by kind and name: there is one location in it, and one world has no need to name it.
 pub(super) type Named = (ResourceKind, String);
@@ -34,6 +43,8 @@ pub(super) struct Settings {
     /// Settings that were written and do not work yet.
     pub settling: BTreeMap<Ticket, Setting>,
     pub next_ticket: Ticket,
+    /// Every setting as the application has it.
+    pub template: Arc<BTreeMap<Setting, Value>>,
 }
 
 /// Refuses a call, in the service's words.
@@ -101,11 +112,99 @@ impl World {
                 .index_of(parameter)
                 .map(|_| Observed::plain(Value::Text(self.settings.parameters[&parameter.name].to_string()))),
             Setting::RolePolicy { role, policy } => {
-                let document = self.iam.roles[self.index_of(role)?].written.get(policy);
+                let index = self.index_of(role)?;
+                if let Some(why) = &self.model.roles[index].spec.unknown {
+                    // Whatever a fault did to it, nobody could say what it changes.
+                    return refused(RefusedBy::Unsupported, format!("nothing is known of {role}: {why}"));
+                }
+                let document = self.iam.roles[index].written.get(policy);
                 Ok(Observed::plain(document.map_or(Value::Unset, |text| Value::Text(text.to_string()))))
             }
             // Its functions are wrapped by nothing that reads variables.
             Setting::Variables { function, .. } => self.index_of(function).map(|_| Observed::plain(Value::Unset)),
+            Setting::QueueDelay { queue } => {
+                let delay = self.queues.queues[self.index_of(queue)?].delay.written;
+                Ok(Observed::plain(Value::Number(seconds(delay))))
+            }
+        }
+    }
+
+    /// Every setting that holds something. The picture and the file are made of these. A key in a document is there as the
+    /// whole document.
+    pub(super) fn all_settings(&self) -> BTreeMap<Setting, Value> {
+        let on = |kind, name: &str| Resource::new(&self.location, kind, name);
+        let text = |text: &Arc<str>| Value::Text(text.to_string());
+        let mut held = BTreeMap::new();
+        for ((kind, name), lock) in &self.settings.locks {
+            held.insert(Setting::Lock { resource: on(*kind, name) }, text(lock));
+        }
+        for (name, document) in &self.settings.parameters {
+            held.insert(Setting::FaultDocument { parameter: on(ResourceKind::Parameter, name) }, text(document));
+        }
+        for (name, state) in self.model.functions.names().iter().zip(&self.lambda.functions) {
+            let setting = Setting::ReservedConcurrency { function: on(ResourceKind::Function, name) };
+            held.extend(state.reserved.map(|n| (setting, Value::Number(u64::from(n)))));
+        }
+        for (name, state) in self.model.roles.names().iter().zip(&self.iam.roles) {
+            for (policy, document) in &state.written {
+                let role = on(ResourceKind::Role, name);
+                held.insert(Setting::RolePolicy { role, policy: policy.clone() }, text(document));
+            }
+        }
+        for (name, state) in self.model.queues.names().iter().zip(&self.queues.queues) {
+            let queue = on(ResourceKind::Queue, name);
+            held.insert(Setting::QueueDelay { queue }, Value::Number(seconds(state.delay.written)));
+        }
+        held
+    }
+
+    /// Every setting that the application has otherwise, and what it holds.
+    pub(super) fn changed_settings(&self) -> Vec<(Setting, Value)> {
+        let (template, held) = (&self.settings.template, self.all_settings());
+        let gone = template.keys().filter(|setting| !held.contains_key(setting)).cloned();
+        let gone: Vec<_> = gone.map(|setting| (setting, Value::Unset)).collect();
+        let changed = held.into_iter().filter(|(setting, value)| template.get(setting) != Some(value));
+        changed.chain(gone).collect()
+    }
+
+    /// Lets a setting hold a value, as if it had done so for long. What the application no longer has is left out.
+    pub(super) fn put_setting(&mut self, setting: &Setting, value: &Value) {
+        let text = match value {
+            Value::Text(text) => Some(text.as_str()),
+            Value::Unset | Value::Number(_) => None,
+        };
+        let number = match value {
+            Value::Number(number) => u32::try_from(*number).ok(),
+            Value::Unset | Value::Text(_) => None,
+        };
+        match setting {
+            Setting::Lock { resource } => match text {
+                Some(text) => drop(self.settings.locks.insert(named(resource), text.into())),
+                None => drop(self.settings.locks.remove(&named(resource))),
+            },
+            Setting::ReservedConcurrency { function } => {
+                if let Some(index) = self.model.functions.index(&function.name) {
+                    self.lambda.functions[index].reserved = number;
+                    self.lambda.apply_reserved(index);
+                }
+            }
+            Setting::FaultDocument { parameter } => {
+                if let Some(text) = text {
+                    self.settings.put_parameter(&parameter.name, text);
+                }
+            }
+            Setting::RolePolicy { role, policy } => {
+                if let Some(index) = self.model.roles.index(&role.name) {
+                    self.iam.put_at_once(index, policy, text);
+                }
+            }
+            Setting::QueueDelay { queue } => {
+                if let (Some(index), Some(seconds)) = (self.model.queues.index(&queue.name), number) {
+                    self.queues.queues[index].delay = Attribute::settled(Span::from_secs(i64::from(seconds)));
+                }
+            }
+            // A flag is in its document; the sandbox's functions read no variables.
+            Setting::FaultFlag { .. } | Setting::Variables { .. } => {}
         }
     }
 
@@ -126,6 +225,7 @@ impl World {
             Setting::Variables { .. } => {
                 refused(RefusedBy::Unsupported, "the sandbox's functions are wrapped by nothing that reads variables")
             }
+            Setting::QueueDelay { queue } => self.set_delay(queue, write),
         }
     }
 
@@ -137,7 +237,7 @@ impl World {
     /// Plans when a written setting begins to work.
     pub(super) fn settle_later(&mut self, setting: &Setting) {
         let delay = self.sky.settles_in();
-        if delay == crate::units::Span::ZERO {
+        if delay == Span::ZERO {
             return self.settle(setting);
         }
         let ticket = self.settings.next_ticket;
@@ -158,6 +258,13 @@ impl World {
             Setting::ReservedConcurrency { function } => {
                 if let Some(index) = self.model.functions.index(&function.name) {
                     self.lambda.apply_reserved(index);
+                }
+            }
+            // A message that is in the queue already stays hidden for as long as it was to be.
+            Setting::QueueDelay { queue } => {
+                if let Some(index) = self.model.queues.index(&queue.name) {
+                    let delay = &mut self.queues.queues[index].delay;
+                    delay.works = delay.written;
                 }
             }
             // Read where it is used, through the wrapper's cache; policies have a propagation of their own.
@@ -217,6 +324,18 @@ impl World {
         self.lambda.functions[index].reserved = reserved;
         self.settle_later(&write.setting);
         Ok(())
+    }
+
+    fn set_delay(&mut self, queue: &Resource, write: &Write) -> Result<(), CallError> {
+        let index = self.index_of(queue)?;
+        match &write.value {
+            Value::Number(seconds @ 0..=LONGEST_DELAY) => {
+                self.queues.queues[index].delay.written = Span::from_secs(*seconds as i64);
+                self.settle_later(&write.setting);
+                Ok(())
+            }
+            other => refused(RefusedBy::Invalid, format!("Invalid value for the parameter DelaySeconds: {other}")),
+        }
     }
 
     fn set_parameter(&mut self, parameter: &Resource, document: Option<&str>) -> Result<(), CallError> {

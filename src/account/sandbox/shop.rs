@@ -28,7 +28,7 @@ pub fn shop() -> App {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::sandbox::app::{Destination, TrafficTarget};
+    use crate::account::sandbox::app::{Destination, TrafficTarget, Watches};
     use crate::units::Span;
     use crate::yaml::Style;
 
@@ -57,8 +57,8 @@ mod tests {
         assert!(!shop.mappings["NotifyFunctionNotifications"].partial_batch);
         assert_eq!(shop.apis["ShopApi"].routes["POST /orders"], "OrderFunction");
         assert_eq!(shop.topics["OrderEvents"].to_queues, ["NotificationQueue"]);
-        assert_eq!(shop.alarms["OrdersBacklogAlarm"].metric.of, "OrdersQueue");
-        assert_eq!(shop.alarms["OrdersBacklogAlarm"].threshold, 100.0);
+        let Watches::Threshold(backlog) = &shop.alarms["OrdersBacklogAlarm"].watches else { panic!() };
+        assert_eq!(backlog.threshold, 100.0);
         assert_eq!(shop.traffic[0].to, TrafficTarget::Api { api: "ShopApi".into(), route: "POST /orders".into() });
         let policy = &shop.roles["shop-payment-worker"].inline["charge-payments"];
         assert!(policy.contains("arn:aws:dynamodb:eu-west-1:000000000000:table/PaymentsTable"), "{policy}");

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::app::{
-    Alarm, AlarmMetric, App, Comparison, Destination, Duration, Function, Mapping, MissingData, OnMalformed, Outgoing,
-    Queue, Redrive, Role, Table, arn,
+    Alarm, AlarmMetric, App, Asynchronous, Comparison, Destination, Duration, Function, Loops, Mapping, MissingData,
+    OnPayloads, Outgoing, Queue, Redrive, Role, Table, Threshold, Values, Watches, arn,
 };
 use crate::account::ResourceKind;
 use crate::units::{Share, Span};
@@ -18,6 +18,7 @@ pub fn shop_like() -> App {
         visibility: Span::from_secs(visibility),
         delay: Span::ZERO,
         retention: Span::from_secs(4 * 86_400),
+        largest: 1 << 20,
         redrive,
     };
     let redrive = Redrive { dead_letter: "orders-dlq".into(), max_receive_count: 5 };
@@ -58,14 +59,13 @@ fn worker() -> Function {
         cold_start: Duration::Lognormal { median: Span::from_millis(90), sigma: 0.187 },
         duration: Duration::Lognormal { median: Span::from_millis(120), sigma: 0.3 },
         errors: Share::NONE,
-        calls: vec![Outgoing {
-            to: Destination::Table("payments".into()),
-            duration: Duration::Lognormal { median: Span::from_millis(8), sigma: 0.4 },
-            optional: false,
-        }],
-        malformed: OnMalformed::Fail,
-        async_retries: 2,
-        on_failure: None,
+        calls: vec![Outgoing::to(
+            Destination::Table("payments".into()),
+            Duration::Lognormal { median: Span::from_millis(8), sigma: 0.4 },
+        )],
+        payloads: OnPayloads::default(),
+        asynchronous: Asynchronous::default(),
+        loops: Loops::Stopped,
     }
 }
 
@@ -84,22 +84,26 @@ fn role() -> Role {
     Role {
         inline: BTreeMap::from([("work".into(), document)]),
         managed: vec!["arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole".into()],
+        ..Role::default()
     }
 }
 
 fn alarm() -> Alarm {
-    Alarm {
-        metric: AlarmMetric {
-            namespace: "AWS/SQS".into(),
-            name: "ApproximateNumberOfMessagesVisible".into(),
-            statistic: "Maximum".into(),
-            of: "orders-dlq".into(),
-        },
+    let metric = AlarmMetric {
+        namespace: "AWS/SQS".into(),
+        name: "ApproximateNumberOfMessagesVisible".into(),
+        dimensions: BTreeMap::from([("QueueName".into(), "orders-dlq".into())]),
+        statistic: "Maximum".into(),
+        unit: None,
+    };
+    let watches = Watches::Threshold(Threshold {
+        values: Values::Metric(metric),
         period: Span::from_mins(1),
         evaluation_periods: 1,
         datapoints_to_alarm: 1,
         threshold: 0.0,
         comparison: Comparison::Greater,
         missing: MissingData::NotBreaching,
-    }
+    });
+    Alarm { watches, actions: true }
 }

@@ -11,12 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use super::app::App;
 use super::backlog::Block;
+use super::chain::Chain;
 use super::event::MessageId;
+use super::message::{Body, Held, Place};
 use super::model::Dangling;
-use super::queue::{Held, Place};
 use super::settings::{Named, named};
 use super::world::World;
-use crate::account::{Call, Location, Resource, RunMarker};
+use crate::account::{Call, Location, Resource, ResourceKind, RunMarker, Setting, Value};
 use crate::units::Time;
 
 /// Everything but the messages.
@@ -28,13 +29,19 @@ pub(super) struct Stored {
     /// What waits in each queue and was never received.
     #[serde(default)]
     waiting: BTreeMap<String, Vec<Block>>,
+    /// Settings that are not the template's.
+    #[serde(default)]
+    settings: Vec<(Setting, Value)>,
+    /// Settings as files before version 4 have them: locks, reserved concurrency, parameters and policies, of which `None`
+    /// is unset.
+    #[serde(default, skip_serializing)]
     #[serde(rename = "marks")]
     locks: Vec<(Resource, String)>,
-    /// Reserved concurrency that is not the template's; `None` is unset.
-    reserved: BTreeMap<String, Option<u32>>,
-    /// Texts of parameters that are not the template's.
+    #[serde(default, skip_serializing)]
+    reserved: BTreeMap<String, Option<u64>>,
+    #[serde(default, skip_serializing)]
     parameters: BTreeMap<String, String>,
-    /// Inline policies that are not the template's, by role and name; `None` is deleted.
+    #[serde(default, skip_serializing)]
     policies: BTreeMap<String, BTreeMap<String, Option<String>>>,
     deleted: BTreeSet<Resource>,
     /// Calls that change something and have not reached their service yet, and when they will.
@@ -48,7 +55,11 @@ pub(super) struct StoredMessage {
     pub queue: String,
     pub sent: Time,
     pub received: u32,
-    pub malformed: bool,
+    pub body: Body,
+    /// In bytes.
+    pub size: u32,
+    /// How often each function was invoked in its chain of requests.
+    pub chain: BTreeMap<String, u32>,
     pub marker: Option<RunMarker>,
     pub group: Option<String>,
     /// Its turn among the messages of its queue; a delayed one has none yet.
@@ -57,16 +68,35 @@ pub(super) struct StoredMessage {
     pub hidden_until: Option<Time>,
 }
 
+impl Stored {
+    /// The settings of a file before version 4.
+    fn older_settings(&self, location: &Location) -> Vec<(Setting, Value)> {
+        let on = |kind, name: &str| Resource::new(location, kind, name);
+        let mut settings = Vec::new();
+        for (resource, text) in &self.locks {
+            settings.push((Setting::Lock { resource: resource.clone() }, Value::Text(text.clone())));
+        }
+        for (name, reserved) in &self.reserved {
+            let setting = Setting::ReservedConcurrency { function: on(ResourceKind::Function, name) };
+            settings.push((setting, reserved.map_or(Value::Unset, Value::Number)));
+        }
+        for (name, text) in &self.parameters {
+            let parameter = on(ResourceKind::Parameter, name);
+            settings.push((Setting::FaultDocument { parameter }, Value::Text(text.clone())));
+        }
+        for (name, policies) in &self.policies {
+            for (policy, text) in policies {
+                let setting = Setting::RolePolicy { role: on(ResourceKind::Role, name), policy: policy.clone() };
+                settings.push((setting, text.clone().map_or(Value::Unset, Value::Text)));
+            }
+        }
+        settings
+    }
+}
+
 impl World {
     /// What is to be kept, messages apart.
     pub(super) fn stored(&self) -> Stored {
-        let app = &self.model.app;
-        let functions = self.model.functions.iter().zip(&self.lambda.functions);
-        let reserved = functions.filter(|((_, of), state)| of.spec.reserved != state.reserved);
-        let parameters = self.settings.parameters.iter();
-        let parameters = parameters.filter(|(name, text)| app.parameters.get(*name).is_none_or(|was| **was != ***text));
-        let roles = self.model.roles.iter().zip(&self.iam.roles);
-        let policies = roles.map(|((name, of), state)| (name.to_owned(), differences(&of.spec.inline, &state.written)));
         let on = |(kind, name): &Named| Resource::new(&self.location, *kind, name.as_str());
         let queues = self.model.queues.names().iter().zip(&self.queues.queues);
         let waiting = queues.map(|(name, state)| (name.to_owned(), state.waiting()));
@@ -74,10 +104,11 @@ impl World {
             at: self.now,
             next_message: self.queues.next_message,
             waiting: waiting.filter(|(_, blocks)| !blocks.is_empty()).collect(),
-            locks: self.settings.locks.iter().map(|(named, text)| (on(named), text.to_string())).collect(),
-            reserved: reserved.map(|((name, _), state)| (name.to_owned(), state.reserved)).collect(),
-            parameters: parameters.map(|(name, text)| (name.clone(), text.to_string())).collect(),
-            policies: policies.filter(|(_, changed)| !changed.is_empty()).collect(),
+            settings: self.changed_settings(),
+            locks: Vec::new(),
+            reserved: BTreeMap::new(),
+            parameters: BTreeMap::new(),
+            policies: BTreeMap::new(),
             deleted: self.settings.deleted.iter().map(on).collect(),
             late: self.changes_under_way(),
         }
@@ -86,10 +117,11 @@ impl World {
     /// The messages that came, went or changed since the file was written: each with what it is now, or nothing. One
     /// that moved to another queue comes twice, first with nothing.
     pub(super) fn changed_messages(&self) -> impl Iterator<Item = (MessageId, Option<StoredMessage>)> {
+        let functions = self.model.functions.names();
         let queues = || self.queues.queues.iter().zip(self.model.queues.names());
         let gone = queues().flat_map(|(state, _)| state.changed().filter(|(_, held)| held.is_none()));
-        let here = queues().flat_map(|(state, name)| {
-            state.changed().filter_map(move |(id, held)| Some((id, stored_message(id, name, held?))))
+        let here = queues().flat_map(move |(state, name)| {
+            state.changed().filter_map(move |(id, held)| Some((id, stored_message(id, name, held?, functions))))
         });
         gone.map(|(id, _)| (id, None)).chain(here.map(|(id, message)| (id, Some(message))))
     }
@@ -113,21 +145,9 @@ impl World {
     ) -> Result<World, Dangling> {
         let mut world = World::new(app, seed, stored.at)?.at_location(location.clone());
         world.queues.next_message = stored.next_message;
-        world.settings.locks = stored.locks.iter().map(|(on, text)| (named(on), text.as_str().into())).collect();
         world.settings.deleted = stored.deleted.iter().map(named).collect();
-        for (name, text) in &stored.parameters {
-            world.settings.put_parameter(name, text);
-        }
-        for (name, reserved) in &stored.reserved {
-            if let Some(index) = world.model.functions.index(name) {
-                world.lambda.functions[index].reserved = *reserved;
-                world.lambda.apply_reserved(index);
-            }
-        }
-        for (name, policies) in &stored.policies {
-            if let Some(index) = world.model.roles.index(name) {
-                policies.iter().for_each(|(policy, text)| world.iam.put_at_once(index, policy, text.as_deref()));
-            }
+        for (setting, value) in stored.older_settings(location).iter().chain(&stored.settings) {
+            world.put_setting(setting, value);
         }
         for message in messages {
             world.put_back(message);
@@ -154,10 +174,14 @@ impl World {
             Some(until) if message.turn == 0 => Place::Delayed(until),
             Some(until) => Place::InFlight { until, turn: message.turn },
         };
+        let functions = &self.model.functions;
+        let chain = message.chain.iter().filter_map(|(name, times)| Some((functions.index(name)?, *times)));
         let held = Held {
             sent: message.sent,
             received: message.received,
-            malformed: message.malformed,
+            body: message.body,
+            size: message.size,
+            chain: Chain::of(chain.collect()),
             marker: message.marker.map(Arc::new),
             group: message.group.map(Arc::from),
             place,
@@ -167,30 +191,24 @@ impl World {
     }
 }
 
-fn stored_message(id: MessageId, queue: &str, held: &Held) -> StoredMessage {
+fn stored_message(id: MessageId, queue: &str, held: &Held, functions: &[String]) -> StoredMessage {
     let (turn, hidden_until) = match held.place {
         Place::Visible(turn) => (turn, None),
         Place::InFlight { until, turn } => (turn, Some(until)),
         Place::Delayed(until) => (0, Some(until)),
     };
+    let chain = held.chain.iter().filter_map(|(function, times)| Some((functions.get(function)?.clone(), times)));
     StoredMessage {
         id,
         queue: queue.to_owned(),
         sent: held.sent,
         received: held.received,
-        malformed: held.malformed,
+        body: held.body,
+        size: held.size,
+        chain: chain.collect(),
         marker: held.marker.as_deref().cloned(),
         group: held.group.as_deref().map(str::to_owned),
         turn,
         hidden_until,
     }
-}
-
-fn differences(
-    template: &BTreeMap<String, String>,
-    written: &BTreeMap<String, Arc<str>>,
-) -> BTreeMap<String, Option<String>> {
-    let changed = written.iter().filter(|(name, text)| template.get(*name).is_none_or(|was| **was != ***text));
-    let deleted = template.keys().filter(|name| !written.contains_key(*name)).map(|name| (name.clone(), None));
-    changed.map(|(name, text)| (name.clone(), Some(text.to_string()))).chain(deleted).collect()
 }

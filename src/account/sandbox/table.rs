@@ -25,7 +25,7 @@ impl Minute for TableMinute {
             "WriteThrottleEvents" | "ThrottledRequests" => self.throttled,
             _ => return None,
         };
-        (value > 0).then(|| Datum::of(f64::from(value)))
+        Datum::ones(value, value)
     }
 }
 

@@ -1,8 +1,10 @@
 //! SNS topics: every message goes to each subscribed queue and function.
 //!
-//! Deliveries to queues and functions of the same account do not fail here: SNS keeps trying them for 23 days
-//! (<https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html>).
+//! Deliveries to queues and functions of the same account fail here only when a message is larger than its queue takes: SNS
+//! keeps trying others for 23 days (<https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html>).
 
+use super::chain::Chain;
+use super::message::New;
 use super::metrics::{Datum, Minute, Minutes};
 use super::world::World;
 use crate::units::Time;
@@ -17,8 +19,8 @@ pub(super) struct TopicMinute {
 impl Minute for TopicMinute {
     fn datum(&self, metric: &str, _: Time) -> Option<Datum> {
         match metric {
-            "NumberOfMessagesPublished" => Some(Datum::of(f64::from(self.published))),
-            "NumberOfNotificationsDelivered" => Some(Datum::of(f64::from(self.delivered))),
+            "NumberOfMessagesPublished" => Datum::ones(self.published, self.published),
+            "NumberOfNotificationsDelivered" => Datum::ones(self.delivered, self.delivered),
             _ => None,
         }
     }
@@ -37,18 +39,19 @@ impl Topics {
 }
 
 impl World {
-    /// A message is published. Always succeeds for who may.
-    pub(super) fn publish(&mut self, topic: usize) -> bool {
+    /// A message of so many bytes is published. Always succeeds for who may.
+    pub(super) fn publish(&mut self, topic: usize, size: u32, chain: &Chain) -> bool {
         let model = self.model.clone();
         let of = &model.topics[topic];
         let minute = self.topics.minutes[topic].at(self.now);
         minute.published += 1;
-        minute.delivered += (of.queues.len() + of.functions.len()) as u32;
         for queue in &of.queues {
-            self.enqueue(*queue, false, None, None);
+            let delivered = self.enqueue(*queue, New { size, chain: chain.clone(), ..New::default() });
+            self.topics.minutes[topic].at(self.now).delivered += u32::from(delivered);
         }
         for function in &of.functions {
-            self.invoke_asynchronously(*function);
+            let delivered = self.invoke_asynchronously(*function, chain.clone());
+            self.topics.minutes[topic].at(self.now).delivered += u32::from(delivered);
         }
         true
     }

@@ -4,16 +4,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::app::{App, Arrivals, Destination, Duration, OnMalformed, Outgoing, Traffic, TrafficTarget};
-use super::template::{self, Deployment};
+use super::app::{
+    ApiLimit, App, Arrivals, Destination, Duration, Each, Loops, OnPayload, OnPayloads, Outgoing, SMALL_MESSAGE,
+    Traffic, TrafficTarget,
+};
+use super::watch;
+use crate::template::app;
+use crate::template::{self, Deployment};
 use crate::units::{Rate, Share, Span};
 use crate::yaml::read::closest;
 use crate::yaml::shape::{Shape, listed};
-use crate::yaml::tree::{Kind, Node};
-use crate::yaml::{Code, Findings, FromNode, Loaded, Place, Reader, Source, Version};
+use crate::yaml::tree::{self, Kind, Node};
+use crate::yaml::{Code, Finding, Findings, FromNode, Loaded, Place, Reader, Source, Version};
 
-/// A handler's own work, unless the file says it: nothing measured, only an ordinary small handler.
-pub(super) const DEFAULT_DURATION: Duration = Duration::Lognormal { median: Span::from_millis(20), sigma: 0.6 };
 /// A call to another service, unless the file says it. Nothing measured either: most AWS APIs answer in this order.
 const DEFAULT_CALL: Duration = Duration::Lognormal { median: Span::from_millis(10), sigma: 0.6 };
 /// The standard normal distribution's 0.99 quantile.
@@ -26,12 +29,29 @@ crate::record! {
         pub version: Version,
         /// Values of the template's parameters. One that is left out has its default.
         pub parameters: BTreeMap<String, String> = BTreeMap::new(),
+        /// Values that lie elsewhere, by name: SSM parameters, secrets, and imports of other stacks. One that is left out is
+        /// unknown.
+        pub stores: BTreeMap<String, String> = BTreeMap::new(),
+        /// Where the application is deployed: what its ARNs say.
+        pub deployed: Deployed = Deployed { region: app::REGION.into(), account_id: app::ACCOUNT_ID.into(), partition: "aws".into() },
         /// What the account as a whole allows.
-        pub account: Limits = Limits { concurrency: 1_000, unreserved: 100 },
+        pub account: Limits = Limits { concurrency: 1_000, unreserved: 100, api_requests: 10_000, api_burst: 5_000 },
         /// Who comes from outside, and how often.
         pub traffic: Vec<Arrival> = Vec::new(),
         /// How each function of the template behaves, by its name. One that is left out has every default.
         pub functions: BTreeMap<String, Behaviour> = BTreeMap::new(),
+    }
+}
+
+crate::record! {
+    /// Where an application is deployed.
+    pub struct Deployed {
+        /// `AWS::Region`.
+        pub region: String = app::REGION.into(),
+        /// `AWS::AccountId`: twelve digits, in quotes when they begin with 0.
+        pub account_id: String = app::ACCOUNT_ID.into(),
+        /// `AWS::Partition`: `aws`, `aws-cn` or `aws-us-gov`.
+        pub partition: String = "aws".into(),
     }
 }
 
@@ -42,6 +62,10 @@ crate::record! {
         pub concurrency: u32 = 1_000,
         /// How many of them no function may reserve.
         pub unreserved: u32 = 100,
+        /// How many requests a second API Gateway takes, of all APIs together.
+        pub api_requests: u32 = 10_000,
+        /// How many of them at once.
+        pub api_burst: u32 = 5_000,
     }
 }
 
@@ -54,6 +78,9 @@ crate::record! {
         pub rate: Rate,
         /// Whether they come independently of each other or evenly spaced.
         pub arrivals: Arrivals = Arrivals::Poisson,
+        /// For a FIFO queue: its message groups, by name or by number, over which the messages are spread evenly. Until this
+        /// file says something else, every message of a FIFO queue is in one group.
+        pub groups: Option<MessageGroups>,
     }
 }
 
@@ -80,10 +107,21 @@ crate::record! {
         pub duration: Option<Takes>,
         /// How often the handler fails by itself.
         pub errors: Share = Share::NONE,
-        /// What the handler calls, one after another, once for each message of a batch. A call that fails makes it fail.
+        /// What the handler calls, one after another, each once for each message of a batch unless it says otherwise. A call
+        /// that fails makes the handler fail.
         pub calls: Vec<CallOut> = Vec::new(),
-        /// What the handler does with a message that it cannot read.
-        pub malformed: OnMalformed = OnMalformed::Fail,
+        /// What the handler does with a message of the payload `malformed`.
+        pub malformed: OnPayload = OnPayload::Fail,
+        /// What it does with the payload `wrong_schema`.
+        pub wrong_schema: OnPayload = OnPayload::Fail,
+        /// What it does with the payload `too_big`.
+        pub too_big: OnPayload = OnPayload::Fail,
+        /// What it does with the payload `hostile`.
+        pub hostile: OnPayload = OnPayload::Fail,
+        /// What it does with an experiment's own `bodies`.
+        pub own_bodies: OnPayload = OnPayload::Fail,
+        /// Whether the handler's SDK passes on the trace by which Lambda finds recursive loops. Older SDKs do not.
+        pub traced: bool = true,
     }
 }
 
@@ -98,7 +136,7 @@ crate::record! {
         pub topic: Option<String>,
         /// Invokes a function of the template.
         pub function: Option<String>,
-        /// Calls something outside of AWS, in your words. It never fails in the model.
+        /// Calls something outside of AWS, by its host or in your words.
         pub external: Option<String>,
         /// Of a function: whether the handler waits for its answer.
         pub waits: bool = true,
@@ -106,6 +144,14 @@ crate::record! {
         pub takes: Option<Takes>,
         /// Whether the handler goes on when the call fails.
         pub optional: bool = false,
+        /// Whether the call is made once for each message of a batch, or once for each invocation.
+        pub each: Each = Each::Message,
+        /// How often the call fails by itself.
+        pub errors: Share = Share::NONE,
+        /// Of a FIFO queue: its message groups, over which the messages are spread evenly.
+        pub groups: Option<MessageGroups>,
+        /// Bytes of what is sent. A service that takes less refuses it.
+        pub size: u32 = SMALL_MESSAGE,
     }
 }
 
@@ -136,12 +182,53 @@ crate::words! {
 }
 
 crate::words! {
-    /// What a handler does with a message that it cannot read.
-    OnMalformed {
+    /// What a handler does with a message of some payload.
+    OnPayload {
         /// It fails: the message stays in the queue, and without partial batch responses the whole batch with it.
         Fail as "fails",
         /// It goes on: the message is deleted.
         Discard as "discards",
+        /// It does with it what it does with every other message.
+        Handle as "handles",
+    }
+}
+
+crate::words! {
+    /// How often a call is made.
+    Each {
+        /// Once for each message of a batch; an invocation without a batch is one message.
+        Message as "message",
+        /// Once for each invocation, before the calls for its messages.
+        Invocation as "invocation",
+    }
+}
+
+/// The message groups of a FIFO queue: their names, or how many there are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MessageGroups(pub Vec<String>);
+
+/// The most message groups of one line of the traffic file.
+const MOST_GROUPS: u32 = 10_000;
+
+impl FromNode for MessageGroups {
+    fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<MessageGroups> {
+        let names = match node.kind {
+            Kind::List(_) => Vec::<String>::from_node(node, reader)?,
+            _ => {
+                let number = u32::from_node(node, reader)?.min(MOST_GROUPS + 1);
+                (1..=number).map(|number| format!("group-{number}")).collect()
+            }
+        };
+        if names.is_empty() || names.len() > MOST_GROUPS as usize {
+            let what = format!("a FIFO queue has 1 to {MOST_GROUPS} message groups here");
+            reader.report(Code::BadValue, node.at, what, "write a number, or a list of names");
+            return None;
+        }
+        Some(MessageGroups(names))
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![u32::shape(), Vec::<String>::shape()])
     }
 }
 
@@ -185,37 +272,52 @@ fn lognormal(median: Span, p99: Span) -> Result<Duration, &'static str> {
     Ok(Duration::Lognormal { median, sigma })
 }
 
-/// What a cold start of an empty function takes before its handler (facts, cold start: medians and sigmas of 590
-/// starts for each runtime). A real application adds the time to load its own packages: say so in the traffic file.
-pub(super) fn default_cold_start(runtime: &str) -> Duration {
-    let (median_micros, sigma) = match runtime {
-        "nodejs24.x" => (135_500, 0.140),
-        "python3.12" => (84_800, 0.139),
-        "java25" => (191_600, 0.259),
-        "dotnet10" => (260_000, 0.303),
-        _ if runtime.starts_with("nodejs") => (141_500, 0.126),
-        _ if runtime.starts_with("python") => (85_800, 0.187),
-        _ if runtime.starts_with("java") => (240_900, 0.169),
-        _ if runtime.starts_with("ruby") => (225_300, 0.261),
-        _ if runtime.starts_with("dotnet") => (255_200, 0.262),
-        _ if runtime.starts_with("provided") => (15_900, 0.218),
-        // Container images: between Python's 152 ms and Node's 304 ms.
-        _ => (200_000, 0.3),
-    };
-    Duration::Lognormal { median: Span::from_micros(median_micros), sigma }
-}
-
 /// Reads an application from its template and its traffic file, as it is deployed in the stack `stack`. Without an
 /// [`App`] the findings hold an error.
 pub fn read_app(template: &Arc<Source>, traffic: &Arc<Source>, stack: &str) -> (Option<App>, Findings) {
     let (loaded, mut findings) = Loaded::<TrafficFile>::read(traffic);
-    let parameters = loaded.as_ref().map(|file| file.value.parameters.clone()).unwrap_or_default();
-    let deployment = Deployment { stack: stack.to_owned(), parameters };
-    let (app, found) = template::read(template, &deployment);
+    let deployment = loaded.as_ref().map(|file| deployment(&file.value)).unwrap_or_default();
+    let (app, found) = template::read(template, &Deployment { stack: stack.to_owned(), files: true, ..deployment });
     findings.append(found);
     let (Some(mut app), Some(file)) = (app, loaded) else { return (None, findings) };
     Filling { file: &file, app: &mut app, findings: &mut findings }.fill();
+    report_other_alarms(template, &app, &mut findings);
     (Some(app).filter(|_| !findings.has_errors()), findings)
+}
+
+/// What a traffic file says about how its template is deployed.
+pub fn deployment(file: &TrafficFile) -> Deployment {
+    let Deployed { region, account_id, partition } = file.deployed.clone();
+    Deployment {
+        parameters: file.parameters.clone(),
+        stores: file.stores.clone(),
+        location: app::Deployed { partition, region, account_id },
+        limits: template::Limits { concurrency: file.account.concurrency, unreserved: file.account.unreserved },
+        ..Deployment::default()
+    }
+}
+
+/// Says which alarms are not modelled, and why; and which would tell nobody.
+fn report_other_alarms(template: &Arc<Source>, app: &App, findings: &mut Findings) {
+    let silent = app.alarms.iter().filter(|(_, alarm)| !alarm.actions);
+    let silent =
+        silent.map(|(name, _)| (name, "its actions are disabled: it changes its state and tells nobody".into()));
+    let (_, others) = watch::alarms(app);
+    let others: Vec<(&String, String)> = others.iter().map(|(name, why)| (name, why.clone())).chain(silent).collect();
+    if others.is_empty() {
+        return;
+    }
+    // The application does not know its places; only here do they matter.
+    let (root, _) = tree::parse_template(template);
+    let resources = root.as_ref().and_then(|root| root.get("Resources"));
+    for (name, why) in others {
+        let id = app.logical_ids.iter().find(|(_, named)| *named == name).map_or(name.as_str(), |(id, _)| id);
+        let entry = resources.and_then(|resources| resources.entries().iter().find(|entry| entry.key == id));
+        let at = entry.map_or_else(|| root.as_ref().map_or(Place::default(), |root| root.at), |entry| entry.key_at);
+        let what = format!("alarm {name}: {why}");
+        let help = "a hypothesis about an alarm that is not modelled is refused in the sandbox";
+        findings.push(Finding::new(Code::NotModelled, template, at, what).help(help));
+    }
 }
 
 /// Puts a traffic file's values into the application that the template gave.
@@ -230,10 +332,16 @@ impl Filling<'_> {
         let file = &self.file.value;
         self.app.account_concurrency = file.account.concurrency;
         self.app.unreserved_floor = file.account.unreserved;
+        let Limits { api_requests, api_burst, .. } = file.account;
+        self.app.api_limit = ApiLimit { per_second: api_requests, burst: api_burst };
         for (index, arrival) in file.traffic.iter().enumerate() {
-            if let Some(to) = self.target(&arrival.to, &format!("traffic/{index}/to")) {
-                self.app.traffic.push(Traffic { to, rate: arrival.rate, arrivals: arrival.arrivals });
-            }
+            let Some(to) = self.target(&arrival.to, &format!("traffic/{index}/to")) else { continue };
+            let queue = match &to {
+                TrafficTarget::Queue(queue) => Some(queue.as_str()),
+                _ => None,
+            };
+            let groups = self.groups(arrival.groups.as_ref(), queue, &format!("traffic/{index}"));
+            self.app.traffic.push(Traffic { to, rate: arrival.rate, arrivals: arrival.arrivals, groups });
         }
         for (id, behaviour) in &file.functions {
             let path = format!("functions/{id}");
@@ -247,7 +355,16 @@ impl Filling<'_> {
                 .collect();
             let Some(function) = self.app.functions.get_mut(&name) else { continue };
             function.errors = behaviour.errors;
-            function.malformed = behaviour.malformed;
+            function.payloads = OnPayloads {
+                malformed: behaviour.malformed,
+                wrong_schema: behaviour.wrong_schema,
+                too_big: behaviour.too_big,
+                hostile: behaviour.hostile,
+                own: behaviour.own_bodies,
+            };
+            if !behaviour.traced {
+                function.loops = Loops::NotSeen;
+            }
             function.calls = calls;
             if let Some(Takes(takes)) = &behaviour.cold_start {
                 function.cold_start = takes.clone();
@@ -320,7 +437,7 @@ impl Filling<'_> {
                 let name = self.known("function", function, at, |app| app.functions.keys().collect())?;
                 if call.waits { Destination::Function(name) } else { Destination::FunctionAsync(name) }
             }
-            (None, None, None, None, Some(_)) => Destination::External,
+            (None, None, None, None, Some(external)) => Destination::External(external.clone()),
             _ => {
                 let help = "write one of `queue`, `table`, `topic`, `function` and `external`";
                 self.report(Code::OneKey, self.file.place(path), "a call goes to exactly one thing", help);
@@ -328,7 +445,25 @@ impl Filling<'_> {
             }
         };
         let duration = call.takes.as_ref().map_or(DEFAULT_CALL, |Takes(takes)| takes.clone());
-        Some(Outgoing { to, duration, optional: call.optional })
+        let queue = match &to {
+            Destination::Queue(queue) => Some(queue.as_str()),
+            _ => None,
+        };
+        let groups = self.groups(call.groups.as_ref(), queue, path);
+        let CallOut { optional, each, errors, size, .. } = *call;
+        Some(Outgoing { to, duration, optional, each, errors, groups, size })
+    }
+
+    /// The message groups of what goes to a queue; only a FIFO queue has any.
+    fn groups(&mut self, given: Option<&MessageGroups>, queue: Option<&str>, path: &str) -> Vec<String> {
+        let Some(MessageGroups(names)) = given else { return Vec::new() };
+        if queue.and_then(|queue| self.app.queues.get(queue)).is_some_and(|queue| queue.fifo) {
+            return names.clone();
+        }
+        let at = self.file.place(&format!("{path}/groups"));
+        let help = "remove `groups`, or send to a FIFO queue";
+        self.report(Code::BadValue, at, "only a FIFO queue has message groups", help);
+        Vec::new()
     }
 
     /// The name of a resource that the file names by its name or its logical id.
@@ -352,3 +487,6 @@ impl Filling<'_> {
         self.findings.push(self.file.finding(code, at, what).help(help));
     }
 }
+
+#[cfg(test)]
+mod tests;

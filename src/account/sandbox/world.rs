@@ -18,9 +18,11 @@ use super::http::Http;
 use super::iam::Iam;
 use super::lambda::Lambda;
 use super::mapping::{Batches, MappingState};
+use super::message::Place;
 use super::metrics::PERIOD;
 use super::model::{Dangling, Model};
-use super::queue::{Place, Queues};
+use super::queue::Queues;
+use super::reasons::Reasons;
 use super::settings::Settings;
 use super::table::Tables;
 use super::topic::Topics;
@@ -52,6 +54,7 @@ pub struct World {
     pub(super) alarms: Alarms,
     pub(super) sources: Sources,
     pub(super) loads: Loads,
+    pub(super) reasons: Reasons,
 }
 
 impl World {
@@ -70,28 +73,32 @@ impl World {
             control: Control::new(start),
             settings: Settings::new(app),
             lambda: Lambda::new(&model, seed, start),
-            queues: Queues::new(model.queues.len()),
+            queues: Queues::new(&model),
             iam: Iam::new(&model, seed),
             asynchronous: Asynchronous::default(),
             mappings: vec![MappingState::new(); model.mappings.len()],
             batches: Batches::default(),
-            http: Http::new(model.apis.len()),
+            http: Http::new(&model, start),
             tables: Tables::new(&model, start),
             topics: Topics::new(model.topics.len()),
             alarms: Alarms::new(model.alarms.len(), start),
             sources: Sources::new(&model, seed),
             loads: Loads::default(),
+            reasons: Reasons::default(),
             model,
         };
         world.agenda.at(start.window_start(PERIOD) + PERIOD, Event::Minute);
         world.start_traffic();
+        world.settings.template = Arc::new(world.all_settings());
         Ok(world)
     }
 
     /// The same world, as the account at this location.
     #[must_use]
     pub fn at_location(self, location: Location) -> World {
-        World { location, ..self }
+        let mut world = World { location, ..self };
+        world.settings.template = Arc::new(world.all_settings());
+        world
     }
 
     /// Changes the weather from now on.
@@ -142,24 +149,10 @@ impl World {
         }
     }
 
-    /// Everything that a run could leave behind, in words: locks, reserved concurrency, parameters, inline policies, and
-    /// marked messages with their queue. Two pictures are equal when nothing was left.
+    /// Everything that a run could leave behind, in words: what each setting holds, and marked messages with their queue. Two pictures are equal when nothing was left.
     pub fn picture(&self) -> BTreeMap<String, String> {
-        let mut picture = BTreeMap::new();
-        for ((kind, name), lock) in &self.settings.locks {
-            picture.insert(format!("mark on {} {name}", kind.word()), lock.to_string());
-        }
-        for (name, text) in &self.settings.parameters {
-            picture.insert(format!("parameter {name}"), text.to_string());
-        }
-        for (name, state) in self.model.functions.names().iter().zip(&self.lambda.functions) {
-            picture.extend(state.reserved.map(|n| (format!("reserved concurrency of function {name}"), n.to_string())));
-        }
-        for (name, state) in self.model.roles.names().iter().zip(&self.iam.roles) {
-            for (policy, text) in &state.written {
-                picture.insert(format!("inline policy {policy} of role {name}"), text.to_string());
-            }
-        }
+        let settings = self.all_settings().into_iter().map(|(setting, value)| (setting.describe(), value.to_string()));
+        let mut picture: BTreeMap<String, String> = settings.collect();
         for (name, state) in self.model.queues.names().iter().zip(&self.queues.queues) {
             for (id, held) in &state.messages {
                 if let Some(marker) = &held.marker {
@@ -234,6 +227,10 @@ impl Account for World {
                 return None;
             }
         }
+    }
+
+    fn reasons(&self) -> Vec<String> {
+        self.told_reasons()
     }
 }
 
@@ -404,6 +401,7 @@ mod tests {
             to: TrafficTarget::Queue("orders".into()),
             rate: crate::units::Rate::per_sec(5.0).unwrap(),
             arrivals: Arrivals::Poisson,
+            groups: Vec::new(),
         }];
         app
     }

@@ -1,8 +1,9 @@
 //! The fault wrapper in a function's code: failure-lambda, which reads its flags from an SSM parameter. Which version of it,
 //! the parameter's text says: 1.x knows flags, and 0.x one fault at a time, which it reads at every invocation.
 //!
-//! Flags are evaluated in its order: latency, timeout, (diskspace, denylist), statuscode, exception, (corruption). Those
-//! in brackets act inside of the handler, which is not modelled, and do nothing here. What cannot be read is no fault:
+//! Flags are evaluated in its order: latency, timeout, (diskspace), denylist, statuscode, exception, (corruption). Those
+//! in brackets act inside of the handler, which is not modelled, and do nothing here; a denylist makes the handler's calls
+//! to hosts fail that it matches. What cannot be read is no fault:
 //! so the npm package does it (<https://github.com/gunnargrosch/failure-lambda>).
 
 use std::sync::Arc;
@@ -37,19 +38,51 @@ impl Wrapper {
     }
 }
 
+/// Patterns of hosts that a handler does not reach. Of regular expressions, which the wrapper takes, `.*` is understood and
+/// every other sign stands for itself.
+#[derive(Clone, Debug)]
+pub(super) struct Denied(Vec<Vec<String>>);
+
+impl Denied {
+    fn read(patterns: &Json) -> Denied {
+        let patterns = patterns.as_array().into_iter().flatten().take(MOST_PATTERNS).filter_map(Json::as_str);
+        let pieces = |pattern: &str| pattern.replace('\\', "").split(".*").map(str::to_owned).collect();
+        Denied(patterns.map(pieces).collect())
+    }
+
+    /// Whether a host is denied: it holds the pieces of a pattern in their order.
+    pub fn matches(&self, host: &str) -> bool {
+        let holds = |pieces: &Vec<String>| {
+            let mut rest = host;
+            pieces.iter().all(|piece| match rest.split_once(piece.as_str()) {
+                Some((_, after)) => {
+                    rest = after;
+                    true
+                }
+                None => false,
+            })
+        };
+        self.0.iter().any(holds)
+    }
+}
+
+/// More patterns of a denylist are not read.
+const MOST_PATTERNS: usize = 100;
+
 /// How often a flag acts, and what it needs to know.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 struct Flag<T> {
     share: Share,
     with: T,
 }
 
 /// The flags that are enabled.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Flags {
     latency: Option<Flag<(Span, Span)>>,
     /// How long before the function's time-out the wrapper stops waiting.
     timeout: Option<Flag<Span>>,
+    denylist: Option<Flag<Arc<Denied>>>,
     statuscode: Option<Flag<u16>>,
     exception: Option<Flag<()>>,
     /// Nobody keeps them: 0.x.
@@ -96,6 +129,10 @@ impl Flags {
         Flags {
             latency: flag("latency").map(latency),
             timeout: flag("timeout").map(|(share, flag)| Flag { share, with: millis(flag, "timeout_buffer_ms", 0) }),
+            denylist: flag("denylist").map(|(share, flag)| {
+                let patterns = flag.get("deny_list").unwrap_or(&Json::Null);
+                Flag { share, with: Arc::new(Denied::read(patterns)) }
+            }),
             statuscode: flag("statuscode").map(|(share, flag)| {
                 let code = status(flag).and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
                 Flag { share, with: code }
@@ -123,11 +160,15 @@ impl Flags {
                 Flags { statuscode: Some(Flag { share, with: code }), ..none }
             }
             Some("exception") => Flags { exception: Some(Flag { share, with: () }), ..none },
+            Some("denylist") => {
+                let patterns = document.get("denylist").unwrap_or(&Json::Null);
+                Flags { denylist: Some(Flag { share, with: Arc::new(Denied::read(patterns)) }), ..none }
+            }
             _ => none,
         }
     }
 
-    fn act(&self, timeout: Span, chance: &mut Chance) -> Injected {
+    fn act(&self, timeout: Span, chance: &mut Chance) -> (Injected, Option<Arc<Denied>>) {
         let mut injected = Injected::default();
         if let Some(flag) = &self.latency
             && chance.happens(flag.share)
@@ -139,6 +180,8 @@ impl Flags {
         {
             injected.delay = injected.delay.max(timeout - flag.with);
         }
+        let denylist = self.denylist.as_ref().filter(|flag| chance.happens(flag.share));
+        let denied = denylist.map(|flag| flag.with.clone());
         if let Some(flag) = &self.statuscode
             && chance.happens(flag.share)
         {
@@ -148,17 +191,17 @@ impl Flags {
         {
             injected.instead = Some(Instead::Exception);
         }
-        injected
+        (injected, denied)
     }
 }
 
 impl World {
     /// What the wrapper of a function does to an invocation in this instance. Reads the parameter when the instance's
     /// copy is too old, as the function's role may.
-    pub(super) fn inject(&mut self, function: usize, instance: &mut Instance) -> Injected {
+    pub(super) fn inject(&mut self, function: usize, instance: &mut Instance) -> (Injected, Option<Arc<Denied>>) {
         let model = self.model.clone();
         let of = &model.functions[function];
-        let Some(wrapper) = &of.wrapper else { return Injected::default() };
+        let Some(wrapper) = &of.wrapper else { return (Injected::default(), None) };
         let mut fetched = Span::ZERO;
         let fresh =
             |(read, flags): &&(Time, Arc<Flags>)| !flags.read_each_time && self.now.since(*read) < wrapper.cache;
@@ -174,9 +217,9 @@ impl World {
                 flags.unwrap_or_default()
             }
         };
-        let mut injected = flags.act(of.spec.timeout, &mut self.lambda.functions[function].chance);
+        let (mut injected, denied) = flags.act(of.spec.timeout, &mut self.lambda.functions[function].chance);
         injected.delay = injected.delay + fetched;
-        injected
+        (injected, denied)
     }
 }
 
@@ -185,7 +228,18 @@ mod tests {
     use super::*;
 
     fn act(document: &str) -> Injected {
-        Flags::read(document).act(Span::from_secs(10), &mut Chance::of(1, "test"))
+        Flags::read(document).act(Span::from_secs(10), &mut Chance::of(1, "test")).0
+    }
+
+    #[test]
+    fn a_denylist_is_of_patterns() {
+        let document = r#"{"denylist": {"enabled": true, "deny_list": ["payments\\..*", "(", 7]}}"#;
+        let (_, denied) = Flags::read(document).act(Span::from_secs(10), &mut Chance::of(1, "test"));
+        let denied = denied.unwrap();
+        assert!(denied.matches("payments.example.com") && !denied.matches("sqs.eu-west-1.amazonaws.com"));
+        let document = r#"{"isEnabled": true, "failureMode": "denylist", "rate": 1, "denylist": ["sqs.*"]}"#;
+        let (_, denied) = Flags::read(document).act(Span::from_secs(10), &mut Chance::of(1, "test"));
+        assert!(denied.unwrap().matches("sqs.eu-west-1.amazonaws.com"));
     }
 
     #[test]
@@ -226,7 +280,7 @@ mod tests {
         let flags = Flags::read(r#"{"exception": {"enabled": true, "percentage": 30}}"#);
         let mut chance = Chance::of(1, "test");
         let n = 10_000;
-        let hit = (0..n).filter(|_| flags.act(Span::ZERO, &mut chance).instead.is_some()).count();
+        let hit = (0..n).filter(|_| flags.act(Span::ZERO, &mut chance).0.instead.is_some()).count();
         // Four standard errors of a share of 0.3 in 10,000: 0.0183.
         assert!((hit as f64 / f64::from(n) - 0.3).abs() < 0.0184, "{hit}");
     }

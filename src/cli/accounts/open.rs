@@ -106,8 +106,10 @@ impl NamedBy {
     pub fn arns<'a>(arns: impl Iterator<Item = &'a str>) -> NamedBy {
         let place = |arn: &str| {
             let mut parts = arn.splitn(6, ':').skip(2);
-            let (service, region, id) = (parts.next()?, parts.next()?, parts.next()?);
-            (service == "ssm").then(|| (id.to_owned(), region.to_owned()))
+            let (service, region, id, resource) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+            // Other parameters have a region of their own even in a sandbox.
+            let names_a_lock = service == "ssm" && resource.starts_with("parameter/squall/marks");
+            names_a_lock.then(|| (id.to_owned(), region.to_owned()))
         };
         NamedBy { arns: arns.filter_map(place).collect() }
     }

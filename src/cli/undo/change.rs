@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use crate::account::{Call, Reply, ask};
 use crate::cli::accounts::Pace;
 use crate::cli::{Context, Ended, Exit, Failure};
+use crate::format::undo::Document;
+use crate::format::{Convert as _, VERSION};
 use crate::ids::RunId;
 use crate::plan::ChangeId;
 use crate::run::state::State;
@@ -12,7 +14,7 @@ use crate::store::Store;
 
 /// Prints it; nothing is written. Exit code 6 while it is outstanding.
 pub fn show(run: &RunId, number: u32, store: &dyn Store, context: &mut Context) -> Ended {
-    let events = store.events(run)?;
+    let events = store.to_roll_back(run)?.events;
     let state = State::replay(events.iter().map(|recorded| (recorded.at, &recorded.event)));
     let id = ChangeId(number);
     let none = || Failure::usage(format!("{run} has no change {number}"), format!("squall report {run} --format json"));
@@ -27,32 +29,35 @@ pub fn show(run: &RunId, number: u32, store: &dyn Store, context: &mut Context) 
     };
     let now = ask(account.as_mut(), Call::Read { setting: change.setting.clone() });
     let (now, whole) = match now {
-        Ok(Reply::Observed(observed)) => (observed.value.to_string(), observed.whole),
+        Ok(Reply::Observed(observed)) => (change.setting.shown(&observed.value), observed.whole),
         Ok(other) => (format!("unknown: {other:?}"), None),
         Err(error) => (format!("unknown: {error}"), None),
     };
     // A key goes back into the document as it is now, so that others' keys stay.
-    let document = whole.map(|whole| match &change.setting {
-        crate::account::Setting::FaultFlag { key, .. } => {
-            crate::account::setting::with_key(&whole, key, &change.before).unwrap_or(whole)
-        }
-        _ => whole,
+    let document = whole.as_ref().zip(change.setting.key()).map(|(whole, key)| {
+        crate::account::setting::with_key(whole, key, &change.before).unwrap_or_else(|_| whole.clone())
     });
-    let command = change.setting.aws_command(&change.before, document.as_deref());
+    let from = (&change.after, whole.as_deref());
+    let command = change.setting.aws_rollback(from, (&change.before, document.as_deref()));
     let out = &mut context.output.out;
     if context.json {
-        out.line(
-            serde_json::json!({
-                "run": run, "change": number, "setting": change.setting, "before": change.before, "after": change.after,
-                "now": now, "left": left, "command": command,
-            })
-            .to_string(),
-        );
+        let document = Document {
+            format: VERSION,
+            run: run.clone(),
+            change: id,
+            setting: change.setting.clone().convert(),
+            before: change.before.clone().convert(),
+            after: change.after.clone().convert(),
+            now,
+            left,
+            command,
+        };
+        out.line(serde_json::json!(document).to_string());
     } else {
         out.line(format!("change {number} of {run}: {}", change.setting));
         for (name, value) in [
-            ("before", change.before.to_string()),
-            ("after", change.after.to_string()),
+            ("before", change.setting.shown(&change.before)),
+            ("after", change.setting.shown(&change.after)),
             ("now", now),
             ("by hand", command),
         ] {

@@ -53,16 +53,22 @@ pub fn tasks(
         }
         match store.is_alive(&run) {
             Ok(true) => tasks.push(Task::Live(run)),
-            Ok(false) if store.events(&run).is_ok_and(|events| !events.is_empty()) => tasks.push(Task::Journal(run)),
-            Ok(false) | Err(StoreError::NoSuchRun(_) | StoreError::Damaged { .. } | StoreError::Failed(_)) => {
-                match from_locks(&run, &locked, name, args, &mut opened, context) {
-                    Ok(task) => tasks.push(task),
-                    Err(failure) => {
-                        crate::cli::print_failure(&failure, &mut context.output);
-                        worst = Exit::Left;
-                    }
-                }
+            Ok(false) if store.to_roll_back(&run).is_ok_and(|readable| !readable.events.is_empty()) => {
+                tasks.push(Task::Journal(run))
             }
+            Ok(false)
+            | Err(
+                StoreError::NoSuchRun(_)
+                | StoreError::Damaged { .. }
+                | StoreError::Newer { .. }
+                | StoreError::Failed(_),
+            ) => match from_locks(&run, &locked, name, args, &mut opened, context) {
+                Ok(task) => tasks.push(task),
+                Err(failure) => {
+                    crate::cli::print_failure(&failure, &mut context.output);
+                    worst = Exit::Left;
+                }
+            },
             Err(error @ StoreError::EpochLost { .. }) => return Err(error.into()),
         }
     }

@@ -1,15 +1,13 @@
 //! `sqs.poison`: messages that the consumer cannot handle are sent to its queue, and looked for afterwards.
 
-pub mod library;
-
 use super::{Dependency, Described, Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene, listed};
 use crate::account::description::QueueDescription;
 use crate::account::{Metric, Resource, ResourceKind};
+pub use crate::payload::Payload;
 use crate::plan::{Cleanup, Emission, Evidence, Indicator, IndicatorTest};
 use crate::record;
 use crate::units::{Rate, Span};
 use crate::yaml::TargetName;
-pub use library::Payload;
 
 record! {
     /// Sends marked messages that a consumer cannot handle.
@@ -160,7 +158,7 @@ faults:
     }
 
     /// Where the messages will be looked for.
-    fn cleanup(&self, target: &Resource, queue: &QueueDescription, described: &Described) -> Result<Cleanup, Refusal> {
+    fn cleanup(&self, target: &Resource, queue: &QueueDescription, scene: &Scene<'_>) -> Result<Cleanup, Refusal> {
         if self.leave_in_queue {
             return Ok(Cleanup::LeaveInQueue);
         }
@@ -171,7 +169,7 @@ faults:
                 format!("give it a redrive policy, {leave}"),
             ));
         };
-        let below = described.queue(dead_letter).ok_or_else(|| Refusal::absent(dead_letter))?;
+        let below = scene.described.queue(dead_letter).ok_or_else(|| Refusal::absent(dead_letter))?;
         let name = &dead_letter.name;
         if !below.consumers.is_empty() {
             let consumers = listed(below.consumers.iter().map(|consumer| &consumer.name));
@@ -202,10 +200,13 @@ faults:
             ));
         }
         // In a FIFO group one message is tried to its end before the next one is.
+        // Another fault of the run may hide the messages for longer.
+        let beside = scene.changes_beside().filter(|change| change.setting.resource() == target);
+        let held_up = beside.map(|change| change.lasts_after).max().unwrap_or(Span::ZERO);
         let in_turn = if queue.fifo { i64::from(self.count) } else { 1 };
         Ok(Cleanup::Sweep {
             dead_letter: dead_letter.clone(),
-            arrives_within: queue.delay + queue.visibility * i64::from(receives) * in_turn + SLACK,
+            arrives_within: queue.delay + held_up + queue.visibility * i64::from(receives) * in_turn + SLACK,
             foreign_limit: FOREIGN_LIMIT,
         })
     }
@@ -313,7 +314,7 @@ impl Fault for Poison {
         for target in scene.targets {
             let queue = scene.described.queue(target).ok_or_else(|| Refusal::absent(target))?;
             self.check_group(target, queue)?;
-            let cleanup = self.cleanup(target, queue, scene.described)?;
+            let cleanup = self.cleanup(target, queue, scene)?;
             let kind = self.payload.map_or("own", Payload::word).replace('_', " ");
             plans.push(FaultPlan {
                 summary: format!("{} gets {} {kind} messages at {}", target.name, self.count, self.rate),

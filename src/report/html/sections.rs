@@ -270,12 +270,12 @@ fn ledger(summary: &Summary) -> Markup {
                     tbody { @for entry in &changes { tr {
                         td class="number" { (entry.change.0) }
                         th scope="row" { (entry.setting) }
-                        td { (value(&entry.before)) }
-                        td { (value(&entry.after)) }
+                        td { (value(entry, &entry.before)) }
+                        td { (value(entry, &entry.after)) }
                         td class="time" { (at(entry.written.or(entry.announced))) }
                         td class="time" { (at(entry.undo_began)) @if entry.undo_tries > 1 { small { (entry.undo_tries) " tries" } } }
                         td class="time" { (at(entry.settled_at.filter(|_| !entry.status.needs_attention()))) }
-                        td { (status_chip(&entry.status)) small { (entry.status.sentence()) } }
+                        td { (status_chip(&entry.status)) small { (entry.sentence()) } }
                     } } }
                 } }
             }
@@ -284,8 +284,8 @@ fn ledger(summary: &Summary) -> Markup {
     }
 }
 
-fn value(value: &Value) -> Markup {
-    let text = words::one_line(&value.to_string());
+fn value(entry: &LedgerEntry, value: &Value) -> Markup {
+    let text = words::one_line(&entry.on.shown(value));
     html! {
         @match value {
             Value::Unset => "unset",

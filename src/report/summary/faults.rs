@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use crate::account::Resource;
 use crate::ids::FaultName;
 use crate::plan::{ChangeId, Cleanup};
@@ -13,7 +11,7 @@ use crate::run::state::{Sends, State};
 use crate::units::{Rate, Span, Time};
 
 /// One fault on the timeline: planned, and done.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StepStory {
     /// From 1.
     pub number: usize,
@@ -23,9 +21,7 @@ pub struct StepStory {
     pub hits: Vec<Resource>,
     pub changes: Vec<ChangeId>,
     /// From the end of the accepted baseline.
-    #[serde(rename = "planned_at_seconds", serialize_with = "super::seconds")]
     pub planned_at: Span,
-    #[serde(rename = "planned_to_last_seconds", serialize_with = "super::seconds")]
     pub planned_to_last: Span,
     pub began: Option<Time>,
     /// When its rollback began: its first inverse, or the end of its sends.
@@ -36,11 +32,10 @@ pub struct StepStory {
 }
 
 /// Whether a fault was seen to work.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct EvidenceStory {
     /// What would show it.
     pub expect: String,
-    #[serde(rename = "within_seconds", serialize_with = "super::seconds")]
     pub within: Span,
     pub found: Effect,
     pub seen: Option<String>,
@@ -48,8 +43,7 @@ pub struct EvidenceStory {
 }
 
 /// What the evidence says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// The fault never went in.
     NotTried,
@@ -61,7 +55,7 @@ pub enum Effect {
 }
 
 /// The messages of one step.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct MessageStory {
     pub step: usize,
     pub queue: Resource,
@@ -74,7 +68,7 @@ pub struct MessageStory {
 }
 
 /// Requests that squall made.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LoadStory {
     pub target: Resource,
     pub from: Rate,

@@ -1,7 +1,5 @@
 //! The verdict in one line, and what became of the changes in another.
 
-use serde::Serialize;
-
 use super::Stopped;
 use super::faults::MessageStory;
 use super::ledger::{LedgerEntry, Status};
@@ -12,8 +10,7 @@ use crate::run::state::State;
 use crate::units::Time;
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     Held,
     Broken,
@@ -45,7 +42,7 @@ impl Ending {
 }
 
 /// What became of all changes; squall's locks count where they need attention.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undo {
     /// Changes that took place, or may have.
     pub made: usize,

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
-use crate::account::{Resource, Value};
+use crate::account::{Resource, Setting, Value};
 use crate::plan::ChangeId;
 use crate::report::words;
 use crate::run::event::{Event, Settled, WriteOutcome};
@@ -12,13 +10,14 @@ use crate::run::state::State;
 use crate::units::Time;
 
 /// One change of the plan and what became of it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LedgerEntry {
     pub change: ChangeId,
     pub setting: String,
+    /// The setting itself, which knows the unit of its values.
+    pub on: Setting,
     pub resource: Resource,
     /// Whether it is squall's own lock on a resource, which users of the application never see.
-    #[serde(rename = "is_mark")]
     pub is_lock: bool,
     /// The step that it belongs to, from 1; a lock belongs to none.
     pub step: Option<usize>,
@@ -36,8 +35,7 @@ pub struct LedgerEntry {
 }
 
 /// Where a change stands.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Status {
     /// Its time never came.
     NotMade,
@@ -98,6 +96,7 @@ pub fn of(state: &State, tries: &Tries) -> Vec<LedgerEntry> {
         LedgerEntry {
             change: *id,
             setting: words::one_line(&change.setting.describe()),
+            on: change.setting.clone(),
             resource: change.setting.resource().clone(),
             is_lock: change.setting.is_lock(),
             step: plan.steps.iter().position(|step| step.changes.contains(id)).map(|index| index + 1),
@@ -114,6 +113,18 @@ pub fn of(state: &State, tries: &Tries) -> Vec<LedgerEntry> {
     plan.changes.iter().map(entry).collect()
 }
 
+impl LedgerEntry {
+    /// What became of it, in a few words.
+    pub fn sentence(&self) -> String {
+        match &self.status {
+            Status::NotMade => "not made".into(),
+            Status::Refused => "refused; nothing changed".into(),
+            Status::Outstanding => "outstanding: it may be in the account".into(),
+            Status::Settled(how) => words::settled(&self.on, how),
+        }
+    }
+}
+
 impl Status {
     /// Whether somebody must look: it may still be there, or somebody else changed it.
     pub fn needs_attention(&self) -> bool {
@@ -121,16 +132,6 @@ impl Status {
             Status::NotMade | Status::Refused => false,
             Status::Outstanding => true,
             Status::Settled(how) => how.needs_attention(),
-        }
-    }
-
-    /// In a few words.
-    pub fn sentence(&self) -> String {
-        match self {
-            Status::NotMade => "not made".into(),
-            Status::Refused => "refused; nothing changed".into(),
-            Status::Outstanding => "outstanding: it may be in the account".into(),
-            Status::Settled(how) => words::settled(how),
         }
     }
 

@@ -8,8 +8,6 @@ pub mod headline;
 pub mod ledger;
 pub mod signals;
 
-use serde::Serialize;
-
 use super::line::{Line, Narrator};
 use super::words;
 use crate::account::Location;
@@ -25,14 +23,12 @@ use headline::{Ending, Undo};
 use ledger::LedgerEntry;
 use signals::{Recovery, SignalStory};
 
-/// Names the form of the JSON report; it rises when a reader of the old form would go wrong.
-pub const SCHEMA: &str = "squall.report/1";
-
-/// A run, told in the order in which a busy reader wants it. In JSON lengths of time are seconds, and say so in their
-/// names.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// A run, told in the order in which a busy reader wants it. [`super::written`] is
+/// how it is written.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
-    pub schema: &'static str,
+    /// The version of the JSON report.
+    pub format: u32,
     pub run: RunId,
     pub title: String,
     /// How the run ended, or that it has not.
@@ -66,7 +62,7 @@ pub struct Summary {
 }
 
 /// A hypothesis and the numbers of its signals.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Hypothesis {
     pub name: String,
     /// Counted from 1, as in the signals themselves.
@@ -74,7 +70,7 @@ pub struct Hypothesis {
 }
 
 /// When what happened.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Times {
     pub started: Time,
     /// Of the last event.
@@ -91,7 +87,7 @@ pub struct Times {
 }
 
 /// One phase of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PhaseTime {
     pub phase: Phase,
     pub from: Time,
@@ -99,14 +95,14 @@ pub struct PhaseTime {
 }
 
 /// An early end.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Stopped {
     pub at: Time,
     pub why: String,
 }
 
 /// What a reader needs to know to judge the report, and to make the run again.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Environment {
     pub squall: String,
     pub by: String,
@@ -121,19 +117,18 @@ pub struct Environment {
     /// Measurements that failed: the signal, how many, the first error.
     pub unmeasured: Vec<Unmeasured>,
     /// The longest that the run might have taken.
-    #[serde(rename = "longest_seconds", serialize_with = "seconds")]
     pub longest: Span,
 }
 
 /// A change of hands.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TakenOver {
     pub at: Time,
     pub by: String,
 }
 
 /// Measurements of one query that failed.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Unmeasured {
     pub query: String,
     pub times: usize,
@@ -180,7 +175,7 @@ impl Summary {
         let messages = faults::messages(state, &extras.faults);
         let ending = Ending::of(state);
         Summary {
-            schema: SCHEMA,
+            format: crate::format::VERSION,
             run: plan.run.clone(),
             title: words::one_line(&plan.title),
             ending,
@@ -233,7 +228,7 @@ impl Summary {
         let open = self.ledger.iter().filter(|entry| entry.status.needs_attention());
         let changes = open.map(|entry| Left {
             resource: entry.resource.clone(),
-            what: format!("{}: {}", entry.setting, entry.status.sentence()),
+            what: format!("{}: {}", entry.setting, entry.sentence()),
             remedy: remedy(),
         });
         let sent = self.messages.iter().filter(|message| message.ended.is_none() && message.account.sent() > 0);
@@ -289,11 +284,6 @@ impl Extras {
             }
         }
     }
-}
-
-/// Writes a length of time as seconds.
-fn seconds<S: serde::Serializer>(span: &Span, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_f64(span.secs_f64())
 }
 
 fn hypotheses(plan: &Plan) -> Vec<Hypothesis> {

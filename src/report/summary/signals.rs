@@ -1,7 +1,5 @@
 //! What the signals said: every window, what each phase looked like, and how long the recovery took.
 
-use serde::Serialize;
-
 use super::Times;
 use crate::account::{Metric, Window};
 use crate::judge::bound::Bound;
@@ -17,7 +15,7 @@ use crate::run::state::{SignalWindow, State};
 use crate::units::{Share, Span, Time};
 
 /// One signal of a hypothesis.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SignalStory {
     /// From 1.
     pub number: usize,
@@ -25,23 +23,19 @@ pub struct SignalStory {
     /// One sentence: `failed share of shop-api at most 1 %`.
     pub title: String,
     /// None of what is only watched.
-    #[serde(rename = "finding")]
     pub verdict: Option<VerdictKind>,
     /// Why it was found so.
     pub why: String,
-    #[serde(skip)]
     pub metric: Metric,
     /// `failed share of shop-api`.
     pub query: String,
     /// What its values are: `share` of 1, `count`, `seconds`, or `alarm`, which is 1 in ALARM.
     pub unit: &'static str,
-    #[serde(skip)]
     pub bound: Bound,
     /// `at most 1 %`.
     pub expected: String,
     /// The number in it, where there is one.
     pub limit: Option<f64>,
-    #[serde(rename = "every_seconds", serialize_with = "super::seconds")]
     pub every: Span,
     /// The share that may be outside of the bound: of requests where it is a share of them, else of windows.
     pub tolerating: Share,
@@ -60,7 +54,7 @@ pub struct SignalStory {
 }
 
 /// One closed window.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
     pub phase: Phase,
     pub from: Time,
@@ -77,7 +71,7 @@ pub struct Point {
 }
 
 /// What a signal looked like in one phase.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PhaseStory {
     pub phase: Phase,
     pub windows: usize,
@@ -88,10 +82,9 @@ pub struct PhaseStory {
 }
 
 /// How the signals came back after the fault was gone.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Recovery {
     pub gone: Option<Time>,
-    #[serde(rename = "within_seconds", serialize_with = "super::seconds")]
     pub within: Span,
     pub found: Recovered,
     /// Of each signal, in the order of the plan.
@@ -99,16 +92,12 @@ pub struct Recovery {
 }
 
 /// Whether something is steady again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recovered {
     /// It never left its bound.
     Throughout,
     /// Steady for good from a window on that began so long after the fault was gone.
-    Steady {
-        #[serde(rename = "after_seconds", serialize_with = "super::seconds")]
-        after: Span,
-    },
+    Steady { after: Span },
     /// No fault is known to be gone, so there is nothing to count from.
     NotCounted,
     /// The run goes on, or died, before it was decided.

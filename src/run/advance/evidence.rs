@@ -8,12 +8,12 @@ use super::super::event::{Event, Stop};
 use super::super::in_flight::CallPurpose;
 use super::super::machine::{Machine, Precondition};
 use super::super::state::State;
-use super::watch::{LOOK_AGAIN, METRIC_PERIOD, PUBLICATION_SLACK, TRIES, TRY_AGAIN};
+use super::watch::{DIRECT_TOLERANCE, LOOK_AGAIN, METRIC_PERIOD, PUBLICATION_SLACK, TRIES, TRY_AGAIN};
 use crate::account::{Call, Metric, Outcome, Query, Reply, Sample, Window};
 use crate::judge::ask::Reading;
-use crate::judge::effectiveness::{ENOUGH, LEVEL, Rise, is_look, looks, rise};
+use crate::judge::effectiveness::{ENOUGH, LEVEL, Level, Rise, is_look, level, looks, rise};
 use crate::judge::watermark::Watermark;
-use crate::numbers::percent;
+use crate::numbers::{percent, tidy};
 use crate::plan::{Cleanup, Indicator, IndicatorTest, Plan, Step};
 use crate::units::{Span, Time};
 
@@ -51,8 +51,8 @@ struct Shown {
 impl Plan {
     /// The level of each test of a windowed probe: that of the run, shared by all of them and all of their looks.
     pub fn evidence_level(&self, step: &Step) -> f64 {
-        let tested =
-            |step: &Step| step.evidence.any.iter().filter(|indicator| indicator.test == IndicatorTest::Rises).count();
+        let by_chance = |test| matches!(test, IndicatorTest::Rises | IndicatorTest::RisesTo { .. });
+        let tested = |step: &Step| step.evidence.any.iter().filter(|indicator| by_chance(indicator.test)).count();
         let tests: usize = self.steps.iter().map(tested).sum();
         LEVEL / (tests.max(1) * looks(step.evidence_windows())) as f64
     }
@@ -76,7 +76,9 @@ impl Machine {
             }
             for (indicator, purpose) in planned.evidence.any.iter().enumerate() {
                 match purpose.test {
-                    IndicatorTest::Appears | IndicatorTest::Rises => self.look_at_window(step, indicator, purpose),
+                    IndicatorTest::Appears | IndicatorTest::Rises | IndicatorTest::RisesTo { .. } => {
+                        self.look_at_window(step, indicator, purpose);
+                    }
                     IndicatorTest::Emptied => self.look_whether_emptied(step, indicator, purpose),
                     IndicatorTest::Arrives => self.look_whether_risen(step, indicator, purpose),
                 }
@@ -135,7 +137,9 @@ impl Machine {
             return;
         }
         let Some(looking) = self.watch.probe_mut(step, indicator) else { return };
-        let patience = purpose.settles + PUBLICATION_SLACK;
+        // A count that is read directly is there at once, or it is another moment's.
+        let direct = purpose.query.metric.delay() == Span::ZERO;
+        let patience = if direct { DIRECT_TOLERANCE } else { purpose.settles + PUBLICATION_SLACK };
         let watermark = looking.watermark.get_or_insert_with(|| Watermark::from(first, METRIC_PERIOD, patience));
         let window = Window { from: watermark.next(), to: watermark.next() + METRIC_PERIOD };
         if ends.is_some_and(|ends| window.to > ends) {
@@ -145,7 +149,7 @@ impl Machine {
         if now < due {
             return self.wake_by(due);
         }
-        if now >= closes_at && looking.tries > 0 {
+        if now >= closes_at && (direct || looking.tries > 0) {
             return self.close_probe(step, indicator, purpose);
         }
         let call = Call::Measure { query: purpose.query.clone(), window };
@@ -189,7 +193,7 @@ impl Machine {
         looking.windows.extend(closed);
         let shown = match purpose.test {
             IndicatorTest::Appears => self.appeared(step, indicator, purpose),
-            _ => self.rose(step, indicator, purpose),
+            test => self.rose(step, indicator, &purpose.query, test),
         };
         if let Some(Shown { since, seen }) = shown {
             self.record(Event::Effective { step, since, seen });
@@ -211,8 +215,8 @@ impl Machine {
         Some(Shown { since: seen.from, seen: text })
     }
 
-    /// Whether a share is higher than the baseline's noise and trend explain.
-    fn rose(&mut self, step: usize, indicator: usize, purpose: &Indicator) -> Option<Shown> {
+    /// Whether a share or a count is higher than the baseline's noise and trend explain.
+    fn rose(&mut self, step: usize, indicator: usize, query: &Query, test: IndicatorTest) -> Option<Shown> {
         let plan = self.state.plan.clone();
         let planned = plan.steps.get(step)?;
         let (baseline, fault) = compared(&self.state, step, &self.watch.indicator(step, indicator)?.windows)?;
@@ -224,9 +228,15 @@ impl Machine {
             return None;
         }
         (looking.looked_at, looking.looks) = (fault.len(), looking.looks + 1);
-        let Rise { from, failed, of, usual } = rise(&baseline, &fault, plan.evidence_level(planned))?;
+        let chance = plan.evidence_level(planned);
+        if let IndicatorTest::RisesTo { times } = test {
+            let Level { from, now, usual } = level(&baseline, &fault, times, chance)?;
+            let seen = format!("{query} rose to {}, from {} in the baseline", tidy(now), tidy(usual));
+            return Some(Shown { since: fault.get(from)?.from, seen });
+        }
+        let Rise { from, failed, of, usual } = rise(&baseline, &fault, chance)?;
         let (share, usual) = (percent(failed / of), percent(usual));
-        let seen = format!("{} rose to {share} ({failed:.0} of {of:.0}), from {usual} in the baseline", purpose.query);
+        let seen = format!("{query} rose to {share} ({failed:.0} of {of:.0}), from {usual} in the baseline");
         Some(Shown { since: fault.get(from)?.from, seen })
     }
 
@@ -349,7 +359,7 @@ fn may_work(state: &State, step: usize, reading: &Reading) -> bool {
         return false;
     };
     let changes = planned.changes.iter().filter_map(|id| state.plan.changes.get(id));
-    let lag = changes.map(|change| change.takes_effect_within).max().unwrap_or(Span::ZERO);
+    let lag = changes.map(|change| change.takes_effect_within + change.lasts_after).max().unwrap_or(Span::ZERO);
     let lag = match planned.emission.as_ref().map(|emission| &emission.cleanup) {
         Some(Cleanup::Sweep { arrives_within, .. }) => *arrives_within,
         _ => lag,

@@ -58,7 +58,8 @@ impl Machine {
         }
     }
 
-    /// When the last rollback works everywhere: wrapper caches read again, policies propagated.
+    /// When the last rollback works everywhere, and no effect outlasts it: wrapper caches read again, policies propagated,
+    /// delayed messages visible.
     fn gone_at(&self) -> Time {
         let plan = &self.state.plan;
         let worked = |life: &&super::super::state::Life| {
@@ -66,7 +67,8 @@ impl Machine {
         };
         let ends = self.state.lives.iter().filter(|(_, life)| worked(life)).filter_map(|(id, life)| {
             let out = life.restoring.or(life.settled.as_ref().map(|(at, _)| *at))?;
-            Some(out + plan.changes.get(id)?.takes_effect_within)
+            let change = plan.changes.get(id)?;
+            Some(out + change.takes_effect_within + change.lasts_after)
         });
         ends.max().unwrap_or(self.now)
     }

@@ -7,7 +7,7 @@ use super::super::machine::{Machine, Precondition};
 use super::backoff;
 use super::guards::BLIND_FOR;
 use crate::account::setting::with_key;
-use crate::account::{Call, CallError, Observed, Outcome, RefusedBy, Reply, Setting, Value, Write};
+use crate::account::{Call, CallError, Observed, Outcome, RefusedBy, Reply, Value, Write};
 use crate::plan::{Change, ChangeId};
 use crate::units::{Span, Time};
 
@@ -36,8 +36,8 @@ pub(super) fn passes(error: &CallError) -> bool {
 
 /// The write that takes a setting from what was just read to `value`.
 pub(super) fn write_over(change: &Change, observed: &Observed, value: &Value) -> Result<Write, String> {
-    let whole = match (&change.setting, &observed.whole) {
-        (Setting::FaultFlag { key, .. }, Some(document)) => Some(with_key(document, key, value)?),
+    let whole = match (change.setting.key(), &observed.whole) {
+        (Some(key), Some(document)) => Some(with_key(document, key, value)?),
         _ => None,
     };
     // When the document is back as it was planned from, it gets back the very bytes.
@@ -103,7 +103,7 @@ impl Machine {
             return self.stop(Stop::Failed { change: id, why });
         }
         match outcome {
-            Ok(Reply::Observed(observed)) if observed.value.same_as(&change.before) => {
+            Ok(Reply::Observed(observed)) if change.setting.same(&observed.value, &change.before) => {
                 match write_over(change, &observed, &change.after) {
                     Ok(write) => {
                         self.record(Event::Changing { change: id });
@@ -164,10 +164,10 @@ impl Machine {
         let now = self.now;
         let settles = self.state.settles_from(id);
         if let Ok(Reply::Observed(observed)) = outcome {
-            if observed.value.same_as(&change.after) {
+            if change.setting.same(&observed.value, &change.after) {
                 return self.record(Event::Changed { change: id, outcome: WriteOutcome::Applied });
             }
-            if !observed.value.same_as(&change.before) {
+            if !change.setting.same(&observed.value, &change.before) {
                 return match change.setting.is_lock() {
                     true => self.taken(id, &observed.value.to_string()),
                     false => self.stop(Stop::Drifted { change: id, found: observed.value }),
@@ -211,9 +211,11 @@ impl Machine {
             injecting.blind = None;
         }
         match outcome {
-            Ok(Reply::Observed(observed)) if observed.value.same_as(&change.after) => injecting.foreign = None,
+            Ok(Reply::Observed(observed)) if change.setting.same(&observed.value, &change.after) => {
+                injecting.foreign = None
+            }
             Ok(Reply::Observed(observed)) => match injecting.foreign.take() {
-                Some(seen) if seen.same_as(&observed.value) => {
+                Some(seen) if change.setting.same(&seen, &observed.value) => {
                     self.stop(Stop::Drifted { change: id, found: observed.value });
                 }
                 _ => {
@@ -255,7 +257,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::account::{Location, Resource, ResourceKind};
+    use crate::account::{Location, Resource, ResourceKind, Setting};
 
     fn flag(key: &str, before: Value, after: Value, whole: &str) -> Change {
         let parameter = Resource::new(&Location::sandbox(), ResourceKind::Parameter, "/faults");
@@ -266,11 +268,12 @@ mod tests {
             whole_before: Some(whole.into()),
             expires: None,
             takes_effect_within: Span::ZERO,
+            lasts_after: Span::ZERO,
         }
     }
 
     fn written(change: &Change, whole: &str, value: &Value) -> String {
-        let Setting::FaultFlag { key, .. } = &change.setting else { unreachable!() };
+        let Some(key) = change.setting.key() else { unreachable!() };
         let observed = Observed::key_in(whole, key).unwrap();
         write_over(change, &observed, value).unwrap().whole.unwrap()
     }

@@ -174,7 +174,7 @@ impl Machine {
             return NextStep::LookAt(now + LOOK_AGAIN);
         };
         let wrote = life.restored.is_some() || life.restoring.is_some();
-        if observed.value.same_as(&change.before) {
+        if change.setting.same(&observed.value, &change.before) {
             rolling_back.foreign = None;
             return match (now >= settles, wrote) {
                 (false, _) => NextStep::LookAt(settles),
@@ -182,7 +182,7 @@ impl Machine {
                 (true, false) => NextStep::Settle(Settled::AlreadyBefore),
             };
         }
-        if observed.value.same_as(&change.after) {
+        if change.setting.same(&observed.value, &change.after) {
             rolling_back.foreign = None;
             let trust_from = match &life.restored {
                 Some(WriteOutcome::Applied) => life.restoring.map(|at| at + STALE),
@@ -202,10 +202,12 @@ impl Machine {
             return NextStep::Settle(Settled::AlreadyBefore);
         }
         match &rolling_back.foreign {
-            Some((seen, at)) if seen.same_as(&observed.value) && now >= (*at + SEEN_AGAIN_AFTER).max(settles) => {
+            Some((seen, at))
+                if change.setting.same(seen, &observed.value) && now >= (*at + SEEN_AGAIN_AFTER).max(settles) =>
+            {
                 NextStep::Settle(Settled::Theirs { found: observed.value.clone() })
             }
-            Some((seen, at)) if seen.same_as(&observed.value) => {
+            Some((seen, at)) if change.setting.same(seen, &observed.value) => {
                 NextStep::LookAt((*at + SEEN_AGAIN_AFTER).max(settles))
             }
             _ => {

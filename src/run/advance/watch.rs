@@ -28,7 +28,7 @@ pub(super) const LOOK_AGAIN: Span = Span::from_secs(20);
 /// Service metrics have periods of a minute.
 pub(super) const METRIC_PERIOD: Span = Span::from_secs(60);
 /// A count that is read directly belongs to its moment; later than this it is another moment's.
-const DIRECT_TOLERANCE: Span = Span::from_secs(5);
+pub(super) const DIRECT_TOLERANCE: Span = Span::from_secs(5);
 
 /// What the machine remembers of what it watches.
 #[derive(Clone, Debug, Default)]

@@ -64,6 +64,7 @@ enum WrittenSetting {
     FaultDocument,
     RolePolicy { policy: String },
     Variables { prefix: String },
+    QueueDelay,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -314,6 +315,11 @@ fn believable_change(run: &RunId, change: &LockedChange) -> Result<(), String> {
                 return Err(format!("{}: these are not variables of the fault wrapper", plain(&setting)));
             }
         }
+        Setting::QueueDelay { .. } => {
+            if [&change.before, &change.after].iter().any(|value| !matches!(value, Value::Number(_))) {
+                return Err(format!("the {setting} is a number"));
+            }
+        }
         Setting::FaultFlag { .. } | Setting::FaultDocument { .. } => {}
     }
     Ok(())
@@ -344,6 +350,7 @@ fn written_setting(setting: &Setting) -> Option<WrittenSetting> {
         Setting::FaultDocument { .. } => WrittenSetting::FaultDocument,
         Setting::RolePolicy { policy, .. } => WrittenSetting::RolePolicy { policy: policy.clone() },
         Setting::Variables { prefix, .. } => WrittenSetting::Variables { prefix: prefix.clone() },
+        Setting::QueueDelay { .. } => WrittenSetting::QueueDelay,
     })
 }
 
@@ -355,6 +362,7 @@ fn setting_on(resource: &Resource, setting: WrittenSetting) -> Setting {
         WrittenSetting::FaultDocument => Setting::FaultDocument { parameter: on },
         WrittenSetting::RolePolicy { policy } => Setting::RolePolicy { role: on, policy },
         WrittenSetting::Variables { prefix } => Setting::Variables { function: on, prefix },
+        WrittenSetting::QueueDelay => Setting::QueueDelay { queue: on },
     }
 }
 

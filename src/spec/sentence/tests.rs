@@ -137,7 +137,7 @@ fn what_is_no_sentence_is_told_where_and_why() {
         "depth of > 5",
     ];
     insta::assert_snapshot!(texts.map(shown).join("\n"), @r#"
-        "" the sentence is empty; write `depth`, `messages in flight`, `delayed messages`, `age`, `age of the oldest message`, `messages done`, `calls`, `requests`, `invocations`, `errors`, `failed share`, `share`, `duration`, `throttles`, `concurrency`, `writes` or `value`, then `of` and a name
+        "" the sentence is empty; write `depth`, `messages in flight`, `delayed messages`, `age`, `age of the oldest message`, `messages done`, `calls`, `requests`, `invocations`, `errors`, `failed share`, `share`, `duration`, `throttles`, `concurrency`, `dropped events`, `writes` or `value`, then `of` and a name
     depth
         "" after `depth` belongs `of`, not the end; write `depth of NAME ...`
     depth of

@@ -21,6 +21,7 @@ pub(super) const METRICS: &[(&str, Metric)] = &[
     ("duration", Metric::Duration),
     ("throttles", Metric::Throttles),
     ("concurrency", Metric::Concurrency),
+    ("dropped events", Metric::EventsDropped),
     ("writes", Metric::Writes),
     ("value", Metric::Value { settles: Span::ZERO }),
 ];

@@ -10,7 +10,8 @@ use super::held::HeldRuns;
 use crate::store::StoreError;
 
 /// Each script takes a file from the version of its place to the next. Never edit one that was released; add another.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE runs (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
         run    TEXT NOT NULL UNIQUE,
@@ -42,7 +43,10 @@ const MIGRATIONS: [&str; 1] = ["
         id        INTEGER PRIMARY KEY CHECK (id = 1),
         halted_by TEXT NOT NULL
     ) STRICT;
-"];
+",
+    // The tables are as before. Events have format 2 from here on (src/format), which squall 0.1.0 would take for none.
+    "",
+];
 
 /// How long a call waits for another process that is writing.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -69,7 +73,8 @@ pub fn open_to_read(file: &Path) -> Result<Connection, StoreError> {
     db.busy_timeout(PATIENCE).map_err(failed)?;
     db.pragma_update(None, "query_only", true).map_err(failed)?;
     match version(&db)? {
-        found if found == MIGRATIONS.len() => Ok(db),
+        // The tables of every version can be read as they are.
+        found if (1..=MIGRATIONS.len()).contains(&found) => Ok(db),
         0 => Err(StoreError::Failed(format!("{} is not a journal of squall", file.display()))),
         found => Err(wrong_version(found)),
     }
@@ -93,7 +98,8 @@ fn version(db: &Connection) -> Result<usize, StoreError> {
 
 fn wrong_version(found: usize) -> StoreError {
     StoreError::Failed(format!(
-        "it has version {found}, and this squall knows versions up to {}; use the squall that wrote it, or a newer one",
+        "it has version {found}, and this squall knows versions up to {}; use the squall that wrote it, \
+         or a newer one, or roll back from the account's own marks: squall undo --account NAME",
         MIGRATIONS.len()
     ))
 }

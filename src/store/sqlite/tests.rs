@@ -74,9 +74,9 @@ fn one_flipped_byte_in_the_file_is_found() {
     drop(store);
     let file = folder.path().join(FILE);
     let mut bytes = std::fs::read(&file).unwrap();
-    let body = br#"{"entered":{"phase":"fault"}}"#;
+    let body = br#"{"format":2,"event":{"kind":"entered","phase":"fault"}}"#;
     let place = bytes.windows(body.len()).position(|window| window == body).unwrap();
-    bytes[place + 25] ^= 1;
+    bytes[place + 47] ^= 1;
     std::fs::write(&file, bytes).unwrap();
     let found = SqliteStore::open(folder.path()).unwrap().events(&run());
     assert!(matches!(found, Err(StoreError::Damaged { .. })), "{found:?}");

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
-use squall::account::{Location, Metric, Query, Resource, ResourceKind, Setting, Value};
+use squall::account::kind::Sample;
+use squall::account::sandbox::{World, shop_like};
+use squall::account::{Location, Metric, Query, Resource, ResourceKind, Setting, Value, Write};
 use squall::ids::FaultName;
 use squall::ids::RunId;
 use squall::judge::weighing::Alpha;
@@ -17,8 +19,16 @@ fn resource(kind: ResourceKind, name: &str) -> Resource {
 }
 
 fn change(setting: Setting, before: Value, after: Value) -> Change {
-    let whole_before = setting.is_key().then(|| "{}".to_owned());
-    Change { setting, before, after, whole_before, expires: None, takes_effect_within: Span::ZERO }
+    let whole_before = setting.key().is_some().then(|| "{}".to_owned());
+    Change {
+        setting,
+        before,
+        after,
+        whole_before,
+        expires: None,
+        takes_effect_within: Span::ZERO,
+        lasts_after: Span::ZERO,
+    }
 }
 
 fn step(fault: &str, target: &Resource, at: Span, lasts: Span, evidence: Query) -> Step {
@@ -39,23 +49,39 @@ fn step(fault: &str, target: &Resource, at: Span, lasts: Span, evidence: Query) 
     }
 }
 
-/// Faults to choose from, each on another setting.
-fn changes(run: &RunId, rng: &mut Pcg64) -> Vec<(&'static str, Change)> {
-    let worker = resource(ResourceKind::Function, "payment-worker");
-    let role = resource(ResourceKind::Role, "payment-worker-role");
-    let parameter = resource(ResourceKind::Parameter, "/shop/faults");
-    let policy = Setting::RolePolicy { role, policy: format!("squall-{run}") };
-    let flag = |key: &str| Setting::FaultFlag { parameter: parameter.clone(), key: key.into() };
-    let latency = r#"{"enabled":true,"percentage":100,"min_latency":500,"max_latency":500}"#;
-    let deny = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"dynamodb:PutItem","Resource":"*"}]}"#;
-    let text = |text: &str| Value::Text(text.into());
-    let slots = Value::Number(rng.random_range(0..5));
-    vec![
-        ("lambda.throttle", change(Setting::ReservedConcurrency { function: worker }, Value::Unset, slots)),
-        ("lambda.latency", change(flag("latency"), Value::Unset, text(latency))),
-        ("lambda.error", change(flag("exception"), Value::Unset, text(r#"{"enabled":true}"#))),
-        ("iam.deny", change(policy, Value::Unset, text(deny))),
-    ]
+/// A change of each setting that the sandbox can change, with the value that the small shop has before.
+fn changes(run: &RunId, now: Time, rng: &mut Pcg64) -> Vec<Change> {
+    let world = World::new(&shop_like(), 0, now).expect("a world");
+    let on = |kind: ResourceKind| {
+        let name = match kind {
+            ResourceKind::Function => "payment-worker",
+            ResourceKind::Queue => "orders",
+            ResourceKind::Role => "payment-worker-role",
+            ResourceKind::Parameter => "/shop/faults",
+            other => panic!("no {other:?} has a setting so far"),
+        };
+        resource(kind, name)
+    };
+    let mut changes = Vec::new();
+    // A document and a key in it are written by two faults that exclude each other.
+    let keys = rng.random_bool(0.5);
+    for Sample { mut setting, mut value, whole } in Setting::samples(&on) {
+        let excluded = if keys { matches!(setting, Setting::FaultDocument { .. }) } else { setting.key().is_some() };
+        if setting.is_lock() || excluded {
+            continue;
+        }
+        if let Setting::RolePolicy { policy, .. } = &mut setting {
+            *policy = format!("squall-{run}");
+        }
+        if let Setting::ReservedConcurrency { .. } = setting {
+            value = Value::Number(rng.random_range(0..5));
+        }
+        let write = Write { setting: setting.clone(), value: value.clone(), whole };
+        if let (Ok(before), Ok(())) = (world.setting(&setting), world.clone().set(&write)) {
+            changes.push(change(setting, before.value, value));
+        }
+    }
+    changes
 }
 
 fn poison(orders: &Resource, dead: &Resource, rng: &mut Pcg64) -> Step {
@@ -103,13 +129,13 @@ pub fn plan(seed: u64, now: Time) -> Plan {
     let mut rng = Pcg64::seed_from_u64(seed);
     let (orders, dead) = (resource(ResourceKind::Queue, "orders"), resource(ResourceKind::Queue, "orders-dlq"));
     let mut plan = empty(seed, now);
-    let all = changes(&plan.run, &mut rng);
+    let all = changes(&plan.run, now, &mut rng);
     let poisons = rng.random_bool(0.3);
-    let mut chosen: Vec<(&str, Change)> = all.iter().filter(|_| rng.random_bool(0.5)).cloned().collect();
+    let mut chosen: Vec<Change> = all.iter().filter(|_| rng.random_bool(0.5)).cloned().collect();
     if chosen.is_empty() && !poisons {
         chosen.extend(all.first().cloned());
     }
-    let mut locked: Vec<Resource> = chosen.iter().map(|(_, c)| c.setting.resource().clone()).collect();
+    let mut locked: Vec<Resource> = chosen.iter().map(|change| change.setting.resource().clone()).collect();
     // As the planner does: what is sent to, and what is swept.
     locked.extend(if poisons { vec![orders.clone(), dead.clone()] } else { Vec::new() });
     locked.sort();
@@ -122,10 +148,10 @@ pub fn plan(seed: u64, now: Time) -> Plan {
     for resource in locked {
         number(&mut plan, change(Setting::Lock { resource }, Value::Unset, Value::Unset));
     }
-    for (fault, planned) in chosen {
+    for planned in chosen {
         let (at, lasts) = (Span::from_secs(rng.random_range(0..20)), Span::from_secs(rng.random_range(5..40)));
         let query = Query { metric: Metric::Depth, resource: dead.clone() };
-        let mut step = step(fault, planned.setting.resource(), at, lasts, query);
+        let mut step = step(planned.setting.service(), planned.setting.resource(), at, lasts, query);
         step.changes.push(number(&mut plan, planned));
         plan.steps.push(step);
     }

@@ -1,6 +1,6 @@
 //! A project in a folder of its own, and the binary at work in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Output, Stdio};
@@ -13,13 +13,23 @@ use squall::env::RealEnv;
 use squall::units::Time;
 use tempfile::TempDir;
 
-/// Experiments of different kinds: a setting, a key in a document, a policy, messages.
-pub const EXPERIMENTS: [&str; 4] = [
-    "payment-worker-throttled.yaml",
-    "order-function-slow.yaml",
-    "payment-worker-loses-permission.yaml",
-    "orders-poisoned.yaml",
-];
+/// The shipped experiments with one fault, one for each setting that any of them changes, and one for messages.
+pub fn experiments() -> Vec<String> {
+    let mut kinds = BTreeSet::new();
+    let mut chosen = Vec::new();
+    for plan in crate::engine::shipped::plans(7) {
+        let [step] = plan.steps.as_slice() else { continue };
+        let settings = step.changes.iter().filter_map(|id| plan.changes.get(id)).map(|change| &change.setting);
+        let variant = |setting| serde_json::to_value(setting).unwrap().as_object().unwrap().keys().next().cloned();
+        let mut of_plan: BTreeSet<_> = settings.map(variant).collect();
+        of_plan.extend(step.emission.is_some().then_some(None));
+        if !of_plan.is_subset(&kinds) {
+            kinds.extend(of_plan);
+            chosen.push(Path::new(&plan.file).file_name().unwrap().to_string_lossy().into_owned());
+        }
+    }
+    chosen
+}
 
 /// Each run begins at the same instant with the same seed, so that runs differ by their end alone.
 const PINNED: [&str; 6] = ["--seed", "7", "--start", "2026-03-02T09:00:00Z", "--run-id", "run-1"];
@@ -142,10 +152,7 @@ pub struct Event {
 impl Event {
     pub fn read(line: &str) -> Event {
         let line: Json = serde_json::from_str(line).unwrap();
-        let name = match &line["event"] {
-            Json::String(name) => name.clone(),
-            event => event.as_object().unwrap().keys().next().unwrap().clone(),
-        };
+        let name = line["event"]["kind"].as_str().unwrap().to_owned();
         Event { at: line["at"].as_str().unwrap().parse().unwrap(), name, line }
     }
 }
@@ -188,7 +195,7 @@ impl Running {
     pub fn until_the_fault_is_in(&mut self) {
         self.until("step_begins");
         let changed = self.until("changed");
-        assert_eq!(changed.line["event"]["changed"]["outcome"], "applied");
+        assert_eq!(changed.line["event"]["outcome"]["kind"], "applied");
     }
 
     pub fn signal(&self, signal: Signal) {

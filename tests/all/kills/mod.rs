@@ -4,7 +4,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
-mod bench;
+pub mod bench;
 mod disk;
 mod sigkill;
 mod signals;

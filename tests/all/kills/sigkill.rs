@@ -8,7 +8,7 @@ use rand_pcg::Pcg64;
 
 use crate::effort::effort;
 
-use super::bench::{Bench, EXPERIMENTS, Event, pause};
+use super::bench::{Bench, Event, experiments, pause};
 
 /// Virtual seconds in a real one: a run of half an hour takes some seconds.
 const PACE: f64 = 600.0;
@@ -38,14 +38,15 @@ fn changed_between(events: &[Event]) -> std::ops::Range<usize> {
 fn fifty_kills_and_an_undo_after_each() {
     let seed = 20_260_302;
     let mut chance = Pcg64::seed_from_u64(seed);
-    let runs: Vec<_> = EXPERIMENTS.iter().map(|experiment| undisturbed(experiment)).collect();
+    let experiments = experiments();
+    let runs: Vec<_> = experiments.iter().map(|experiment| undisturbed(experiment)).collect();
     let (wanted, floor) = (KILLS * effort(), OUTSTANDING * effort());
     let (mut kills, mut outstanding, mut at_events, mut in_undo) = (0, 0, 0, 0);
     while kills < wanted || outstanding < floor {
         assert!(kills < 10 * wanted, "only {outstanding} of {kills} kills met something outstanding");
         let kill = kills as usize;
-        let experiment = EXPERIMENTS[kill % EXPERIMENTS.len()];
-        let (events, before) = &runs[kill % EXPERIMENTS.len()];
+        let experiment = &experiments[kill % experiments.len()];
+        let (events, before) = &runs[kill % experiments.len()];
         let bench = Bench::new();
         assert_eq!(bench.picture(), *before);
         let mut running = bench.begin(experiment, &format!("{PACE}x"));

@@ -40,7 +40,7 @@ fn a_live_run_is_asked_to_stop_and_waited_for() {
     assert!(undone.status.success(), "{}", text(&undone.stderr));
     assert!(text(&undone.stderr).contains("run-1 is live"), "{}", text(&undone.stderr));
     // The one who waits tells what the run tells.
-    assert!(text(&undone.stdout).lines().last().unwrap().contains(r#"{"closed":"#));
+    assert!(text(&undone.stdout).lines().last().unwrap().contains(r#"{"kind":"closed","#));
     assert_eq!(running.rest().1.code(), Some(5));
     assert_eq!(bench.picture(), before);
 }
@@ -54,7 +54,7 @@ fn a_halt_stops_a_live_run_and_lets_none_start() {
     assert!(bench.ended(&["halt"]).status.success());
     let (rest, status) = running.rest();
     assert_eq!(status.code(), Some(5));
-    assert!(rest.iter().any(|event| event.line["event"]["stopping"]["why"]["asked"]["by"] == "ana@laptop"));
+    assert!(rest.iter().any(|event| event.line["event"]["why"]["by"] == "ana@laptop"));
     assert_eq!(bench.picture(), before);
     let refused = bench.ended(&["run", "experiments/payment-worker-throttled.yaml"]);
     assert_eq!(refused.status.code(), Some(3), "{}", text(&refused.stderr));

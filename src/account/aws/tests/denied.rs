@@ -1,6 +1,7 @@
 //! Access denied, for each action.
 
 use super::*;
+use crate::account::kind;
 
 /// Each call with the operation that is denied, what must be answered before, and the action that is missing.
 fn denials() -> Vec<(Call, &'static str, &'static str)> {
@@ -30,24 +31,12 @@ fn denials() -> Vec<(Call, &'static str, &'static str)> {
         window: minute,
     };
     vec![
-        (read(concurrency()), FUNCTION, "lambda:GetFunction"),
-        (write(concurrency(), Value::Number(0)), PUT, "lambda:PutFunctionConcurrency"),
-        (write(concurrency(), Value::Unset), DELETE, "lambda:DeleteFunctionConcurrency"),
-        (write(variables(), Value::Unset), UPDATE, "lambda:UpdateFunctionConfiguration"),
         (describe(ResourceKind::Function, "pay"), SETTINGS, "lambda:GetAccountSettings"),
         (describe(ResourceKind::Function, "pay"), MAPPINGS, "lambda:ListEventSourceMappings"),
         (describe(ResourceKind::Function, "pay"), ALIASES, "lambda:ListAliases"),
         (describe(ResourceKind::Role, "worker"), FUNCTIONS, "lambda:ListFunctions"),
         (describe(ResourceKind::Role, "worker"), "GetRole", "iam:GetRole"),
         (describe(ResourceKind::Role, "worker"), "ListRolePolicies", "iam:ListRolePolicies"),
-        (read(policy()), "GetRolePolicy", "iam:GetRolePolicy"),
-        (write(policy(), text("{}")), "PutRolePolicy", "iam:PutRolePolicy"),
-        (write(policy(), Value::Unset), "DeleteRolePolicy", "iam:DeleteRolePolicy"),
-        (read(flag()), "GetParameter", "ssm:GetParameter"),
-        (read(lock()), "GetParameter", "ssm:GetParameter"),
-        (write(flag(), text("{}")), "PutParameter", "ssm:PutParameter"),
-        (write(lock(), text("x")), "PutParameter", "ssm:PutParameter"),
-        (write(lock(), Value::Unset), "DeleteParameter", "ssm:DeleteParameter"),
         (Call::ListLocks { location: account.clone() }, "GetParametersByPath", "ssm:GetParametersByPath"),
         (describe(ResourceKind::Queue, "orders"), "GetQueueUrl", "sqs:GetQueueUrl"),
         (describe(ResourceKind::Queue, "orders"), "GetQueueAttributes", "sqs:GetQueueAttributes"),
@@ -75,9 +64,32 @@ fn denials() -> Vec<(Call, &'static str, &'static str)> {
     ]
 }
 
+/// Reading each setting, writing it and taking it away.
+fn denials_of_settings() -> Vec<(Call, &'static str, &'static str)> {
+    let on = |kind| resource(kind, if kind == ResourceKind::Function { "pay" } else { "x" });
+    let mut denials = Vec::new();
+    for kind::Sample { setting, value, whole } in Setting::samples(&on) {
+        denials.push((read(setting.clone()), setting.read_actions()[0]));
+        let (set, unset) = (setting.write_action(&value), setting.write_action(&Value::Unset));
+        let write = |value| Call::Write(Write { setting: setting.clone(), value, whole: whole.clone() });
+        denials.push((write(value), set));
+        if unset != set {
+            denials.push((write(Value::Unset), unset));
+        }
+    }
+    let recorded = |action: &'static str| match action {
+        "lambda:GetFunction" => FUNCTION,
+        "lambda:PutFunctionConcurrency" => PUT,
+        "lambda:DeleteFunctionConcurrency" => DELETE,
+        "lambda:UpdateFunctionConfiguration" => UPDATE,
+        other => other.split_once(':').unwrap().1,
+    };
+    denials.into_iter().map(|(call, action)| (call, recorded(action), action)).collect()
+}
+
 #[test]
 fn a_missing_permission_names_its_action_and_the_statement_that_gives_it() {
-    for (call, operation, action) in denials() {
+    for (call, operation, action) in denials().into_iter().chain(denials_of_settings()) {
         let tape = calm();
         let code = if matches!(operation, "GetRole" | "ListRoles" | "GetTopicAttributes") {
             "AccessDenied"

@@ -34,3 +34,18 @@ fn each_message_of_a_batch_is_accounted_for_or_all_are_in_doubt() {
         assert!(matches!(account.ask(send()), Err(CallError::Unknown(_))));
     }
 }
+
+#[test]
+fn a_delay_is_one_attribute_among_others() {
+    let setting = || Setting::QueueDelay { queue: resource(ResourceKind::Queue, "orders") };
+    let tape = calm();
+    tape.on("GetQueueAttributes", [fine(json!({ "Attributes": { "DelaySeconds": "90", "VisibilityTimeout": "30" } }))]);
+    tape.on("SetQueueAttributes", [fine(json!({}))]);
+    let account = tape.account();
+    assert_eq!(account.ask(read(setting())), Ok(Reply::Observed(Observed::plain(Value::Number(90)))));
+    assert_eq!(account.ask(write(setting(), Value::Number(5))), Ok(Reply::Done));
+    let body: Json = serde_json::from_str(&tape.body("SetQueueAttributes")).unwrap();
+    assert_eq!(body["Attributes"], json!({ "DelaySeconds": "5" }));
+    let (by, _) = refused(account.ask(write(setting(), Value::Unset)));
+    assert_eq!(by, RefusedBy::Invalid, "it is never unset");
+}

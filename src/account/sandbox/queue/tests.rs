@@ -1,4 +1,5 @@
 use super::super::app::App;
+use super::super::message::Body;
 use super::super::shop_like;
 use super::super::testing::{at, world};
 use super::*;
@@ -23,7 +24,7 @@ fn a_message_is_delayed_visible_hidden_visible_again_and_then_too_old() {
         queue.delay = Span::from_secs(10);
         queue.retention = Span::from_secs(120);
     }));
-    world.enqueue(0, false, None, None);
+    world.enqueue(0, New::default());
     assert_eq!(places(&world), [0.0, 0.0, 1.0]);
     world.run_until(at(10));
     assert_eq!(places(&world), [1.0, 0.0, 0.0]);
@@ -38,9 +39,28 @@ fn a_message_is_delayed_visible_hidden_visible_again_and_then_too_old() {
 }
 
 #[test]
+fn a_changed_delay_counts_for_what_is_sent_while_it_is_in() {
+    use crate::account::{Setting, Value, Write};
+    let mut world = world(&app(|_| {}));
+    let setting = Setting::QueueDelay { queue: super::super::testing::resource(Queue, "orders") };
+    let delay = |seconds| Write { setting: setting.clone(), value: Value::Number(seconds), whole: None };
+    world.enqueue(0, New::default());
+    world.set(&delay(90)).unwrap();
+    world.enqueue(0, New::default());
+    assert_eq!(places(&world), [1.0, 0.0, 1.0], "what was there before is not held up");
+    world.run_until(at(60));
+    world.set(&delay(0)).unwrap();
+    world.enqueue(0, New::default());
+    assert_eq!(places(&world), [2.0, 0.0, 1.0], "a message stays hidden after the delay is gone");
+    world.run_until(at(90));
+    assert_eq!(places(&world), [3.0, 0.0, 0.0]);
+    assert!(world.set(&delay(901)).is_err());
+}
+
+#[test]
 fn a_dead_message_keeps_its_time_of_sending() {
     let mut world = world(&app(|queue| queue.redrive.as_mut().unwrap().max_receive_count = 1));
-    world.enqueue(0, false, None, None);
+    world.enqueue(0, New::default());
     world.run_until(at(100));
     assert_eq!(world.receive(0, 1, Span::ZERO).len(), 1);
     world.run_until(at(101));
@@ -57,13 +77,13 @@ fn a_dead_message_keeps_its_time_of_sending() {
 #[test]
 fn the_age_of_the_oldest_message_does_not_see_what_was_received_three_times() {
     let mut world = world(&app(|_| {}));
-    world.enqueue(0, true, None, None);
+    world.enqueue(0, New { body: Body::Own, ..New::default() });
     for _ in 0..3 {
         world.receive(0, 1, Span::from_secs(1));
         world.run_until(world.now + Span::from_secs(2));
     }
     world.run_until(at(30));
-    world.enqueue(0, false, None, None);
+    world.enqueue(0, New::default());
     world.run_until(at(180));
     let age = |minute: i64| world.value(Metric::OldestMessage, Queue, "orders", minute..minute + 1);
     assert_eq!(age(0), Some(30.0), "the poisoned one is 60 s old");
@@ -75,7 +95,7 @@ fn a_queue_that_nobody_uses_publishes_nothing() {
     let mut world = world(&app(|_| {}));
     world.run_until(at(300));
     assert_eq!(world.value(Metric::MessagesDone, Queue, "orders", 0..1), None);
-    world.enqueue(0, false, None, None);
+    world.enqueue(0, New::default());
     world.run_until(at(600));
     assert_eq!(world.value(Metric::MessagesDone, Queue, "orders", 6..7), Some(0.0));
 }
@@ -84,13 +104,13 @@ fn a_queue_that_nobody_uses_publishes_nothing() {
 fn a_backlog_is_received_in_its_turn_between_other_messages() {
     let mut world = world(&app(|_| {}));
     world.enqueue_plain(3);
-    world.enqueue(0, true, None, None);
+    world.enqueue(0, New { body: Body::Own, ..New::default() });
     world.enqueue_plain(30);
     assert_eq!(places(&world), [34.0, 0.0, 0.0]);
     assert_eq!(world.queues.queues[0].messages.len(), 1, "what waits has no place of its own");
     let first = world.receive(0, 10, Span::from_secs(30));
-    let malformed: Vec<bool> = first.iter().map(|id| world.queues.queues[0].messages[id].malformed).collect();
-    assert_eq!(malformed.iter().position(|m| *m), Some(3));
+    let own = first.iter().position(|id| world.queues.queues[0].messages[id].body == Body::Own);
+    assert_eq!(own, Some(3));
     assert_eq!(places(&world), [24.0, 10.0, 0.0]);
     world.run_until(at(30));
     let second = world.receive(0, 30, Span::from_secs(30));
@@ -160,6 +180,6 @@ fn a_message_that_moves_is_saved_where_it_is() {
 impl World {
     /// Good messages for `orders`.
     fn enqueue_plain(&mut self, number: usize) {
-        (0..number).for_each(|_| self.enqueue(0, false, None, None));
+        (0..number).for_each(|_| assert!(self.enqueue(0, New::default())));
     }
 }

@@ -1,0 +1,151 @@
+//! Lambda: functions, their reserved concurrency and their environment variables.
+
+use super::{ArnShape, Cli, Comparison, KindDescriptor, Sample, SettingDescriptor, Shares, Unit};
+use super::{json_is, quote, text_is, up_to_colon};
+use crate::account::setting::{Setting, Value};
+use crate::account::target::{Resource, ResourceKind};
+
+/// A function.
+pub static FUNCTION: KindDescriptor = KindDescriptor {
+    // What follows the name is a version or an alias of the same function.
+    arn: ArnShape::regional("lambda", "function:", up_to_colon),
+    types: &["AWS::Lambda::Function"],
+    physical_id_ends_with_name: false,
+    tag_filter: Some("lambda:function"),
+    metrics: &[("AWS/Lambda", "FunctionName")],
+    find: &["lambda:GetFunction"],
+    // Its aliases lead to published versions.
+    describe: &["lambda:GetFunction", "lambda:ListAliases"],
+    lists: &["lambda:GetAccountSettings", "lambda:ListEventSourceMappings"],
+};
+
+/// A function's reserved concurrency: unset, or a number that also is a cap.
+pub struct ReservedConcurrency<'a> {
+    pub function: &'a Resource,
+}
+
+impl<'a> SettingDescriptor<'a> for ReservedConcurrency<'a> {
+    fn resource(&self) -> &'a Resource {
+        self.function
+    }
+
+    fn title(&self) -> String {
+        format!("reserved concurrency of {}", self.function)
+    }
+
+    fn compares(&self) -> Comparison {
+        Comparison::Number
+    }
+
+    fn unit(&self) -> Unit {
+        Unit::Things("execution", "executions")
+    }
+
+    fn read_actions(&self) -> &'static [&'static str] {
+        // It answers the reserved concurrency too, and has a limit of its own, far above the control plane's.
+        &["lambda:GetFunction"]
+    }
+
+    fn write_action(&self, value: &Value) -> &'static str {
+        match value {
+            Value::Unset => "lambda:DeleteFunctionConcurrency",
+            _ => "lambda:PutFunctionConcurrency",
+        }
+    }
+
+    fn is_command(&self, aws: &Cli, value: &Value, _whole: Option<&str>) -> String {
+        let get = format!(
+            "lambda get-function-concurrency --function-name {} --query ReservedConcurrentExecutions --output text",
+            quote(&self.function.name)
+        );
+        let text = match value {
+            Value::Unset => "None".to_owned(),
+            value => value.to_string(),
+        };
+        text_is(&aws.call(&get), &text)
+    }
+
+    fn write_command(&self, aws: &Cli, value: &Value, _whole: Option<&str>) -> String {
+        let name = quote(&self.function.name);
+        aws.call(&match value {
+            Value::Unset => format!("lambda delete-function-concurrency --function-name {name}"),
+            value => format!(
+                "lambda put-function-concurrency --function-name {name} --reserved-concurrent-executions {value}"
+            ),
+        })
+    }
+
+    fn sample(on: &dyn Fn(ResourceKind) -> Resource) -> Sample {
+        Sample::plain(Setting::ReservedConcurrency { function: on(ResourceKind::Function) }, Value::Number(2))
+    }
+}
+
+/// The variables of a function whose names begin with a prefix.
+pub struct Variables<'a> {
+    pub function: &'a Resource,
+    pub prefix: &'a str,
+}
+
+impl Variables<'_> {
+    fn ours<'v>(&self, value: &'v Value) -> &'v str {
+        match value {
+            Value::Text(text) => text,
+            Value::Unset | Value::Number(_) => "{}",
+        }
+    }
+}
+
+impl<'a> SettingDescriptor<'a> for Variables<'a> {
+    fn resource(&self) -> &'a Resource {
+        self.function
+    }
+
+    fn title(&self) -> String {
+        format!("variables {}* of {}", self.prefix, self.function)
+    }
+
+    fn compares(&self) -> Comparison {
+        Comparison::Json
+    }
+
+    fn shares(&self) -> Shares<'a> {
+        // (<https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionConfiguration.html>)
+        Shares::Others { token: "RevisionId" }
+    }
+
+    fn read_actions(&self) -> &'static [&'static str] {
+        &["lambda:GetFunction"]
+    }
+
+    fn write_action(&self, _value: &Value) -> &'static str {
+        "lambda:UpdateFunctionConfiguration"
+    }
+
+    fn is_command(&self, aws: &Cli, value: &Value, _whole: Option<&str>) -> String {
+        let get = format!(
+            "lambda get-function-configuration --function-name {} --query Environment.Variables --output json",
+            quote(&self.function.name)
+        );
+        let filter = format!("(. // {{}}) | with_entries(select(.key | startswith(\"{}\")))", self.prefix);
+        json_is(&aws.call(&get), &filter, self.ours(value))
+    }
+
+    /// Lambda takes all variables of a function at once, so the command reads the others first. It needs `jq`.
+    fn write_command(&self, aws: &Cli, value: &Value, _whole: Option<&str>) -> String {
+        let name = quote(&self.function.name);
+        let merge = format!(
+            ".Variables |= (with_entries(select(.key | startswith(\"{}\") | not)) + {})",
+            self.prefix,
+            self.ours(value)
+        );
+        let get = format!("lambda get-function-configuration --function-name {name} --query Environment");
+        let put =
+            format!("lambda update-function-configuration --function-name {name} --environment file:///dev/stdin");
+        format!("{} | jq {} | {}", aws.call(&get), quote(&merge), aws.call(&put))
+    }
+
+    fn sample(on: &dyn Fn(ResourceKind) -> Resource) -> Sample {
+        let setting = Setting::Variables { function: on(ResourceKind::Function), prefix: "CHAOS_".into() };
+        Sample::plain(setting, Value::Text(r#"{"CHAOS_A":"1"}"#.into()))
+    }
+}

@@ -1,0 +1,148 @@
+//! What AWS refuses at deployment, across resources.
+
+use super::*;
+
+fn refuses(resources: &str, what: &str) {
+    let found = refused(&format!("{SAM}{resources}"));
+    let line = found.lines().find(|line| line.starts_with("refused-by-aws t.yaml:") && line.contains(what));
+    assert!(line.is_some(), "`{what}` is not in:\n{found}");
+}
+
+#[test]
+fn times_and_batches_of_a_mapping() {
+    let worker = |properties: &str, event: &str| {
+        format!("
+  W: {{ Type: AWS::Serverless::Function, Properties: {{ {properties} Events: {{ In: {{ Type: SQS, Properties: {{ Queue: !GetAtt Jobs.Arn {event} }} }} }} }} }}
+")
+    };
+    refuses(
+        &worker("Timeout: 61,", ""),
+        "the visibility timeout of Jobs (1m) is shorter than the time-out of W (1m1s)",
+    );
+    refuses(&worker("", ", BatchSize: 11"), "a batch of more than 10 messages needs a batching window");
+    app(&format!("{SAM}{}", worker("Timeout: 60,", ", BatchSize: 11, MaximumBatchingWindowInSeconds: 1")));
+    refuses(
+        &(worker("", "")
+            + "  Again: { Type: AWS::Lambda::EventSourceMapping, Properties: { FunctionName: !Ref W, EventSourceArn: !GetAtt Jobs.Arn } }\n"),
+        "Again maps Jobs to W already",
+    );
+}
+
+#[test]
+fn rules_of_fifo() {
+    refuses(
+        "  Q: { Type: AWS::SQS::Queue, Properties: { FifoQueue: true, QueueName: q } }\n",
+        "`q` cannot be the name of queue Q",
+    );
+    refuses(
+        "  Q: { Type: AWS::SQS::Queue, Properties: { QueueName: q.fifo } }\n",
+        "`q.fifo` cannot be the name of queue Q",
+    );
+    refuses("  Q: { Type: AWS::SQS::Queue, Properties: { ContentBasedDeduplication: true } }\n", "queue Q is not FIFO");
+    refuses(
+        "  Q: { Type: AWS::SQS::Queue, Properties: { FifoQueue: true, RedrivePolicy: { deadLetterTargetArn: !GetAtt Jobs.Arn, maxReceiveCount: 3 } } }\n",
+        "not both FIFO or both standard",
+    );
+    let fifo = "  Q: { Type: AWS::SQS::Queue, Properties: { FifoQueue: true } }\n";
+    let worker = |event: &str| {
+        format!(
+            "{fifo}  W: {{ Type: AWS::Serverless::Function, Properties: {{ Events: {{ In: {{ Type: SQS, Properties: {{ Queue: !GetAtt Q.Arn, {event} }} }} }} }} }}\n"
+        )
+    };
+    refuses(&worker("BatchSize: 20"), "has at most 10 messages");
+    refuses(&worker("MaximumBatchingWindowInSeconds: 5"), "has a batching window");
+    let link = |topic: &str, to: &str| {
+        format!("{fifo}
+  F: {{ Type: AWS::Serverless::Function }}
+  May: {{ Type: AWS::Lambda::Permission, Properties: {{ FunctionName: !Ref F, Action: 'lambda:InvokeFunction', Principal: sns.amazonaws.com }} }}
+  Topic: {{ Type: AWS::SNS::Topic, Properties: {{ {topic} }} }}
+  Link: {{ Type: AWS::SNS::Subscription, Properties: {{ TopicArn: !Ref Topic, {to} }} }}
+")
+    };
+    refuses(
+        &link("DisplayName: x", "Protocol: sqs, Endpoint: !GetAtt Q.Arn"),
+        "cannot be subscribed to the standard topic",
+    );
+    refuses(
+        &link("FifoTopic: true, TopicName: t.fifo", "Protocol: lambda, Endpoint: !GetAtt F.Arn"),
+        "delivers to queues only",
+    );
+}
+
+#[test]
+fn dead_letters_that_are_not_taken() {
+    let queues = |allow: &str| {
+        format!("
+  Dead: {{ Type: AWS::SQS::Queue, Properties: {{ RedriveAllowPolicy: {{ {allow} }} }} }}
+  Q: {{ Type: AWS::SQS::Queue, Properties: {{ RedrivePolicy: {{ deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 3 }} }} }}
+")
+    };
+    refuses(&queues("redrivePermission: denyAll"), "Dead does not take dead letters from Q");
+    refuses(
+        &queues("redrivePermission: byQueue, sourceQueueArns: [ !GetAtt Jobs.Arn ]"),
+        "Dead does not take dead letters from Q",
+    );
+    app(&format!(
+        "{SAM}{}",
+        queues("redrivePermission: byQueue, sourceQueueArns: [ 'arn:aws:sqs:eu-west-1:000000000000:Q' ]")
+    ));
+}
+
+#[test]
+fn reservations_beyond_the_account() {
+    let functions = |first: u32, second: u32| {
+        format!(
+            "
+  A: {{ Type: AWS::Serverless::Function, Properties: {{ ReservedConcurrentExecutions: {first} }} }}
+  B: {{ Type: AWS::Serverless::Function, Properties: {{ ReservedConcurrentExecutions: {second} }} }}
+"
+        )
+    };
+    refuses(&functions(500, 401), "reservations add up to 901; the account has 1000 and keeps 100 unreserved");
+    app(&format!("{SAM}{}", functions(500, 400)));
+    // A small account has nothing to reserve.
+    let small = Deployment { limits: Limits { concurrency: 10, unreserved: 10 }, ..deployment() };
+    let (app, findings) = read(&Source::new("t.yaml", format!("{SAM}{}", functions(1, 0))), &small);
+    assert!(app.is_none() && lines(&findings).contains("the account has 10 and keeps 10 unreserved"));
+}
+
+#[test]
+fn roles_that_may_not_do_what_lambda_asks_of_them() {
+    let role = "
+  R: { Type: AWS::IAM::Role, Properties: { AssumeRolePolicyDocument: { Statement: [{ Effect: Allow, Principal: { Service: lambda.amazonaws.com }, Action: 'sts:AssumeRole' }] } } }
+";
+    refuses(&format!("{role}
+  F: {{ Type: AWS::Serverless::Function, Properties: {{ Role: !GetAtt R.Arn, Events: {{ In: {{ Type: SQS, Properties: {{ Queue: !GetAtt Jobs.Arn }} }} }} }} }}
+"), "does not allow sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes on");
+    refuses(&format!("{role}
+  F: {{ Type: AWS::Lambda::Function, Properties: {{ Role: !GetAtt R.Arn, DeadLetterConfig: {{ TargetArn: !GetAtt Jobs.Arn }} }} }}
+"), "does not allow sqs:SendMessage");
+    refuses(
+        &format!(
+            "{}
+  F: {{ Type: AWS::Serverless::Function, Properties: {{ Role: !GetAtt R.Arn }} }}
+",
+            role.replace("lambda.amazonaws.com", "ec2.amazonaws.com")
+        ),
+        "does not let Lambda assume it",
+    );
+}
+
+#[test]
+fn tables_without_throughput() {
+    let table = |properties: &str| {
+        format!(
+            "  P: {{ Type: AWS::DynamoDB::Table, Properties: {{ KeySchema: [{{ AttributeName: id, KeyType: HASH }}] {properties} }} }}\n"
+        )
+    };
+    refuses(&table(""), "table P is provisioned, and has no `ProvisionedThroughput`");
+    refuses(&table(", BillingMode: PROVISIONED"), "has no `ProvisionedThroughput`");
+    refuses(&table(", ProvisionedThroughput: { WriteCapacityUnits: 5 }"), "lacks its reads or its writes");
+    refuses(
+        &table(
+            ", BillingMode: PAY_PER_REQUEST, ProvisionedThroughput: { WriteCapacityUnits: 5, ReadCapacityUnits: 5 }",
+        ),
+        "is on demand and has",
+    );
+    app(&format!("{SAM}{}", table(", BillingMode: PAY_PER_REQUEST")));
+}
