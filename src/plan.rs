@@ -70,7 +70,7 @@ pub enum Cleanup {
     LeaveInQueue,
 }
 
-/// What shows that a fault works, and by when. Any one of the probes is enough.
+/// What shows that a fault works, and by when. Any one of the indicators is enough.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
     /// In words, for the plan: `throttles counted, or concurrency falls to 0`.
@@ -91,13 +91,13 @@ pub struct Indicator {
 }
 
 impl Indicator {
-    /// A probe whose values are final when they are published.
+    /// An indicator whose values are final when they are published.
     pub fn of(metric: Metric, resource: &Resource, test: IndicatorTest) -> Indicator {
         Indicator { query: Query { metric, resource: resource.clone() }, test, settles: metric.delay() }
     }
 }
 
-/// When a probe shows a fault at work.
+/// When an indicator shows a fault at work.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum IndicatorTest {
     /// Counted in a window, and in none of the baseline.

@@ -165,7 +165,7 @@ written! {
         LeaveInQueue,
     }
 
-    /// What shows that a fault works. Any one of the probes is enough.
+    /// What shows that a fault works. Any one of the indicators is enough.
     pub struct Evidence = plan::Evidence {
         expect: String,
         any: Vec<Indicator>,
@@ -182,7 +182,7 @@ written! {
         settles: Seconds,
     }
 
-    /// When a probe's value counts as evidence.
+    /// When an indicator's value counts as evidence.
     pub enum IndicatorTest = plan::IndicatorTest {
         /// Counted, and never in the baseline.
         Appears,

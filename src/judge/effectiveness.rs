@@ -1,7 +1,7 @@
-//! Whether a fault works: a test of its probes against the baseline's own noise and trend, at 1 % for the whole run, over
-//! all steps, probes and looks.
+//! Whether a fault works: a test of its indicators against the baseline's own noise and trend, at 1 % for the whole run, over
+//! all steps, indicators and looks.
 //!
-//! A probe counts failures of calls, window by window: errors of invocations, calls slower than a delay, messages left
+//! An indicator counts failures of calls, window by window: errors of invocations, calls slower than a delay, messages left
 //! rolled back. Those of the windows with the fault are compared with those of the baseline by Fisher's exact test, pooled.
 //! Failures of one window have causes in common, so the test's normal score is divided by the square root of the design
 //! effect (Kish), as Rao and Scott (1981) do with clustered counts.
@@ -10,7 +10,7 @@
 //! window as one: the exact rank test of Mann and Whitney. It counts only where the failures are at least three times those of
 //! the baseline and that shows no trend, because neighbouring windows resemble one another.
 //!
-//! A probe may also count what there is at the end of a window, which is no part of anything: delayed messages. One such count
+//! An indicator may also count what there is at the end of a window, which is no part of anything: delayed messages. One such count
 //! is compared with those of the baseline by Student's prediction of one value more, whose spread is at least that of a
 //! Poisson count, and shared out over the windows with the fault (Bonferroni).
 //!
@@ -22,7 +22,7 @@ use super::special::{ln_choose, normal_quantile, student_exceeds};
 
 /// The probability that a run takes chance for the effect of any of its faults.
 pub const LEVEL: f64 = 0.01;
-/// Windows of a baseline that a probe must have looked at: fewer show no noise.
+/// Windows of a baseline that an indicator must have looked at: fewer show no noise.
 pub const ENOUGH: usize = 5;
 /// A slope of the baseline below this many standard errors is noise (one-sided 95 %).
 const TREND_SHOWN: f64 = 1.645;
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn few_calls_show_what_they_can() {
-        // Three probes and ten looks.
+        // Three indicators and ten looks.
         assert_eq!([6, 30].map(|calls| least_failures(calls, 30)), [8, 3]);
         let baseline = readings(0, &[[(0.0, 1)].as_slice(), &[(0.0, 0); 9]].concat().repeat(6));
         let fault = |failed: usize| readings(60, &[[(1.0, 1)].as_slice(), &[(0.0, 0); 9]].concat().repeat(failed));

@@ -17,14 +17,15 @@ impl Draft<'_, '_> {
     /// Plans the settling time of everything that is measured.
     pub(super) fn plan_settling(&mut self) {
         let signals = self.plan.signals.iter().map(|signal| signal.query.clone());
-        let probes = self.plan.steps.iter().flat_map(|step| &step.evidence.any).map(|probe| probe.query.clone());
-        let queries: Vec<Query> = signals.chain(probes).collect();
+        let indicators =
+            self.plan.steps.iter().flat_map(|step| &step.evidence.any).map(|indicator| indicator.query.clone());
+        let queries: Vec<Query> = signals.chain(indicators).collect();
         let mut settles = queries.iter().map(|query| self.settles(query)).collect::<Vec<_>>().into_iter();
         for signal in &mut self.plan.signals {
             signal.settles = settles.next().unwrap_or_else(|| signal.query.metric.delay());
         }
-        for probe in self.plan.steps.iter_mut().flat_map(|step| &mut step.evidence.any) {
-            probe.settles = settles.next().unwrap_or_else(|| probe.query.metric.delay());
+        for indicator in self.plan.steps.iter_mut().flat_map(|step| &mut step.evidence.any) {
+            indicator.settles = settles.next().unwrap_or_else(|| indicator.query.metric.delay());
         }
         let late = self.plan.signals.iter().filter(|signal| signal.settles > TOO_LATE).map(|signal| {
             format!(

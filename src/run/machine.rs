@@ -198,7 +198,7 @@ impl Machine {
             CallPurpose::Rollback(id) => self.undone(id, outcome),
             CallPurpose::Signal(signal) => self.measured(signal, outcome),
             CallPurpose::Provisional(signal) => self.seen_ahead(signal, outcome),
-            CallPurpose::Indicator { step, indicator } => self.probed(step, indicator, outcome),
+            CallPurpose::Indicator { step, indicator } => self.indicator_measured(step, indicator, outcome),
             CallPurpose::AbortCondition(guard) => self.guard_measured(guard, outcome),
             CallPurpose::Send { step, first, last } => self.sent(step, first, last, outcome),
             CallPurpose::Inspect(step) => self.inspected(step, outcome),

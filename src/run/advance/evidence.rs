@@ -22,10 +22,10 @@ const DIRECT_PERIOD: Span = Span::from_secs(10);
 /// Where a message can be in a queue: visible, in flight, delayed.
 const PLACES: [Metric; 3] = [Metric::Depth, Metric::InFlight, Metric::Delayed];
 
-/// What one probe has seen.
+/// What one indicator has seen.
 #[derive(Clone, Debug, Default)]
 pub(in crate::run) struct Looking {
-    /// Of a windowed probe: the windows still to come; none before the first look.
+    /// Of a windowed indicator: the windows still to come; none before the first look.
     watermark: Option<Watermark>,
     tries: u32,
     not_before: Time,
@@ -34,7 +34,7 @@ pub(in crate::run) struct Looking {
     /// How many windows with the fault the last look had.
     looked_at: usize,
     looks: usize,
-    /// Of a probe that counts: the counts of this look, and when an earlier one found nothing at all.
+    /// Of an indicator that counts: the counts of this look, and when an earlier one found nothing at all.
     counts: Vec<f64>,
     empty: Option<Time>,
     /// The first count of a dead-letter queue, and when it was first above that.
@@ -49,7 +49,7 @@ struct Shown {
 }
 
 impl Plan {
-    /// The level of each test of a windowed probe: that of the run, shared by all of them and all of their looks.
+    /// The level of each test of a windowed indicator: that of the run, shared by all of them and all of their looks.
     pub fn evidence_level(&self, step: &Step) -> f64 {
         let by_chance = |test| matches!(test, IndicatorTest::Rises | IndicatorTest::RisesTo { .. });
         let tested = |step: &Step| step.evidence.any.iter().filter(|indicator| by_chance(indicator.test)).count();
@@ -74,13 +74,13 @@ impl Machine {
             if known.effective.is_some() || known.not_effective {
                 continue;
             }
-            for (indicator, purpose) in planned.evidence.any.iter().enumerate() {
-                match purpose.test {
+            for (indicator, asked) in planned.evidence.any.iter().enumerate() {
+                match asked.test {
                     IndicatorTest::Appears | IndicatorTest::Rises | IndicatorTest::RisesTo { .. } => {
-                        self.look_at_window(step, indicator, purpose);
+                        self.look_at_window(step, indicator, asked);
                     }
-                    IndicatorTest::Emptied => self.look_whether_emptied(step, indicator, purpose),
-                    IndicatorTest::Arrives => self.look_whether_risen(step, indicator, purpose),
+                    IndicatorTest::Emptied => self.look_whether_emptied(step, indicator, asked),
+                    IndicatorTest::Arrives => self.look_whether_risen(step, indicator, asked),
                 }
             }
             self.give_up_evidence(step);
@@ -118,8 +118,8 @@ impl Machine {
         self.state.steps.iter().any(|known| known.began.is_some() && known.effective.is_none() && !known.not_effective)
     }
 
-    /// Whether every probe has seen the baseline until then.
-    pub(in crate::run) fn probes_have_seen(&self, until: Time) -> bool {
+    /// Whether every indicator has seen the baseline until then.
+    pub(in crate::run) fn indicators_have_seen(&self, until: Time) -> bool {
         self.state.plan.steps.iter().enumerate().all(|(step, planned)| {
             let windowed =
                 planned.evidence.any.iter().enumerate().filter(|(_, indicator)| indicator.test.is_windowed());
@@ -130,44 +130,44 @@ impl Machine {
         })
     }
 
-    fn look_at_window(&mut self, step: usize, indicator: usize, purpose: &Indicator) {
+    fn look_at_window(&mut self, step: usize, indicator: usize, asked: &Indicator) {
         let this = CallPurpose::Indicator { step, indicator };
         let (first, ends, now) = (self.state.baseline_from(), self.state.step_ends(step), self.now);
         if self.calls.contains(&this) {
             return;
         }
-        let Some(looking) = self.watch.probe_mut(step, indicator) else { return };
+        let Some(looking) = self.watch.indicator_mut(step, indicator) else { return };
         // A count that is read directly is there at once, or it is another moment's.
-        let direct = purpose.query.metric.delay() == Span::ZERO;
-        let patience = if direct { DIRECT_TOLERANCE } else { purpose.settles + PUBLICATION_SLACK };
+        let direct = asked.query.metric.delay() == Span::ZERO;
+        let patience = if direct { DIRECT_TOLERANCE } else { asked.settles + PUBLICATION_SLACK };
         let watermark = looking.watermark.get_or_insert_with(|| Watermark::from(first, METRIC_PERIOD, patience));
         let window = Window { from: watermark.next(), to: watermark.next() + METRIC_PERIOD };
         if ends.is_some_and(|ends| window.to > ends) {
             return;
         }
-        let (due, closes_at) = ((window.to + purpose.settles).max(looking.not_before), watermark.closes_at());
+        let (due, closes_at) = ((window.to + asked.settles).max(looking.not_before), watermark.closes_at());
         if now < due {
             return self.wake_by(due);
         }
         if now >= closes_at && (direct || looking.tries > 0) {
-            return self.close_probe(step, indicator, purpose);
+            return self.close_indicator(step, indicator, asked);
         }
-        let call = Call::Measure { query: purpose.query.clone(), window };
+        let call = Call::Measure { query: asked.query.clone(), window };
         self.call(this, call, Precondition::Nothing);
     }
 
-    /// Takes in the answer to a probe.
-    pub(in crate::run) fn probed(&mut self, step: usize, indicator: usize, outcome: Outcome) {
+    /// Takes in the answer to an indicator.
+    pub(in crate::run) fn indicator_measured(&mut self, step: usize, indicator: usize, outcome: Outcome) {
         let plan = self.state.plan.clone();
         let now = self.now;
-        let Some(purpose) = plan.steps.get(step).and_then(|s| s.evidence.any.get(indicator)) else { return };
-        let Some(looking) = self.watch.probe_mut(step, indicator) else { return };
+        let Some(asked) = plan.steps.get(step).and_then(|s| s.evidence.any.get(indicator)) else { return };
+        let Some(looking) = self.watch.indicator_mut(step, indicator) else { return };
         let sample = match outcome {
             Ok(Reply::Sample(sample)) => Some(sample),
             _ => None,
         };
-        if !purpose.test.is_windowed() {
-            return self.counted(step, indicator, purpose.test, sample.and_then(|sample| sample.value));
+        if !asked.test.is_windowed() {
+            return self.counted(step, indicator, asked.test, sample.and_then(|sample| sample.value));
         }
         let Some(watermark) = &mut looking.watermark else { return };
         looking.tries += 1;
@@ -177,13 +177,13 @@ impl Machine {
             None if looking.tries < TRIES => looking.not_before = now + TRY_AGAIN,
             None => watermark.arrives(watermark.next(), None, None),
         }
-        self.close_probe(step, indicator, purpose);
+        self.close_indicator(step, indicator, asked);
     }
 
-    /// Takes in the windows of a probe that are closed, and looks at what they show.
-    fn close_probe(&mut self, step: usize, indicator: usize, purpose: &Indicator) {
+    /// Takes in the windows of an indicator that are closed, and looks at what they show.
+    fn close_indicator(&mut self, step: usize, indicator: usize, asked: &Indicator) {
         let now = self.now;
-        let Some(looking) = self.watch.probe_mut(step, indicator) else { return };
+        let Some(looking) = self.watch.indicator_mut(step, indicator) else { return };
         let Some(watermark) = &mut looking.watermark else { return };
         let closed = watermark.close(now);
         if closed.is_empty() {
@@ -191,9 +191,9 @@ impl Machine {
         }
         (looking.tries, looking.not_before) = (0, Time::EPOCH);
         looking.windows.extend(closed);
-        let shown = match purpose.test {
-            IndicatorTest::Appears => self.appeared(step, indicator, purpose),
-            test => self.rose(step, indicator, &purpose.query, test),
+        let shown = match asked.test {
+            IndicatorTest::Appears => self.appeared(step, indicator, asked),
+            test => self.rose(step, indicator, &asked.query, test),
         };
         if let Some(Shown { since, seen }) = shown {
             self.record(Event::Effective { step, since, seen });
@@ -201,7 +201,7 @@ impl Machine {
     }
 
     /// Whether something is counted that the baseline has none of.
-    fn appeared(&self, step: usize, indicator: usize, purpose: &Indicator) -> Option<Shown> {
+    fn appeared(&self, step: usize, indicator: usize, asked: &Indicator) -> Option<Shown> {
         let began = self.state.steps.get(step)?.began?;
         let windows = &self.watch.indicator(step, indicator)?.windows;
         let before: Vec<&Reading> = windows.iter().filter(|reading| reading.to <= began).collect();
@@ -211,7 +211,7 @@ impl Machine {
         }
         let ends = self.state.step_ends(step).unwrap_or(Time::NEVER);
         let seen = windows.iter().filter(|reading| reading.from >= began && reading.to <= ends).find(counted)?;
-        let text = format!("{} are {}, and the baseline has none", purpose.query, seen.value.unwrap_or_default());
+        let text = format!("{} are {}, and the baseline has none", asked.query, seen.value.unwrap_or_default());
         Some(Shown { since: seen.from, seen: text })
     }
 
@@ -222,7 +222,7 @@ impl Machine {
         let (baseline, fault) = compared(&self.state, step, &self.watch.indicator(step, indicator)?.windows)?;
         let over = self.step_is_over(step) && self.is_watched(step);
         let windows = planned.evidence_windows();
-        let looking = self.watch.probe_mut(step, indicator)?;
+        let looking = self.watch.indicator_mut(step, indicator)?;
         let due = is_look(fault.len(), windows) || over;
         if !due || fault.len() == looking.looked_at || looking.looks >= looks(windows) {
             return None;
@@ -241,7 +241,7 @@ impl Machine {
     }
 
     /// A queue that holds none of the messages any more: they were taken.
-    fn look_whether_emptied(&mut self, step: usize, indicator: usize, purpose: &Indicator) {
+    fn look_whether_emptied(&mut self, step: usize, indicator: usize, asked: &Indicator) {
         let this = CallPurpose::Indicator { step, indicator };
         let now = self.now;
         let Some(sends) = self.state.steps.get(step).map(|known| &known.sends) else { return };
@@ -249,7 +249,7 @@ impl Machine {
         if self.calls.contains(&this) || sends.accepted.is_empty() {
             return;
         }
-        let Some(looking) = self.watch.probe_mut(step, indicator) else { return };
+        let Some(looking) = self.watch.indicator_mut(step, indicator) else { return };
         // What was seen before the last message says nothing of it.
         looking.empty = looking.empty.filter(|empty| *empty > last);
         let due = looking.not_before.max(last + DIRECT_PERIOD);
@@ -257,20 +257,20 @@ impl Machine {
             return self.wake_by(due);
         }
         let Some(metric) = PLACES.get(looking.counts.len()) else { return };
-        let query = Query { metric: *metric, resource: purpose.query.resource.clone() };
+        let query = Query { metric: *metric, resource: asked.query.resource.clone() };
         let window = Window { from: now - DIRECT_PERIOD, to: now };
         self.call(this, Call::Measure { query, window }, Precondition::Nothing);
     }
 
     /// Since when there is more in the dead-letter queue. Whose it is the sweep finds.
-    fn look_whether_risen(&mut self, step: usize, indicator: usize, purpose: &Indicator) {
+    fn look_whether_risen(&mut self, step: usize, indicator: usize, asked: &Indicator) {
         let this = CallPurpose::Indicator { step, indicator };
         let now = self.now;
         let began = self.state.steps.get(step).and_then(|known| known.began);
         if self.calls.contains(&this) || began.is_none() || self.step_is_over(step) {
             return;
         }
-        let Some(looking) = self.watch.probe_mut(step, indicator) else { return };
+        let Some(looking) = self.watch.indicator_mut(step, indicator) else { return };
         if looking.rose.is_some() {
             return;
         }
@@ -279,12 +279,12 @@ impl Machine {
             return self.wake_by(due);
         }
         let window = Window { from: now - DIRECT_PERIOD, to: now };
-        self.call(this, Call::Measure { query: purpose.query.clone(), window }, Precondition::Nothing);
+        self.call(this, Call::Measure { query: asked.query.clone(), window }, Precondition::Nothing);
     }
 
     fn counted(&mut self, step: usize, indicator: usize, test: IndicatorTest, count: Option<f64>) {
         let now = self.now;
-        let Some(looking) = self.watch.probe_mut(step, indicator) else { return };
+        let Some(looking) = self.watch.indicator_mut(step, indicator) else { return };
         looking.not_before = now + DIRECT_PERIOD;
         let Some(count) = count else {
             looking.counts.clear();

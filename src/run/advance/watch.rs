@@ -65,13 +65,13 @@ impl Watch {
 }
 
 impl Watch {
-    /// What a probe has seen.
+    /// What an indicator has seen.
     pub(super) fn indicator(&self, step: usize, indicator: usize) -> Option<&Looking> {
         self.indicators.get(step)?.get(indicator)
     }
 
     /// The same, to look further.
-    pub(super) fn probe_mut(&mut self, step: usize, indicator: usize) -> Option<&mut Looking> {
+    pub(super) fn indicator_mut(&mut self, step: usize, indicator: usize) -> Option<&mut Looking> {
         self.indicators.get_mut(step)?.get_mut(indicator)
     }
 
@@ -245,13 +245,13 @@ impl Machine {
         self.baseline_until() + settles
     }
 
-    /// Whether every window of the baseline, and of every probe, has been asked for.
+    /// Whether every window of the baseline, and of every indicator, has been asked for.
     pub(in crate::run) fn baseline_is_measured(&self) -> bool {
         let until = self.baseline_until();
         let mut signals = self.watch.signals.iter().zip(&self.state.plan.signals);
         signals.all(|(closing, planned)| {
             closing.watermark.as_ref().is_some_and(|watermark| watermark.next() + planned.every > until)
-        }) && self.probes_have_seen(until)
+        }) && self.indicators_have_seen(until)
     }
 
     /// Why the baseline says nothing, if it does.
