@@ -155,7 +155,7 @@ pub struct Scene<'a> {
     pub run: &'a RunId,
     /// The fault's place in the experiment, from 1: tells two of a kind apart.
     pub number: usize,
-    /// When the fault is planned to go in, and when its undo is planned to begin. A run may be late; see [`LATENESS`].
+    /// When the fault is planned to go in, and when its undo is planned to begin. A run may be late; see [`LATENESS`](crate::plan::LATENESS).
     pub from: Time,
     pub until: Time,
     /// The resources that its target means, already picked.

@@ -188,6 +188,7 @@ read_only! {
     pub(super) enum VerdictKind = verdict::VerdictKind { Held, Unknown, Broken }
 
     pub(super) enum Setting = setting::Setting {
+        #[serde(rename = "mark")]
         Lock { resource: Resource },
         ReservedConcurrency { function: Resource },
         FaultFlag { parameter: Resource, key: String },
@@ -211,7 +212,15 @@ read_only! {
 
     pub(super) struct Sample = signal::Sample { value: Option<f64>, of: Option<u64> }
 
-    pub(super) enum RefusedBy = account::RefusedBy { Permission, LockExists, Invalid, Limit, Busy, Unsupported }
+    pub(super) enum RefusedBy = account::RefusedBy {
+        Permission,
+        #[serde(rename = "mark_exists")]
+        LockExists,
+        Invalid,
+        Limit,
+        Busy,
+        Unsupported,
+    }
 
     pub(super) enum CallError = account::CallError {
         Refused { by: RefusedBy, message: String },
