@@ -123,7 +123,7 @@ impl<'a> Driver<'a> {
         Ok(driver)
     }
 
-    /// Rolls back a run of which only the locks in the account are left; `events` is [`journal_of`](crate::run::mark::journal_of) them.
+    /// Rolls back a run of which only the locks in the account are left; `events` is [`journal_of`](crate::run::lock::journal_of) them.
     /// The store gets them as the run's journal, if it can be written.
     pub fn from_locks(around: Surroundings<'a>, events: Vec<Recorded>, by: String) -> Result<Driver<'a>, StoreError> {
         let state = State::replay(events.iter().map(|recorded| (recorded.at, &recorded.event)));

@@ -5,7 +5,7 @@
 //!
 //! Reading order: [`ask`] turns each kind of bound into how bad a window was; [`betting`] turns that into evidence;
 //! [`weighing`] decides, and [`judgement`] says what was decided and how sure that is. Beside it stand the bounds that
-//! need no chance ([`invariant`], [`detection`], [`budget`], [`guard`]), those that compare ([`baseline`], [`control`]),
+//! need no chance ([`invariant`], [`detection`], [`budget`], [`abort`]), those that compare ([`baseline`], [`control`]),
 //! and what a verdict says of itself ([`power`], [`effect`]).
 
 pub mod abort;

@@ -65,7 +65,7 @@ pub struct LockedSends {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the mark on {resource} is not squall's: {why}")]
 pub struct NotALock {
-    pub resource: Resource,
+    pub resource: Box<Resource>,
     pub why: String,
 }
 

@@ -165,7 +165,7 @@ fn what_one_changes_no_other_changes_or_watches(mut first: Box<dyn Store>, mut s
     assert_eq!(changed.to_string(), "run run-a changes queue orders");
     assert!(second.claim(&b, &[], &[queue("orders")]).unwrap().is_err());
     let watched = second.claim(&b, &[queue("dead")], &[]).unwrap().unwrap_err();
-    assert_eq!((watched.run, watched.does.as_str(), watched.resource), (a.clone(), "watches", queue("dead")));
+    assert_eq!((watched.run, watched.does.as_str(), *watched.resource), (a.clone(), "watches", queue("dead")));
     // All or nothing: `other` was not claimed along the way. And a run never stands in its own way.
     first.claim(&a, &[queue("orders"), queue("other")], &[queue("dead")]).unwrap().unwrap();
 }

@@ -65,7 +65,7 @@ pub struct Conflict {
     pub run: RunId,
     /// `changes` or `watches`.
     pub does: String,
-    pub resource: Resource,
+    pub resource: Box<Resource>,
 }
 
 /// One run in the store's list.
@@ -131,7 +131,7 @@ fn conflict_between(
     let conflict = |does: &str, resource: &Resource| Conflict {
         run: other.clone(),
         does: does.into(),
-        resource: resource.clone(),
+        resource: Box::new(resource.clone()),
     };
     let changed = changes.iter().chain(watches).find(|resource| other_changes.contains(resource));
     let watched = changes.iter().find(|resource| other_watches.contains(resource));

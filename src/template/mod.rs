@@ -1,4 +1,4 @@
-//! A SAM or CloudFormation template to an [`App`](app::App).
+//! A SAM or CloudFormation template to an [`App`].
 //!
 //! In this order: `files` reads what a template names beside itself, `language` writes loops out, `scope` and `resolve`
 //! compute functions, `sam` turns SAM's resources into plain ones, `table` reports what no one reads, `read` makes the

@@ -1,5 +1,5 @@
 //! Real runs in every format: what was told while they ran is what their journals tell.
-#![expect(clippy::expect_used, clippy::panic, reason = "tests")]
+#![expect(clippy::expect_used, reason = "tests")]
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! AWS's own translator turns each template of `tests/templates` into plain CloudFormation; reading either gives the same
 //! application. `tests/translator/setup.sh` fetches the translator.
 
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "these are tests")]
+#![expect(clippy::unwrap_used, reason = "these are tests")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -26,7 +26,7 @@ fn somebody_else_changes(experiment: &str, change: impl FnOnce(&Shop<'_>), their
     change(&shop);
     let changed = picture(&account);
     run.signal(Signal::TERM);
-    run.until_one("settled", |settled| settled["how"]["theirs"].is_object());
+    run.until_one("settled", |settled| settled["how"]["kind"] == "theirs");
     let (status, err) = run.interrupt();
     assert_eq!(status.code(), Some(6), "{}\n{err}", run.story());
     assert!(run.closed()["left"].to_string().contains("somebody else"), "{}", run.story());

@@ -41,7 +41,7 @@ pub struct Opened {
 /// One account to open: its nickname, and what it is in `squall.yaml`.
 enum Wanted<'a> {
     Sandbox { name: &'a AccountName, account: &'a SandboxAccount, aliases: BTreeSet<Location> },
-    Aws { name: &'a AccountName, account: AwsAccount, aliases: BTreeSet<Location> },
+    Aws { name: &'a AccountName, account: Box<AwsAccount>, aliases: BTreeSet<Location> },
 }
 
 /// Opens the accounts with these nicknames, which must be of one kind. Nothing is asked of any network yet.
@@ -56,7 +56,7 @@ pub fn open(
         wanted.push(match files.project.accounts.get_key_value(name) {
             Some((name, AccountSpec::Sandbox(account))) => Wanted::Sandbox { name, account, aliases: BTreeSet::new() },
             Some((name, AccountSpec::Aws(account))) => {
-                Wanted::Aws { name, account: account.clone(), aliases: BTreeSet::new() }
+                Wanted::Aws { name, account: Box::new(account.clone()), aliases: BTreeSet::new() }
             }
             None => return Err(unknown(name, files)),
         });
@@ -132,7 +132,10 @@ impl NamedBy {
         // Another nickname is believed only where nothing else can be meant.
         let only = fitting.next().filter(|_| self.arns.len() == 1 && fitting.next().is_none());
         if let Some((name, account)) = of_that_name.or(only) {
-            return Ok((account.location(), Wanted::Aws { name, account: account.clone(), aliases: BTreeSet::new() }));
+            return Ok((
+                account.location(),
+                Wanted::Aws { name, account: Box::new(account.clone()), aliases: BTreeSet::new() },
+            ));
         }
         let was_sandbox = self.arns.is_empty() || self.arns.iter().all(|(_, region)| region == "*");
         let mut sandboxes = accounts().filter_map(|(name, spec)| match spec {
@@ -171,7 +174,7 @@ fn aws_at<'a>(location: &Location, files: &'a ProjectFiles) -> Result<Wanted<'a>
     let exact = of_account.clone().find(|(_, account)| account.region == location.region);
     let (name, account) = exact.or_else(|| of_account.next()).ok_or_else(|| nowhere(&format!("account {location}")))?;
     let account = AwsAccount { region: location.region.clone(), ..account.clone() };
-    Ok(Wanted::Aws { name, account, aliases: BTreeSet::new() })
+    Ok(Wanted::Aws { name, account: Box::new(account), aliases: BTreeSet::new() })
 }
 
 /// The sandbox with an id: its file has it.
@@ -207,7 +210,7 @@ fn open_all(
     for account in wanted {
         match account {
             Wanted::Sandbox { name, account, aliases } => sandboxes.push((name, account, aliases)),
-            Wanted::Aws { name, account, aliases } => aws.push((name, account, aliases)),
+            Wanted::Aws { name, account, aliases } => aws.push((name, *account, aliases)),
         }
     }
     match (sandboxes.pop(), sandboxes.is_empty(), aws.is_empty()) {

@@ -134,7 +134,7 @@ fn from_locks(
 fn guards(run: &RunId, name: &AccountName, args: &Args, context: &Context) -> Result<(), Failure> {
     let files = super::project(context)?;
     let Some(AccountSpec::Aws(account)) = files.project.accounts.get(name) else { return Ok(()) };
-    let said = |names: &[String]| names.iter().any(|said| *said == name.0);
+    let said = |names: &[String]| names.contains(&name.0);
     let refused = |why: &str, flag: &str| Failure {
         exit: Exit::Left,
         what: format!("{run} is not rolled back from marks: {why}"),

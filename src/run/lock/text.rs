@@ -173,7 +173,7 @@ pub fn write(lock: &Lock, resource: &Resource) -> String {
 /// # Errors
 /// It is of a newer version, of another resource or account, or says what no lock of squall would say.
 pub fn read(resource: &Resource, text: &str) -> Result<Lock, NotALock> {
-    let wrong = |why: String| NotALock { resource: resource.clone(), why };
+    let wrong = |why: String| NotALock { resource: Box::new(resource.clone()), why };
     if text.len() > 2 * LOCK_LIMIT {
         return Err(wrong(format!("it has {} bytes, and a mark has at most {LOCK_LIMIT}", text.len())));
     }

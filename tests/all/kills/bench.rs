@@ -13,11 +13,13 @@ use squall::env::RealEnv;
 use squall::units::Time;
 use tempfile::TempDir;
 
-/// The shipped experiments with one fault, one for each setting that any of them changes, and one for messages.
+/// The shipped experiments with one fault, one for each setting that any of them changes, and one for messages: the last
+/// by name. `notifications-poisoned` keeps its queue from ever running empty, so that a message whose send was not answered
+/// cannot be accounted for: it is left and named, which is right, and not what these tests are about.
 pub fn experiments() -> Vec<String> {
     let mut kinds = BTreeSet::new();
     let mut chosen = Vec::new();
-    for plan in crate::engine::shipped::plans(7) {
+    for plan in crate::engine::shipped::plans(7).into_iter().rev() {
         let [step] = plan.steps.as_slice() else { continue };
         let settings = step.changes.iter().filter_map(|id| plan.changes.get(id)).map(|change| &change.setting);
         let variant = |setting| serde_json::to_value(setting).unwrap().as_object().unwrap().keys().next().cloned();

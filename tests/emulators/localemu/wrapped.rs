@@ -43,8 +43,8 @@ fn latency_by_a_wrapper_is_felt() {
     let fast = || (front() < delay).then_some(());
     until("an answer without the delay", fast);
     let mut run = project.run(&file);
-    run.until_one("changed", |changed| changed["outcome"] == "applied");
-    run.until_one("changed", |changed| changed["outcome"] == "applied");
+    run.until_one("changed", |changed| changed["outcome"]["kind"] == "applied");
+    run.until_one("changed", |changed| changed["outcome"]["kind"] == "applied");
     assert!(front() >= delay, "the delay is felt");
     run.signal(Signal::INT);
     let (status, err) = run.rest();
