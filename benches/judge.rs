@@ -21,7 +21,7 @@ fn reading(share: f64) -> Reading {
 }
 
 fn signals(windows: usize) -> Vec<Weighing> {
-    let rule = Rule { ask: Ask::ShareAtMost(0.01), alpha: Alpha::USUAL.among(10_000), horizon: 60 };
+    let rule = Rule { ask: Ask::ShareAtMost(0.01), alpha: Alpha::USUAL.among(10_000), horizon: 60, full: Some(375.0) };
     let mut signals = vec![Weighing::by(rule); 10_000];
     signals.iter_mut().for_each(|signal| (0..windows).for_each(|_| _ = signal.observe(&reading(0.002))));
     signals

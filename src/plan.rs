@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::account::{Location, Query, Resource, Setting, Value};
+use crate::account::{Location, Metric, Query, Resource, Setting, Value};
 use crate::ids::FaultName;
 use crate::ids::RunId;
 use crate::judge::bound::Bound;
+use crate::judge::recovery::watched_after;
 use crate::judge::weighing::Alpha;
 use crate::numbers::{percent, tidy};
 use crate::units::{Rate, Share, Span, Time};
@@ -69,13 +70,14 @@ pub enum Cleanup {
     LeaveInQueue,
 }
 
-/// What shows that a fault works, and by when. Any one of the probes is enough.
+/// What shows that a fault works, and by when. Any one of the indicators is enough.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
     /// In words, for the plan: `throttles counted, or concurrency falls to 0`.
     pub expect: String,
     pub any: Vec<Indicator>,
-    /// Counted from the step's first write.
+    /// By when it is usually seen, counted from the step's first write. It is looked for until the last window of the
+    /// step is final.
     pub within: Span,
 }
 
@@ -84,19 +86,40 @@ pub struct Evidence {
 pub struct Indicator {
     pub query: Query,
     pub test: IndicatorTest,
+    /// How long after a window's end its value is final.
+    pub settles: Span,
 }
 
-/// When a probe's value counts as evidence.
+impl Indicator {
+    /// An indicator whose values are final when they are published.
+    pub fn of(metric: Metric, resource: &Resource, test: IndicatorTest) -> Indicator {
+        Indicator { query: Query { metric, resource: resource.clone() }, test, settles: metric.delay() }
+    }
+}
+
+/// When an indicator shows a fault at work.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum IndicatorTest {
-    /// Above a fixed value.
-    Above(f64),
-    /// At most a fixed value, where the baseline's mean was above it.
-    FallsTo(f64),
-    /// At least so much above the baseline's mean.
-    RisesBy(f64),
-    /// Above the baseline's mean, and at least so many times it.
+    /// Counted in a window, and in none of the baseline.
+    Appears,
+    /// A share of calls that is higher than the baseline's noise and trend explain ([`rise`](crate::judge::effectiveness)).
+    Rises,
+    /// A count that is above every window of the baseline, above what its noise and trend explain, and at least so many times
+    /// its mean ([`level`](crate::judge::effectiveness::level)).
     RisesTo { times: f64 },
+    /// The queue that the step's messages went to was seen empty twice after the last of them was sent: visible, in
+    /// flight and delayed. The query is its depth.
+    Emptied,
+    /// A message of the step lies in the dead-letter queue, as the sweep finds. The query is that queue's depth, which
+    /// tells since when.
+    Arrives,
+}
+
+impl IndicatorTest {
+    /// Whether it looks at every window of the run, the baseline's too.
+    pub fn is_windowed(self) -> bool {
+        matches!(self, IndicatorTest::Appears | IndicatorTest::Rises | IndicatorTest::RisesTo { .. })
+    }
 }
 
 /// One fault on the timeline.
@@ -129,6 +152,8 @@ pub struct SignalPlan {
     pub bound: Bound,
     /// Length of a window.
     pub every: Span,
+    /// How long after a window's end its value is final; see [`Metric::delay`] for when it is there at all.
+    pub settles: Span,
     /// The share that may be outside of the bound: of the requests where the bound is itself a share of them, else of the
     /// windows. Zero: not a single one, and it is judged exactly, without a part of alpha.
     pub tolerating: Share,
@@ -148,6 +173,7 @@ impl SignalPlan {
         SignalPlan {
             hypothesis: why.to_owned(),
             title,
+            settles: query.metric.delay(),
             query,
             bound: Bound::Watched,
             every,
@@ -251,6 +277,8 @@ pub struct Plan {
     pub made_at: Time,
     pub seed: u64,
     pub baseline: Span,
+    /// How long the baseline may last when its end does not hold: it goes on until it does.
+    pub baseline_at_most: Span,
     /// After the last fault is seen gone.
     pub recovers_within: Span,
     /// The probability that is allowed to a false alarm, shared by the signals that are judged by evidence.
@@ -310,6 +338,11 @@ impl Step {
 }
 
 impl Plan {
+    /// By how much the baseline may last longer than planned.
+    pub fn longer_baseline(&self) -> Span {
+        self.baseline_at_most.max(self.baseline) - self.baseline
+    }
+
     /// From the end of the baseline to the begin of the last rollback.
     pub fn timeline(&self) -> Span {
         self.steps.iter().map(Step::ends).max().unwrap_or(Span::ZERO)
@@ -332,16 +365,17 @@ impl Plan {
     pub fn baseline_within(&self) -> Span {
         let signals = || self.signals.iter();
         let align = signals().map(|signal| signal.every).max().unwrap_or(Span::ZERO);
-        let publish = signals().map(|signal| signal.query.metric.delay()).max().unwrap_or(Span::ZERO);
+        let publish = signals().map(|signal| signal.settles).max().unwrap_or(Span::ZERO);
         align + self.baseline + publish
     }
 
     /// The longest that the run can take when nothing goes wrong: from its start to the last value of the recovery, or
     /// the last message accounted for.
     pub fn fits_into(&self) -> Span {
-        let publish = self.signals.iter().map(|signal| signal.query.metric.delay()).max().unwrap_or(Span::ZERO);
+        let publish = self.signals.iter().map(|signal| signal.settles).max().unwrap_or(Span::ZERO);
         let changes = self.changes.values().map(Change::effect_gone_within).max().unwrap_or(Span::ZERO);
-        let recovered = self.timeline() + changes + self.recovers_within + publish;
+        let every = self.signals.iter().map(|signal| signal.every).max().unwrap_or(Span::ZERO);
+        let recovered = self.timeline() + changes + self.recovers_within + watched_after(every) + publish;
         let accounted =
             self.steps.iter().filter_map(|step| Some(step.ends() + step.emission.as_ref()?.accounted_within()));
         self.baseline_within() + accounted.max().unwrap_or(Span::ZERO).max(recovered)

@@ -2,7 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
-use crate::grid::{ALPHA, Betting, Cell, Delay, Fault, TOLERATED, cells, delay, limit};
+use crate::grid::{ALPHA, Betting, Cell, Delay, Fault, TOLERATED, Traffic, cells, delay, limit};
 use crate::rivals::{Breaches, MannWhitney};
 
 const RUNS: u32 = 20_000;
@@ -14,13 +14,14 @@ pub fn print() {
     let missing = |cell: &Cell| Cell { missing: 0.2, ..*cell };
     let ten = |cell: &Cell| Cell { signals: 10, ..*cell };
     let ten_missing = |cell: &Cell| Cell { signals: 10, missing: 0.2, ..*cell };
+    let uneven = |cell: &Cell| Cell { traffic: Traffic::Uneven, ..*cell };
     println!(
-        "| windows | truth | clustering | a minute | one signal | a fifth missing | ten signals | ten, a fifth missing |"
+        "| windows | truth | clustering | a minute | one signal | a fifth missing | ten signals | ten, a fifth missing | uneven windows |"
     );
-    println!("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+    println!("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     let mut worst = 0.0_f64;
     for cell in cells() {
-        let kinds: [&dyn Fn(&Cell) -> Cell; 4] = [&single, &missing, &ten, &ten_missing];
+        let kinds: [&dyn Fn(&Cell) -> Cell; 5] = [&single, &missing, &ten, &ten_missing, &uneven];
         let alarms = kinds.map(|kind| kind(&cell).false_alarms(RUNS, Betting::new));
         worst = alarms.iter().copied().fold(worst, f64::max);
         let alarms = alarms.map(|share| format!("{share:.4}")).join(" | ");
@@ -37,7 +38,7 @@ fn percent(share: f64) -> String {
 }
 
 fn hour(rate: u32, truth: f64, clustering: f64) -> Cell {
-    Cell { rate, clustering, truth, windows: 60, signals: 1, missing: 0.0 }
+    Cell { rate, clustering, truth, windows: 60, signals: 1, missing: 0.0, traffic: Traffic::Even }
 }
 
 /// False alarms of every rule on the same traffic.

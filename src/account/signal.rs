@@ -26,12 +26,14 @@ pub enum Metric {
     Calls,
     /// Server-side failures in the window: 5xx of an api, errors of a function.
     Errors,
-    /// Errors as a part of calls, 0 to 1.
+    /// Errors as a part of calls, 0 to 1. Of a function throttled calls are calls that failed.
     FailedShare,
     /// The part of calls that took longer than a limit, 0 to 1.
     SlowShare { limit: Span },
     /// Mean duration in seconds of a function's invocations or of an api's requests.
     Duration,
+    /// The part of the messages sent to a queue in the window that was not deleted in it, 0 to 1.
+    UndoneShare,
     /// Throttled invocations in the window.
     Throttles,
     /// The greatest number of invocations at one time in the window.
@@ -53,9 +55,12 @@ impl Metric {
     pub fn applies_to(self, kind: ResourceKind) -> bool {
         use ResourceKind as K;
         match self {
-            Metric::Depth | Metric::InFlight | Metric::Delayed | Metric::OldestMessage | Metric::MessagesDone => {
-                kind == K::Queue
-            }
+            Metric::Depth
+            | Metric::InFlight
+            | Metric::Delayed
+            | Metric::OldestMessage
+            | Metric::MessagesDone
+            | Metric::UndoneShare => kind == K::Queue,
             Metric::Calls => matches!(kind, K::Api | K::Function | K::Queue | K::Topic),
             Metric::Errors | Metric::FailedShare | Metric::SlowShare { .. } | Metric::Duration => {
                 matches!(kind, K::Api | K::Function)
@@ -79,7 +84,7 @@ impl Metric {
 
     /// Whether the value is a part of a whole, to be shown as a percentage.
     pub fn is_share(self) -> bool {
-        matches!(self, Metric::FailedShare | Metric::SlowShare { .. })
+        matches!(self, Metric::FailedShare | Metric::SlowShare { .. } | Metric::UndoneShare)
     }
 }
 
@@ -104,6 +109,7 @@ impl fmt::Display for Query {
             Metric::FailedShare => write!(f, "failed share of {name}"),
             Metric::SlowShare { limit } => write!(f, "share of {name} slower than {limit}"),
             Metric::Duration => write!(f, "duration of {name}"),
+            Metric::UndoneShare => write!(f, "share of messages of {name} left undone"),
             Metric::Throttles => write!(f, "throttles of {name}"),
             Metric::Concurrency => write!(f, "concurrency of {name}"),
             Metric::EventsDropped => write!(f, "dropped events of {name}"),

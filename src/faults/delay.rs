@@ -3,7 +3,7 @@
 use super::{Described, Fault, FaultPlan, Flaw, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene};
 use crate::account::description::QueueDescription;
 use crate::account::kind::sqs::ATTRIBUTES_SETTLE;
-use crate::account::{Metric, Query, Resource, ResourceKind, Setting, Value};
+use crate::account::{Metric, Resource, ResourceKind, Setting, Value};
 use crate::plan::{Evidence, Indicator, IndicatorTest};
 use crate::record;
 use crate::units::Span;
@@ -32,7 +32,8 @@ impl QueueDelay {
                consumer can receive it; messages that are in the queue already are not held up. It is what a slow \
                producer, a relay that falls behind or a consumer that starts late does to everything that waits for the \
                result. SQS takes up to 60 s until the new delay works.",
-        evidence: "More messages of the queue are delayed than in the baseline.",
+        evidence: "More messages of the queue are delayed than in any minute of the baseline, and than its noise and its trend \
+                   explain; where the queue had a delay before, at least half of the way to what the longer one makes of it.",
         undo: "Writes the delay from before. Messages that were sent while the fault was in stay hidden for the rest of \
                their delay: the recovery counts from then.",
         alone: "The queue goes on delaying messages until somebody restores it. None is lost.",
@@ -98,10 +99,7 @@ faults:
             emission: None,
             evidence: Evidence {
                 expect: format!("more messages of {} are delayed", target.name),
-                any: vec![Indicator {
-                    query: Query { metric: Metric::Delayed, resource: target.clone() },
-                    test: IndicatorTest::RisesTo { times },
-                }],
+                any: vec![Indicator::of(Metric::Delayed, target, IndicatorTest::RisesTo { times })],
                 within: ATTRIBUTES_SETTLE + SHOWN_WITHIN,
             },
             warnings: vec![format!(

@@ -7,8 +7,8 @@ use serde_json::json;
 use super::pattern::{actions_overlap, overlap};
 use super::{Described, Fault, FaultPlan, Flaw, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene, listed};
 use crate::account::description::RoleDescription;
-use crate::account::{Description, Metric, Query, Resource, ResourceKind, Setting, Value};
-use crate::plan::{Evidence, Indicator, IndicatorTest, LATENESS};
+use crate::account::{Description, Metric, Resource, ResourceKind, Setting, Value};
+use crate::plan::{Evidence, Indicator, IndicatorTest};
 use crate::units::{Span, Time};
 use crate::yaml::shape::Leaf;
 use crate::yaml::tree::Node;
@@ -89,9 +89,10 @@ impl Deny {
         does: "Adds an inline policy to the role that denies the actions on the resources, named after the run. Nothing \
                that is there is changed or detached. It is what a wrong policy deploy, an expired grant or a service \
                control policy does: calls fail with AccessDenied at once. Every function that runs as the role feels it.",
-        evidence: "The errors of the functions that run as the role rise; or no message of a queue is done any more that one \
-                   of them consumes, for a partial batch response hides its failures from the function's errors. A function \
-                   that catches the failure shows neither: expect the verdict unknown.",
+        evidence: "The failed share of the functions that run as the role rises beyond the noise and the trend of the baseline; \
+                   or the share of the messages left undone in a queue that one of them consumes, for a partial batch \
+                   response hides its failures from the function's errors. A function that catches the failure shows \
+                   neither, and a permission that is not used shows nothing: then the verdict is unknown.",
         undo: "Deletes the policy, also after it has expired. It counts 60 s later, because IAM is eventually consistent.",
         alone: "The deny ends by itself: it carries `DateLessThan aws:CurrentTime`, ten minutes after the fault's planned \
                 end. The policy stays in the role without effect until somebody deletes it.",
@@ -198,7 +199,7 @@ faults:
     fn for_role(&self, role: &Resource, scene: &Scene<'_>, arns: &[String]) -> Result<FaultPlan, Refusal> {
         let described = scene.described.role(role).ok_or_else(|| Refusal::absent(role))?;
         self.check_role(role, described, scene, arns)?;
-        let expires = whole_second(scene.until + LATENESS);
+        let expires = whole_second(scene.until + scene.late);
         let document = self.document(arns, expires);
         check_size(role, described, scene, &document)?;
         let hits = match described.used_by.is_empty() {
@@ -216,23 +217,19 @@ faults:
             ));
         }
         warnings.extend(unseen_users(role, described));
-        let errors = described.used_by.iter().map(|function| Indicator {
-            query: Query { metric: Metric::Errors, resource: function.clone() },
-            test: IndicatorTest::RisesBy(1.0),
-        });
+        let errors =
+            described.used_by.iter().map(|function| Indicator::of(Metric::FailedShare, function, IndicatorTest::Rises));
         let consumed: BTreeSet<&Resource> = described
             .used_by
             .iter()
             .filter_map(|function| scene.described.function(function))
             .flat_map(|f| &f.consumes)
             .collect();
-        let stalled = consumed.iter().map(|queue| Indicator {
-            query: Query { metric: Metric::MessagesDone, resource: (*queue).clone() },
-            test: IndicatorTest::FallsTo(0.0),
-        });
-        let mut expect = format!("errors of {} rise", listed(hits.iter().map(|hit| &hit.name)));
+        let stalled = consumed.iter().map(|queue| Indicator::of(Metric::UndoneShare, queue, IndicatorTest::Rises));
+        let mut expect = format!("more calls of {} fail", listed(hits.iter().map(|hit| &hit.name)));
         if !consumed.is_empty() {
-            expect += &format!(", or no message of {} is done", listed(consumed.iter().map(|queue| &queue.name)));
+            expect +=
+                &format!(", or more messages of {} are left undone", listed(consumed.iter().map(|queue| &queue.name)));
         }
         Ok(FaultPlan {
             summary: format!("{} may not {}", role.name, listed(&self.actions)),
@@ -447,7 +444,7 @@ mod tests {
     #[test]
     fn it_ends_by_itself_after_its_planned_end() {
         let plan = shop().planned(PUT);
-        let expires = start() + Span::from_mins(10) + LATENESS;
+        let expires = start() + Span::from_mins(10) + crate::plan::LATENESS;
         assert_eq!(plan.changes[0].expires, Some(expires));
         assert_eq!(
             document(&plan)["Statement"][0]["Condition"],
@@ -469,15 +466,18 @@ mod tests {
         );
         assert_eq!(plan.hits, [function("Worker"), function("Other")]);
         let probed: Vec<_> = plan.evidence.any.iter().map(|indicator| indicator.query.to_string()).collect();
-        assert_eq!(probed, ["errors of Worker", "errors of Other", "messages done of Orders"]);
+        assert_eq!(
+            probed,
+            ["failed share of Worker", "failed share of Other", "share of messages of Orders left undone"]
+        );
     }
 
     #[test]
     fn a_worker_that_hides_its_failures_shows_them_in_its_queue() {
         let plan = shop().planned(PUT);
         let probed: Vec<_> = plan.evidence.any.iter().map(|indicator| indicator.query.to_string()).collect();
-        assert_eq!(probed, ["errors of Worker", "messages done of Orders"]);
-        assert_eq!(plan.evidence.expect, "errors of Worker rise, or no message of Orders is done");
+        assert_eq!(probed, ["failed share of Worker", "share of messages of Orders left undone"]);
+        assert_eq!(plan.evidence.expect, "more calls of Worker fail, or more messages of Orders are left undone");
     }
 
     #[test]

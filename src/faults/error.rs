@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::wrapper::{self, Flag, Wrapped};
 use super::{Described, Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene};
-use crate::account::{Metric, Query, Resource, ResourceKind};
+use crate::account::{Metric, Resource, ResourceKind};
 use crate::plan::{Evidence, Indicator, IndicatorTest};
 use crate::record;
 use crate::units::Share;
@@ -32,7 +32,7 @@ impl LambdaError {
                which knows one fault at a time, the whole document); the wrapper then raises instead of calling the handler. It is what a bad deploy or a dependency that is down \
                does. A synchronous caller sees a 5xx; asynchronous events are retried twice; an SQS message comes back \
                after its visibility timeout, and goes to the dead-letter queue when it was received too often.",
-        evidence: "The failed share of the function's invocations rises by at least half of the share asked for.",
+        evidence: "The failed share of the function's invocations rises beyond the noise and the trend of the baseline.",
         undo: "Puts the flag back as it was: the parameter's original bytes when nobody else wrote to it, else this one \
                key. The parameter is never deleted. The undo counts after the wrapper's cache time (FAILURE_CACHE_TTL, \
                60 s unless set; 0.x keeps nothing).",
@@ -90,7 +90,6 @@ impl Fault for LambdaError {
             let wrapped = Wrapped::find(target, scene)?;
             let mut warnings = wrapped.warnings(target);
             warnings.extend(wrapped.function.consumes.iter().filter_map(|queue| dead_letters(queue, scene)));
-            let rise = self.share.get() / 2.0;
             plans.push(FaultPlan {
                 summary: format!("{} of the invocations of {} fail", self.share, target.name),
                 hits: wrapped.hits(target),
@@ -98,10 +97,7 @@ impl Fault for LambdaError {
                 emission: None,
                 evidence: Evidence {
                     expect: format!("the failed share of {} rises", target.name),
-                    any: vec![Indicator {
-                        query: Query { metric: Metric::FailedShare, resource: target.clone() },
-                        test: IndicatorTest::RisesBy(rise),
-                    }],
+                    any: vec![Indicator::of(Metric::FailedShare, target, IndicatorTest::Rises)],
                     within: wrapped.cache + SHOWN_WITHIN,
                 },
                 warnings,
@@ -143,7 +139,7 @@ mod tests {
     fn failures_show_it() {
         let evidence = Stage::shop(function("Worker")).planned(FIFTH).evidence;
         assert_eq!(evidence.any[0].query.metric, Metric::FailedShare);
-        assert_eq!(evidence.any[0].test, IndicatorTest::RisesBy(0.1));
+        assert_eq!(evidence.any[0].test, IndicatorTest::Rises);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::wrapper::{self, Flag, Wrapped};
 use super::{Described, Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene, extension};
 use crate::account::description::Delivery;
-use crate::account::{Metric, Query, Resource, ResourceKind};
+use crate::account::{Metric, Resource, ResourceKind};
 use crate::plan::{Evidence, Indicator, IndicatorTest};
 use crate::record;
 use crate::units::{Share, Span};
@@ -86,8 +86,8 @@ impl Latency {
                which knows one fault at a time, the whole document); the wrapper then waits before the handler. A function that chaos-lambda-extension wraps is delayed through its \
                variables instead, by whole seconds. It is what a slow dependency or a cold start does to the function's \
                callers. The delay counts towards the function's timeout and its bill.",
-        evidence: "The share of invocations slower than the shortest delay rises by at least half of the share asked for; \
-                   or, where the delay reaches the function's timeout, its errors do.",
+        evidence: "The share of invocations slower than the shortest delay rises beyond the noise and the trend of the baseline; \
+                   or, where the delay reaches the function's timeout, the share that fails.",
         undo: "Puts the flag back as it was: the parameter's original bytes when nobody else wrote to it, else this one \
                key. The parameter is never deleted, because the layer form of the wrapper would go on with the last flags \
                that it read. The undo counts after the wrapper's cache time (FAILURE_CACHE_TTL, 60 s unless set; 0.x \
@@ -128,23 +128,16 @@ faults:
 
     fn evidence(&self, target: &Resource, timeout: Span, ramp_up: Span) -> Evidence {
         let (from, to) = self.delay.bounds();
-        let half = self.share.get() / 2.0;
-        let indicator = |metric, test| Indicator { query: Query { metric, resource: target.clone() }, test };
         // An invocation that runs into its timeout is only as slow as that.
         let limit = from.min(Span::from_millis(timeout.millis() * 9 / 10));
-        let mut any = vec![indicator(Metric::SlowShare { limit }, IndicatorTest::RisesBy(half))];
-        let mut expect = format!("{} of invocations or more become slower than {limit}", percent(half));
+        let mut any = vec![Indicator::of(Metric::SlowShare { limit }, target, IndicatorTest::Rises)];
+        let mut expect = format!("more invocations are slower than {limit}");
         if to >= timeout {
-            any.push(indicator(Metric::FailedShare, IndicatorTest::RisesBy(half)));
+            any.push(Indicator::of(Metric::FailedShare, target, IndicatorTest::Rises));
             expect += ", or run into the timeout";
         }
         Evidence { expect, any, within: ramp_up + SHOWN_WITHIN }
     }
-}
-
-/// A part of one as a percentage.
-fn percent(part: f64) -> String {
-    Share::new(part).map_or_else(String::new, |share| share.to_string())
 }
 
 impl Fault for Latency {
@@ -267,7 +260,7 @@ mod tests {
         let limit = Span::from_secs(1);
         assert_eq!(evidence.any.len(), 1);
         assert_eq!(evidence.any[0].query.metric, Metric::SlowShare { limit });
-        assert_eq!(evidence.any[0].test, IndicatorTest::RisesBy(0.25));
+        assert_eq!(evidence.any[0].test, IndicatorTest::Rises);
     }
 
     #[test]

@@ -158,6 +158,8 @@ pub struct Scene<'a> {
     /// When the fault is planned to go in, and when its undo is planned to begin. A run may be late; see [`LATENESS`](crate::plan::LATENESS).
     pub from: Time,
     pub until: Time,
+    /// How much later than planned it may go in, and so end: what ends by itself must not end before that.
+    pub late: Span,
     /// The resources that its target means, already picked.
     pub targets: &'a [Resource],
     /// What the names mean that its parameters mention.

@@ -176,6 +176,7 @@ impl Stage {
             number: 1,
             from: start(),
             until: start() + self.lasts,
+            late: crate::plan::LATENESS,
             targets: &self.targets,
             mentioned: &self.mentioned,
             described: &self.described,

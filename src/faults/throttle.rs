@@ -2,7 +2,7 @@
 
 use super::{Described, Fault, FaultPlan, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene};
 use crate::account::description::FunctionDescription;
-use crate::account::{Metric, Query, Resource, ResourceKind, Setting, Value};
+use crate::account::{Metric, Resource, ResourceKind, Setting, Value};
 use crate::plan::{Evidence, Indicator, IndicatorTest};
 use crate::record;
 use crate::units::Span;
@@ -28,8 +28,9 @@ impl Throttle {
                a time. It is what another function's burst, a wrong deploy or a used-up account limit does to it. A \
                synchronous caller gets 429; asynchronous events wait and are retried for up to six hours (with 0 they \
                go to the function's failure destination at once, or are lost). Invocations that are running go on.",
-        evidence: "Throttles are counted where the baseline had none, or the concurrency falls to n. With 0, asynchronous \
-                   events that are dropped show it too.",
+        evidence: "Throttles are counted where the baseline has none; or the failed share of the function's calls, throttled \
+                   ones among them, rises beyond the noise and the trend of the baseline. With 0, asynchronous events \
+                   that are dropped, where the baseline has none, show it too.",
         undo: "Puts the value from before back. A function without reserved concurrency is restored by deleting the \
                setting, not by writing a number.",
         alone: "The function stays throttled until somebody restores it.",
@@ -52,7 +53,6 @@ faults:
 
     fn for_function(&self, function: &Resource, described: &FunctionDescription, scene: &Scene<'_>) -> FaultPlan {
         let n = u64::from(self.concurrency);
-        let indicator = |metric, test| Indicator { query: Query { metric, resource: function.clone() }, test };
         let mut warnings = over_pull(described, scene);
         if let Some(before) = described.reserved
             && before > n
@@ -64,18 +64,20 @@ faults:
             ));
         }
         let mut evidence = Evidence {
-            expect: format!("throttles are counted, or concurrency falls to {n}"),
+            expect: "throttles are counted where the baseline has none, or more calls fail".to_owned(),
             any: vec![
-                // Above nothing, or, where the baseline was throttled now and then, above that.
-                indicator(Metric::Throttles, IndicatorTest::RisesBy(1.0)),
-                indicator(Metric::Concurrency, IndicatorTest::FallsTo(n as f64)),
+                Indicator::of(Metric::Throttles, function, IndicatorTest::Appears),
+                // Where the baseline was throttled now and then.
+                Indicator::of(Metric::FailedShare, function, IndicatorTest::Rises),
             ],
             within: TAKES_EFFECT_WITHIN + SHOWN_WITHIN,
         };
         // With nothing reserved Lambda does not even try asynchronous events; it drops them, and counts no throttle.
         if n == 0 {
-            evidence.expect = format!("throttles are counted, events are dropped, or concurrency falls to {n}");
-            evidence.any.push(indicator(Metric::EventsDropped, IndicatorTest::RisesBy(1.0)));
+            evidence.expect =
+                "throttles are counted or events are dropped where the baseline has none, or more calls fail"
+                    .to_owned();
+            evidence.any.push(Indicator::of(Metric::EventsDropped, function, IndicatorTest::Appears));
         }
         FaultPlan {
             summary: format!("{} may run {n} at a time", function.name),
@@ -215,20 +217,18 @@ mod tests {
     }
 
     #[test]
-    fn throttles_or_a_fall_of_concurrency_show_it() {
+    fn throttles_or_more_failed_calls_show_it() {
         let evidence = shop().planned(TEN).evidence;
         let metrics: Vec<_> = evidence.any.iter().map(|indicator| (indicator.query.metric, indicator.test)).collect();
-        assert_eq!(
-            metrics,
-            [(Metric::Throttles, IndicatorTest::RisesBy(1.0)), (Metric::Concurrency, IndicatorTest::FallsTo(10.0))]
-        );
+        let (appears, rises) = (IndicatorTest::Appears, IndicatorTest::Rises);
+        assert_eq!(metrics, [(Metric::Throttles, appears), (Metric::FailedShare, rises)]);
     }
 
     #[test]
     fn dropped_events_show_that_nothing_is_reserved() {
         let evidence = shop().planned(STOP).evidence;
         let dropped = evidence.any.iter().find(|indicator| indicator.query.metric == Metric::EventsDropped).unwrap();
-        assert_eq!(dropped.test, IndicatorTest::RisesBy(1.0));
+        assert_eq!(dropped.test, IndicatorTest::Appears);
         assert!(evidence.expect.contains("events are dropped"), "{}", evidence.expect);
     }
 

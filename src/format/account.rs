@@ -76,6 +76,7 @@ written! {
             limit: Seconds,
         },
         Duration,
+        UndoneShare,
         Throttles,
         Concurrency,
         EventsDropped,

@@ -105,11 +105,12 @@ fn format_of(body: &str) -> Result<Option<u32>, serde_json::Error> {
 }
 
 /// The kinds of events of this version. A newer event of one of these is needed to roll back, or may be.
-const KINDS: [&str; 23] = [
+const KINDS: [&str; 24] = [
     "started",
     "entered",
     "sampled",
     "unmeasured",
+    "extended",
     "step_begins",
     "changing",
     "changed",
@@ -140,6 +141,8 @@ written! {
         /// A window of a signal closed. Signals are counted from 0, as in the plan.
         Sampled { signal: usize, phase: Phase, window: Window, sample: Sample, breaks: bool },
         Unmeasured { query: Query, window: Window, error: CallError },
+        /// The baseline goes on until its last windows hold, at most to `until`.
+        Extended { until: Time, why: String },
         StepBegins { step: usize },
         /// The change's `after` is about to be written.
         Changing { change: ChangeId },
@@ -200,9 +203,15 @@ written! {
     /// Why a run stops before its timeline ends.
     pub enum Stop = event::Stop {
         Broken { signal: usize },
+        /// Values that are not final yet say that it is broken.
+        Suspected { signal: usize, window: Window },
         Baseline { why: String },
+        /// Final values say that it was broken before the faults went in.
+        BeganBefore { why: String },
         #[serde(rename = "guard")]
         AbortCondition { title: String, value: f64 },
+        /// A guard, or the look at a changed setting, has seen nothing since then.
+        Blind { what: String, since: Time },
         TooLong,
         Signal { name: String },
         Asked { by: String },

@@ -103,6 +103,9 @@ written! {
         seed: u64,
         #[serde(rename = "baseline_seconds")]
         baseline: Seconds,
+        /// How long the baseline may last when its end does not hold; no longer than planned where it is missing.
+        #[serde(rename = "baseline_at_most_seconds", default)]
+        baseline_at_most: Seconds,
         #[serde(rename = "recovers_within_seconds")]
         recovers_within: Seconds,
         /// The probability that is allowed to a false alarm.
@@ -162,7 +165,7 @@ written! {
         LeaveInQueue,
     }
 
-    /// What shows that a fault works. Any one of the probes is enough.
+    /// What shows that a fault works. Any one of the indicators is enough.
     pub struct Evidence = plan::Evidence {
         expect: String,
         any: Vec<Indicator>,
@@ -174,14 +177,23 @@ written! {
     pub struct Indicator = plan::Indicator {
         query: Query,
         test: IndicatorTest,
+        /// How long after a window's end its value is final.
+        #[serde(rename = "settles_seconds", default)]
+        settles: Seconds,
     }
 
-    /// When a probe's value counts as evidence.
+    /// When an indicator's value counts as evidence.
     pub enum IndicatorTest = plan::IndicatorTest {
-        Above(value: f64),
-        FallsTo(value: f64),
-        RisesBy(value: f64),
+        /// Counted, and never in the baseline.
+        Appears,
+        /// A share that is higher than the baseline explains.
+        Rises,
+        /// A count that is higher than the baseline explains, and at least so many times its mean.
         RisesTo { times: f64 },
+        /// The queue is empty after the step's last message.
+        Emptied,
+        /// A message of the step is in the dead-letter queue.
+        Arrives,
     }
 
     /// How a signal is judged.
@@ -192,6 +204,9 @@ written! {
         bound: Bound,
         #[serde(rename = "every_seconds")]
         every: Seconds,
+        /// How long after a window's end its value is final.
+        #[serde(rename = "settles_seconds", default)]
+        settles: Seconds,
         tolerating: Share,
         must_catch: Share,
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -70,11 +70,11 @@ impl Convert<Result<Vec<account::SendOutcome>, account::CallError>> for Sent {
     }
 }
 
-/// Defines a type of version 1 beside the type inside that it is read into.
+/// Defines a type of version 1 beside the type inside that it is read into. `with` is what version 1 did not know.
 macro_rules! read_only {
     () => {};
     (
-        $vis:vis struct $name:ident = $module:ident::$inside:ident {
+        $vis:vis struct $name:ident = $module:ident::$inside:ident $(with { $($new:ident: $value:expr),* })? {
             $($(#[$field_meta:meta])* $field:ident: $type:ty),* $(,)?
         }
         $($rest:tt)*
@@ -85,7 +85,8 @@ macro_rules! read_only {
 
         impl Convert<$module::$inside> for $name {
             fn convert(self) -> $module::$inside {
-                $module::$inside { $($field: self.$field.convert()),* }
+                $(let $field = self.$field.convert();)*
+                $module::$inside { $($($new: $value,)*)? $($field),* }
             }
         }
 
@@ -231,7 +232,7 @@ read_only! {
 
     pub(super) enum SendOutcome = account::SendOutcome { Accepted, Refused(why: String) }
 
-    pub(super) struct Plan = plan::Plan {
+    pub(super) struct Plan = plan::Plan with { baseline_at_most: baseline } {
         run: RunId,
         title: String,
         because: String,
@@ -281,11 +282,9 @@ read_only! {
 
     pub(super) struct Evidence = plan::Evidence { expect: String, any: Vec<Indicator>, within: Micros }
 
-    pub(super) struct Indicator = plan::Indicator { query: Query, test: IndicatorTest }
+    pub(super) struct Indicator = plan::Indicator with { settles: delay(&query) } { query: Query, test: IndicatorTest }
 
-    pub(super) enum IndicatorTest = plan::IndicatorTest { Above(value: f64), FallsTo(value: f64), RisesBy(value: f64) }
-
-    pub(super) struct SignalPlan = plan::SignalPlan {
+    pub(super) struct SignalPlan = plan::SignalPlan with { settles: delay(&query) } {
         hypothesis: String,
         title: String,
         query: Query,
@@ -330,6 +329,32 @@ read_only! {
         Rollback,
         Measure,
         Load,
+    }
+}
+
+/// Version 1 took every value as final when it was published.
+fn delay(query: &signal::Query) -> Span {
+    query.metric.delay()
+}
+
+/// When a probe's value counted as evidence.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum IndicatorTest {
+    Above(#[expect(unused, reason = "read, so that what is no number is refused")] f64),
+    FallsTo(#[expect(unused, reason = "read, so that what is no number is refused")] f64),
+    RisesBy(#[expect(unused, reason = "read, so that what is no number is refused")] f64),
+}
+
+impl Convert<plan::IndicatorTest> for IndicatorTest {
+    /// No fault of such a run goes in again: it is rolled back, and what it found by these tests is in its events. Evidence
+    /// that was not found by then has to pass the strictest test.
+    fn convert(self) -> plan::IndicatorTest {
+        match self {
+            IndicatorTest::Above(_) | IndicatorTest::FallsTo(_) | IndicatorTest::RisesBy(_) => {
+                plan::IndicatorTest::Appears
+            }
+        }
     }
 }
 

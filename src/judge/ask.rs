@@ -52,7 +52,7 @@ impl Ask {
             Ask::Level { bound, .. } => f64::from(u8::from(!bound.holds(value?))),
             Ask::Fresh { .. } => f64::from(u8::from(value.is_none())),
         };
-        Some(Badness { x: x.clamp(0.0, 1.0), tolerated: self.tolerated() })
+        Some(Badness::full(x.clamp(0.0, 1.0), self.tolerated()))
     }
 
     /// The mean badness that is tolerated; against a control, the least that is in any window.

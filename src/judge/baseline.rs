@@ -4,14 +4,26 @@ use super::ask::{Ask, Reading};
 use super::control::Arms;
 use super::special::{share_lower, share_upper};
 
-/// A baseline counts as unsteady when its bound is broken there at this level. It is not the run's alpha: the run is not
-/// accused of anything, it does not begin, and a false alarm costs a look.
-const UNSTEADY: f64 = 0.1;
+/// A baseline is unsteady when its share is above the bound at this level: when the lower end of its exact one-sided
+/// 90 % interval (Clopper and Pearson) is. It is not the run's alpha: no hypothesis is called broken by it.
+pub(super) const UNSTEADY: f64 = 0.1;
+/// The level of the last look at the windows that end where the faults begin: by then a fault is in, and stopping costs
+/// a run.
+const BEGAN_BEFORE: f64 = 0.01;
+/// The windows at the end of a baseline that are looked at by themselves: what breaks there is still broken when the
+/// fault goes in.
+pub const LAST: usize = 5;
 
 /// Requests of one window are taken to share their fate at least so much (intra-class correlation) where the uncertainty
 /// of a baseline is counted, because some windows with few failures cannot show that they do not. It is the strongest
 /// that the guarantee is measured at (`docs/judge.md`).
 const LEAST_CLUSTERING: f64 = 0.1;
+
+/// Failures of one window have causes in common, if only a little: a baseline without failures does not show that they
+/// are independent.
+pub const USUAL_CLUSTERING: f64 = 0.02;
+/// With fewer failures than this the estimate of their clustering is mostly noise.
+const FAILURES_THAT_SHOW: f64 = 20.0;
 
 /// The badness of some windows, pooled.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,6 +46,10 @@ pub enum Steadiness {
     NoData,
     /// The mean badness is above what is tolerated, by more than chance.
     Unsteady {
+        badness: f64,
+    },
+    /// It is in the last windows, and not over the whole.
+    EndsUnsteady {
         badness: f64,
     },
 }
@@ -64,6 +80,13 @@ impl Pool {
         if self.of > 0.0 { self.bad / self.of } else { 0.0 }
     }
 
+    /// The clustering to reckon with when something is foreseen: what these windows show, where they have failures enough
+    /// to show it, and [`USUAL_CLUSTERING`] at least.
+    pub fn likely_clustering(&self) -> f64 {
+        let shown = if self.bad >= FAILURES_THAT_SHOW { self.clustering } else { 0.0 };
+        shown.max(USUAL_CLUSTERING)
+    }
+
     /// By how much clustering widens what is known (Kish's design effect): 1 + (n - 1) times the correlation, for n
     /// requests in a usual window.
     pub fn design_effect(&self) -> f64 {
@@ -87,20 +110,59 @@ fn clustering(windows: &[(f64, f64)]) -> f64 {
     if spread > 0.0 { ((between - within) / spread).clamp(0.0, 1.0) } else { 0.0 }
 }
 
-/// Whether the readings before any fault keep the bound.
+/// A full window is this many times the largest of the baseline: ordinary windows stay below it.
+pub const ROOM: f64 = 1.25;
+
+/// The requests of a full window, known before any fault. `None` where no window of the baseline says how many it had.
+pub fn full_window(baseline: &[Reading]) -> Option<f64> {
+    let largest = baseline.iter().filter_map(|reading| reading.of).max()?;
+    Some(ROOM * largest.max(1) as f64)
+}
+
+/// Whether the readings before any fault keep the bound: all of them together, and again the last ones.
 pub fn steadiness(ask: &Ask, readings: &[Reading]) -> Steadiness {
-    let pool = Pool::of(ask, readings);
-    if let Ask::TimesControl { ratio } = ask {
-        return match Arms::kept(readings.iter().filter_map(Reading::arms), *ratio) {
-            _ if pool.windows == 0 => Steadiness::NoData,
-            true => Steadiness::Steady,
-            false => Steadiness::Unsteady { badness: pool.badness() },
-        };
+    let says = |reading: &&Reading| ask.size(reading).is_some();
+    let said: Vec<Reading> = readings.iter().filter(says).copied().collect();
+    if said.is_empty() {
+        return Steadiness::NoData;
     }
-    match share_lower(pool.bad, pool.of, UNSTEADY) > ask.tolerated() {
-        _ if pool.windows == 0 => Steadiness::NoData,
-        true => Steadiness::Unsteady { badness: pool.badness() },
-        false => Steadiness::Steady,
+    let last = &said[said.len().saturating_sub(LAST)..];
+    let badness = |readings: &[Reading]| Pool::of(ask, readings).badness();
+    if is_above(ask, &said, UNSTEADY) {
+        Steadiness::Unsteady { badness: badness(&said) }
+    } else if ends_above(ask, last) {
+        Steadiness::EndsUnsteady { badness: badness(last) }
+    } else {
+        Steadiness::Steady
+    }
+}
+
+/// Whether the bound was broken before any fault, by the windows that end where the faults begin, once all of them are
+/// final. Gives their badness.
+pub fn began_before(ask: &Ask, readings: &[Reading]) -> Option<f64> {
+    let says = |reading: &&Reading| ask.size(reading).is_some();
+    let mut last: Vec<Reading> = readings.iter().rev().filter(says).take(LAST).copied().collect();
+    last.reverse();
+    is_above(ask, &last, BEGAN_BEFORE).then(|| Pool::of(ask, &last).badness())
+}
+
+/// Whether these readings are above the bound, at this level.
+fn is_above(ask: &Ask, readings: &[Reading], level: f64) -> bool {
+    if let Ask::TimesControl { ratio } = ask {
+        return !Arms::kept(readings.iter().filter_map(Reading::arms), *ratio, level);
+    }
+    let pool = Pool::of(ask, readings);
+    pool.of > 0.0 && share_lower(pool.bad, pool.of, level) > ask.tolerated()
+}
+
+/// The same for the last windows of a baseline. Of a level one of them may be outside, or as many as are tolerated.
+pub(super) fn ends_above(ask: &Ask, last: &[Reading]) -> bool {
+    match ask {
+        Ask::Level { .. } | Ask::Fresh { .. } => {
+            let outside = last.iter().filter(|reading| ask.is_outside(reading)).count() as f64;
+            outside > (ask.tolerated() * last.len() as f64).max(1.0)
+        }
+        _ => is_above(ask, last, UNSTEADY),
     }
 }
 
@@ -157,10 +219,52 @@ mod tests {
         assert_eq!(steadiness(&share, &readings(&[(2.0, 300); 5])), Steadiness::Steady);
         assert_eq!(steadiness(&share, &readings(&[(6.0, 300); 5])), Steadiness::Unsteady { badness: 0.02 });
         assert_eq!(steadiness(&share, &readings(&[(0.0, 300), (300.0, 300)])), Steadiness::Unsteady { badness: 0.5 });
+        // One failure too many in the first window of five is chance.
+        assert_eq!(steadiness(&share, &readings(&[(1.0, 60), (0.0, 60), (1.0, 60), (0.0, 60)])), Steadiness::Steady);
         assert_eq!(steadiness(&share, &[]), Steadiness::NoData);
         assert_eq!(steadiness(&level, &queue(&[1.0, 1.0, 9000.0, 1.0, 1.0])), Steadiness::Steady);
         let twice = queue(&[1.0, 9000.0, 9000.0, 1.0, 1.0]);
         assert_eq!(steadiness(&level, &twice), Steadiness::Unsteady { badness: 0.4 });
+    }
+
+    #[test]
+    fn a_baseline_that_ends_badly_is_refused_for_its_end() {
+        let share = Ask::ShareAtMost(0.05);
+        // 21 good windows and nine in which every sixth call fails: within 5 % on the whole.
+        let windows = [[(0.0, 360); 21].as_slice(), &[(15.0, 360); 9]].concat();
+        assert!(matches!(steadiness(&share, &readings(&windows)), Steadiness::Steady));
+        let windows = [[(0.0, 360); 21].as_slice(), &[(55.0, 360); 9]].concat();
+        let badly = readings(&windows);
+        assert!(matches!(steadiness(&share, &badly), Steadiness::EndsUnsteady { badness } if badness > 0.15));
+        assert!(began_before(&share, &badly).is_some() && began_before(&share, &badly[..21]).is_none());
+        let level = Ask::Level { bound: Bound::AtMost(20.0), tolerated: 0.2 };
+        let rising: Vec<(f64, u64)> = (0..30).map(|window| (f64::from((window - 26).max(0)) * 15.0, 1)).collect();
+        assert_eq!(steadiness(&level, &readings(&rising)), Steadiness::EndsUnsteady { badness: 0.4 });
+        assert_eq!(steadiness(&level, &readings(&rising[..29])), Steadiness::Steady, "one is chance");
+    }
+
+    /// The share of baselines of ten windows that are refused at this truth.
+    fn refused(truth: f64, of: u32) -> f64 {
+        let (counts, mut stream) = (Counts::new(of, truth, 0.0), Stream::numbered(u64::from(of)));
+        let runs = 2000;
+        let mut refused = 0;
+        for _ in 0..runs {
+            let windows: Vec<(f64, u64)> =
+                (0..10).map(|_| (f64::from(counts.draw(&mut stream)), u64::from(of))).collect();
+            refused += u32::from(steadiness(&Ask::ShareAtMost(0.01), &readings(&windows)) != Steadiness::Steady);
+        }
+        f64::from(refused) / f64::from(runs)
+    }
+
+    #[test]
+    fn good_baselines_are_accepted_and_bad_ones_refused() {
+        for of in [10, 60, 300] {
+            let [good, fair, bad] = [0.003, 0.005, 0.05].map(|truth| refused(truth, of));
+            println!("{of} a minute: {good:.4} refused at 0.3 %, {fair:.4} at 0.5 %, {bad:.4} at 5 %");
+            // Four standard errors above what is expected.
+            assert!(good <= 0.01 + 0.009 && fair <= 0.03 + 0.016, "{of} a minute: {good} {fair}");
+            assert!(bad >= if of == 10 { 0.72 } else { 0.99 }, "{of} a minute: {bad}");
+        }
     }
 
     #[test]

@@ -29,6 +29,26 @@ pub struct Badness {
     pub x: f64,
     /// The mean that the bound tolerates, above 0 and at most 1; known before the window.
     pub tolerated: f64,
+    /// How much of a full window it was, from 0 to 1: a window of few requests moves the evidence less.
+    pub weight: f64,
+}
+
+impl Badness {
+    /// A full window.
+    pub fn full(x: f64, tolerated: f64) -> Badness {
+        Badness { x, tolerated, weight: 1.0 }
+    }
+
+    /// What a bet of 1/m gains on it, at least -1.
+    fn gain(&self) -> f64 {
+        let tolerated = self.tolerated.clamp(LEAST_TOLERATED, 1.0);
+        self.weight.clamp(0.0, 1.0) * (self.x.clamp(0.0, 1.0) - tolerated) / tolerated
+    }
+
+    /// The factor by which a bet of `part`/m multiplies its wealth.
+    pub fn factor(&self, part: f64) -> f64 {
+        1.0 + part * self.gain()
+    }
 }
 
 /// Evidence that a bound does not hold, so far.
@@ -55,10 +75,7 @@ impl Wager {
         // After the planned end no bet is restarted: the money for that is used up.
         let restart = if self.windows <= self.horizon { 1.0 } else { 0.0 };
         // Without data nothing is won or lost.
-        let gain = badness.map_or(0.0, |Badness { x, tolerated }| {
-            let tolerated = tolerated.clamp(LEAST_TOLERATED, 1.0);
-            (x.clamp(0.0, 1.0) - tolerated) / tolerated
-        });
+        let gain = badness.map_or(0.0, |badness| badness.gain());
         for (bet, wealth) in BETS.iter().zip(&mut self.from_start) {
             *wealth = kept_finite(*wealth * (1.0 + bet * gain));
         }
@@ -93,13 +110,13 @@ mod tests {
 
     fn evidence(tolerated: f64, horizon: u32, xs: &[f64]) -> f64 {
         let mut wager = Wager::over(horizon);
-        xs.iter().fold(1.0, |_, &x| wager.observe(Some(Badness { x, tolerated })))
+        xs.iter().fold(1.0, |_, &x| wager.observe(Some(Badness::full(x, tolerated))))
     }
 
     /// Windows until the evidence reaches 100 when every window is equally bad.
     fn windows_until_100(tolerated: f64, x: f64) -> Option<usize> {
         let mut wager = Wager::over(60);
-        (1..=60).find(|_| wager.observe(Some(Badness { x, tolerated })) >= 100.0)
+        (1..=60).find(|_| wager.observe(Some(Badness::full(x, tolerated))) >= 100.0)
     }
 
     #[test]
@@ -132,24 +149,36 @@ mod tests {
     }
 
     #[test]
+    fn a_window_of_few_requests_moves_it_little() {
+        // One window of 60,000 good requests and two of one failed request each: 2 of 60,002 is no breach of 1 %.
+        let after = |weights: [f64; 3]| {
+            let mut wager = Wager::over(60);
+            let windows = [0.0, 1.0, 1.0].into_iter().zip(weights);
+            windows.fold(1.0, |_, (x, weight)| wager.observe(Some(Badness { x, tolerated: 0.01, weight })))
+        };
+        assert!(after([1.0, 1.0, 1.0]) > 100.0);
+        assert!(after([0.8, 1.0 / 75_000.0, 1.0 / 75_000.0]) < 1.0);
+    }
+
+    #[test]
     fn a_month_of_minutes_stays_finite_and_still_finds_a_fault() {
         let mut wager = Wager::over(43_200);
         for _ in 0..43_140 {
-            let evidence = wager.observe(Some(Badness { x: 0.0, tolerated: 0.01 }));
+            let evidence = wager.observe(Some(Badness::full(0.0, 0.01)));
             assert!(evidence.is_finite() && evidence < 1.0);
         }
-        let found = (1..=60).find(|_| wager.observe(Some(Badness { x: 0.2, tolerated: 0.01 })) >= 100.0);
+        let found = (1..=60).find(|_| wager.observe(Some(Badness::full(0.2, 0.01))) >= 100.0);
         assert!(found.is_some_and(|windows| windows <= 8), "{found:?}");
         let mut all_bad = Wager::over(43_200);
         for _ in 0..100_000 {
-            assert!(all_bad.observe(Some(Badness { x: 1.0, tolerated: 1e-9 })).is_finite());
+            assert!(all_bad.observe(Some(Badness::full(1.0, 1e-9))).is_finite());
         }
     }
 
     #[test]
     fn no_bet_can_lose_everything() {
         let mut wager = Wager::over(1);
-        wager.observe(Some(Badness { x: 0.0, tolerated: 0.01 }));
+        wager.observe(Some(Badness::full(0.0, 0.01)));
         let wealths = wager.from_start.iter().chain(&wager.from_restarts);
         assert!(wealths.clone().all(|wealth| *wealth > 0.0 && *wealth < 1.0), "{wager:?}");
     }
@@ -174,17 +203,18 @@ mod tests {
             before in proptest::collection::vec(proptest::option::of(0.0..=1.0_f64), 0..80),
             tolerated in 0.001..0.9_f64,
             horizon in 1_u32..100,
+            weight in 0.0..=1.0_f64,
             low in 0.0..=1.0_f64,
             high in 0.0..=1.0_f64,
         ) {
             let mut wager = Wager::over(horizon);
             for x in before {
-                wager.observe(x.map(|x| Badness { x, tolerated }));
+                wager.observe(x.map(|x| Badness::full(x, tolerated)));
             }
             // Two points around the mean, weighted so that their mean is what is tolerated.
             let (low, high) = (tolerated * low, tolerated + (1.0 - tolerated) * high);
             let share_high = if high > low { (tolerated - low) / (high - low) } else { 0.0 };
-            let after = |x: f64| wager.clone().observe(Some(Badness { x, tolerated }));
+            let after = |x: f64| wager.clone().observe(Some(Badness { x, tolerated, weight }));
             let mean = share_high * after(high) + (1.0 - share_high) * after(low);
             prop_assert!(mean <= wager.evidence() * (1.0 + 1e-9), "{mean} {}", wager.evidence());
             prop_assert!(wager.clone().observe(None) <= wager.evidence() * (1.0 + 1e-9));

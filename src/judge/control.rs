@@ -20,7 +20,7 @@ impl Arms {
     pub fn badness(&self, ratio: f64) -> Option<Badness> {
         let failed = self.treated_failed + self.control_failed;
         let says = failed > 0 && self.treated_requests > 0 && self.control_requests > 0;
-        says.then(|| Badness { x: self.treated_failed as f64 / failed as f64, tolerated: self.tolerated(ratio) })
+        says.then(|| Badness::full(self.treated_failed as f64 / failed as f64, self.tolerated(ratio)))
     }
 
     /// The expected part of the failures that is the treated one's, when its share of them is `ratio` times the control's.
@@ -32,9 +32,9 @@ impl Arms {
         (exposed / (exposed + self.control_requests as f64)).max(ratio / (1.0 + ratio))
     }
 
-    /// Whether the treated one fails no more often than is tolerated, as far as chance lets one see (at 90 %): in the
-    /// windows together.
-    pub(super) fn kept(windows: impl Iterator<Item = Arms>, ratio: f64) -> bool {
+    /// Whether the treated one fails no more often than is tolerated, as far as chance lets one see: in the windows
+    /// together, wrongly refused with the probability `level`.
+    pub(super) fn kept(windows: impl Iterator<Item = Arms>, ratio: f64, level: f64) -> bool {
         let nothing = Arms { treated_failed: 0, treated_requests: 0, control_failed: 0, control_requests: 0 };
         let all = windows.fold(nothing, |all, one| Arms {
             treated_failed: all.treated_failed + one.treated_failed,
@@ -43,7 +43,7 @@ impl Arms {
             control_requests: all.control_requests + one.control_requests,
         });
         let failed = (all.treated_failed + all.control_failed) as f64;
-        failed == 0.0 || share_lower(all.treated_failed as f64, failed, 0.1) <= all.tolerated(ratio)
+        failed == 0.0 || share_lower(all.treated_failed as f64, failed, level) <= all.tolerated(ratio)
     }
 }
 

@@ -9,8 +9,9 @@ use super::bound::Bound;
 use super::budget::{Kept, Objective, Spent};
 use super::criterion::Criterion;
 use super::effect::Effect;
+use super::held;
 use super::invariant::{Certainty, Upheld, examine};
-use super::power::{Beside, Power, Stakes, Volume};
+use super::power::Power;
 use super::verdict::VerdictKind;
 use super::weighing::{Rule, Weighing, Weight};
 use crate::numbers::{percent, thousands, tidy};
@@ -71,10 +72,10 @@ pub struct SignalReadings<'a> {
 }
 
 /// The rise that a verdict of held must be able to have caught, where the experiment does not say: ten times what is
-/// tolerated, and a fifth at least. Less than an outage that nobody could miss, and more than a short run can be asked.
+/// tolerated, and a tenth at least. Six windows of 300 requests show that, and so do nine of 60 (`docs/judge.md`).
 pub fn usual_rise(of_requests: bool, tolerated: f64) -> f64 {
     // Windows are few: a level must at least be seen when it is wrong all the time.
-    if of_requests { (10.0 * tolerated).clamp(0.2, 1.0) } else { 1.0 }
+    if of_requests { (10.0 * tolerated).clamp(0.1, 1.0) } else { 1.0 }
 }
 
 impl Judgement {
@@ -140,9 +141,8 @@ fn of_tolerance(rule: Rule, must_catch: f64, evidence: SignalReadings<'_>) -> Ju
         judgement.kind = VerdictKind::Broken;
         judgement.why = why_broken(&judgement, &rule.ask, evidence.judged);
     } else {
-        let power = power(rule, &evidence);
-        judgement.power = Some(power);
-        (judgement.kind, judgement.why) = not_broken(&rule.ask, power, must_catch, &evidence);
+        let (kind, why, power) = held::not_broken(&rule, must_catch, &evidence);
+        judgement = Judgement { kind, why, power: Some(power), ..judgement };
     }
     judgement
 }
@@ -202,7 +202,10 @@ pub(super) fn why_broken(found: &Judgement, ask: &Ask, judged: &[Reading]) -> St
 }
 
 fn of_invariant(bound: Bound, certainty: Certainty, judged: &[Reading]) -> Judgement {
-    let shown = |number: usize| judged.get(number).and_then(|reading| reading.value).map(tidy).unwrap_or_default();
+    let shown = |number: usize| match (bound, judged.get(number).and_then(|reading| reading.value)) {
+        (Bound::StaysQuiet | Bound::FiresWithin(_), _) => "in ALARM".to_owned(),
+        (_, value) => value.map(tidy).unwrap_or_default().to_string(),
+    };
     let at = |number: usize| judged.get(number).map(|reading| reading.to).unwrap_or_default();
     match examine(bound, certainty, judged) {
         Upheld::Held => Judgement::plain(
@@ -290,72 +293,6 @@ fn values(readings: &[Reading]) -> Vec<f64> {
     readings.iter().filter_map(|reading| reading.value).collect()
 }
 
-fn power(rule: Rule, evidence: &SignalReadings<'_>) -> Power {
-    let baseline = Pool::of(&rule.ask, evidence.baseline);
-    let control = match rule.ask {
-        Ask::TimesControl { ratio } => {
-            let readings = [evidence.baseline, evidence.judged].concat();
-            Some(Beside { ratio, usual: Pool::of_control(&readings).badness() })
-        }
-        _ => None,
-    };
-    let stakes = Stakes {
-        tolerated: rule.ask.tolerated(),
-        horizon: rule.horizon,
-        alpha: rule.alpha.get(),
-        usual: baseline.badness(),
-        clustering: baseline.clustering,
-        control,
-    };
-    let with_fault = evidence.with_fault.iter().copied().chain(std::iter::repeat(false));
-    let volumes: Vec<Volume> = evidence
-        .judged
-        .iter()
-        .zip(with_fault)
-        .map(|(reading, with_fault)| Volume {
-            of: rule.ask.size(reading),
-            with_fault,
-            control: reading.control.map_or(0, |control| control.of),
-        })
-        .collect();
-    Power::of(&stakes, &volumes)
-}
-
-fn not_broken(ask: &Ask, power: Power, must_catch: f64, evidence: &SignalReadings<'_>) -> (VerdictKind, String) {
-    let pairs = || evidence.judged.iter().zip(evidence.with_fault).filter(|(_, with_fault)| **with_fault);
-    let sizes: Vec<u64> = pairs().filter_map(|(reading, _)| ask.size(reading)).collect();
-    let (windows, with_data) = (pairs().count(), sizes.len());
-    if with_data == 0 {
-        let beside = if matches!(ask, Ask::TimesControl { .. }) { ", or its control has none" } else { "" };
-        return (VerdictKind::Unknown, format!("has no data in the {windows} windows with the faults at work{beside}"));
-    }
-    let usual = sizes.iter().sum::<u64>() / with_data as u64;
-    let count = |number: usize| format!("{number} {}", if number == 1 { "window" } else { "windows" });
-    let seen = match ask.is_share() {
-        true => format!("{} with the faults at work, of {} requests each", count(with_data), thousands(usual as f64)),
-        false => format!("{} with the faults at work", count(with_data)),
-    };
-    let worse = |to: f64| match ask {
-        Ask::ShareAtLeast(_) => format!("a fall to {}", shown_share(ask, to)),
-        Ask::ShareAtMost(_) | Ask::TimesControl { .. } => format!("a rise to {}", shown_share(ask, to)),
-        _ => format!("a breach in {} of the windows", percent(to)),
-    };
-    match power.caught {
-        Some(caught) if power.is_enough(must_catch) => {
-            (VerdictKind::Held, format!("held: {} would have been caught 95 times in 100 ({seen})", worse(caught)))
-        }
-        caught => {
-            let caught = caught.map_or("nothing".to_owned(), |caught| format!("only {} or worse", worse(caught)));
-            let wanted = worse(must_catch);
-            let why = format!(
-                "was not seen to break, but too little was seen to call it held: in {seen}, {caught} would have been \
-                 caught 95 times in 100, and {wanted} has to be. More traffic or a longer fault would show more"
-            );
-            (VerdictKind::Unknown, why)
-        }
-    }
-}
-
 /// What a share's badness is in the words of its bound: a share that is at least something is bad where it is missing.
 pub(super) fn shown_share(ask: &Ask, badness: f64) -> String {
     percent(if matches!(ask, Ask::ShareAtLeast(_)) { 1.0 - badness } else { badness })
@@ -392,7 +329,7 @@ mod tests {
     }
 
     fn judge(ask: Ask, signals: usize, baseline: &[(f64, u64)], judged: &[(f64, u64)], with_fault: usize) -> Judgement {
-        let rule = Rule { ask, alpha: Alpha::USUAL.among(signals), horizon: 20 };
+        let rule = Rule { ask, alpha: Alpha::USUAL.among(signals), horizon: 20, full: None };
         let with_fault: Vec<bool> = (0..judged.len()).map(|window| window < with_fault).collect();
         let (baseline, judged) = (readings(0, baseline), readings(baseline.len(), judged));
         Judgement::of(
@@ -424,21 +361,40 @@ mod tests {
     fn held_says_what_would_have_been_caught() {
         let found = judge(Ask::ShareAtMost(0.01), 4, &[(0.0, 300); 5], &[(0.002, 300); 18], 10);
         assert_eq!(found.kind, VerdictKind::Held);
-        insta::assert_snapshot!(found.why, @"held: a rise to 3 % would have been caught 95 times in 100 (10 windows with the faults at work, of 300 requests each)");
+        insta::assert_snapshot!(found.why, @"held: a rise to 5 % would have been caught 95 times in 100 (10 windows with the faults at work, of 300 requests each)");
         let level = Ask::Level { bound: Bound::AtLeast(150.0), tolerated: 0.05 };
         insta::assert_snapshot!(judge(level, 4, &[(300.0, 1); 5], &[(290.0, 1); 18], 10).why, @"held: a breach in 80 % of the windows would have been caught 95 times in 100 (10 windows with the faults at work)");
-        insta::assert_snapshot!(judge(Ask::ShareAtLeast(0.99), 1, &[(1.0, 300); 5], &[(1.0, 300); 18], 10).why, @"held: a fall to 97 % would have been caught 95 times in 100 (10 windows with the faults at work, of 300 requests each)");
+        insta::assert_snapshot!(judge(Ask::ShareAtLeast(0.99), 1, &[(1.0, 300); 5], &[(1.0, 300); 18], 10).why, @"held: a fall to 95 % would have been caught 95 times in 100 (10 windows with the faults at work, of 300 requests each)");
+    }
+
+    #[test]
+    fn a_share_outside_of_its_bound_is_never_held() {
+        // 2 % of 360 requests is no evidence against 1 %, and no sign of it either.
+        let windows = [(0.0, 60), (1.0 / 30.0, 60), (1.0 / 60.0, 60), (1.0 / 30.0, 60), (0.0, 60), (1.0 / 30.0, 60)];
+        let found = judge(Ask::ShareAtMost(0.01), 1, &[(0.0, 60); 5], &windows, 6);
+        assert_eq!(found.kind, VerdictKind::Unknown);
+        insta::assert_snapshot!(found.why, @"was 1.94 % while the faults worked, where 1 % is tolerated, which is too much to call it held, and too little evidence to call it broken");
+        // The same before and after the faults is none of their doing.
+        let around = [&windows[1..4], &[(0.0, 60); 14], &windows[1..3]].concat();
+        let rule = Ask::ShareAtMost(0.05);
+        assert_eq!(judge(rule, 1, &[(0.0, 60); 5], &around, 14).kind, VerdictKind::Held);
+        let level = Ask::Level { bound: Bound::AtMost(5.0), tolerated: 0.05 };
+        let mut windows = [(0.0, 1); 12];
+        windows[3].0 = 9.0;
+        assert_eq!(judge(level, 1, &[(0.0, 1); 5], &windows, 12).kind, VerdictKind::Held, "one may always be outside");
+        windows[9].0 = 9.0;
+        insta::assert_snapshot!(judge(level, 1, &[(0.0, 1); 5], &windows, 12).why, @"was outside its bound in 2 of 12 windows while the faults worked, where 5 % may be, which is too much to call it held, and too little evidence to call it broken");
     }
 
     #[test]
     fn too_little_is_unknown_and_says_why() {
         let quiet = judge(Ask::ShareAtMost(0.01), 4, &[(0.0, 3); 5], &[(0.0, 3); 18], 5);
         assert_eq!(quiet.kind, VerdictKind::Unknown);
-        insta::assert_snapshot!(quiet.why, @"was not seen to break, but too little was seen to call it held: in 5 windows with the faults at work, of 3 requests each, only a rise to 50 % or worse would have been caught 95 times in 100, and a rise to 20 % has to be. More traffic or a longer fault would show more");
+        insta::assert_snapshot!(quiet.why, @"was not seen to break, but too little was seen to call it held: in 5 windows with the faults at work, of 3 requests each, only a rise to 50 % or worse would have been caught 95 times in 100, and a rise to 10 % has to be. More traffic or a longer fault would show more");
         let blind = judge(Ask::ShareAtMost(0.01), 4, &[(0.0, 3); 5], &[(f64::NAN, 0); 6], 5);
         assert_eq!(blind.kind, VerdictKind::Unknown);
         insta::assert_snapshot!(blind.why, @"has no data in the 5 windows with the faults at work");
         let short = judge(Ask::ShareAtMost(0.01), 4, &[(0.0, 300); 5], &[(0.0, 300); 2], 2);
-        insta::assert_snapshot!(short.why, @"was not seen to break, but too little was seen to call it held: in 2 windows with the faults at work, of 300 requests each, only a rise to 60 % or worse would have been caught 95 times in 100, and a rise to 20 % has to be. More traffic or a longer fault would show more");
+        insta::assert_snapshot!(short.why, @"was not seen to break, but too little was seen to call it held: in 2 windows with the faults at work, of 300 requests each, only a rise to 70 % or worse would have been caught 95 times in 100, and a rise to 10 % has to be. More traffic or a longer fault would show more");
     }
 }

@@ -18,6 +18,8 @@ pub mod control;
 pub mod criterion;
 pub mod detection;
 pub mod effect;
+pub mod effectiveness;
+mod held;
 pub mod invariant;
 pub mod judgement;
 pub mod power;

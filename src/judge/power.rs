@@ -53,6 +53,8 @@ pub struct Stakes {
     pub usual: f64,
     /// How requests of one window share their fate.
     pub clustering: f64,
+    /// The requests of a full window, where requests are counted.
+    pub full: Option<f64>,
     /// What it is compared with, where it is.
     pub control: Option<Beside>,
 }
@@ -84,12 +86,12 @@ impl Power {
         Power { caught: candidates.get(first).copied() }
     }
 
-    /// What five steady windows in a row rule out, which is how a recovery is seen: the smallest rise with which their mean
-    /// badness would have been within what is tolerated with a probability of 5 % at most.
-    pub fn of_steady(tolerated: f64, of: u64) -> Power {
-        let most = (tolerated * of as f64 * (1.0 + 1e-9)) as u64;
-        let rules_out = |rise: &f64| *rise > tolerated && binomial_at_most(most, of, *rise) <= 1.0 - SURE;
-        Power { caught: RISES.into_iter().find(rules_out).filter(|_| of > 0) }
+    /// What one look at so many requests or windows rules out, which fails from `fails_from` bad ones on: the smallest rise
+    /// that would have passed it with a probability of 5 % at most.
+    pub fn of_look(tolerated: f64, fails_from: u64, of: u64) -> Power {
+        let passes = |rise: f64| binomial_at_most(fails_from.saturating_sub(1), of, rise);
+        let rules_out = |rise: &f64| *rise > tolerated && passes(*rise) <= 1.0 - SURE;
+        Power { caught: RISES.into_iter().find(rules_out).filter(|_| of >= fails_from) }
     }
 
     /// Whether that is enough, when a rise to `wanted` had to be caught.
@@ -133,15 +135,24 @@ impl Stakes {
                 Some(Drawn { own: (tables.get(own)?, own.0), control: (tables.get(control)?, control.0) })
             })
             .collect();
+        let weights: Vec<f64> = volumes.iter().map(|volume| self.weight(volume)).collect();
         let mut stream = Stream::numbered(0);
         let catches = |stream: &mut Stream| {
             let mut wager = Wager::over(self.horizon);
-            windows.iter().any(|window| {
+            windows.iter().zip(&weights).any(|(window, weight)| {
                 let badness = window.as_ref().and_then(|window| window.badness(self, stream));
-                wager.observe(badness) * self.alpha >= 1.0
+                wager.observe(badness.map(|badness| Badness { weight: *weight, ..badness })) * self.alpha >= 1.0
             })
         };
         (0..runs).filter(|_| catches(&mut stream)).count() as u32
+    }
+
+    /// How much of a full window it is; beside a control every window counts alike.
+    fn weight(&self, volume: &Volume) -> f64 {
+        match (self.full.filter(|_| self.control.is_none()), volume.of) {
+            (Some(full), Some(of)) => (of as f64 / full).min(1.0),
+            _ => 1.0,
+        }
     }
 }
 
@@ -164,7 +175,7 @@ impl Drawn<'_> {
         let (counts, of) = self.own;
         let failed = counts.draw(stream);
         let Some(beside) = stakes.control else {
-            return Some(Badness { x: f64::from(failed) / f64::from(of.max(1)), tolerated: stakes.tolerated });
+            return Some(Badness::full(f64::from(failed) / f64::from(of.max(1)), stakes.tolerated));
         };
         let (counts, control_of) = self.control;
         let arms = Arms {
@@ -183,7 +194,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn stakes(tolerated: f64) -> Stakes {
-        Stakes { tolerated, horizon: 60, alpha: 0.01, usual: 0.0, clustering: 0.0, control: None }
+        Stakes { tolerated, horizon: 60, alpha: 0.01, usual: 0.0, clustering: 0.0, full: None, control: None }
     }
 
     fn hour(of: u64, fault_from: usize) -> Vec<Volume> {
@@ -222,12 +233,12 @@ mod tests {
     }
 
     #[test]
-    fn five_steady_windows_rule_out_what_they_can() {
-        // One clean window each: a level that is broken in 45 % of windows is clean in five with 5 %.
-        assert_eq!(Power::of_steady(0.05, 5).caught, Some(0.5));
-        // 1,500 requests of which 15 may fail.
-        assert_eq!(Power::of_steady(0.01, 1500).caught, Some(0.02));
-        assert_eq!(Power::of_steady(0.01, 0).caught, None);
+    fn one_look_rules_out_what_it_can() {
+        // Of five windows one may be outside: a level that is in two of three is caught 95 times in 100.
+        assert_eq!(Power::of_look(0.05, 2, 5).caught, Some(0.7));
+        // 1,500 requests, of which the 21st failure is too much.
+        assert_eq!(Power::of_look(0.01, 21, 1500).caught, Some(0.02));
+        assert_eq!(Power::of_look(0.01, 1, 0).caught, None);
         assert!(Power { caught: Some(0.05) }.is_enough(0.05));
     }
 

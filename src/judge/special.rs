@@ -21,6 +21,14 @@ pub fn ln_beta(a: f64, b: f64) -> f64 {
     ln_gamma(a) + ln_gamma(b) - ln_gamma(a + b)
 }
 
+/// ln of the number of ways to take `some` of `all`, 0 <= some <= all; nothing is possible outside of that.
+pub fn ln_choose(all: f64, some: f64) -> f64 {
+    if some < 0.0 || some > all {
+        return f64::NEG_INFINITY;
+    }
+    ln_gamma(all + 1.0) - ln_gamma(some + 1.0) - ln_gamma(all - some + 1.0)
+}
+
 /// ln(1 - e^x) for x < 0.
 fn ln_one_minus_exp(x: f64) -> f64 {
     if x > -std::f64::consts::LN_2 { (-x.exp_m1()).ln() } else { (-x.exp()).ln_1p() }
@@ -151,10 +159,27 @@ pub fn normal_quantile(p: f64) -> f64 {
     }
 }
 
+/// The probability that Student's t with so many degrees of freedom is greater than `t`, by the incomplete beta function
+/// (Abramowitz and Stegun 26.7.1).
+pub fn student_exceeds(t: f64, freedom: f64) -> f64 {
+    let (both, _) = ln_beta_tails(freedom / (freedom + t * t), freedom / 2.0, 0.5);
+    let half = both.exp() / 2.0;
+    if t > 0.0 { half } else { 1.0 - half }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn students_tails_agree_with_tables() {
+        for (t, freedom, tail) in [(2.132, 4.0, 0.05), (4.604, 4.0, 0.005), (7.173, 4.0, 0.001), (3.250, 9.0, 0.005)] {
+            assert!((student_exceeds(t, freedom) - tail).abs() < tail * 0.002, "{t} of {freedom}");
+            assert!((student_exceeds(-t, freedom) - (1.0 - tail)).abs() < 1e-3);
+        }
+        assert!((student_exceeds(0.0, 4.0) - 0.5).abs() < 1e-12);
+    }
 
     #[track_caller]
     fn close(got: f64, want: f64, relative: f64) {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ask::{Ask, Reading};
-use super::betting::Wager;
+use super::betting::{Badness, Wager};
 
 /// The probability that is allowed to a false alarm: of a whole run, or of one signal's part in it.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -45,6 +45,22 @@ pub struct Rule {
     pub alpha: Alpha,
     /// Planned number of windows.
     pub horizon: u32,
+    /// The requests of a full window ([`full_window`](super::baseline::full_window)), where requests are counted.
+    pub full: Option<f64>,
+}
+
+impl Rule {
+    /// How bad a window was and how much it weighs. A bound on a share of requests is about requests, not about
+    /// windows: with c requests in a full window, fixed before the fault, a window of n with `failed` of them changes a
+    /// bet of g/m by the factor 1 + (g/m) (failed - m n) / c; one of more than c is scaled down to c.
+    pub fn badness(&self, reading: &Reading) -> Option<Badness> {
+        let badness = self.ask.badness(reading)?;
+        let counts_requests = matches!(self.ask, Ask::ShareAtMost(_) | Ask::ShareAtLeast(_));
+        match (self.full.filter(|_| counts_requests), reading.of) {
+            (Some(full), Some(of)) => Some(Badness { weight: (of as f64 / full).min(1.0), ..badness }),
+            _ => Some(badness),
+        }
+    }
 }
 
 /// The evidence against one signal's bound, so far.
@@ -83,7 +99,7 @@ impl Weighing {
 
     /// Takes in the next closed window. True when that decides that the bound is broken, for the first time.
     pub fn observe(&mut self, reading: &Reading) -> bool {
-        let evidence = self.wager.observe(self.rule.ask.badness(reading));
+        let evidence = self.wager.observe(self.rule.badness(reading));
         self.evidence.push(evidence);
         let decides = self.broken.is_none() && evidence >= self.rule.alpha.decides_at();
         if decides {
@@ -140,8 +156,8 @@ impl Weighing {
         // where they win.
         let mut wealth = 0.0;
         for (window, reading) in readings.iter().enumerate().take(broken + 1).rev() {
-            if let Some(badness) = self.rule.ask.badness(reading) {
-                wealth += (0.7 + 0.3 * badness.x / badness.tolerated.max(1e-9)).ln();
+            if let Some(badness) = self.rule.badness(reading) {
+                wealth += badness.factor(0.3).ln();
             }
             if wealth > best.1 {
                 best = (window, wealth);
@@ -166,7 +182,7 @@ mod tests {
     }
 
     fn rule(alpha: f64) -> Rule {
-        Rule { ask: Ask::ShareAtMost(0.01), alpha: Alpha::new(alpha).unwrap(), horizon: 60 }
+        Rule { ask: Ask::ShareAtMost(0.01), alpha: Alpha::new(alpha).unwrap(), horizon: 60, full: None }
     }
 
     #[test]
@@ -182,6 +198,17 @@ mod tests {
         assert!(weighing.odds() >= 100.0 && weighing.odds() == weighing.evidence()[23]);
         // The rest of the run does not change it.
         assert!(weighing.evidence()[29] > weighing.odds());
+    }
+
+    #[test]
+    fn a_share_of_requests_is_over_requests() {
+        let of = |value, of| Reading { value: Some(value), of: Some(of), ..readings(&[0.0])[0] };
+        let windows = [of(0.0, 60_000), of(1.0, 1), of(1.0, 1)];
+        let by = |full| Weighing::of(Rule { full, ..rule(0.01) }, &windows).broken();
+        assert_eq!((by(Some(75_000.0)), by(None)), (None, Some(2)));
+        // As many requests as usual, and all of them failed: that is one.
+        let outage = [of(0.0, 60), of(1.0, 60), of(1.0, 60), of(1.0, 600)];
+        assert_eq!(Weighing::of(Rule { full: Some(75.0), ..rule(0.01) }, &outage).broken(), Some(2));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Invariant: nothing is changed here. What is wrong is collected, not stopped at, so that one try shows all of it.
 
 mod permissions;
+mod settling;
 pub mod show;
 mod signals;
 mod steps;
@@ -93,6 +94,7 @@ pub fn plan(request: &Request<'_>, account: &mut dyn Account) -> Result<Planned,
         draft.plan_signals();
         draft.plan_load();
         draft.plan_steps();
+        draft.plan_settling();
     }
     if draft.objections.is_empty() {
         draft.finish();
@@ -134,6 +136,7 @@ impl<'a, 'b> Draft<'a, 'b> {
             made_at: survey.now(),
             seed: request.seed,
             baseline: experiment.baseline,
+            baseline_at_most: experiment.baseline_at_most(),
             recovers_within: experiment.recovers_within,
             alpha: Alpha::new(experiment.alpha.get()).unwrap_or(Alpha::USUAL),
             longest: experiment.guards.longest,

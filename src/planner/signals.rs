@@ -49,9 +49,10 @@ impl Draft<'_, '_> {
     }
 
     fn plan_signal(&mut self, path: &str, judged: &Judged) {
-        let planned = |query| SignalPlan {
+        let planned = |query: Query| SignalPlan {
             hypothesis: judged.hypothesis.clone(),
             title: judged.signal.text.clone(),
+            settles: query.metric.delay(),
             query,
             bound: judged.signal.bound,
             every: judged.every,

@@ -6,7 +6,7 @@ use super::Draft;
 use crate::account::{Identity, Location, Observed, Resource, Setting, Value};
 use crate::faults::{Dependency, Fault, FaultPlan, OtherFault, PlannedChange, Refusal, Scene, listed};
 use crate::ids::FaultName;
-use crate::plan::{Change, ChangeId, Cleanup, Emission, Step};
+use crate::plan::{Change, ChangeId, Cleanup, Emission, LATENESS, Step};
 use crate::units::Span;
 use crate::yaml::TargetName;
 
@@ -126,6 +126,7 @@ impl Draft<'_, '_> {
                 number: index + 1,
                 from,
                 until: from + inject.lasts,
+                late: LATENESS + self.plan.longer_baseline(),
                 targets: &here,
                 mentioned: &mentioned,
                 described: &self.survey.described,

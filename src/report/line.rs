@@ -191,6 +191,14 @@ impl Narrator {
                 };
                 Some((Label::Broken, Tone::Bad, format!("{} {how}", about.title)))
             }
+            Event::Extended { until, why } => {
+                let until = words::offset(state.started, *until);
+                let text = format!(
+                    "{}; the baseline goes on until its last windows hold, at most to {until}",
+                    words::reason(state, why)
+                );
+                Some((Label::Baseline, Tone::Warning, text))
+            }
             Event::StepBegins { step } => {
                 let about = plan.steps.get(*step)?;
                 Some((Label::Fault, Tone::Strong, format!("{}: {}", about.fault, about.summary)))
@@ -202,8 +210,7 @@ impl Narrator {
             }
             Event::NotEffective { step } => {
                 let about = plan.steps.get(*step)?;
-                let text =
-                    format!("{}: not seen within {}: {}", about.fault, about.evidence.within, about.evidence.expect);
+                let text = format!("{}: no evidence that it worked; expected: {}", about.fault, about.evidence.expect);
                 Some((Label::Effect, Tone::Warning, text))
             }
             Event::Changing { .. }

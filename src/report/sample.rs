@@ -55,6 +55,7 @@ fn signal(
     SignalPlan {
         hypothesis: hypothesis.into(),
         title: format!("{query} {}", super::words::bound(metric, bound)),
+        settles: query.metric.delay(),
         query,
         bound,
         every: Span::from_mins(1),
@@ -93,6 +94,7 @@ pub fn plan() -> Plan {
         made_at: start() - Span::from_secs(2),
         seed: 1,
         baseline: Span::from_mins(5),
+        baseline_at_most: Span::from_mins(15),
         recovers_within: Span::from_mins(8),
         alpha: crate::judge::weighing::Alpha::USUAL,
         longest: Span::from_mins(40),
@@ -317,7 +319,7 @@ fn account(swept: u32) -> MessageAccount {
 pub fn held() -> Vec<Recorded> {
     let mut tale = Tale::begin();
     faults_go_in(&mut tale);
-    steady_signals(&mut tale, 26);
+    steady_signals(&mut tale, 31);
     tale.restored(900, POLICY, 962);
     tale.add(1021, Event::Entered { phase: Phase::Rollback });
     tale.restored(1021, THROTTLE, 1023);
@@ -330,7 +332,7 @@ pub fn held() -> Vec<Recorded> {
     tale.restored(1026, LOCK_QUEUE, 1027);
     tale.add(1027, Event::FaultGone);
     tale.add(1027, Event::Entered { phase: Phase::Recovery });
-    tale.add(1682, Event::Closed { verdict: Verdict::held(), left: Vec::new() });
+    tale.add(1982, Event::Closed { verdict: Verdict::held(), left: Vec::new() });
     tale.end()
 }
 

@@ -188,10 +188,15 @@ pub fn stop(plan: &Plan, why: &Stop) -> String {
     let change = |id: ChangeId| plan.changes.get(&id).map_or_else(|| "a setting".into(), |c| c.setting.describe());
     match why {
         Stop::Broken { signal: number } => format!("a hypothesis broke: {}", signal(*number)),
+        Stop::Suspected { signal: number, .. } => {
+            format!("{} seems to break, by values that are not final yet", signal(*number))
+        }
         Stop::Baseline { why } => format!("the baseline was not accepted: {}", one_line(why)),
+        Stop::BeganBefore { why } => one_line(why),
         Stop::AbortCondition { title, value } => {
             format!("the guard `{}` was met, at {}", one_line(title), plan.met_at(title, *value))
         }
+        Stop::Blind { what, .. } => format!("{} could not be seen for 3m", one_line(what)),
         Stop::TooLong => "the run grew older than `longest` allows".into(),
         Stop::Signal { name } => format!("interrupted by {}", one_line(name)),
         Stop::Asked { by } => format!("{} asked it to stop", one_line(by)),

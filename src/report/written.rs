@@ -383,10 +383,6 @@ told! {
             #[serde(rename = "after_seconds")]
             after: Seconds,
         },
-        Late {
-            #[serde(rename = "after_seconds")]
-            after: Seconds,
-        },
         NotCounted,
         Undecided,
         Watched,

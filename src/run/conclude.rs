@@ -23,10 +23,19 @@ fn because_of_stop(state: &State, why: &Stop) -> Verdict {
     let change = |id: &ChangeId| state.plan.changes.get(id).map_or_else(String::new, |c| c.setting.describe());
     match why {
         Stop::Broken { .. } => Verdict::held(),
-        Stop::Baseline { why } => Verdict::unknown(why.clone()),
+        Stop::Suspected { signal, .. } => {
+            let title = state.plan.signals.get(*signal).map_or("a signal", |signal| signal.title.as_str());
+            Verdict::unknown(format!(
+                "stopped because `{title}` seemed to break, by values that were not final yet; the final ones do not show it"
+            ))
+        }
+        Stop::Baseline { why } | Stop::BeganBefore { why } => Verdict::unknown(why.clone()),
         Stop::AbortCondition { title, value } => {
             let at = state.plan.met_at(title, *value);
             Verdict::unknown(format!("stopped by the guard `{title}` at {at}"))
+        }
+        Stop::Blind { what, since } => {
+            Verdict::unknown(format!("stopped because {what} could not be seen since {since}"))
         }
         Stop::TooLong => Verdict::unknown(format!("stopped after {}, the longest it may take", state.plan.longest)),
         Stop::Signal { name } => Verdict::unknown(format!("stopped by {name}")),
@@ -147,6 +156,7 @@ mod tests {
             hypothesis: "steady".into(),
             title: "depth of orders".into(),
             query: Query { metric: Metric::Depth, resource },
+            settles: Span::ZERO,
             bound,
             every: MINUTE,
             tolerating: Share::percent(5),
@@ -180,6 +190,7 @@ mod tests {
             made_at: Time::EPOCH,
             seed: 0,
             baseline: MINUTE * 5,
+            baseline_at_most: MINUTE * 15,
             recovers_within: MINUTE * 3,
             alpha: Alpha::USUAL,
             longest: MINUTE * 60,
@@ -206,6 +217,7 @@ mod tests {
             signals: vec![SignalState { windows, broken: None }],
             loaded: Vec::new(),
             stopping: None,
+            extended: None,
             gone: Some(minute(10)),
             closed: None,
             last: minute(30),
@@ -222,11 +234,11 @@ mod tests {
         let at = |fault: &[Option<f64>; 5], recovery: &[f64]| {
             verdict(&state(planned(Bound::AtMost(5.0), DuringFault::MustHold), &values(fault, recovery)))
         };
-        assert_eq!(at(&[Some(1.0); 5], &[0.0; 5]), Verdict::held());
+        assert_eq!(at(&[Some(1.0); 5], &[0.0; 8]), Verdict::held());
         let (some, none) = (Some(1.0), None);
         for (fault, recovery, why) in [
-            ([none; 5], 5, "has no data in the 5 windows with the faults at work"),
-            ([some, some, none, none, none], 5, "too little was seen to call it held"),
+            ([none; 5], 8, "has no data in the 5 windows with the faults at work"),
+            ([some, some, none, none, none], 8, "too little was seen to call it held"),
             ([some; 5], 2, "was not seen steady after the faults were gone"),
         ] {
             let unknown = at(&fault, &vec![0.0; recovery]);
@@ -242,9 +254,9 @@ mod tests {
             verdict(&state(signal, &values(&[Some(99.0); 5], recovery))).kind
         };
         // Steady from minute 12 on: two minutes after the fault was gone, of three.
-        assert_eq!(at(&[99.0, 99.0, 0.0, 0.0, 0.0, 0.0, 0.0]), VerdictKind::Held);
+        assert_eq!(at(&[99.0, 99.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]), VerdictKind::Held);
         assert_eq!(at(&[99.0; 10]), VerdictKind::Broken);
-        // Steady, and late by two windows, which is too little evidence of either.
+        // Still outside in two of the windows after that, which is too little evidence of either.
         assert_eq!(at(&[99.0, 99.0, 99.0, 99.0, 99.0, 0.0, 0.0, 0.0, 0.0, 0.0]), VerdictKind::Unknown);
         // Not watched to the end: nobody knows.
         assert_eq!(at(&[99.0, 99.0]), VerdictKind::Unknown);

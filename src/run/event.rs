@@ -68,10 +68,16 @@ impl Settled {
 pub enum Stop {
     /// A hypothesis broke.
     Broken { signal: usize },
+    /// A hypothesis seems to be broken, by values that are not final yet. The final ones decide whether it is.
+    Suspected { signal: usize, window: Window },
     /// The baseline did not hold, or had no data.
     Baseline { why: String },
+    /// The windows just before the faults, final only now, show that a hypothesis was broken before them.
+    BeganBefore { why: String },
     /// A guard's condition was met.
     AbortCondition { title: String, value: f64 },
+    /// A guard, or the look at a changed setting, has seen nothing since then.
+    Blind { what: String, since: Time },
     /// The run is older than `longest`.
     TooLong,
     /// Interrupted: Ctrl-C, SIGTERM, SIGHUP.
@@ -131,6 +137,8 @@ pub enum Event {
     Sampled { signal: usize, phase: Phase, window: Window, sample: Sample, breaks: bool },
     /// A measurement failed; that is no data.
     Unmeasured { query: Query, window: Window, error: CallError },
+    /// The end of the baseline did not hold: it goes on until it does, at most to `until`.
+    Extended { until: Time, why: String },
     /// A step's time has come.
     StepBegins { step: usize },
     /// Intent: the change's `after` is about to be written.

@@ -8,7 +8,9 @@ use super::state::{SignalState, SignalWindow, State};
 use crate::account::{Metric, Sample, Window};
 use crate::judge::abort::AbortThreshold;
 use crate::judge::ask::{Ask, Reading, RequestShare};
-use crate::judge::baseline::{Pool, Steadiness, relative_level, relative_share, steadiness};
+use crate::judge::baseline::{
+    LAST, Pool, Steadiness, began_before, full_window, relative_level, relative_share, steadiness,
+};
 use crate::judge::bound::Bound;
 use crate::judge::criterion::Criterion;
 use crate::judge::detection::{Alarms, Expected, Fired, fired};
@@ -40,6 +42,22 @@ pub fn alarms(state: &State) -> Alarms {
         }
     }
     alarms
+}
+
+/// Why a baseline is not steady.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsteady {
+    pub why: String,
+    /// Whether only its last windows are, so that more of them may be good.
+    pub at_its_end: bool,
+}
+
+/// How far a baseline was outside of a bound.
+fn outside(ask: &Ask, badness: f64) -> String {
+    match ask.is_share() {
+        true => format!("with {} on the average", percent(badness)),
+        false => format!("with {} of its windows outside", percent(badness)),
+    }
 }
 
 /// One signal of a run.
@@ -135,11 +153,10 @@ impl<'a> Case<'a> {
         self.readings(|seen| seen.phase == Phase::Recovery)
     }
 
-    /// For each window that is judged, whether a fault was seen to work in it.
+    /// For each window that is judged, whether a fault was seen to work in it. A pause between two steps does not count.
     fn with_fault(&self) -> Vec<bool> {
-        let effect = self.state.first_effect();
-        let works =
-            |seen: &SignalWindow| seen.phase == Phase::Fault && effect.is_some_and(|effect| seen.window.from >= effect);
+        let steps = 0..self.state.steps.len();
+        let works = |seen: &SignalWindow| steps.clone().any(|step| self.state.works_throughout(step, seen.window));
         self.known.windows.iter().filter(|seen| seen.phase != Phase::Baseline).map(works).collect()
     }
 
@@ -153,7 +170,8 @@ impl<'a> Case<'a> {
         let alpha = plan.alpha_of_each();
         let horizon = plan.horizon(planned);
         let tolerating = planned.tolerating.get();
-        let tolerance = |ask: Ask, alpha: Alpha| Criterion::Tolerance(Rule { ask, alpha, horizon });
+        let full = full_window(&self.baseline());
+        let tolerance = |ask: Ask, alpha: Alpha| Criterion::Tolerance(Rule { ask, alpha, horizon, full });
         let never = Criterion::Invariant { bound: planned.bound, certainty: planned.certainty() };
         match planned.bound {
             Bound::FiresWithin(_) | Bound::StaysQuiet => never,
@@ -199,6 +217,9 @@ impl<'a> Case<'a> {
 
     /// The window that decides that it is broken, while the run goes on. What may break is decided at the end.
     pub fn broken(&self) -> Option<Window> {
+        if self.began_before().is_some() {
+            return None;
+        }
         let judged = self.judged_readings();
         let window = |reading: &Reading| Window { from: reading.from, to: reading.to };
         if let Bound::FiresWithin(_) = self.planned.bound {
@@ -207,6 +228,13 @@ impl<'a> Case<'a> {
         }
         let broken = self.must_hold().then(|| self.criterion().broken(&judged))??;
         judged.get(broken).map(window)
+    }
+
+    /// Whether it would be broken, if values that are not final yet were so: those of the windows after the last one.
+    pub fn is_broken_with(&self, ahead: &[Reading]) -> bool {
+        let weighed = self.must_hold() && !matches!(self.planned.bound, Bound::FiresWithin(_) | Bound::TimesControl(_));
+        let readings = [self.judged_readings(), ahead.to_vec()].concat();
+        weighed && self.began_before().is_none() && self.criterion().broken(&readings).is_some()
     }
 
     /// Whether an alarm began to ring after the first fault went in. One that rang before is not about it.
@@ -238,13 +266,16 @@ impl<'a> Case<'a> {
 
     /// Whether the newest window is beyond the hard limit of the signal.
     pub fn is_beyond_the_rail(&self) -> Option<f64> {
+        self.beyond_the_rail(&Reading::from(self.known.windows.last()?))
+    }
+
+    /// Whether a window is beyond the hard limit of the signal; gives its value.
+    pub fn beyond_the_rail(&self, reading: &Reading) -> Option<f64> {
         let at = self.planned.stop_at?;
-        let seen = self.known.windows.last()?;
-        let reading = Reading::from(seen);
         let beyond = match self.criterion() {
             Criterion::Tolerance(Rule { ask, .. }) if ask.is_share() => match ask {
-                Ask::ShareAtLeast(_) => AbortThreshold::at(1.0 - at).is_hit(&ask, &reading),
-                _ => AbortThreshold::at(at).is_hit(&Ask::ShareAtMost(at), &reading),
+                Ask::ShareAtLeast(_) => AbortThreshold::at(1.0 - at).is_hit(&ask, reading),
+                _ => AbortThreshold::at(at).is_hit(&Ask::ShareAtMost(at), reading),
             },
             _ => reading.value.is_some_and(|value| match self.planned.bound {
                 Bound::AtLeast(_) | Bound::Above(_) => value <= at,
@@ -255,23 +286,48 @@ impl<'a> Case<'a> {
     }
 
     /// Why the baseline is not steady, if it is not. Only what has no tolerance is known before the baseline is over.
-    pub fn unsteady(&self, over: bool) -> Option<String> {
+    pub fn unsteady(&self, over: bool) -> Option<Unsteady> {
+        let baseline = self.baseline();
+        let (found, at_its_end) = match self.criterion() {
+            criterion @ Criterion::Invariant { .. } => {
+                let broken = criterion.broken(&baseline)?;
+                (format!("at {}", baseline.get(broken)?.from), false)
+            }
+            Criterion::Tolerance(rule) if over && !matches!(self.planned.bound, Bound::TimesBaseline(_)) => {
+                match steadiness(&rule.ask, &baseline) {
+                    Steadiness::Unsteady { badness } => (outside(&rule.ask, badness), false),
+                    Steadiness::EndsUnsteady { badness } => {
+                        (format!("{} in its last {LAST} windows", outside(&rule.ask, badness)), true)
+                    }
+                    Steadiness::Steady | Steadiness::NoData => return None,
+                }
+            }
+            _ => return None,
+        };
+        let why = format!("`{}` did not hold before any fault, {found}", self.planned.title);
+        Some(Unsteady { why, at_its_end })
+    }
+
+    /// Whether it was broken before any fault, by the last windows of the baseline, which are all final some time after
+    /// it. What began then is not the faults' doing.
+    pub fn began_before(&self) -> Option<String> {
+        self.state.t0()?;
         let baseline = self.baseline();
         let found = match self.criterion() {
             criterion @ Criterion::Invariant { .. } => {
                 let broken = criterion.broken(&baseline)?;
                 format!("at {}", baseline.get(broken)?.from)
             }
-            Criterion::Tolerance(rule) if over && !matches!(self.planned.bound, Bound::TimesBaseline(_)) => {
-                let Steadiness::Unsteady { badness } = steadiness(&rule.ask, &baseline) else { return None };
-                match rule.ask.is_share() {
-                    true => format!("with {} on the average", percent(badness)),
-                    false => format!("with {} of its windows outside", percent(badness)),
-                }
+            Criterion::Tolerance(rule) if !matches!(self.planned.bound, Bound::TimesBaseline(_)) => {
+                let badness = began_before(&rule.ask, &baseline)?;
+                format!("{} in the {LAST} windows before them", outside(&rule.ask, badness))
             }
             _ => return None,
         };
-        Some(format!("`{}` did not hold before any fault, {found}", self.planned.title))
+        Some(format!(
+            "`{}` did not hold when the faults went in, {found}: it began before any fault",
+            self.planned.title
+        ))
     }
 
     fn asked_of_recovery(&self, gone: Time) -> Recovery {
@@ -280,8 +336,8 @@ impl<'a> Case<'a> {
             Bound::FiresWithin(_) => Criterion::Invariant { bound: Bound::StaysQuiet, certainty: Certainty::Final },
             _ => self.criterion(),
         };
-        let may_break = !self.must_hold() || matches!(self.planned.bound, Bound::FiresWithin(_));
-        Recovery { criterion, limit: may_break.then_some(limit), until: limit + watched_after(self.planned.every) }
+        let must_hold = self.must_hold() && !matches!(self.planned.bound, Bound::FiresWithin(_));
+        Recovery { criterion, limit, must_hold, must_catch: self.planned.must_catch.get() }
     }
 
     /// How it comes out of the recovery, which counts from `gone`.
@@ -294,15 +350,17 @@ impl<'a> Case<'a> {
         if !self.planned.is_judged() {
             return Judgement::plain(VerdictKind::Held, "");
         }
+        if self.began_before().is_some() {
+            return Judgement::plain(
+                VerdictKind::Unknown,
+                "did not hold when the faults went in: it began before any fault",
+            );
+        }
         let found = match (self.planned.bound, self.state.gone) {
             (Bound::FiresWithin(_), _) => self.detection(),
-            (_, Some(gone)) if !self.must_hold() => Judgement::of_recovery(
-                &self.asked_of_recovery(gone),
-                self.planned.must_catch.get(),
-                gone,
-                &self.baseline(),
-                &self.recovery_readings(),
-            ),
+            (_, Some(gone)) if !self.must_hold() => {
+                Judgement::of_recovery(&self.asked_of_recovery(gone), gone, &self.baseline(), &self.recovery_readings())
+            }
             _ if !self.must_hold() => Judgement::plain(VerdictKind::Held, ""),
             _ => self.held_throughout(),
         };
@@ -319,11 +377,18 @@ impl<'a> Case<'a> {
         let (baseline, judged, with_fault) = (self.baseline(), self.judged_readings(), self.with_fault());
         let evidence = SignalReadings { baseline: &baseline, judged: &judged, with_fault: &with_fault };
         let found = Judgement::of(&self.criterion(), self.planned.must_catch.get(), evidence);
-        match self.state.gone.map(|gone| self.recovered(gone)) {
-            Some(Recovered::NotYet | Recovered::CannotTell) => {
+        let Some(gone) = self.state.gone else { return found };
+        let recovery = self.asked_of_recovery(gone);
+        match recovery.of(&self.recovery_readings()) {
+            Recovered::NotSteady => {
+                let seen = recovery.seen_in_look(&self.recovery_readings());
+                let why = format!("was not steady when its time to recover was over: {seen}");
+                found.and(Judgement::plain(VerdictKind::Unknown, why))
+            }
+            Recovered::NotYet | Recovered::CannotTell => {
                 found.and(Judgement::plain(VerdictKind::Unknown, "was not seen steady after the faults were gone"))
             }
-            _ => found,
+            Recovered::Steady { .. } | Recovered::NotInTime { .. } => found,
         }
     }
 
@@ -355,7 +420,7 @@ impl<'a> Case<'a> {
         let Criterion::Tolerance(rule) = self.criterion() else { return nothing() };
         let recovery = self.state.gone.map(|gone| self.asked_of_recovery(gone));
         let (rule, from) =
-            match (self.must_hold(), recovery.and_then(|recovery| Some((recovery.rule()?, recovery.limit?)))) {
+            match (self.must_hold(), recovery.and_then(|recovery| Some((recovery.rule()?, recovery.limit)))) {
                 (true, _) => (rule, Time::EPOCH),
                 (false, Some((rule, limit))) => (rule, limit),
                 (false, None) => return nothing(),

@@ -229,6 +229,7 @@ fn empty_plan(lock: &Lock, accounts: Vec<Location>) -> Plan {
         made_at: lock.made_at,
         seed: 0,
         baseline: Span::ZERO,
+        baseline_at_most: Span::ZERO,
         recovers_within: Span::ZERO,
         alpha: Alpha::USUAL,
         longest: lock.latest_end.since(lock.made_at),

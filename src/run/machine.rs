@@ -197,8 +197,8 @@ impl Machine {
             CallPurpose::ReadForRollback(id) => self.read_for_rollback(id, outcome),
             CallPurpose::Rollback(id) => self.undone(id, outcome),
             CallPurpose::Signal(signal) => self.measured(signal, outcome),
-            CallPurpose::Indicator { step, indicator } => self.probed(step, indicator, outcome),
-            CallPurpose::IndicatorBaseline { step, indicator } => self.probed_baseline(step, indicator, outcome),
+            CallPurpose::Provisional(signal) => self.seen_ahead(signal, outcome),
+            CallPurpose::Indicator { step, indicator } => self.indicator_measured(step, indicator, outcome),
             CallPurpose::AbortCondition(guard) => self.guard_measured(guard, outcome),
             CallPurpose::Send { step, first, last } => self.sent(step, first, last, outcome),
             CallPurpose::Inspect(step) => self.inspected(step, outcome),
@@ -287,6 +287,7 @@ impl Machine {
                     | Stop::Died
                     | Stop::Journal { .. }
                     | Stop::Baseline { .. }
+                    | Stop::BeganBefore { .. }
             ))
         );
         let began = self.state.steps.iter().any(|step| step.began.is_some());

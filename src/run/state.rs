@@ -26,6 +26,8 @@ pub struct State {
     /// Requests made by each load.
     pub loaded: Vec<u32>,
     pub stopping: Option<(Time, Stop)>,
+    /// How long the baseline may go on, where its planned end did not hold.
+    pub extended: Option<Time>,
     pub gone: Option<Time>,
     pub closed: Option<Verdict>,
     /// Of the last event.
@@ -38,6 +40,8 @@ pub struct Life {
     /// When the injection was announced.
     pub intended: Option<Time>,
     pub outcome: Option<WriteOutcome>,
+    /// When the rollback was first announced.
+    pub ends: Option<Time>,
     /// When the rollback was last announced.
     pub restoring: Option<Time>,
     /// What came of that one; nothing yet while it is in flight, or when its process died.
@@ -105,6 +109,7 @@ impl State {
             signals: vec![SignalState::default(); plan.signals.len()],
             loaded: vec![0; plan.load.len()],
             stopping: None,
+            extended: None,
             gone: None,
             closed: None,
             last: at,
@@ -128,6 +133,7 @@ impl State {
         self.last = self.last.max(at);
         match event {
             Event::Started { .. } | Event::Unmeasured { .. } => {}
+            Event::Extended { until, .. } => self.extended = Some(*until),
             Event::TakenOver { .. } => self.reopen(),
             Event::Entered { phase } => {
                 self.entered.insert(*phase, at);
@@ -221,6 +227,7 @@ impl State {
             Event::Restoring { .. } => {
                 life.doubted = life.doubted.max(life.pending);
                 life.pending = Some(at);
+                life.ends.get_or_insert(at);
                 life.restoring = Some(at);
                 life.restored = None;
             }
@@ -236,6 +243,12 @@ impl State {
     /// When the windows of the baseline begin: clock-aligned, so that every window is whole.
     pub fn baseline_from(&self) -> Time {
         let every = self.plan.signals.iter().map(|s| s.every).max().unwrap_or(Span::ZERO).max(Span::from_secs(1));
+        self.first_window(every)
+    }
+
+    /// When the first whole window of this length begins. Each length lies on the clock by itself: windows of two and of five
+    /// minutes begin at different times.
+    pub fn first_window(&self, every: Span) -> Time {
         let start = self.entered.get(&Phase::Baseline).copied().unwrap_or(self.started);
         let aligned = start.window_start(every);
         if aligned == start { start } else { aligned + every }
@@ -254,6 +267,23 @@ impl State {
     /// Whether the rollback of everything has begun.
     pub fn rolling_back(&self) -> bool {
         self.entered.contains_key(&Phase::Rollback)
+    }
+
+    /// Whether a step was seen to work throughout a window: from its effect on, and until its rollback began.
+    pub fn works_throughout(&self, step: usize, window: Window) -> bool {
+        let effective = self.steps.get(step).and_then(|known| known.effective);
+        let ends = self.step_ends(step).unwrap_or(Time::NEVER);
+        effective.is_some_and(|effective| window.from >= effective && window.to <= ends)
+    }
+
+    /// When the rollback of a step began, or, for messages, when no more of them were sent. Nothing before that.
+    pub fn step_ends(&self, step: usize) -> Option<Time> {
+        let undo = self.entered.get(&Phase::Rollback).copied();
+        let own = self.plan.steps.get(step).and_then(|planned| match planned.changes.is_empty() {
+            true => self.t0().map(|t0| t0 + planned.ends()),
+            false => planned.changes.iter().filter_map(|id| self.lives.get(id)?.ends).min(),
+        });
+        own.into_iter().chain(undo).min()
     }
 
     /// When the first fault was seen to work.

@@ -36,6 +36,9 @@ record! {
         /// How long everything is watched before the first fault. Every hypothesis must hold there, else nothing is
         /// touched.
         pub baseline: Span,
+        /// How long the baseline may last when a hypothesis does not hold at its end: it goes on until it does. Three times
+        /// `baseline` unless it is said.
+        pub baseline_at_most: Option<Span>,
         /// What breaks, and when.
         pub faults: Vec<Inject>,
         /// By when every hypothesis must hold again, counted from the last fault seen gone.
@@ -230,6 +233,11 @@ impl FromNode for Conditions {
 }
 
 impl Experiment {
+    /// How long the baseline may last.
+    pub fn baseline_at_most(&self) -> Span {
+        self.baseline_at_most.unwrap_or(self.baseline * 3)
+    }
+
     /// When the last fault begins to be undone, counted from the end of the baseline.
     pub fn faults_end(&self) -> Span {
         self.faults.iter().map(|inject| inject.at + inject.lasts).max().unwrap_or_default()

@@ -3,6 +3,7 @@
 //! A part is chosen by its name: `cargo test --test all tidy::`, `cargo test --test all engine::crash_grid`.
 
 mod bad_input;
+mod bank;
 mod effort;
 mod engine;
 mod findings;

@@ -155,7 +155,7 @@ fn what_holds_has_something_to_say() {
         ("order-function-slow", "{ from: 300ms, to: 600ms }", "{ from: 300ms, to: 900ms }"),
         // The backlog alarm needs two minutes, and CloudWatch some of its own.
         ("payment-worker-throttled", "fires_within: 5m", "fires_within: 1m"),
-        // What waited for seven minutes is not drained in half of one.
+        // What waited for nine minutes is not drained in half of one.
         ("payment-worker-throttled", "recovers_within: 5m", "recovers_within: 30s"),
         // Payments stop while the worker is throttled.
         (
@@ -167,7 +167,7 @@ fn what_holds_has_something_to_say() {
         ("order-function-fails", "during_fault: may_break", "during_fault: must_hold"),
         // Five receives of an order are used up after ten minutes, and then it is given up.
         ("payment-worker-loses-permission", "for: 7m", "for: 14m"),
-        // 5 % fail, the alarm wants more than 3 % of 300.
+        // 2 % fail, the alarm wants more than 3 % of 300.
         ("order-function-fails", "share: 20 %", "share: 2 %"),
     ] {
         let path = root().join(format!("experiments/{name}.yaml"));

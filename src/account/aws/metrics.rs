@@ -18,6 +18,11 @@ enum Formula {
     First(Vec<Statistic>, f64),
     /// The sum of those that have one.
     Sum(Vec<Statistic>),
+    /// What fails of a function's calls: its errors and what is throttled, of its invocations and what is throttled. The
+    /// three statistics in this order.
+    Failed([Statistic; 3]),
+    /// What was not done of what was sent.
+    Undone { done: Statistic, sent: Statistic },
     /// The first that has a value; 0 where all of which it could be have one and it has none.
     OutOf { some: Vec<Statistic>, all: Vec<Statistic> },
     /// The first that has a value, over the first whole that has one.
@@ -38,6 +43,10 @@ impl Formula {
             (Metric::MessagesDone, _) => Formula::First(of("NumberOfMessagesDeleted", "Sum"), 1.0),
             (Metric::Calls, _) => Formula::First(calls(resource), 1.0),
             (Metric::Errors, _) => Formula::First(errors(resource), 1.0),
+            (Metric::FailedShare, ResourceKind::Function) => {
+                let one = |metric: &'static str| of(metric, "Sum").into_iter().next();
+                Formula::Failed([one("Errors")?, one("Throttles")?, one("Invocations")?])
+            }
             (Metric::FailedShare, _) => Formula::Share { part: errors(resource), whole: calls(resource) },
             (Metric::SlowShare { limit }, _) => Formula::Rest {
                 // The part of values up to the limit, in percent (CloudWatch statistics definitions: PR).
@@ -47,6 +56,10 @@ impl Formula {
             (Metric::Duration, _) => {
                 Formula::Mean { millis: durations(resource, "Average"), of: durations(resource, "SampleCount") }
             }
+            (Metric::UndoneShare, _) => Formula::Undone {
+                done: of("NumberOfMessagesDeleted", "Sum").into_iter().next()?,
+                sent: calls(resource).into_iter().next()?,
+            },
             (Metric::Throttles, _) => Formula::First(of("Throttles", "Sum"), 1.0),
             (Metric::Concurrency, _) => Formula::First(of("ConcurrentExecutions", "Maximum"), 1.0),
             (Metric::EventsDropped, _) => {
@@ -62,6 +75,8 @@ impl Formula {
     fn statistics(&self) -> Vec<Statistic> {
         match self {
             Formula::First(all, _) | Formula::Sum(all) => all.clone(),
+            Formula::Failed(all) => all.to_vec(),
+            Formula::Undone { done, sent } => vec![done.clone(), sent.clone()],
             Formula::OutOf { some: a, all: b }
             | Formula::Share { part: a, whole: b }
             | Formula::Rest { percent: a, of: b }
@@ -78,6 +93,24 @@ impl Formula {
             Formula::Sum(_) => {
                 let there: Vec<f64> = values.iter().flatten().copied().collect();
                 plain((!there.is_empty()).then(|| there.iter().sum()))
+            }
+            Formula::Failed(_) => {
+                let [errors, throttles, calls] = [0, 1, 2].map(|at| values.get(at).copied().flatten());
+                // Lambda publishes errors with invocations, also none: where they are missing they are still to come.
+                if errors.is_none() && calls.is_some_and(|calls| calls > 0.0) {
+                    return plain(None);
+                }
+                let throttled = throttles.unwrap_or(0.0);
+                let whole = calls.unwrap_or(0.0) + throttled;
+                let share = ((errors.unwrap_or(0.0) + throttled) / whole).clamp(0.0, 1.0);
+                let of = Some(whole as u64).filter(|_| whole > 0.0);
+                Sample { value: of.map(|_| share), of }
+            }
+            Formula::Undone { .. } => {
+                let [done, sent] = [0, 1].map(|at| values.get(at).copied().flatten());
+                let sent = sent.filter(|sent| *sent > 0.0);
+                let share = |sent: f64| (1.0 - done.unwrap_or(0.0) / sent).clamp(0.0, 1.0);
+                Sample { value: sent.map(share), of: sent.map(|sent| sent as u64) }
             }
             Formula::OutOf { some, .. } => {
                 let (some, all) = values.split_at(some.len());

@@ -452,7 +452,7 @@ mod tests {
         assert_eq!(value(Metric::Duration), Some(1.0));
         assert_eq!(value(Metric::SlowShare { limit: Span::from_millis(999) }), Some(1.0));
         assert_eq!(value(Metric::SlowShare { limit: Span::from_secs(1) }), Some(0.0));
-        assert_eq!(value(Metric::FailedShare), Some(0.0));
+        assert_eq!(value(Metric::FailedShare), Some(0.6), "what is throttled failed for its caller");
     }
 
     #[test]

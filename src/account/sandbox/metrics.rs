@@ -203,10 +203,23 @@ impl World {
             Metric::MessagesDone => plain(sum("NumberOfMessagesDeleted")),
             Metric::Calls => plain(sum(calls)),
             Metric::Errors => plain(sum(errors)),
+            Metric::UndoneShare => {
+                let done = sum("NumberOfMessagesDeleted").unwrap_or(0.0);
+                let sent = sum(calls);
+                share((sent.unwrap_or(0.0) - done).max(0.0), sent)
+            }
             Metric::Throttles => plain(sum("Throttles")),
             Metric::Concurrency => plain(max("ConcurrentExecutions")),
             Metric::EventsDropped => plain(sum("AsyncEventsDropped").or(sum("AsyncEventsReceived").map(|_| 0.0))),
             Metric::Writes => plain(sum("ConsumedWriteCapacityUnits")),
+            Metric::FailedShare if kind == ResourceKind::Function => {
+                // Throttled calls are neither invocations nor errors, and failed for their caller.
+                let throttled = sum("Throttles").unwrap_or(0.0);
+                match (sum(calls).unwrap_or(0.0), sum(errors)) {
+                    (called, None) if called > 0.0 => plain(None),
+                    (called, failed) => share(failed.unwrap_or(0.0) + throttled, Some(called + throttled)),
+                }
+            }
             Metric::FailedShare => share(sum(errors).unwrap_or(0.0), sum(calls)),
             Metric::SlowShare { limit } => {
                 let durations = self.durations(of, window);

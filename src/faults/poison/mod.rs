@@ -2,7 +2,7 @@
 
 use super::{Dependency, Described, Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene, listed};
 use crate::account::description::QueueDescription;
-use crate::account::{Metric, Query, Resource, ResourceKind};
+use crate::account::{Metric, Resource, ResourceKind};
 pub use crate::payload::Payload;
 use crate::plan::{Cleanup, Emission, Evidence, Indicator, IndicatorTest};
 use crate::record;
@@ -54,8 +54,10 @@ impl Poison {
                a number. A send without an answer is never repeated. At most 1,000 messages, 50 a second, 4 MiB in all. \
                The consumer sees what a broken producer or a wrong deploy upstream sends; its good messages may fail with \
                them when it fails whole batches.",
-        evidence: "The depth of the dead-letter queue rises, or the consumer's errors do. A consumer with partial batch \
-                   responses shows no errors, so let the fault last until its messages can have been given up.",
+        evidence: "A message with this run's id lies in the dead-letter queue when that is swept; or the queue is seen empty \
+                   twice after the last message was sent (visible, in flight and delayed), so that the application took \
+                   them; or the failed share of the consumer's calls rises beyond the noise and the trend of the baseline. \
+                   Others' dead letters show nothing.",
         undo: "A message cannot be unsent. squall never receives from the source queue; it waits until each message must \
                have reached the dead-letter queue (maxReceiveCount x visibility timeout, and two minutes), then sweeps \
                that one: what carries this run's id is deleted, everything else is made visible again when all was seen, and after \
@@ -209,20 +211,16 @@ faults:
         })
     }
 
-    fn evidence(&self, queue: &QueueDescription, cleanup: &Cleanup) -> Evidence {
-        let indicator = |metric, resource: &Resource| Indicator {
-            query: Query { metric, resource: resource.clone() },
-            test: IndicatorTest::RisesBy(1.0),
-        };
-        let mut any = Vec::new();
-        let mut expect = Vec::new();
-        if let Some(dead_letter) = &queue.dead_letter {
-            any.push(indicator(Metric::Depth, dead_letter));
-            expect.push(format!("the depth of {} rises", dead_letter.name));
+    fn evidence(&self, target: &Resource, queue: &QueueDescription, cleanup: &Cleanup) -> Evidence {
+        let mut any = vec![Indicator::of(Metric::Depth, target, IndicatorTest::Emptied)];
+        let mut expect = vec![format!("the messages are gone from {}", target.name)];
+        if let Cleanup::Sweep { dead_letter, .. } = cleanup {
+            any.push(Indicator::of(Metric::Depth, dead_letter, IndicatorTest::Arrives));
+            expect.push(format!("one of them lies in {}", dead_letter.name));
         }
         for consumer in &queue.consumers {
-            any.push(indicator(Metric::Errors, consumer));
-            expect.push(format!("errors of {} rise", consumer.name));
+            any.push(Indicator::of(Metric::FailedShare, consumer, IndicatorTest::Rises));
+            expect.push(format!("more calls of {} fail", consumer.name));
         }
         let arrives_within = match cleanup {
             Cleanup::Sweep { arrives_within, .. } => *arrives_within,
@@ -322,7 +320,7 @@ impl Fault for Poison {
                 summary: format!("{} gets {} {kind} messages at {}", target.name, self.count, self.rate),
                 hits: std::iter::once(target.clone()).chain(queue.consumers.clone()).collect(),
                 changes: Vec::new(),
-                evidence: self.evidence(queue, &cleanup),
+                evidence: self.evidence(target, queue, &cleanup),
                 warnings: self.warnings(target, queue, &cleanup),
                 emission: Some(Emission {
                     queue: target.clone(),
@@ -383,7 +381,13 @@ mod tests {
     fn the_dead_letter_queue_or_the_consumer_shows_it() {
         let evidence = shop().planned(TWENTY).evidence;
         let queries: Vec<_> = evidence.any.iter().map(|indicator| indicator.query.to_string()).collect();
-        assert_eq!(queries, ["depth of OrdersDead", "errors of Worker"]);
+        assert_eq!(queries, ["depth of Orders", "depth of OrdersDead", "failed share of Worker"]);
+        let tests: Vec<_> = evidence.any.iter().map(|indicator| indicator.test).collect();
+        assert_eq!(
+            tests,
+            [IndicatorTest::Emptied, IndicatorTest::Arrives, IndicatorTest::Rises],
+            "others' dead letters are none"
+        );
         assert!(evidence.within > Span::from_secs(5 * 30) + SLACK);
     }
 

@@ -98,8 +98,6 @@ pub enum Recovered {
     Throughout,
     /// Steady for good from a window on that began so long after the fault was gone.
     Steady { after: Span },
-    /// Steady for good from a window on that began later than it should have.
-    Late { after: Span },
     /// No fault is known to be gone, so there is nothing to count from.
     NotCounted,
     /// The run goes on, or died, before it was decided.
@@ -215,8 +213,7 @@ fn recovered(state: &State, case: &Case<'_>, gone: Time) -> Recovered {
     match case.recovered(gone) {
         judge::Recovered::Steady { .. } if !broke() => Recovered::Throughout,
         judge::Recovered::Steady { since } => Recovered::Steady { after: since.since(gone) },
-        judge::Recovered::Late { since } => Recovered::Late { after: since.since(gone) },
-        judge::Recovered::NotInTime { .. } => Recovered::NotSteady,
+        judge::Recovered::NotSteady | judge::Recovered::NotInTime { .. } => Recovered::NotSteady,
         judge::Recovered::NotYet if state.closed.is_none() => Recovered::Undecided,
         judge::Recovered::NotYet | judge::Recovered::CannotTell => Recovered::NoData,
     }
@@ -245,7 +242,6 @@ impl Recovered {
             Recovered::Watched => (0, Span::ZERO),
             Recovered::Undecided => (3, Span::ZERO),
             Recovered::NoData => (4, Span::ZERO),
-            Recovered::Late { after } => (5, after),
             Recovered::NotSteady => (6, Span::ZERO),
         }
     }
@@ -255,7 +251,6 @@ impl Recovered {
         match self {
             Recovered::Throughout => "not needed".into(),
             Recovered::Steady { after } => words::span(after),
-            Recovered::Late { after } => format!("{}, late", words::span(after)),
             Recovered::NotCounted => "not counted".into(),
             Recovered::Watched => "only watched".into(),
             Recovered::Undecided => "not decided".into(),
@@ -269,13 +264,10 @@ impl Recovered {
         match self {
             Recovered::Throughout => "never outside of its bound".into(),
             Recovered::Steady { after } => format!("steady again {} after the fault was gone", words::span(after)),
-            Recovered::Late { after } => {
-                format!("steady again only {} after the fault was gone", words::span(after))
-            }
             Recovered::NotCounted => "not counted: no fault was seen gone".into(),
             Recovered::Watched => "only watched".into(),
             Recovered::Undecided => "not decided when the journal ends".into(),
-            Recovered::NoData => "too few windows with data after the fault was gone".into(),
+            Recovered::NoData => "no data in the windows when it had to be steady".into(),
             Recovered::NotSteady => "not steady again in time".into(),
         }
     }

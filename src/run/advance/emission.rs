@@ -315,6 +315,7 @@ impl Machine {
         if outcome.is_ok() {
             let owner = self.step_of(number).unwrap_or(step);
             self.record(Event::Swept { step: owner, number });
+            self.message_is_evidence(owner, format!("message {number} of this run was in the dead-letter queue"));
         }
     }
 
@@ -369,7 +370,14 @@ impl Machine {
             (false, true) => account.consumed = missing,
             (false, false) => account.not_found = missing,
         }
+        let taken = !account.consumed.is_empty();
         self.record(Event::Accounted { step, account, why: why.to_owned() });
+        if taken {
+            self.message_is_evidence(
+                step,
+                "the queue ran empty after the last message was sent: they were taken".into(),
+            );
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The end: everything settled, the fault gone, the recovery watched, and the run closed.
 
 use super::super::conclude;
-use super::super::event::{Event, Phase, Settled, WriteOutcome};
+use super::super::event::{Event, Phase, Settled, Stop, WriteOutcome};
 use super::super::in_flight::CallPurpose;
 use super::super::judging::Case;
 use super::super::machine::Machine;
@@ -41,8 +41,10 @@ impl Machine {
             return self.wake_by(self.now);
         };
         let limit = self.state.started + self.state.plan.longest;
+        // What was seen to break decides the verdict, whatever comes.
+        let decided = matches!(self.state.stopping, Some((_, Stop::Broken { .. })));
         let undecided = Case::judged(&self.state).any(|case| case.recovered(gone) == Recovered::NotYet);
-        if undecided && self.now < limit {
+        if !decided && (undecided || self.evidence_is_pending()) && self.now < limit {
             return self.wake_by(limit);
         }
         self.close();

@@ -5,6 +5,7 @@ use super::super::in_flight::CallPurpose;
 use super::super::lock::Lock;
 use super::super::machine::{Machine, Precondition};
 use super::backoff;
+use super::guards::BLIND_FOR;
 use crate::account::setting::with_key;
 use crate::account::{Call, CallError, Observed, Outcome, RefusedBy, Reply, Value, Write};
 use crate::plan::{Change, ChangeId};
@@ -24,6 +25,8 @@ pub(in crate::run) struct Injecting {
     tries: u32,
     next_hold: Time,
     foreign: Option<Value>,
+    /// Since when the changed setting cannot be read.
+    blind: Option<Time>,
 }
 
 /// What was refused by the service for a reason that passes by itself.
@@ -204,6 +207,9 @@ impl Machine {
         }
         let now = self.now;
         let injecting = self.injecting.entry(id).or_default();
+        if matches!(outcome, Ok(Reply::Observed(_))) {
+            injecting.blind = None;
+        }
         match outcome {
             Ok(Reply::Observed(observed)) if change.setting.same(&observed.value, &change.after) => {
                 injecting.foreign = None
@@ -220,8 +226,14 @@ impl Machine {
             Err(CallError::Gone(what)) => {
                 self.stop(Stop::Failed { change: id, why: format!("{what} does not exist any more") });
             }
-            // A read that fails says nothing; the next one may.
-            _ => {}
+            // A read that fails says nothing, and the next one may; but not for long.
+            _ => {
+                let since = *injecting.blind.get_or_insert(now);
+                if now >= since + BLIND_FOR {
+                    let what = format!("whether somebody else changes the {}", change.setting.describe());
+                    self.stop(Stop::Blind { what, since });
+                }
+            }
         }
     }
 

@@ -1,9 +1,12 @@
 //! What the machine does at each step, one file a concern: putting faults in, taking them out, messages, signals, the end.
 
 pub(super) mod emission;
+pub(super) mod evidence;
 pub(super) mod finish;
+pub(super) mod guards;
 pub(super) mod injection;
 pub(super) mod load;
+pub(super) mod provisional;
 pub(super) mod rollback;
 pub(super) mod timeline;
 pub(super) mod watch;

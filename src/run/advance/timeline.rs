@@ -1,8 +1,9 @@
 //! The timeline: from the baseline over the steps to the rollback of everything.
 
 use super::super::event::{Event, Phase, Stop};
-use super::super::judging::Case;
+use super::super::judging::{Case, Unsteady};
 use super::super::machine::Machine;
+use super::watch::METRIC_PERIOD;
 use crate::plan::ChangeId;
 use crate::units::Time;
 
@@ -14,9 +15,13 @@ impl Machine {
         }
         let closed = self.baseline_closes();
         let over = self.now >= closed && self.baseline_is_measured();
-        let unsteady = Case::all(&self.state).find_map(|case| case.unsteady(over));
-        if let Some(why) = unsteady {
-            return self.stop(Stop::Baseline { why });
+        let unsteady: Vec<Unsteady> = Case::all(&self.state).filter_map(|case| case.unsteady(over)).collect();
+        match unsteady.iter().find(|found| !found.at_its_end).or(unsteady.first()) {
+            Some(Unsteady { why, at_its_end: true }) if self.extend_baseline(why) => {
+                return self.wake_by(self.baseline_closes());
+            }
+            Some(Unsteady { why, .. }) => return self.stop(Stop::Baseline { why: why.clone() }),
+            None => {}
         }
         if !over {
             return self.wake_by(closed);
@@ -25,6 +30,22 @@ impl Machine {
             Some(why) => self.stop(Stop::Baseline { why }),
             None => self.record(Event::Entered { phase: Phase::Fault }),
         }
+    }
+
+    /// Watches for one window more, because the end of the baseline did not hold. False when it may not last longer.
+    fn extend_baseline(&mut self, why: &str) -> bool {
+        let plan = &self.state.plan;
+        let every = plan.signals.iter().map(|signal| signal.every).max().unwrap_or(METRIC_PERIOD);
+        let limit = self.state.baseline_from() + plan.baseline.max(plan.baseline_at_most);
+        let until = self.baseline_until() + every;
+        if until > limit {
+            return false;
+        }
+        if self.state.extended.is_none() {
+            self.record(Event::Extended { until: limit, why: why.to_owned() });
+        }
+        self.watch.lengthen(until);
+        true
     }
 
     /// Locks first, all of them; then each step in its time.

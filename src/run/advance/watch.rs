@@ -8,36 +8,37 @@ use super::super::in_flight::CallPurpose;
 use super::super::judging::Case;
 use super::super::machine::{Machine, Precondition};
 use super::super::state::{SignalWindow, State};
-use crate::account::{Call, CallError, Outcome, Query, Reply, Sample, Window};
+use super::evidence::Looking;
+use super::guards::Guarding;
+use super::provisional::Provisional;
+use crate::account::{Call, CallError, Outcome, Reply, Sample, Window};
 use crate::judge::ask::Reading;
 use crate::judge::bound::Bound;
 use crate::judge::watermark::Watermark;
-use crate::plan::{Indicator, IndicatorTest};
 use crate::units::{Span, Time};
 
 /// How many times a measurement is tried before its window counts as one without data.
-const TRIES: u32 = 3;
+pub(super) const TRIES: u32 = 3;
 /// Between two tries.
-const TRY_AGAIN: Span = Span::from_secs(5);
+pub(super) const TRY_AGAIN: Span = Span::from_secs(5);
 /// How long after it should be there a metric is waited for; then its window closes without data.
-const PUBLICATION_SLACK: Span = Span::from_secs(60);
+pub(super) const PUBLICATION_SLACK: Span = Span::from_secs(60);
 /// Between two looks at a metric that is not there yet.
-const LOOK_AGAIN: Span = Span::from_secs(20);
+pub(super) const LOOK_AGAIN: Span = Span::from_secs(20);
 /// Service metrics have periods of a minute.
-const METRIC_PERIOD: Span = Span::from_secs(60);
-/// Queue counts and alarm states are looked at this often for evidence.
-const DIRECT_PERIOD: Span = Span::from_secs(10);
+pub(super) const METRIC_PERIOD: Span = Span::from_secs(60);
 /// A count that is read directly belongs to its moment; later than this it is another moment's.
-const DIRECT_TOLERANCE: Span = Span::from_secs(5);
-/// Windows of the baseline that a probe's mean is taken over.
-const PROBE_BASELINE: usize = 5;
+pub(super) const DIRECT_TOLERANCE: Span = Span::from_secs(5);
 
 /// What the machine remembers of what it watches.
 #[derive(Clone, Debug, Default)]
 pub(in crate::run) struct Watch {
     signals: Vec<Closing>,
-    guards: Vec<Looking>,
+    pub(super) provisional: Vec<Provisional>,
+    pub(super) guards: Vec<Guarding>,
     indicators: Vec<Vec<Looking>>,
+    /// The end of a baseline that goes on for longer than planned.
+    baseline_until: Option<Time>,
 }
 
 /// The windows of one signal, closed one after another.
@@ -49,32 +50,35 @@ struct Closing {
     not_before: Time,
 }
 
-/// The next window of one query.
-#[derive(Clone, Debug, Default)]
-struct Looking {
-    /// Start of the next window; none before the first look.
-    next: Option<Time>,
-    tries: u32,
-    not_before: Time,
-    /// For a probe: what the baseline's windows showed, and how many were looked at.
-    baseline: Vec<f64>,
-    baseline_looks: usize,
-}
-
 impl Watch {
     /// Watches everything of a run's plan from now on.
     pub(in crate::run) fn over(state: &State) -> Watch {
         let plan = &state.plan;
         Watch {
             signals: vec![Closing::default(); plan.signals.len()],
-            guards: vec![Looking::default(); plan.stops.len()],
+            provisional: vec![Provisional::default(); plan.signals.len()],
+            guards: vec![Guarding::default(); plan.stops.len()],
             indicators: plan.steps.iter().map(|step| vec![Looking::default(); step.evidence.any.len()]).collect(),
+            baseline_until: None,
         }
     }
 }
 
-fn period(query: &Query) -> Span {
-    if query.metric.delay() == Span::ZERO { DIRECT_PERIOD } else { METRIC_PERIOD }
+impl Watch {
+    /// What an indicator has seen.
+    pub(super) fn indicator(&self, step: usize, indicator: usize) -> Option<&Looking> {
+        self.indicators.get(step)?.get(indicator)
+    }
+
+    /// The same, to look further.
+    pub(super) fn indicator_mut(&mut self, step: usize, indicator: usize) -> Option<&mut Looking> {
+        self.indicators.get_mut(step)?.get_mut(indicator)
+    }
+
+    /// Lets the baseline go on.
+    pub(super) fn lengthen(&mut self, until: Time) {
+        self.baseline_until = Some(until);
+    }
 }
 
 impl Machine {
@@ -87,9 +91,10 @@ impl Machine {
         }
         if self.may_inject() {
             (0..self.state.plan.stops.len()).for_each(|guard| self.look_at_guard(guard));
-            for step in 0..self.state.plan.steps.len() {
-                self.look_for_evidence(step);
-            }
+            (0..self.state.plan.signals.len()).for_each(|signal| self.look_ahead(signal));
+        }
+        if self.may_inject() || self.watches_recovery() {
+            self.advance_evidence();
         }
     }
 
@@ -97,12 +102,12 @@ impl Machine {
         if self.calls.contains(&CallPurpose::Signal(signal)) {
             return;
         }
-        let first = self.state.baseline_from();
+        let first = self.state.first_window(self.state.plan.signals.get(signal).map_or(METRIC_PERIOD, |s| s.every));
         let (Some(planned), Some(closing)) = (self.state.plan.signals.get(signal), self.watch.signals.get_mut(signal))
         else {
             return;
         };
-        let (delay, every) = (planned.query.metric.delay(), planned.every);
+        let (delay, every) = (planned.settles, planned.every);
         // A count that is read directly is there at once, or it is another moment's.
         let patience = if delay == Span::ZERO { every.max(DIRECT_TOLERANCE) } else { delay + PUBLICATION_SLACK };
         let watermark = closing.watermark.get_or_insert_with(|| Watermark::from(first, every, patience));
@@ -127,7 +132,7 @@ impl Machine {
         let Some(watermark) = &mut closing.watermark else { return };
         let window = Window { from: watermark.next(), to: watermark.next() + planned.every };
         closing.tries += 1;
-        let late = planned.query.metric.delay() > Span::ZERO && now < watermark.closes_at();
+        let late = planned.settles > Span::ZERO && now < watermark.closes_at();
         match outcome {
             // Nothing is published yet, or nothing will be: the watermark tells.
             Ok(Reply::Sample(Sample { value: None, .. })) if late => closing.not_before = now + LOOK_AGAIN,
@@ -163,7 +168,7 @@ impl Machine {
         let breaks = self.is_outside(signal, phase, window, sample);
         self.record(Event::Sampled { signal, phase, window, sample, breaks });
         if phase == Phase::Baseline {
-            return;
+            return self.look_back(signal, window);
         }
         self.judge(signal);
         // What is compared with this one waited for its window.
@@ -175,6 +180,17 @@ impl Machine {
         {
             let title = case.planned().title.clone();
             self.stop(Stop::AbortCondition { title, value });
+        }
+    }
+
+    /// The last window before the faults is known only after they went in. What it and those before it show broken is not
+    /// the faults' doing, and nothing that is judged from here on could be.
+    fn look_back(&mut self, signal: usize, window: Window) {
+        let (Some(t0), Some(case)) = (self.state.t0(), Case::of(&self.state, signal)) else { return };
+        if window.to + case.planned().every > t0
+            && let Some(why) = case.began_before()
+        {
+            self.stop(Stop::BeganBefore { why });
         }
     }
 
@@ -214,190 +230,28 @@ impl Machine {
         }
     }
 
-    fn look_at_guard(&mut self, guard: usize) {
-        if self.calls.contains(&CallPurpose::AbortCondition(guard)) {
-            return;
-        }
-        let (Some(planned), Some(looking)) = (self.state.plan.stops.get(guard), self.watch.guards.get_mut(guard))
-        else {
-            return;
-        };
-        if self.now < looking.not_before {
-            let at = looking.not_before;
-            return self.wake_by(at);
-        }
-        looking.not_before = self.now + planned.every;
-        let delay = planned.query.metric.delay();
-        let length = period(&planned.query);
-        let to = if delay == Span::ZERO { self.now } else { (self.now - delay).window_start(length) };
-        let call = Call::Measure { query: planned.query.clone(), window: Window { from: to - length, to } };
-        self.call(CallPurpose::AbortCondition(guard), call, Precondition::Nothing);
-    }
-
-    pub(in crate::run) fn guard_measured(&mut self, guard: usize, outcome: Outcome) {
-        let plan = self.state.plan.clone();
-        let Some(planned) = plan.stops.get(guard) else { return };
-        if let Ok(Reply::Sample(Sample { value: Some(value), .. })) = outcome
-            && planned.bound.holds(value)
-            && self.may_inject()
-        {
-            self.stop(Stop::AbortCondition { title: planned.title.clone(), value });
-        }
-    }
-
-    fn look_for_evidence(&mut self, step: usize) {
-        let plan = self.state.plan.clone();
-        let (Some(planned), Some(known)) = (plan.steps.get(step), self.state.steps.get(step)) else { return };
-        let Some(began) = known.began else {
-            (0..planned.evidence.any.len()).for_each(|indicator| self.look_at_probe_baseline(step, indicator));
-            return;
-        };
-        if known.effective.is_some() || known.not_effective || self.step_is_over(step) {
-            return;
-        }
-        let limit = began + planned.evidence.within;
-        for (indicator, asked) in planned.evidence.any.iter().enumerate() {
-            self.look_at_indicator(step, indicator, asked, began);
-        }
-        let mut indicators =
-            (0..planned.evidence.any.len()).map(|indicator| CallPurpose::Indicator { step, indicator });
-        let waits = indicators.any(|asked| self.calls.contains(&asked));
-        if self.now >= limit && !waits {
-            self.record(Event::NotEffective { step });
-            self.stop(Stop::NotEffective { step });
-        } else if !waits {
-            self.wake_by(limit);
-        }
-    }
-
-    fn look_at_indicator(&mut self, step: usize, indicator: usize, asked: &Indicator, began: Time) {
-        let this = CallPurpose::Indicator { step, indicator };
-        if self.calls.contains(&this) {
-            return;
-        }
-        let length = period(&asked.query);
-        let delay = asked.query.metric.delay();
-        let Some(looking) = self.watch.indicators.get_mut(step).and_then(|indicators| indicators.get_mut(indicator))
-        else {
-            return;
-        };
-        // Only windows that lie wholly after the fault went in can show it.
-        let aligned =
-            if delay == Span::ZERO { began } else { (began + length - Span::from_micros(1)).window_start(length) };
-        let from = looking.next.map_or(aligned, |next| next.max(aligned));
-        looking.next = Some(from);
-        let due = from + length + delay;
-        if self.now < due {
-            return self.wake_by(due);
-        }
-        let to = if delay == Span::ZERO { self.now } else { from + length };
-        let call = Call::Measure { query: asked.query.clone(), window: Window { from, to } };
-        self.call(this, call, Precondition::Nothing);
-    }
-
-    pub(in crate::run) fn probed(&mut self, step: usize, indicator: usize, outcome: Outcome) {
-        let plan = self.state.plan.clone();
-        let now = self.now;
-        let Some(asked) = plan.steps.get(step).and_then(|s| s.evidence.any.get(indicator)) else { return };
-        let Some(looking) = self.watch.indicators.get_mut(step).and_then(|indicators| indicators.get_mut(indicator))
-        else {
-            return;
-        };
-        let direct = asked.query.metric.delay() == Span::ZERO;
-        let from = looking.next.unwrap_or(now);
-        let Ok(Reply::Sample(sample)) = outcome else {
-            looking.next = Some(from + Span::from_millis(1)).filter(|_| direct).or(Some(from));
-            looking.tries += 1;
-            if looking.tries >= TRIES {
-                looking.tries = 0;
-                looking.next = Some(if direct { now } else { from + METRIC_PERIOD });
-            }
-            return;
-        };
-        looking.tries = 0;
-        looking.next = Some(if direct { now } else { from + METRIC_PERIOD });
-        let baseline = looking.mean();
-        let Some(known) = self.state.steps.get(step) else { return };
-        if let Some(value) = sample.value
-            && asked.test.shows(value, baseline)
-            && known.effective.is_none()
-            && self.may_inject()
-        {
-            let since = if direct { now } else { from };
-            let seen = format!("{} is {}", asked.query, tidy(value));
-            self.record(Event::Effective { step, since, seen });
-        }
-    }
-
-    /// A probe that compares needs to know what is usual: asked for at the end of the baseline.
-    fn look_at_probe_baseline(&mut self, step: usize, indicator: usize) {
-        let this = CallPurpose::IndicatorBaseline { step, indicator };
-        if self.state.t0().is_some() || self.calls.contains(&this) {
-            return;
-        }
-        let until = self.state.baseline_until();
-        let Some(asked) = self.state.plan.steps.get(step).and_then(|s| s.evidence.any.get(indicator)) else { return };
-        let Some(looking) = self.watch.indicators.get(step).and_then(|indicators| indicators.get(indicator)) else {
-            return;
-        };
-        if looking.baseline_is_known(asked) {
-            return;
-        }
-        let due = (until + asked.query.metric.delay()).max(looking.not_before);
-        if self.now < due {
-            return self.wake_by(due);
-        }
-        let length = period(&asked.query);
-        let back = i64::try_from(looking.baseline_looks).unwrap_or(0);
-        let direct = asked.query.metric.delay() == Span::ZERO;
-        let to = if direct { self.now } else { until.window_start(length) - length * back };
-        let call = Call::Measure { query: asked.query.clone(), window: Window { from: to - length, to } };
-        self.call(this, call, Precondition::Nothing);
-    }
-
-    pub(in crate::run) fn probed_baseline(&mut self, step: usize, indicator: usize, outcome: Outcome) {
-        let now = self.now;
-        let Some(looking) = self.watch.indicators.get_mut(step).and_then(|indicators| indicators.get_mut(indicator))
-        else {
-            return;
-        };
-        let tried_enough = looking.tries + 1 >= TRIES;
-        match outcome {
-            Ok(Reply::Sample(sample)) => {
-                looking.baseline.extend(sample.value);
-                looking.baseline_looks += 1;
-                looking.tries = 0;
-            }
-            _ if tried_enough => {
-                looking.baseline_looks += 1;
-                looking.tries = 0;
-            }
-            _ => {
-                looking.tries += 1;
-                looking.not_before = now + TRY_AGAIN;
-            }
-        }
+    /// When the baseline ends, if it holds.
+    pub(super) fn baseline_until(&self) -> Time {
+        self.watch.baseline_until.unwrap_or_else(|| self.state.baseline_until())
     }
 
     /// When everything about the baseline is published.
     pub(in crate::run) fn baseline_closes(&self) -> Time {
         let plan = &self.state.plan;
-        let signals = plan.signals.iter().map(|s| s.query.metric.delay());
-        let indicators = plan.steps.iter().flat_map(|s| s.evidence.any.iter().map(|p| p.query.metric.delay()));
-        self.state.baseline_until() + signals.chain(indicators).max().unwrap_or(Span::ZERO)
+        let signals = plan.signals.iter().map(|signal| signal.settles);
+        let indicators =
+            plan.steps.iter().flat_map(|step| &step.evidence.any).filter(|indicator| indicator.test.is_windowed());
+        let settles = signals.chain(indicators.map(|indicator| indicator.settles)).max().unwrap_or(Span::ZERO);
+        self.baseline_until() + settles
     }
 
-    /// Whether every window of the baseline, and every probe's usual value, has been asked for.
+    /// Whether every window of the baseline, and of every indicator, has been asked for.
     pub(in crate::run) fn baseline_is_measured(&self) -> bool {
-        let until = self.state.baseline_until();
-        let plan = &self.state.plan;
-        let signals = self.watch.signals.iter().zip(&plan.signals);
-        let steps = self.watch.indicators.iter().zip(&plan.steps);
-        signals.into_iter().all(|(closing, planned)| {
+        let until = self.baseline_until();
+        let mut signals = self.watch.signals.iter().zip(&self.state.plan.signals);
+        signals.all(|(closing, planned)| {
             closing.watermark.as_ref().is_some_and(|watermark| watermark.next() + planned.every > until)
-        }) && steps.into_iter().all(|(indicators, step)| {
-            indicators.iter().zip(&step.evidence.any).all(|(looking, asked)| looking.baseline_is_known(asked))
-        })
+        }) && self.indicators_have_seen(until)
     }
 
     /// Why the baseline says nothing, if it does.
@@ -410,38 +264,4 @@ impl Machine {
             },
         )
     }
-}
-
-impl Looking {
-    fn mean(&self) -> Option<f64> {
-        let count = self.baseline.len();
-        (count > 0).then(|| self.baseline.iter().sum::<f64>() / count as f64)
-    }
-
-    fn baseline_is_known(&self, indicator: &Indicator) -> bool {
-        let looks = match (&indicator.test, indicator.query.metric.delay() == Span::ZERO) {
-            (IndicatorTest::Above(_), _) => 0,
-            (_, true) => 1,
-            (_, false) => PROBE_BASELINE,
-        };
-        self.baseline_looks >= looks
-    }
-}
-
-impl IndicatorTest {
-    /// Whether a value shows the fault at work. A comparison without a baseline shows nothing.
-    pub fn shows(&self, value: f64, baseline: Option<f64>) -> bool {
-        match (self, baseline) {
-            (IndicatorTest::Above(limit), _) => value > *limit,
-            (IndicatorTest::FallsTo(limit), Some(mean)) => mean > *limit && value <= *limit,
-            (IndicatorTest::RisesBy(rise), Some(mean)) => value >= mean + rise,
-            (IndicatorTest::RisesTo { times }, Some(mean)) => value > mean && value >= mean * times,
-            (_, None) => false,
-        }
-    }
-}
-
-/// A value in few digits.
-fn tidy(value: f64) -> f64 {
-    (value * 1000.0).round() / 1000.0
 }

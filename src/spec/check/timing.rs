@@ -3,6 +3,7 @@
 use crate::account::Selector;
 use crate::faults::FaultSpec;
 use crate::ids::AccountName;
+use crate::judge::baseline::ROOM;
 use crate::judge::bound::Bound;
 use crate::judge::power::{Beside, Power, Stakes, Volume};
 use crate::judge::recovery::{STEADY, watched_after};
@@ -169,7 +170,11 @@ fn too_short(experiment: &Loaded<Experiment>, judged: &[Judged], findings: &mut 
     let blind = |judged: &&Judged| {
         let windows = judged.is_weighed() && !judged.signal.metric.is_share();
         let tolerated = judged.signal.tolerates().get();
-        let sees = || Power::of_steady(tolerated, STEADY as u64).is_enough(judged.must_catch.get());
+        let sees = || {
+            let windows = STEADY as u64;
+            let fails_from = (tolerated * STEADY as f64).max(1.0) as u64 + 1;
+            Power::of_look(tolerated, fails_from, windows).is_enough(judged.must_catch.get())
+        };
         judged.during_fault == DuringFault::MayBreak && windows && tolerated > 0.0 && !sees()
     };
     if let Some(judged) = judged.iter().find(blind) {
@@ -218,7 +223,8 @@ fn needed(judged: &Judged, alpha: Alpha) -> Option<Span> {
     let of = if judged.signal.metric.is_share() { PLENTY } else { 1 };
     let catches = |windows: usize| {
         let horizon = u32::try_from(windows + STEADY).unwrap_or(u32::MAX);
-        let stakes = Stakes { tolerated, horizon, alpha: alpha.get(), usual: 0.0, clustering: 0.0, control };
+        let full = Some(ROOM * of as f64);
+        let stakes = Stakes { tolerated, horizon, alpha: alpha.get(), usual: 0.0, clustering: 0.0, full, control };
         stakes.catches(
             judged.must_catch.get(),
             &vec![Volume { of: Some(of), with_fault: true, control: PLENTY }; windows],

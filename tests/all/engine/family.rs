@@ -43,7 +43,7 @@ fn step(fault: &str, target: &Resource, at: Span, lasts: Span, evidence: Query) 
         // Nothing is traffic here, so that evidence is not what is tested: the step is over before it is asked for.
         evidence: Evidence {
             expect: "nothing".into(),
-            any: vec![Indicator { query: evidence, test: IndicatorTest::Above(1e9) }],
+            any: vec![Indicator { settles: evidence.metric.delay(), query: evidence, test: IndicatorTest::Appears }],
             within: Span::from_mins(60),
         },
     }
@@ -109,6 +109,7 @@ fn empty(seed: u64, now: Time) -> Plan {
         made_at: now,
         seed,
         baseline: Span::from_secs(1),
+        baseline_at_most: Span::from_secs(1),
         recovers_within: Span::from_secs(10),
         alpha: Alpha::USUAL,
         longest: Span::from_mins(60),

@@ -24,6 +24,26 @@ pub struct Cell {
     pub signals: u32,
     /// The share of windows without data.
     pub missing: f64,
+    /// How the requests are spread over the windows.
+    pub traffic: Traffic,
+}
+
+/// How many requests each window has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Traffic {
+    /// All of them the rate.
+    Even,
+    /// In turn the rate, a fifth of it, the rate, a fifth, and five times the rate, which is more than a full window.
+    Uneven,
+}
+
+impl Traffic {
+    fn sizes(self, rate: u32) -> Vec<u32> {
+        match self {
+            Traffic::Even => vec![rate],
+            Traffic::Uneven => vec![rate, rate.div_ceil(5), rate, rate.div_ceil(5), 5 * rate],
+        }
+    }
 }
 
 /// A fault: from this window on, from 0, this share of the requests fails.
@@ -35,8 +55,8 @@ pub struct Fault {
 
 /// A rule that looks at one signal window by window.
 pub trait Rule {
-    /// Whether it raises the alarm at this window.
-    fn alarms(&mut self, x: Option<f64>) -> bool;
+    /// Whether it raises the alarm at this window, of so many requests.
+    fn alarms(&mut self, x: Option<f64>, of: u32) -> bool;
 }
 
 /// The whole grid of issue and documentation: rate, clustering, truth, number of windows.
@@ -46,7 +66,15 @@ pub fn cells() -> Vec<Cell> {
         for truth in [TOLERATED, 0.3 * TOLERATED] {
             for clustering in [0.0, 0.02, 0.1] {
                 for rate in [5, 10, 60, 600] {
-                    cells.push(Cell { rate, clustering, truth, windows, signals: 1, missing: 0.0 });
+                    cells.push(Cell {
+                        rate,
+                        clustering,
+                        truth,
+                        windows,
+                        signals: 1,
+                        missing: 0.0,
+                        traffic: Traffic::Even,
+                    });
                 }
             }
         }
@@ -65,19 +93,24 @@ impl Cell {
     ) -> Vec<Option<u32>> {
         let number = u64::from(self.rate) << 32 | (self.clustering * 1e3) as u64 | u64::from(self.windows) << 20;
         let mut stream = Stream::numbered(number ^ (self.truth * 1e6) as u64 ^ u64::from(self.signals) << 50);
-        let counts = |share| Counts::new(self.rate, share, self.clustering);
+        let sizes = self.traffic.sizes(self.rate);
+        let counts = |share| -> Vec<(Counts, u32)> {
+            sizes.iter().map(|of| (Counts::new(*of, share, self.clustering), *of)).collect()
+        };
         let (calm, faulty) = (counts(self.truth), counts(fault.map_or(self.truth, |fault| fault.share)));
         let begins = fault.map_or(u32::MAX, |fault| fault.at);
-        let draw = |counts: &Counts, stream: &mut Stream| f64::from(counts.draw(stream)) / f64::from(self.rate);
+        let draw = |(counts, of): &(Counts, u32), stream: &mut Stream| f64::from(counts.draw(stream)) / f64::from(*of);
         let mut run = || {
-            let mut rules: Vec<R> = (0..self.signals).map(|_| make(self, &mut || draw(&calm, &mut stream))).collect();
+            let mut rules: Vec<R> =
+                (0..self.signals).map(|_| make(self, &mut || draw(&calm[0], &mut stream))).collect();
             (0..self.windows).find_map(|window| {
                 let counts = if window >= begins { &faulty } else { &calm };
+                let counts = &counts[window as usize % counts.len()];
                 let mut any = false;
                 for rule in &mut rules {
                     let x = draw(counts, &mut stream);
                     let lost = self.missing > 0.0 && stream.unit() < self.missing;
-                    any |= rule.alarms((!lost).then_some(x));
+                    any |= rule.alarms((!lost).then_some(x), counts.1);
                 }
                 any.then_some(window + 1)
             })
@@ -121,20 +154,31 @@ pub fn limit(runs: u32, standard_errors: f64) -> f64 {
     ALPHA + standard_errors * (ALPHA * (1.0 - ALPHA) / f64::from(runs)).sqrt()
 }
 
+/// The requests of a full window: the baseline's are of the rate.
+pub fn full_window(cell: &Cell) -> f64 {
+    1.25 * f64::from(cell.rate)
+}
+
 /// squall's own rule, with its part of alpha.
 pub struct Betting {
     wager: Wager,
+    full: f64,
     decides_at: f64,
 }
 
 impl Betting {
     pub fn new(cell: &Cell, _: &mut dyn FnMut() -> f64) -> Betting {
-        Betting { wager: Wager::over(cell.windows), decides_at: f64::from(cell.signals) / ALPHA }
+        Betting {
+            wager: Wager::over(cell.windows),
+            full: full_window(cell),
+            decides_at: f64::from(cell.signals) / ALPHA,
+        }
     }
 }
 
 impl Rule for Betting {
-    fn alarms(&mut self, x: Option<f64>) -> bool {
-        self.wager.observe(x.map(|x| Badness { x, tolerated: TOLERATED })) >= self.decides_at
+    fn alarms(&mut self, x: Option<f64>, of: u32) -> bool {
+        let weight = (f64::from(of) / self.full).min(1.0);
+        self.wager.observe(x.map(|x| Badness { x, tolerated: TOLERATED, weight })) >= self.decides_at
     }
 }

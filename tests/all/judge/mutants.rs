@@ -1,6 +1,6 @@
 //! The betting rule once more, with its mistakes to choose from: what the grid is there to catch.
 
-use super::grid::{ALPHA, Cell, Rule, TOLERATED};
+use super::grid::{ALPHA, Cell, Rule, TOLERATED, full_window};
 
 /// What is wrong with a mutant.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,12 +15,15 @@ pub enum Mistake {
     NotYetBetDropped,
     /// A window without data counts as the worst.
     MissingIsWorst,
+    /// A window of more requests than a full one weighs more than that.
+    LargerNotScaled,
 }
 
 pub struct Mutant {
     mistake: Mistake,
     horizon: f64,
     windows: f64,
+    full: f64,
     bets: [f64; 5],
     from_start: [f64; 5],
     from_restarts: [f64; 5],
@@ -37,6 +40,7 @@ impl Mutant {
             mistake,
             horizon: f64::from(cell.windows),
             windows: 0.0,
+            full: full_window(cell),
             bets,
             from_start: [1.0; 5],
             from_restarts: [0.0; 5],
@@ -44,10 +48,14 @@ impl Mutant {
         }
     }
 
-    pub fn observe(&mut self, x: Option<f64>) -> f64 {
+    pub fn observe(&mut self, x: Option<f64>, of: u32) -> f64 {
         let x = if self.mistake == Mistake::MissingIsWorst { x.or(Some(1.0)) } else { x };
         self.windows += 1.0;
-        let gain = x.map_or(0.0, |x| (x - TOLERATED) / TOLERATED);
+        let weight = match self.mistake {
+            Mistake::LargerNotScaled => f64::from(of) / self.full,
+            _ => (f64::from(of) / self.full).min(1.0),
+        };
+        let gain = x.map_or(0.0, |x| weight * (x - TOLERATED) / TOLERATED);
         for bet in 0..5 {
             let factor = 1.0 + self.bets[bet] * gain;
             self.from_start[bet] *= factor;
@@ -64,7 +72,7 @@ impl Mutant {
 }
 
 impl Rule for Mutant {
-    fn alarms(&mut self, x: Option<f64>) -> bool {
-        self.observe(x) >= self.decides_at
+    fn alarms(&mut self, x: Option<f64>, of: u32) -> bool {
+        self.observe(x, of) >= self.decides_at
     }
 }

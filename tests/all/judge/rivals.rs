@@ -21,7 +21,7 @@ impl Breaches {
 }
 
 impl Rule for Breaches {
-    fn alarms(&mut self, x: Option<f64>) -> bool {
+    fn alarms(&mut self, x: Option<f64>, _: u32) -> bool {
         match x {
             Some(x) if x > TOLERATED => self.seen += 1,
             Some(_) if self.in_a_row => self.seen = 0,
@@ -47,7 +47,7 @@ impl MannWhitney {
 }
 
 impl Rule for MannWhitney {
-    fn alarms(&mut self, x: Option<f64>) -> bool {
+    fn alarms(&mut self, x: Option<f64>, _: u32) -> bool {
         /// The standard normal quantile of 99 %.
         const CRITICAL: f64 = 2.326_347_874;
         let Some(x) = x else { return false };
