@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod cli;
+pub mod clock;
 pub mod driver;
 #[cfg(test)]
 #[path = "../tests/all/effort.rs"]

@@ -9,6 +9,7 @@ pub mod aws;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 pub mod description;
+pub mod gateway;
 pub mod kind;
 pub mod message;
 pub mod permission;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::location::{AccountId, AccountIdentity, Location, Region};
 use crate::units::{Span, Time};
 pub use description::{Description, Identity};
+pub use gateway::{Dispatch, Lane, Owner};
 pub use message::{Handle, Message, Received, RunMarker, SendOutcome};
 pub use permission::{Action, Lasts, Permitted};
 pub use setting::{Observed, Setting, Value, Write};
@@ -152,6 +154,8 @@ pub enum RefusedBy {
     Busy,
     /// This build or account kind cannot do it.
     Unsupported,
+    /// It never left this process: its run stopped, its time was over, or another process owns the run.
+    NotSent,
 }
 
 /// What came of a call.
@@ -165,6 +169,19 @@ pub trait Account {
 
     /// Starts a call. Returns at once; its reply comes out of [`Account::next`] under the same id.
     fn submit(&mut self, id: CallId, call: Call);
+
+    /// The same for a call that may have to wait for its turn: how it is sent, and when it is not sent any more. An account
+    /// that sends every call at once does not need to know.
+    fn submit_with(&mut self, id: CallId, call: Call, dispatch: Dispatch) {
+        drop(dispatch);
+        self.submit(id, call);
+    }
+
+    /// By how many seconds this machine's clock is ahead of the account's at the least, negative when it is behind; `None`
+    /// where nothing tells, or where the account has no clock of its own.
+    fn clock_is_off(&self) -> Option<i64> {
+        None
+    }
 
     /// Waits for the next reply, but not past `until` and not longer than a tenth of a second of real time, so that the
     /// caller can look at its signals. `None`: the time came, or the tenth of a second passed; [`Account::now`] tells.

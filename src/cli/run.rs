@@ -144,6 +144,12 @@ pub fn conclude(supervised: &Supervised, context: &mut Context) -> Exit {
             "bug: squall panicked ({panic}); what it had changed was undone from the journal. Please report this."
         ));
     }
+    if let Some(panic) = &supervised.mute {
+        err.line(format!(
+            "bug: the code that prints events panicked ({panic}); the run went on without it, and `squall log` tells all of it. \
+             Please report this."
+        ));
+    }
     match &supervised.ending {
         Ending::TakenOver { by } => {
             err.line(format!("{by} took the run over; this process wrote nothing since"));

@@ -117,6 +117,7 @@ written! {
         Limit,
         Busy,
         Unsupported,
+        NotSent,
     }
 
     /// Why a call did not succeed.

@@ -221,6 +221,14 @@ written! {
             #[serde(rename = "late_seconds")]
             late_secs: u64,
         },
+        ClockJumped {
+            #[serde(rename = "by_seconds")]
+            by_secs: i64,
+        },
+        ClockOff {
+            #[serde(rename = "by_seconds")]
+            by_secs: i64,
+        },
         Journal { why: String },
         NotEffective { step: usize },
         Died,

@@ -90,6 +90,10 @@ pub enum Stop {
     Drifted { change: ChangeId, found: Value },
     /// A tick came more than 30 s late: a closed laptop, a stopped process.
     Overslept { late_secs: u64 },
+    /// This machine's clock was set by more than is tolerated; negative when it went back.
+    ClockJumped { by_secs: i64 },
+    /// This machine's clock is further ahead of the account's than is tolerated; negative when it is behind.
+    ClockOff { by_secs: i64 },
     /// The journal could not be written.
     Journal { why: String },
     /// A fault did not show its effect in time.

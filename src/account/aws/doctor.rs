@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use aws_sdk_fis::types::SafetyLeverStatus;
 
-use super::AccountConfig;
 use super::awake::Awake;
 use super::call::RealTime;
 use super::failure::Operation;
-use super::limit::Family;
 use super::session::{Connection, Session};
+use super::{AccountConfig, Shared};
+use crate::account::gateway::Family;
 use crate::account::{CallError, Lasts};
+use crate::clock::OFF_ACCOUNT;
 use crate::env::Env;
 use crate::units::Span;
 
@@ -32,9 +33,7 @@ pub enum CheckResult {
     CannotTell,
 }
 
-/// More than this, and deadlines by AWS's clock (a deny that expires) are noticeably off ...
-const SKEW_NOTICED: Span = Span::from_secs(5);
-/// ... and more than this, and AWS does not accept signatures
+/// More than this, and AWS does not accept signatures
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/signing-elements.html>).
 const SKEW_REFUSED: Span = Span::from_mins(5);
 /// Credentials that end must last at least so long to be of use for a run of an hour.
@@ -43,7 +42,7 @@ const LASTS: Span = Span::from_mins(75);
 /// Looks at an account. Blocks for as long as the account takes to answer; each call has its time-outs.
 pub fn examine(config: &AccountConfig, env: Arc<dyn Env>) -> Vec<Check> {
     let awake = Arc::new(Awake::new(env.clone()));
-    let connection = Connection::new(config.clone(), env, awake, Arc::new(RealTime), None);
+    let connection = Connection::new(config.clone(), env, &Shared::of_process(), awake, Arc::new(RealTime), None);
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(checks(config, &connection)),
         Err(error) => vec![check("reachability", CheckResult::CannotTell, format!("no thread to ask from: {error}"))],
@@ -89,7 +88,7 @@ fn credentials(session: &Session) -> Check {
             "temporary ones that do not say when they end; they must outlive a run and its undo by 15 minutes",
         ),
         Lasts::Until(end) => {
-            let left = end.since(session.caller.env.now());
+            let left = end.since(session.caller.gateway.now());
             match left >= LASTS {
                 true => check(what, CheckResult::Well, format!("they end at {end}, in {left}")),
                 false => check(what, CheckResult::NotWell, format!("they end at {end}, in {left}: get fresh ones")),
@@ -100,19 +99,17 @@ fn credentials(session: &Session) -> Check {
 
 fn clock(session: &Session) -> Check {
     let what = "clock";
-    let Some(ahead) = session.ahead else {
-        return check(what, CheckResult::CannotTell, "the answer had no date");
+    let Some(offset) = session.caller.gateway.offset() else {
+        return check(what, CheckResult::CannotTell, "no answer had a date");
     };
-    // The date has whole seconds: half of one is the best guess.
-    let ahead = ahead - 500_000;
-    let off = Span::from_micros(ahead.abs());
-    let side = if ahead > 0 { "ahead of" } else { "behind" };
+    let off = offset.apart();
+    let side = if offset.apart_secs() > 0 { "ahead of" } else { "behind" };
     match off {
-        off if off <= SKEW_NOTICED => check(what, CheckResult::Well, format!("within {SKEW_NOTICED} of AWS's")),
+        off if off <= OFF_ACCOUNT => check(what, CheckResult::Well, format!("within {OFF_ACCOUNT} of AWS's")),
         off if off <= SKEW_REFUSED => check(
             what,
             CheckResult::NotWell,
-            format!("{off} {side} AWS's: what expires by AWS's clock does so that much off; set it by NTP"),
+            format!("{off} {side} AWS's, and no run starts with more than {OFF_ACCOUNT}: set it by NTP"),
         ),
         off => check(
             what,

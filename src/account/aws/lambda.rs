@@ -3,11 +3,11 @@
 use aws_sdk_lambda::types::{EventSourceMappingConfiguration, FunctionConfiguration};
 
 use super::failure::{Failure, Operation};
-use super::limit::Family;
 use super::names::{self, Arn};
 use super::session::Session;
 use super::variables;
 use crate::account::description::{Alias, Delivery, FunctionDescription};
+use crate::account::gateway::Family;
 use crate::account::{CallError, Location, Observed, Region, Resource, ResourceKind, Value};
 use crate::units::Span;
 

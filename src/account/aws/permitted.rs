@@ -7,10 +7,10 @@ use aws_sdk_iam::types::PolicyEvaluationDecisionType as Decision;
 use super::call::side_by_side;
 use super::failure::Operation;
 use super::lambda;
-use super::limit::Family;
 use super::names::Arn;
 use super::session::Session;
 use super::{roles, ssm};
+use crate::account::gateway::Family;
 use crate::account::{Action, CallError, Permitted, Resource, ResourceKind, Setting, Value};
 
 /// The name of a policy, or the end of a lock's name, that nothing has: deleting it tells whether squall may.

@@ -21,7 +21,7 @@ pub fn find<'a>(session: &'a Session, probe: &Resource) -> Result<&'a ProbeSpec,
 /// The value of a probe for a window.
 pub async fn measure(session: &Session, probe: &Resource, window: Window) -> Result<Sample, CallError> {
     let env = &*session.caller.env;
-    let late = env.now().since(window.to) > FRESH;
+    let late = session.caller.gateway.now().since(window.to) > FRESH;
     let failed = |why: String| CallError::Unknown(format!("{probe}: {why}"));
     let value = match find(session, probe)? {
         ProbeSpec::Http(_) | ProbeSpec::Command(_) if late => None,

@@ -8,10 +8,10 @@ use aws_sdk_sqs::types::{
 };
 
 use super::failure::Operation;
-use super::limit::Family;
 use super::session::Session;
 use super::{lambda, names};
 use crate::account::description::QueueDescription;
+use crate::account::gateway::Family;
 use crate::account::{
     CallError, Handle, Message, Metric, Observed, Query, Received, Resource, ResourceKind, RunMarker, Sample,
     SendOutcome, Value, Window,
@@ -147,7 +147,7 @@ pub async fn write_number(
 
 /// Counts messages, now.
 pub async fn measure(session: &Session, query: &Query, window: Window) -> Result<Sample, CallError> {
-    let asked = session.caller.env.now();
+    let asked = session.caller.gateway.now();
     if asked.since(window.to) > FRESH {
         return Ok(Sample { value: None, of: None });
     }

@@ -2,10 +2,10 @@
 
 use super::failure::{Failure, Operation};
 use super::lambda;
-use super::limit::Family;
 use super::names;
 use super::session::Session;
 use crate::account::description::RoleDescription;
+use crate::account::gateway::Family;
 use crate::account::{CallError, Observed, Resource, Value};
 
 /// The path of roles that services own; nobody else may change them.

@@ -9,32 +9,32 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_config::{AppName, BehaviorVersion, Region as SdkRegion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
-use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
-use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
-use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::os_shim_internal;
 use tokio::sync::OnceCell;
 
-use super::AccountConfig;
 use super::awake::Awake;
 use super::batch::Batches;
 use super::call::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, Caller, Sleeper};
 use super::failure::{Failure, Operation};
-use super::limit::{Family, Limits};
+use super::gate::{Gate, SigningClock};
+use super::{AccountConfig, Shared};
+use crate::account::gateway::Family;
 use crate::account::{CallError, Identity, Lasts, Location, RefusedBy, Region, Resource};
 use crate::env::Env;
-use crate::units::Time;
 
 /// An account that may not have been reached yet.
 pub struct Connection {
     config: AccountConfig,
     caller: Arc<Caller>,
+    batches: Arc<Batches>,
+    /// Stands for the network, if that is recorded.
     http: Option<SharedHttpClient>,
     session: OnceCell<Session>,
 }
@@ -46,12 +46,10 @@ pub struct Session {
     pub identity: Identity,
     /// `aws`, `aws-cn`, `aws-us-gov`.
     pub partition: String,
-    /// By how many microseconds this machine's clock was ahead of the service's, whose clock has whole seconds.
-    pub ahead: Option<i64>,
     pub caller: Arc<Caller>,
     /// URLs of queues by their names.
     pub queue_urls: Mutex<BTreeMap<String, String>>,
-    pub batches: Batches,
+    pub batches: Arc<Batches>,
     sdk: SdkConfig,
     clients: Clients,
 }
@@ -76,12 +74,21 @@ impl Connection {
     pub fn new(
         config: AccountConfig,
         env: Arc<dyn Env>,
+        shared: &Shared,
         awake: Arc<Awake>,
         sleeper: Arc<dyn Sleeper>,
         http: Option<SharedHttpClient>,
     ) -> Connection {
-        let caller = Caller { limits: Limits::new(env.clone()), env, awake, sleeper };
-        Connection { config, caller: Arc::new(caller), http, session: OnceCell::new() }
+        let gateway = shared.gateways.of(&config.location().account, &env);
+        let caller = Caller { gateway, region: config.region.clone(), env, awake, sleeper };
+        let batches = shared.batches(&config);
+        Connection { config, caller: Arc::new(caller), batches, http, session: OnceCell::new() }
+    }
+
+    /// The way to the account.
+    #[cfg(test)]
+    pub fn gateway(&self) -> Arc<crate::account::gateway::Gateway> {
+        self.caller.gateway.clone()
     }
 
     /// Every location that this is the connection to: the account's own first.
@@ -143,10 +150,9 @@ impl Connection {
             config: config.clone(),
             identity: Identity { account_id: who.account, arn: who.arn, roles, lasts },
             partition,
-            ahead: who.date.map(|date| self.caller.env.now().micros() - date.micros()),
             caller: self.caller.clone(),
             queue_urls: Mutex::default(),
-            batches: Batches::default(),
+            batches: self.batches.clone(),
             sdk,
             clients: Clients::default(),
         })
@@ -192,12 +198,15 @@ impl Connection {
         if let Some(url) = &config.endpoint_url {
             loader = loader.endpoint_url(url);
         }
-        if let Some(http) = &self.http {
+        if self.http.is_some() {
             let token = self.caller.env.var("AWS_SESSION_TOKEN");
-            let recorded = Credentials::new("recorded", "recorded", token, None, "recorded");
-            loader = loader.http_client(http.clone()).credentials_provider(recorded);
+            loader = loader.credentials_provider(Credentials::new("recorded", "recorded", token, None, "recorded"));
         }
-        loader.load().await
+        let network = || Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
+        let inner = self.http.clone().unwrap_or_else(network);
+        let (gateway, env) = (self.caller.gateway.clone(), self.caller.env.clone());
+        loader = loader.time_source(SigningClock(env.clone()));
+        loader.http_client(Gate { inner, gateway, env }).load().await
     }
 
     async fn who(&self, sdk: &SdkConfig) -> Result<Who, CallError> {
@@ -208,13 +217,10 @@ impl Connection {
             about: format!("account {}", self.config.name),
         };
         let sts = aws_sdk_sts::Client::new(sdk);
-        let date = DateOfAnswer::default();
-        let call = || sts.get_caller_identity().customize().interceptor(date.clone()).send();
+        let call = || sts.get_caller_identity().send();
         let reply = self.caller.read(&operation, call).await;
         let reply = reply.map_err(|failure| failure.into_error(&operation, "the caller"))?;
-        let date = *date.0.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Who {
-            date,
             account: reply.account().unwrap_or_default().to_owned(),
             arn: reply.arn().unwrap_or_default().to_owned(),
         })
@@ -247,31 +253,6 @@ impl Connection {
 struct Who {
     account: String,
     arn: String,
-    /// The service's clock.
-    date: Option<Time>,
-}
-
-/// Keeps the date of an answer.
-#[derive(Clone, Debug, Default)]
-struct DateOfAnswer(Arc<Mutex<Option<Time>>>);
-
-#[dyn_dispatch_hint]
-impl Intercept for DateOfAnswer {
-    fn name(&self) -> &'static str {
-        "DateOfAnswer"
-    }
-
-    fn read_before_deserialization(
-        &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let date = context.response().headers().get("date");
-        let date = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = date.map(|date| date.timestamp().into());
-        Ok(())
-    }
 }
 
 /// The client of a region, made when it is first asked for. A clone of one shares its connections.

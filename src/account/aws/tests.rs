@@ -5,6 +5,7 @@ mod cloudwatch;
 mod denied;
 mod doctor;
 mod find;
+mod gateway;
 mod iam;
 mod identity;
 mod lambda;

@@ -239,7 +239,7 @@ impl Machine {
 
     /// A call never left this process.
     pub(in crate::run) fn not_sent(&mut self, purpose: CallPurpose) {
-        let refused = CallError::Refused { by: RefusedBy::Unsupported, message: "the call was never sent".into() };
+        let refused = CallError::Refused { by: RefusedBy::NotSent, message: "the call was never sent".into() };
         match purpose {
             CallPurpose::Inject(change) => {
                 self.record(Event::Changed { change, outcome: WriteOutcome::Refused(refused) })

@@ -22,6 +22,9 @@ const LOOK_AGAIN: Span = Span::from_secs(2);
 /// A foreign value counts when it is seen again after this time: a single read may be stale.
 const SEEN_AGAIN_AFTER: Span = STALE;
 
+/// No change is given up before so many tries in a row failed: after a sleep the first ones fail for want of a network.
+const LEAST_TRIES: u32 = 5;
+
 /// What the machine remembers of a change that goes out.
 #[derive(Clone, Debug)]
 pub(in crate::run) struct RollingBack {
@@ -29,8 +32,33 @@ pub(in crate::run) struct RollingBack {
     issued: bool,
     not_before: Time,
     tries: u32,
-    since: Time,
+    /// The tries that failed in a row.
+    failing: Option<Failing>,
     foreign: Option<(Value, Time)>,
+}
+
+/// Tries in a row that failed at the same thing.
+#[derive(Clone, Copy, Debug)]
+struct Failing {
+    at: Attempt,
+    since: Time,
+    tries: u32,
+}
+
+/// What a try is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attempt {
+    Read,
+    Write,
+}
+
+impl RollingBack {
+    /// Forgets the failures so far, and tries again at once.
+    pub(in crate::run) fn be_patient_again(&mut self) {
+        self.failing = None;
+        self.tries = 0;
+        self.not_before = Time::EPOCH;
+    }
 }
 
 /// What one look at a setting says about its rollback.
@@ -62,7 +90,7 @@ impl Machine {
                 issued: false,
                 not_before: now,
                 tries: 0,
-                since: now,
+                failing: None,
                 foreign: None,
             });
             // Newest first on one resource: an older change waits until the newer one's inverse is out.
@@ -138,6 +166,9 @@ impl Machine {
     pub(in crate::run) fn read_for_rollback(&mut self, id: ChangeId, outcome: Outcome) {
         let plan = self.state.plan.clone();
         let Some(change) = plan.changes.get(&id) else { return };
+        if matches!(outcome, Ok(Reply::Observed(_))) {
+            self.succeeded(id, Attempt::Read);
+        }
         match outcome {
             Ok(Reply::Observed(observed)) => match self.compare(id, change, &observed) {
                 NextStep::Settle(how) => self.record(Event::Settled { change: id, how }),
@@ -149,9 +180,9 @@ impl Machine {
                 }
                 NextStep::Restore => self.restore(id, change, &observed),
             },
-            Ok(_) => self.postpone(id, "the account gave a wrong kind of answer"),
+            Ok(_) => self.postpone(id, Attempt::Read, "the account gave a wrong kind of answer"),
             Err(CallError::Gone(_)) => self.record(Event::Settled { change: id, how: Settled::ResourceGone }),
-            Err(error) => self.postpone(id, &format!("it cannot be read: {error}")),
+            Err(error) => self.postpone(id, Attempt::Read, &format!("it cannot be read: {error}")),
         }
     }
 
@@ -161,7 +192,7 @@ impl Machine {
                 self.record(Event::Restoring { change: id, found: observed.value.clone() });
                 self.call(CallPurpose::Rollback(id), Call::Write(write), Precondition::Tried);
             }
-            Err(why) => self.postpone(id, &why),
+            Err(why) => self.postpone(id, Attempt::Write, &why),
         }
     }
 
@@ -227,22 +258,34 @@ impl Machine {
         self.record(Event::Restored { change: id, outcome: after });
         match outcome {
             Ok(_) | Err(CallError::Unknown(_)) => {
+                self.succeeded(id, Attempt::Write);
                 if let Some(rolling_back) = self.rolling_back.get_mut(&id) {
                     rolling_back.issued = true;
                     rolling_back.not_before = now + LOOK_AGAIN;
                 }
             }
-            Err(error) => self.postpone(id, &refusal(&error)),
+            Err(error) => self.postpone(id, Attempt::Write, &refusal(&error)),
+        }
+    }
+
+    /// A read that succeeds says nothing of whether the write is permitted by now.
+    fn succeeded(&mut self, id: ChangeId, at: Attempt) {
+        if let Some(rolling_back) = self.rolling_back.get_mut(&id) {
+            rolling_back.failing = rolling_back.failing.filter(|failing| failing.at != at);
         }
     }
 
     /// Tries again later, or gives the change up as left behind.
-    fn postpone(&mut self, id: ChangeId, why: &str) {
+    fn postpone(&mut self, id: ChangeId, at: Attempt, why: &str) {
         let now = self.now;
         let Some(rolling_back) = self.rolling_back.get_mut(&id) else { return };
         rolling_back.not_before = now + backoff(rolling_back.tries);
         rolling_back.tries += 1;
-        if now.since(rolling_back.since) >= ROLLBACK_PATIENCE {
+        let failing = rolling_back.failing.filter(|failing| failing.at == at);
+        let failing = failing.unwrap_or(Failing { at, since: now, tries: 0 });
+        let failing = Failing { tries: failing.tries + 1, ..failing };
+        rolling_back.failing = Some(failing);
+        if now.since(failing.since) >= ROLLBACK_PATIENCE && failing.tries >= LEAST_TRIES {
             self.record(Event::Settled { change: id, how: Settled::Left { why: why.to_owned() } });
         }
     }

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use super::moments::{InMoments, Moments};
 use super::service::{Seen, Service};
 use super::*;
-use crate::account::aws::limit::Family;
+use crate::account::aws::Shared;
+use crate::account::gateway::Family;
 use crate::driver::{Driver, Ending, Surroundings};
 use crate::env::Interrupts;
 use crate::guard::Rules;
@@ -17,7 +18,7 @@ use crate::store::memory::MemoryStore;
 use crate::yaml::{Loaded, Source, Style};
 
 /// A project with these accounts, each in its own region.
-fn project(accounts: &[(&str, &str)], probes: &str) -> Project {
+pub fn project(accounts: &[(&str, &str)], probes: &str) -> Project {
     let mut text = format!("version: 1\ndefault_account: {}\naccounts:\n", accounts[0].0);
     for (name, region) in accounts {
         text += &format!(
@@ -29,19 +30,19 @@ fn project(accounts: &[(&str, &str)], probes: &str) -> Project {
     loaded.unwrap_or_else(|| panic!("{}", findings.render(Style::Plain))).value
 }
 
-/// What a run was: its events, its ending, and the real time that it took.
-struct Run {
-    events: Vec<Recorded>,
+/// What a run was: its events, and its ending.
+pub struct Run {
+    pub events: Vec<Recorded>,
     ending: Ending,
 }
 
 impl Run {
-    fn at(&self, which: impl Fn(&Event) -> bool) -> Time {
+    pub fn at(&self, which: impl Fn(&Event) -> bool) -> Time {
         let found = self.events.iter().find(|recorded| which(&recorded.event));
         found.unwrap_or_else(|| panic!("no such event")).at
     }
 
-    fn nothing_is_left(&self) {
+    pub fn nothing_is_left(&self) {
         match &self.ending {
             Ending::Closed { left, .. } => assert_eq!(*left, []),
             other => panic!("{other:?}"),
@@ -51,11 +52,31 @@ impl Run {
 
 /// Plans an experiment and runs it to its end.
 fn run(project: &Project, service: &Service, clock: &Arc<Moments>, experiment: &str) -> Run {
+    let process = Process { shared: &Shared::default(), interrupts: Interrupts::none(), run: "run-20260302-3f9k2m" };
+    run_in(process, project, service, clock, experiment)
+}
+
+/// What a run has from its process.
+pub struct Process<'a> {
+    pub shared: &'a Shared,
+    pub interrupts: Interrupts,
+    /// The run's name.
+    pub run: &'a str,
+}
+
+/// The same in a process that may have other runs.
+pub fn run_in(
+    process: Process<'_>,
+    project: &Project,
+    service: &Service,
+    clock: &Arc<Moments>,
+    experiment: &str,
+) -> Run {
     let configs = project.accounts.iter().filter_map(|(name, account)| match account {
         crate::project::AccountSpec::Aws(account) => Some(AccountConfig::of(name, account)),
         crate::project::AccountSpec::Sandbox(_) => None,
     });
-    let mut account = InMoments::new(configs, clock.clone(), service);
+    let mut account = InMoments::new(configs, clock.clone(), process.shared, service);
     let mut files = files(experiment);
     files.account = project.default_account.clone();
     let locations = project.accounts.iter().filter_map(|(name, account)| match account {
@@ -63,8 +84,7 @@ fn run(project: &Project, service: &Service, clock: &Arc<Moments>, experiment: &
         crate::project::AccountSpec::Sandbox(_) => None,
     });
     let rules = Rules::of(project, &locations.collect());
-    let request =
-        Request { files: &files, run: RunId("run-20260302-3f9k2m".into()), seed: 7, by: "ana@laptop", rules: &rules };
+    let request = Request { files: &files, run: RunId(process.run.into()), seed: 7, by: "ana@laptop", rules: &rules };
     let planned = plan(&request, &mut account).and_then(crate::planner::Planned::runnable);
     let planned = planned.unwrap_or_else(|objections| panic!("{objections:?}"));
     let mut store = MemoryStore::new();
@@ -72,7 +92,7 @@ fn run(project: &Project, service: &Service, clock: &Arc<Moments>, experiment: &
         account: &mut account,
         store: &mut store,
         env: &**clock,
-        interrupts: Interrupts::none(),
+        interrupts: process.interrupts,
         live: true,
     };
     let mut driver = Driver::begin(around, planned, "ana@laptop".into()).unwrap();
@@ -81,7 +101,7 @@ fn run(project: &Project, service: &Service, clock: &Arc<Moments>, experiment: &
     Run { events, ending }
 }
 
-fn experiment(targets: &str, fault: &str, more: &str) -> String {
+pub fn experiment(targets: &str, fault: &str, more: &str) -> String {
     format!(
         "version: 1
 title: Many functions have no concurrency left

@@ -117,8 +117,11 @@ impl State {
             }
             ("GET /2015-03-31/event-source-mappings", _) => fine(json!({ "EventSourceMappings": [] })),
             ("GetResources", _) => {
-                let wanted = asked["TagFilters"][0]["Key"] == "team";
-                let arns = self.functions.keys().filter(|_| wanted).map(|name| json!({ "ResourceARN": arn(name) }));
+                let filter = &asked["TagFilters"][0];
+                let team = filter["Values"][0].as_str().filter(|_| filter["Key"] == "team");
+                // A team's functions begin with its name; `shop` has all of them.
+                let of_team = |name: &&String| team.is_some_and(|team| team == "shop" || name.starts_with(team));
+                let arns = self.functions.keys().filter(of_team).map(|name| json!({ "ResourceARN": arn(name) }));
                 fine(json!({ "ResourceTagMappingList": arns.collect::<Vec<_>>() }))
             }
             ("GetParameter", _) => match self.parameters.get(&text("Name")) {
