@@ -389,7 +389,7 @@ impl Plan {
 
     /// After this nothing of the run is in the account any more, unless its machine died or a rollback was refused.
     pub fn latest_end(&self) -> Time {
-        self.made_at + self.longest + self.rolled_back_within().max(ROLLBACK_PATIENCE)
+        self.start_by() + self.longest + self.rolled_back_within().max(ROLLBACK_PATIENCE)
     }
 
     /// The changes in the order of their rollback: newest first, locks last.

@@ -19,6 +19,9 @@ pub struct Identity {
     pub roles: Vec<String>,
     /// How long its credentials last.
     pub lasts: Lasts,
+    /// By how many seconds this machine's clock is ahead of the account's at the least, negative when it is behind; none where
+    /// nothing tells, or where the account has no clock of its own.
+    pub clock_is_off: Option<i64>,
 }
 
 /// What a resource is.
@@ -58,6 +61,8 @@ impl Description {
 #[derive(Clone, Debug, PartialEq)]
 pub struct FunctionDescription {
     pub arn: String,
+    /// The customer's own key that its variables are encrypted with, by its ARN.
+    pub key: Option<String>,
     pub role: Resource,
     pub runtime: String,
     pub timeout: Span,
@@ -114,6 +119,8 @@ impl FunctionDescription {
 #[derive(Clone, Debug, PartialEq)]
 pub struct QueueDescription {
     pub arn: String,
+    /// The customer's own key that its messages are encrypted with, by its ARN; a pattern where only an alias is known.
+    pub key: Option<String>,
     pub fifo: bool,
     pub visibility: Span,
     pub retention: Span,

@@ -55,6 +55,8 @@ pub enum Call {
     /// Every lock in one region of an account, squall's of any run. Reply: [`Reply::Locks`], the resource and the lock's text.
     #[serde(rename = "list_marks")]
     ListLocks { location: Location },
+    /// Whether an operator of the account has stopped every experiment in it. Reply: [`Reply::Halted`].
+    Halted { location: Location },
     /// Sends up to ten messages that carry the run's marker. Reply: [`Reply::Sent`], one outcome a message.
     Send { queue: Resource, messages: Vec<Message> },
     /// Receives up to ten messages, hidden from others for `hide`. Only ever called on a dead-letter queue.
@@ -77,6 +79,7 @@ impl Call {
             Call::Identify { location }
             | Call::Permitted { location, .. }
             | Call::Resolve { location, .. }
+            | Call::Halted { location }
             | Call::ListLocks { location } => location,
             Call::Describe { resource } => &resource.location,
             Call::Read { setting } => setting.location(),
@@ -113,10 +116,15 @@ pub enum Reply {
     Observed(Observed),
     Done,
     Locks(Vec<(Resource, String)>),
+    /// Who or what stopped experiments, if anything did.
+    Halted(Option<String>),
     Sent(Vec<SendOutcome>),
     Received(Vec<Received>),
     Sample(Sample),
-    Loaded { accepted: u32, failed: u32 },
+    Loaded {
+        accepted: u32,
+        failed: u32,
+    },
 }
 
 /// Why a call did not succeed, sorted by what is known of its effect.

@@ -18,7 +18,7 @@ use crate::units::Time;
 use crate::yaml::Findings;
 
 /// What every command that plans an experiment takes beside its file.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct PlanArgs {
     /// Open a production account for this run, by its name; may be given several times
     #[arg(long, value_name = "ACCOUNT")]
@@ -38,6 +38,13 @@ pub struct PlanArgs {
     /// The run's name [default: made from the day and random letters]
     #[arg(long, value_name = "NAME")]
     run_id: Option<RunId>,
+}
+
+impl PlanArgs {
+    /// The same for another plan of the same run.
+    pub fn again(&self, plan: &Plan) -> PlanArgs {
+        PlanArgs { seed: Some(plan.seed), run_id: Some(plan.run.clone()), ..self.clone() }
+    }
 }
 
 /// A plan, and the account that it was made in.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 use crate::ids::RunId;
+use crate::private;
 use crate::spec::load::CONFIG;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
@@ -48,7 +49,7 @@ impl Project {
         let ignore = folder.join(".gitignore");
         if !ignore.exists() {
             // Nothing in there belongs into version control. Failing to say so harms nobody.
-            let _ = std::fs::write(ignore, "*\n");
+            let _ = private::write(&ignore, "*\n");
         }
         Ok(store)
     }

@@ -41,6 +41,9 @@ pub enum NotBegun {
     /// Somebody pulled the halt switch.
     #[error("halted by {0}; `squall halt --lift` allows runs again")]
     Halted(String),
+    /// What the plan read is too old, and what ends by itself would end too early.
+    #[error("the plan was made at {made_at} and could be begun until {start_by}")]
+    TooLate { made_at: Time, start_by: Time },
     /// Another run changes or watches the same resources.
     #[error(transparent)]
     Conflict(#[from] Conflict),
@@ -99,6 +102,9 @@ impl<'a> Driver<'a> {
     pub fn begin(around: Surroundings<'a>, plan: Plan, by: String) -> Result<Driver<'a>, NotBegun> {
         if let Some(by) = around.store.halted()? {
             return Err(NotBegun::Halted(by));
+        }
+        if around.account.now() > plan.start_by() {
+            return Err(NotBegun::TooLate { made_at: plan.made_at, start_by: plan.start_by() });
         }
         let run = plan.run.clone();
         let epoch = around.store.create(&run, &by)?;

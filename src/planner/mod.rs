@@ -174,6 +174,8 @@ impl<'a, 'b> Draft<'a, 'b> {
                 self.object("account", refusal);
             }
         }
+        // The account's clock is known only now.
+        self.plan.made_at = self.survey.now();
     }
 
     /// Where the account of a nickname is.
@@ -216,10 +218,10 @@ impl<'a, 'b> Draft<'a, 'b> {
         write_locks(&mut self.plan, self.request.by);
         self.objections.extend(unwritable_locks(&self.plan));
         // Looking for opt-outs takes permissions of its own, so it comes before they are counted.
-        let (opted_out, picked) = (self.opted_out(), self.picked());
+        let (opted_out, picked, halted) = (self.opted_out(), self.picked(), self.halted());
         self.plan.permissions = permissions::of(&self.plan, &self.survey, self.request.rules);
         let permitted = self.permitted();
-        let facts = guard::Facts { identities: &self.survey.identities, picked, opted_out, permitted };
+        let facts = guard::Facts { identities: &self.survey.identities, picked, halted, opted_out, permitted };
         self.refused.extend(guard::check(&self.plan, &self.experiment().guards, self.request.rules, &facts));
         self.plan.watches = self.watches();
         let mut warnings = show::stays(&self.plan);
@@ -240,6 +242,21 @@ impl<'a, 'b> Draft<'a, 'b> {
                 Err(refusal) => self.object("faults", refusal),
             }
         }
+    }
+
+    /// The accounts in which an operator stopped every experiment.
+    fn halted(&mut self) -> BTreeMap<Location, String> {
+        let mut halted = BTreeMap::new();
+        for account in self.plan.accounts.clone().into_iter().filter(Location::may_be_halted) {
+            match self.survey.halted(&account) {
+                Ok(why) => halted.extend(why.map(|why| (account, why))),
+                Err(why) => self.plan.warnings.push(format!(
+                    "whether an operator of {} stops experiments cannot be seen, so that does not stop this run: {why}",
+                    self.request.rules.nickname(&account)
+                )),
+            }
+        }
+        halted
     }
 
     /// Everything that feels a fault or is changed, and says that it never may be.

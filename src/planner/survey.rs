@@ -83,6 +83,15 @@ impl<'a> Survey<'a> {
         }
     }
 
+    /// Whether an operator of the account stopped every experiment in it. Asked once: an account without a lever must not hold
+    /// up a plan.
+    pub fn halted(&mut self, location: &Location) -> Result<Option<String>, String> {
+        match ask(self.account, Call::Halted { location: location.clone() }) {
+            Ok(Reply::Halted(why)) => Ok(why),
+            other => Err(said(other)),
+        }
+    }
+
     /// Whether permissions are given, each asked in the account of its ARN; one without an account in the first.
     pub fn permitted(
         &mut self,

@@ -16,15 +16,30 @@ pub(super) enum CallPurpose {
     Rollback(ChangeId),
     Signal(usize),
     Provisional(usize),
-    Indicator { step: usize, indicator: usize },
+    Indicator {
+        step: usize,
+        indicator: usize,
+    },
     AbortCondition(usize),
-    Send { step: usize, first: u32, last: u32 },
+    Send {
+        step: usize,
+        first: u32,
+        last: u32,
+    },
     Inspect(usize),
     Receive(usize),
-    DeleteMessage { step: usize, number: u32 },
+    DeleteMessage {
+        step: usize,
+        number: u32,
+    },
     ReleaseMessage(usize),
     SourceCount(usize),
-    Load { load: usize, requests: u32 },
+    Load {
+        load: usize,
+        requests: u32,
+    },
+    /// Of the account with this number in the plan.
+    Lever(usize),
 }
 
 impl CallPurpose {
@@ -46,6 +61,7 @@ impl CallPurpose {
             | CallPurpose::Provisional(_)
             | CallPurpose::Indicator { .. }
             | CallPurpose::AbortCondition(_)
+            | CallPurpose::Lever(_)
             | CallPurpose::Send { .. }
             | CallPurpose::Load { .. } => Lane::Ordinary,
         }

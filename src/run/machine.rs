@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::advance::emission::Sweep;
+use super::advance::halted::Lever;
 use super::advance::injection::Injecting;
 use super::advance::rollback::RollingBack;
 use super::advance::watch::Watch;
@@ -74,6 +75,8 @@ pub struct Machine {
     pub(super) rollback_since: Option<Time>,
     pub(super) sweeps: Vec<Sweep>,
     pub(super) watch: Watch,
+    /// By the account's number in the plan.
+    pub(super) levers: BTreeMap<usize, Lever>,
     /// Whether this process may still put faults in; one that only rolls back may not.
     only_rollback: bool,
     journal_failed: bool,
@@ -116,6 +119,7 @@ impl Machine {
             injecting: BTreeMap::new(),
             rolling_back: BTreeMap::new(),
             rollback_since: None,
+            levers: BTreeMap::new(),
             sweeps: vec![Sweep::default(); steps],
             only_rollback,
             journal_failed: false,
@@ -217,6 +221,7 @@ impl Machine {
             // A message that was not released comes back by itself.
             CallPurpose::ReleaseMessage(_) => {}
             CallPurpose::SourceCount(step) => self.source_counted(step, outcome),
+            CallPurpose::Lever(account) => self.lever_seen(account, outcome),
             CallPurpose::Load { load, requests } => self.loaded(load, requests, outcome),
         }
     }
@@ -237,6 +242,7 @@ impl Machine {
             self.advance_emissions();
             self.advance_watch();
             self.advance_load();
+            self.advance_levers();
             self.advance_end();
             if self.effects.len() == before || self.closed() {
                 return;

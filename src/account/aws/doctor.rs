@@ -2,14 +2,10 @@
 
 use std::sync::Arc;
 
-use aws_sdk_fis::types::SafetyLeverStatus;
-
 use super::awake::Awake;
 use super::call::RealTime;
-use super::failure::Operation;
 use super::session::{Connection, Session};
-use super::{AccountConfig, Shared};
-use crate::account::gateway::Family;
+use super::{AccountConfig, Shared, fis};
 use crate::account::{CallError, Lasts};
 use crate::clock::OFF_ACCOUNT;
 use crate::env::Env;
@@ -87,6 +83,14 @@ fn credentials(session: &Session) -> Check {
             CheckResult::CannotTell,
             "temporary ones that do not say when they end; they must outlive a run and its undo by 15 minutes",
         ),
+        Lasts::CannotTellAfter(end) => {
+            let left = end.since(session.caller.gateway.now());
+            check(
+                what,
+                CheckResult::CannotTell,
+                format!("they are good until {end}, for {left}; nothing tells whether they are renewed then"),
+            )
+        }
         Lasts::Until(end) => {
             let left = end.since(session.caller.gateway.now());
             match left >= LASTS {
@@ -119,32 +123,12 @@ fn clock(session: &Session) -> Check {
     }
 }
 
-/// The lever with which an operator of the account stops AWS's own experiments. Who pulled it does not want others either.
+/// Whether an operator of the account stopped experiments.
 async fn safety_lever(session: &Session) -> Check {
     let what = "FIS safety lever";
-    let operation = Operation {
-        family: Family::Fis,
-        action: "fis:GetSafetyLever",
-        arn: super::names::in_region(session, "fis", "safety-lever/default"),
-        about: "the safety lever".into(),
-    };
-    let call = || session.fis().get_safety_lever().id("default").send();
-    match session.caller.read(&operation, call).await {
-        Ok(found) => {
-            let state = found.safety_lever().and_then(|lever| lever.state());
-            match state.and_then(|state| state.status()) {
-                Some(SafetyLeverStatus::Disengaged) => check(what, CheckResult::Well, "disengaged"),
-                Some(status) => {
-                    let reason = state.and_then(|state| state.reason()).unwrap_or("no reason given");
-                    check(
-                        what,
-                        CheckResult::NotWell,
-                        format!("{status}: {reason}; ask its operator before any experiment"),
-                    )
-                }
-                None => check(what, CheckResult::CannotTell, "it has no state"),
-            }
-        }
-        Err(failure) => check(what, CheckResult::CannotTell, session.refuse(&operation)(failure).to_string()),
+    match fis::halted(session).await {
+        Ok(None) => check(what, CheckResult::Well, "disengaged"),
+        Ok(Some(why)) => check(what, CheckResult::NotWell, format!("{why}; ask its operator before any experiment")),
+        Err(error) => check(what, CheckResult::CannotTell, error.to_string()),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use aws_smithy_async::time::TimeSource;
 use aws_smithy_runtime_api::client::http::{
@@ -83,8 +83,7 @@ fn signed_at(text: &str) -> Option<Time> {
 
 impl TimeSource for SigningClock {
     fn now(&self) -> SystemTime {
-        let since = Duration::from_micros(u64::try_from(self.0.now().micros()).unwrap_or(0));
-        SystemTime::UNIX_EPOCH + since
+        self.0.now().to_system()
     }
 }
 

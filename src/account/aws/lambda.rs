@@ -45,6 +45,7 @@ pub async fn describe(session: &Session, function: &Resource) -> Result<Function
     consumes.dedup();
     let delivery = delivery(function, configuration);
     Ok(FunctionDescription {
+        key: configuration.kms_key_arn().filter(|key| !key.is_empty()).map(str::to_owned),
         role: function.beside(ResourceKind::Role, names::last_part(configuration.role().unwrap_or_default())),
         runtime: configuration.runtime().map_or("container image", |runtime| runtime.as_str()).to_owned(),
         timeout: Span::from_secs(configuration.timeout().unwrap_or(3).into()),

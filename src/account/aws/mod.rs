@@ -15,9 +15,11 @@ mod config;
 mod doctor;
 mod failure;
 mod find;
+mod fis;
 mod gate;
 mod http;
 mod lambda;
+mod lasts;
 mod load;
 mod logs;
 mod metrics;
@@ -38,9 +40,8 @@ mod worker;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::gateway::{Gateways, Offset};
-use super::{Account, AccountIdentity, Call, CallError, CallId, Dispatch, Outcome};
-use crate::clock::AccountClock;
+use super::gateway::{GatewayClock, Gateways};
+use super::{Account, Call, CallError, CallId, Dispatch, Outcome};
 use crate::env::Env;
 use crate::units::{Span, Time};
 use batch::Batches;
@@ -66,6 +67,11 @@ impl Shared {
         SHARED.get_or_init(Arc::default).clone()
     }
 
+    fn clock(&self, accounts: &[AccountConfig], env: &Arc<dyn Env>) -> GatewayClock {
+        let gateway = |account: &AccountConfig| self.gateways.of(&account.location().account, env);
+        GatewayClock::of(accounts.iter().map(gateway).collect(), env.clone())
+    }
+
     fn batches(&self, config: &AccountConfig) -> Arc<Batches> {
         let mut batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
         match batches.iter().find(|(known, _)| known == config) {
@@ -86,34 +92,26 @@ pub struct Aws {
     accounts: Vec<AccountConfig>,
     /// Starts with the first call.
     worker: Option<(Worker, Receiver<(CallId, Outcome)>)>,
-    clock: Mutex<AccountClock>,
+    clock: GatewayClock,
 }
 
 impl Aws {
     /// The accounts of a configuration. Reads and asks nothing yet.
     pub fn open(accounts: Vec<AccountConfig>, env: Arc<dyn Env>) -> Aws {
-        Aws { env, shared: Shared::of_process(), accounts, worker: None, clock: Mutex::default() }
-    }
-
-    /// What is known of AWS's clock: of the first account that told it, for all of them keep the same time.
-    fn offset(&self) -> Option<Offset> {
-        let identities = self.accounts.iter().map(|account| account.location().account);
-        let offset = |account: AccountIdentity| self.shared.gateways.of(&account, &self.env).offset();
-        identities.into_iter().find_map(offset)
+        let shared = Shared::of_process();
+        let clock = shared.clock(&accounts, &env);
+        Aws { env, shared, accounts, worker: None, clock }
     }
 }
 
 impl Account for Aws {
     /// AWS's clock, as its answers tell it.
     fn now(&self) -> Time {
-        let local = self.env.now();
-        let corrected = self.offset().map_or(local, |offset| offset.correct(local));
-        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
-        clock.at(corrected, self.env.monotonic())
+        self.clock.now()
     }
 
     fn clock_is_off(&self) -> Option<i64> {
-        self.offset().map(Offset::apart_secs)
+        self.clock.is_off()
     }
 
     fn submit(&mut self, id: CallId, call: Call) {

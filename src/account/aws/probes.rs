@@ -62,7 +62,10 @@ async fn prometheus(probe: &PrometheusProbe, window: Window, env: &dyn Env) -> R
     let json: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_default();
     match (answer.status, json["error"].as_str()) {
         (200, _) => only_value(&json["data"]),
-        (status, error) => Err(format!("{server} answers {status} {}", error.unwrap_or_default())),
+        (status, error) => {
+            let server = http::without_secrets(server);
+            Err(format!("{server} answers {status} {}", error.unwrap_or_default()))
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! One account as it is reached: its credentials, its clients, who squall is there. Made at the first call, when the
 //! account's number turned out right; before that nothing else is asked.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -16,7 +15,6 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
-use aws_types::os_shim_internal;
 use tokio::sync::OnceCell;
 
 use super::awake::Awake;
@@ -24,10 +22,11 @@ use super::batch::Batches;
 use super::call::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, Caller, Sleeper};
 use super::failure::{Failure, Operation};
 use super::gate::{Gate, SigningClock};
-use super::{AccountConfig, Shared};
-use crate::account::gateway::Family;
+use super::{AccountConfig, Shared, lasts};
+use crate::account::gateway::{Family, Offset};
 use crate::account::{CallError, Identity, Lasts, Location, RefusedBy, Region, Resource};
 use crate::env::Env;
+use crate::units::Time;
 
 /// An account that may not have been reached yet.
 pub struct Connection {
@@ -134,7 +133,7 @@ impl Connection {
         let mut roles: Vec<String> = roles.into_iter().flatten().collect();
         roles.sort();
         roles.dedup();
-        let lasts = self.lasts(&sdk).await;
+        let lasts = self.lasts(&base, &sdk).await;
         let partition = who.arn.split(':').nth(1).unwrap_or("aws").to_owned();
         let location = config.location();
         if partition != location.account.partition().word() {
@@ -148,7 +147,7 @@ impl Connection {
         Ok(Session {
             location,
             config: config.clone(),
-            identity: Identity { account_id: who.account, arn: who.arn, roles, lasts },
+            identity: Identity { account_id: who.account, arn: who.arn, roles, lasts, clock_is_off: None },
             partition,
             caller: self.caller.clone(),
             queue_urls: Mutex::default(),
@@ -158,20 +157,20 @@ impl Connection {
         })
     }
 
-    /// How long the credentials last. The SDK renews whatever it got from a service, a role, a process or single sign-on;
-    /// only what was put into the environment ends for good.
-    async fn lasts(&self, sdk: &SdkConfig) -> Lasts {
-        let Some(provider) = sdk.credentials_provider() else { return Lasts::CannotTell };
-        let Ok(credentials) = provider.provide_credentials().await else { return Lasts::CannotTell };
-        let from_environment = self.caller.env.var("AWS_SESSION_TOKEN");
-        match (credentials.session_token(), credentials.expiry()) {
-            (Some(token), None) if from_environment.as_deref() == Some(token) => {
-                let end = self.caller.env.var("AWS_CREDENTIAL_EXPIRATION");
-                end.and_then(|end| end.parse().ok()).map_or(Lasts::CannotTell, Lasts::Until)
+    /// How long the credentials last: those of the base, and what `role:` makes of them.
+    async fn lasts(&self, base: &SdkConfig, sdk: &SdkConfig) -> Lasts {
+        let profiles = match self.http {
+            None => lasts::profiles(self.config.profile.clone()).await,
+            Some(_) => None,
+        };
+        let Some(below) = credentials(base).await else { return Lasts::CannotTell };
+        let below = lasts::of(&below, profiles.as_ref(), &*self.caller.env);
+        match self.config.role {
+            None => below,
+            Some(_) => {
+                let expiry = credentials(sdk).await.and_then(|own| own.expiry()).map(Time::from_system);
+                lasts::of_role(below, expiry)
             }
-            // A temporary one in a file, put there by hand.
-            (Some(_), None) => Lasts::CannotTell,
-            _ => Lasts::On,
         }
     }
 
@@ -231,11 +230,7 @@ impl Connection {
         if self.http.is_some() {
             return Vec::new();
         }
-        let (fs, env) = (os_shim_internal::Fs::real(), os_shim_internal::Env::real());
-        let chosen = self.config.profile.clone().map(Cow::Owned);
-        let Ok(profiles) = aws_config::profile::load(&fs, &env, &Default::default(), chosen).await else {
-            return Vec::new();
-        };
+        let Some(profiles) = lasts::profiles(self.config.profile.clone()).await else { return Vec::new() };
         let (mut roles, mut seen) = (Vec::new(), Vec::new());
         let mut name = profiles.selected_profile().to_owned();
         while let Some(profile) = profiles.get_profile(&name) {
@@ -248,6 +243,11 @@ impl Connection {
         }
         roles
     }
+}
+
+/// The credentials in hand.
+async fn credentials(sdk: &SdkConfig) -> Option<Credentials> {
+    sdk.credentials_provider()?.provide_credentials().await.ok()
 }
 
 struct Who {
@@ -346,6 +346,12 @@ impl Session {
     /// The tags of all services.
     pub fn tagging(&self) -> &aws_sdk_resourcegroupstagging::Client {
         self.clients.tagging.get_or_init(|| aws_sdk_resourcegroupstagging::Client::new(&self.sdk))
+    }
+
+    /// Who is calling, and what is known of the account's clock by now.
+    pub fn identity(&self) -> Identity {
+        let clock_is_off = self.caller.gateway.offset().map(Offset::apart_secs);
+        Identity { clock_is_off, ..self.identity.clone() }
     }
 
     /// Sorts a failure for the engine.

@@ -1,6 +1,7 @@
 //! What no emulator does: throttling, failures after the write, lost replies, slow updates, refusals of every kind.
 
 mod calls;
+mod clocks;
 mod cloudwatch;
 mod denied;
 mod doctor;

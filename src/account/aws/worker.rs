@@ -12,8 +12,8 @@ use super::awake::{Awake, BEAT};
 use super::call::{RealTime, on_terms};
 use super::session::{Connection, Session};
 use super::{
-    AccountConfig, Shared, alarms, find, invalid, lambda, load, metrics, permitted, probes, queues, roles, settings,
-    ssm, unsupported, watched,
+    AccountConfig, Shared, alarms, find, fis, invalid, lambda, load, metrics, permitted, probes, queues, roles,
+    settings, ssm, unsupported, watched,
 };
 use crate::account::{
     Call, CallError, CallId, Description, Dispatch, Location, Metric, Outcome, Query, Reply, Resource, ResourceKind,
@@ -146,7 +146,7 @@ async fn answer_in(connection: Option<Arc<Connection>>, call: Call) -> Outcome {
 pub async fn answer(connection: &Connection, call: Call) -> Outcome {
     let session = connection.session().await?;
     match call {
-        Call::Identify { .. } => Ok(Reply::Identity(session.identity.clone())),
+        Call::Identify { .. } => Ok(Reply::Identity(session.identity())),
         Call::Permitted { actions, prove, .. } => {
             permitted::permitted(session, &actions, prove).await.map(Reply::Permitted)
         }
@@ -154,6 +154,7 @@ pub async fn answer(connection: &Connection, call: Call) -> Outcome {
         Call::Describe { resource } => Ok(Reply::Description(Box::new(describe(session, &resource).await?))),
         Call::Read { setting } => settings::read(session, &setting).await.map(Reply::Observed),
         Call::Write(write) => settings::write(session, write).await.map(|()| Reply::Done),
+        Call::Halted { .. } => fis::halted(session).await.map(Reply::Halted),
         Call::ListLocks { location } => ssm::list_locks(session, &location).await.map(Reply::Locks),
         Call::Send { queue, messages } => queues::send(session, &queue, messages).await.map(Reply::Sent),
         Call::Receive { queue, hide } => queues::receive(session, &queue, hide).await.map(Reply::Received),

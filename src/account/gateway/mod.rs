@@ -7,6 +7,7 @@
 //! Invariant: a call that changes something is checked against its deadline and its run right before it is sent
 //! ([`Dispatch::may_go`]), however long it waited.
 
+mod clock;
 mod dispatch;
 mod family;
 mod offset;
@@ -15,6 +16,7 @@ mod turns;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use clock::GatewayClock;
 pub use dispatch::{Dispatch, Lane, NotSent, Owner};
 pub use family::Family;
 pub use offset::Offset;

@@ -95,6 +95,7 @@ impl World {
         let beside = |kind, name: &str| function.beside(kind, name);
         let feeds = app.mappings.values().filter(|m| m.function == function.name && m.enabled);
         FunctionDescription {
+            key: None,
             arn,
             role: beside(ResourceKind::Role, &spec.role),
             runtime: spec.runtime.clone(),
@@ -116,6 +117,7 @@ impl World {
         let beside = |kind, name: &str| queue.beside(kind, name);
         let consumers = self.model.app.mappings.values().filter(|m| m.queue == queue.name && m.enabled);
         QueueDescription {
+            key: None,
             arn,
             fifo: spec.fifo,
             visibility: spec.visibility,

@@ -4,6 +4,7 @@ pub(super) mod emission;
 pub(super) mod evidence;
 pub(super) mod finish;
 pub(super) mod guards;
+pub(super) mod halted;
 pub(super) mod injection;
 pub(super) mod load;
 pub(super) mod provisional;

@@ -7,3 +7,4 @@ pub mod shipped;
 mod tap;
 mod telling;
 mod ways_out;
+mod weather;

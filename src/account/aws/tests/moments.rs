@@ -12,6 +12,7 @@ use crate::account::aws::call::{Sleeper, on_terms};
 use crate::account::aws::session::Connection;
 use crate::account::aws::worker::{self, Connections};
 use crate::account::aws::{AccountConfig, Shared};
+use crate::account::gateway::GatewayClock;
 use crate::account::{Account, Call, CallId, Dispatch, Outcome};
 use crate::env::Env;
 use crate::units::{Span, Time};
@@ -149,6 +150,7 @@ impl Wake for Woken {
 pub struct InMoments {
     pub clock: Arc<Moments>,
     connections: Connections,
+    account_clock: GatewayClock,
     tasks: Vec<Task>,
     runtime: tokio::runtime::Runtime,
 }
@@ -168,9 +170,12 @@ impl InMoments {
             let sleeper = Arc::new(clock.clone());
             Arc::new(Connection::new(config, clock.clone(), shared, awake.clone(), sleeper, http))
         };
+        let accounts: Vec<AccountConfig> = accounts.into_iter().collect();
+        let env: Arc<dyn Env> = clock.clone();
+        let account_clock = shared.clock(&accounts, &env);
         let connections = Connections::of(accounts.into_iter().map(connect));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        InMoments { clock, connections, tasks: Vec::new(), runtime }
+        InMoments { clock, connections, account_clock, tasks: Vec::new(), runtime }
     }
 
     /// Lets everybody go on who can. The first answer, if there is one.
@@ -192,7 +197,11 @@ impl InMoments {
 
 impl Account for InMoments {
     fn now(&self) -> Time {
-        self.clock.now()
+        self.account_clock.now()
+    }
+
+    fn clock_is_off(&self) -> Option<i64> {
+        self.account_clock.is_off()
     }
 
     fn submit(&mut self, id: CallId, call: Call) {
@@ -206,7 +215,10 @@ impl Account for InMoments {
     }
 
     fn next(&mut self, until: Time) -> Option<(CallId, Outcome)> {
-        let until = (until.micros() - START.parse::<Time>().unwrap().micros()).max(self.clock.micros());
+        // By this machine's clock, and not so far that it would be no turn any more.
+        let ahead = self.clock.now().micros() - self.now().micros();
+        let start = START.parse::<Time>().unwrap().micros();
+        let until = until.micros().saturating_add(ahead).saturating_sub(start).max(self.clock.micros());
         loop {
             if let Some(answer) = self.go_round() {
                 return Some(answer);

@@ -9,7 +9,8 @@ use crate::account::aws::Shared;
 use crate::account::gateway::Family;
 use crate::driver::{Driver, Ending, Surroundings};
 use crate::env::Interrupts;
-use crate::guard::Rules;
+use crate::guard::{Objection, Rules};
+use crate::plan::Plan;
 use crate::planner::tests::files;
 use crate::planner::{Request, plan};
 use crate::project::Project;
@@ -72,6 +73,40 @@ pub fn run_in(
     clock: &Arc<Moments>,
     experiment: &str,
 ) -> Run {
+    let (planned, mut account) = planned(&process, project, service, clock, experiment);
+    let planned = planned.unwrap_or_else(|objections| panic!("{objections:?}"));
+    let mut store = MemoryStore::new();
+    let around = Surroundings {
+        account: &mut account,
+        store: &mut store,
+        env: &**clock,
+        interrupts: process.interrupts,
+        live: true,
+    };
+    let mut driver = Driver::begin(around, planned, "ana@laptop".into()).unwrap();
+    let mut events = Vec::new();
+    let ending = driver.run(&mut |recorded| events.push(recorded.clone())).unwrap();
+    Run { events, ending }
+}
+
+/// Plans an experiment that is to be run.
+pub fn plan_in(
+    project: &Project,
+    service: &Service,
+    clock: &Arc<Moments>,
+    experiment: &str,
+) -> Result<Plan, Vec<Objection>> {
+    let process = Process { shared: &Shared::default(), interrupts: Interrupts::none(), run: "run-1" };
+    planned(&process, project, service, clock, experiment).0
+}
+
+fn planned(
+    process: &Process<'_>,
+    project: &Project,
+    service: &Service,
+    clock: &Arc<Moments>,
+    experiment: &str,
+) -> (Result<Plan, Vec<Objection>>, InMoments) {
     let configs = project.accounts.iter().filter_map(|(name, account)| match account {
         crate::project::AccountSpec::Aws(account) => Some(AccountConfig::of(name, account)),
         crate::project::AccountSpec::Sandbox(_) => None,
@@ -86,19 +121,7 @@ pub fn run_in(
     let rules = Rules::of(project, &locations.collect());
     let request = Request { files: &files, run: RunId(process.run.into()), seed: 7, by: "ana@laptop", rules: &rules };
     let planned = plan(&request, &mut account).and_then(crate::planner::Planned::runnable);
-    let planned = planned.unwrap_or_else(|objections| panic!("{objections:?}"));
-    let mut store = MemoryStore::new();
-    let around = Surroundings {
-        account: &mut account,
-        store: &mut store,
-        env: &**clock,
-        interrupts: process.interrupts,
-        live: true,
-    };
-    let mut driver = Driver::begin(around, planned, "ana@laptop".into()).unwrap();
-    let mut events = Vec::new();
-    let ending = driver.run(&mut |recorded| events.push(recorded.clone())).unwrap();
-    Run { events, ending }
+    (planned, account)
 }
 
 pub fn experiment(targets: &str, fault: &str, more: &str) -> String {
