@@ -1,4 +1,4 @@
-//! Clocks that may be wrong: how much of that is tolerated, and what happens then (DESIGN rule 17).
+//! Clocks that may be wrong: how much of that is tolerated, and what happens then (DESIGN rule 23).
 //!
 //! A run has three clocks: this machine's wall clock, which can be set and goes on while the machine sleeps; its monotonic
 //! clock, which never goes back and may stand still meanwhile; and the account's. Deadlines follow all of them.
@@ -10,7 +10,7 @@
 //! | the account's clock, before the run | [`OFF_ACCOUNT`] | the run is refused |
 //! | the account's clock, during the run | [`OFF_ACCOUNT`] | the run stops, and rolls back |
 //! | time since the store confirmed who owns the run | [`OWNED_FOR`] | a fault that waits is not sent; an inverse is |
-//! | age of a request's signature | [`SIGNED_FOR`] | the request is not sent |
+//! | age of the signature of a request that changes something | [`SIGNED_FOR`] | the request is not sent |
 //! | time from a fault's announcement to its queue | [`INJECT_AT_ONCE`] | the fault is not sent |
 
 use crate::units::{Span, Time};
@@ -25,7 +25,7 @@ pub const CLOCK_JUMP: Span = Span::from_secs(5);
 pub const OFF_ACCOUNT: Span = Span::from_secs(5);
 /// For so long the store's word counts that a run is still this process's.
 pub const OWNED_FOR: Span = Span::from_secs(5);
-/// A request is sent at the latest so long after it was signed, connecting included.
+/// A request that changes something is sent at the latest so long after it was signed, connecting included.
 pub const SIGNED_FOR: Span = Span::from_secs(5);
 /// A fault that cannot be queued so soon after its announcement became durable is not sent at all.
 pub const INJECT_AT_ONCE: Span = Span::from_secs(5);

@@ -174,8 +174,10 @@ impl<'a, 'b> Draft<'a, 'b> {
                 self.object("account", refusal);
             }
         }
-        // The account's clock is known only now.
-        self.plan.made_at = self.survey.now();
+        // An account with a clock of its own has told it only now.
+        if self.survey.identities.values().any(|identity| identity.clock_is_off.is_some()) {
+            self.plan.made_at = self.survey.now();
+        }
     }
 
     /// Where the account of a nickname is.

@@ -13,8 +13,9 @@ use super::awake::{Awake, BEAT};
 use super::failure::{Failure, Operation};
 use crate::account::Region;
 use crate::account::gateway::{Dispatch, Gateway, NotSent, Turn};
+use crate::clock::SIGNED_FOR;
 use crate::env::Env;
-use crate::units::Span;
+use crate::units::{Span, Time};
 
 /// A connection that is not there after this never comes.
 pub const CONNECT_TIMEOUT: Span = Span::from_secs(3);
@@ -28,8 +29,32 @@ const BACK_OFF: Span = Span::from_millis(400);
 tokio::task_local! {
     /// How the call that this task works on is to be sent.
     static DISPATCH: Dispatch;
-    /// Whether what is on its way changes something.
-    static CHANGES: bool;
+    /// What this task is about to send changes something.
+    static SENDING: Sending;
+}
+
+/// When a call that changes something was found to be still wanted, by both clocks; it is signed and sent right after.
+#[derive(Clone, Copy, Debug)]
+struct Sending {
+    wall: Time,
+    monotonic: Span,
+}
+
+impl Sending {
+    fn now(env: &dyn Env) -> Sending {
+        Sending { wall: env.now(), monotonic: env.monotonic() }
+    }
+
+    /// How long ago that was, by the clock that moved more.
+    fn age(self, env: &dyn Env) -> Span {
+        let wall = Span::from_micros((env.now().micros() - self.wall.micros()).abs());
+        wall.max(env.monotonic() - self.monotonic)
+    }
+}
+
+/// Sends what changes something.
+pub async fn sending<F: Future>(env: &dyn Env, call: F) -> F::Output {
+    SENDING.scope(Sending::now(env), call).await
 }
 
 /// Works on a call that is to be sent so.
@@ -41,12 +66,15 @@ fn dispatch() -> Dispatch {
     DISPATCH.try_with(Clone::clone).unwrap_or_default()
 }
 
-/// Whether the request that this task is about to send may go out: always, unless it changes something.
+/// Whether the request that this task is about to send may go out: always, unless it changes something. Then its signature, which
+/// is younger than its [`Sending`], must be fresh when it is sent, connecting included.
 pub fn may_still_go(gateway: &Gateway, env: &dyn Env) -> Result<(), NotSent> {
-    match CHANGES.try_with(|changes| *changes).unwrap_or(false) {
-        true => dispatch().may_go(gateway.now(), env.monotonic()),
-        false => Ok(()),
+    let Ok(sending) = SENDING.try_with(|sending| *sending) else { return Ok(()) };
+    let age = sending.age(env);
+    if age > SIGNED_FOR - CONNECT_TIMEOUT {
+        return Err(NotSent::Stale { age });
     }
+    dispatch().may_go(gateway.now(), env.monotonic())
 }
 
 /// What is common to all calls in one account and region.
@@ -138,7 +166,7 @@ impl Caller {
             dispatch.may_go(self.gateway.now(), self.env.monotonic()).map_err(Failure::not_sent)
         };
         self.turn(operation, may_go).await?;
-        CHANGES.scope(true, call).await.map_err(|error| self.failed(operation, error))
+        sending(&*self.env, call).await.map_err(|error| self.failed(operation, error))
     }
 
     fn failed<E>(&self, operation: &Operation, error: SdkError<E, HttpResponse>) -> Failure

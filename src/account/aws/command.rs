@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(run("echo counting; echo 41.5", LONG), Ok(41.5));
         assert_eq!(run("test $SQUALL_TO = 2026-03-02T09:01:00.000Z && echo -1", LONG), Ok(-1.0));
         let said = run("echo password=hunter2; echo many", LONG).unwrap_err();
-        assert!(said.contains("21 bytes in 2 lines") && !said.contains("many") && !said.contains("hunter2"), "{said}");
+        assert!(said.contains("22 bytes in 2 lines") && !said.contains("many") && !said.contains("hunter2"), "{said}");
         assert!(run("echo NaN", LONG).unwrap_err().contains("no number"));
         assert!(run("echo 1; exit 3", LONG).unwrap_err().contains("exit status: 3"));
     }

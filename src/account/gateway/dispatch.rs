@@ -60,8 +60,8 @@ pub enum NotSent {
     /// Its time was over.
     #[error("its turn came after {deadline}, when it was of no use any more")]
     TooLate { deadline: Time },
-    /// Its signature is too old: the process was stopped between signing and sending.
-    #[error("its signature was {age} old")]
+    /// Its signature may be too old: the process was stopped, or credentials took long.
+    #[error("{age} passed between its turn and its sending")]
     Stale { age: Span },
 }
 

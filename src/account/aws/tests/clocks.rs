@@ -22,12 +22,12 @@ fn service(clock: &Arc<Moments>) -> Service {
     Service::new(clock, ["pay".to_owned()])
 }
 
-fn run(service: &Service, clock: &Arc<Moments>) -> super::runs::Run {
+fn run(service: &Service, clock: &Arc<Moments>) -> runs::Run {
     let process = Process { shared: &Shared::default(), interrupts: Interrupts::none(), run: "run-1" };
     run_in(process, &project(&[("prod", "eu-west-1")], ""), service, clock, &throttle())
 }
 
-fn stop(run: &super::runs::Run) -> Option<&Stop> {
+fn stop(run: &runs::Run) -> Option<&Stop> {
     run.events.iter().find_map(|recorded| match &recorded.event {
         Event::Stopping { why } => Some(why),
         _ => None,

@@ -46,7 +46,7 @@ fn a_simulation_says_yes_no_or_that_it_depends() {
             ("iam:GetRolePolicy", "implicitDeny", ""),
             ("iam:GetRole", "explicitDeny", ""),
             ("iam:ListRolePolicies", "implicitDeny", "aws:SourceIp"),
-            ("iam:DeleteRolePolicy", "allowed", "aws:MultiFactorAuthPresent"),
+            ("iam:UpdateRole", "allowed", "aws:MultiFactorAuthPresent"),
             ("kms:Decrypt", "implicitDeny", ""),
         ])],
     );
@@ -56,7 +56,7 @@ fn a_simulation_says_yes_no_or_that_it_depends() {
         "iam:GetRole",
         "iam:ListRolePolicies",
         "iam:TagRole",
-        "iam:DeleteRolePolicy",
+        "iam:UpdateRole",
         "kms:Decrypt",
     ];
     let found = answers(tape.account().ask(asked(&actions.map(|action| (action, ROLE)), false)));
