@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::kind::{self, Cli, Sample, SettingDescriptor, Shares, Unit};
+use super::kind::{self, Absence, Cli, Sample, SettingDescriptor, Shares, Unit};
 use super::target::{Resource, ResourceKind};
 use crate::location::{AccountIdentity, Location};
 use crate::units::Span;
@@ -125,6 +125,11 @@ impl Setting {
     /// (DESIGN rule 4).
     pub fn quiet(&self) -> Span {
         self.look(|it| it.quiet())
+    }
+
+    /// What it says about a change when the resource is not there any more.
+    pub fn absence(&self) -> Absence {
+        self.look(|it| it.absence())
     }
 
     /// Whether two of its values mean the same.

@@ -40,8 +40,8 @@ struct Outcome {
 enum Comes<'a> {
     Begins(&'a Plan),
     Undoes(&'a RunId),
-    /// The journal is lost; the locks in the account are all there is.
-    FromLocks(Vec<Recorded>),
+    /// The run is closed, or its journal is lost: what is known begins a journal of its own.
+    Later(Vec<Recorded>),
 }
 
 fn drive(comes: Comes<'_>, world: World, store: MemoryStore, tapping: bool) -> Outcome {
@@ -60,7 +60,7 @@ fn drive(comes: Comes<'_>, world: World, store: MemoryStore, tapping: bool) -> O
         let mut driver = match comes {
             Comes::Begins(plan) => Driver::begin(around, plan.clone(), "grid".into()).expect("it begins"),
             Comes::Undoes(run) => Driver::take_over(around, run, "undo".into()).expect("it is taken over"),
-            Comes::FromLocks(events) => Driver::from_locks(around, events, "undo".into()).expect("it begins"),
+            Comes::Later(events) => Driver::roll_back(around, events, "undo".into()).expect("it begins"),
         };
         driver.run(&mut |event| log.push(format!("{} {:?}", event.at, event.event))).expect("it ends")
     };
@@ -99,8 +99,9 @@ fn rollback_from_locks(mut world: World) -> Option<Outcome> {
     let Some(Ok(Reply::Locks(found))) = reply else { panic!("no marks: {reply:?}") };
     let locks: BTreeMap<Resource, Lock> =
         found.iter().map(|(resource, text)| (resource.clone(), Lock::parse(resource, text).expect("a mark"))).collect();
-    let events = journal_of(&locks, &found.into_iter().collect(), world.now());
-    (!events.is_empty()).then(|| drive(Comes::FromLocks(events), world, MemoryStore::new(), false))
+    let key = RunId("run-grid-rollback-1".into());
+    let events = journal_of(key, &locks, &found.into_iter().collect(), world.now());
+    (!events.is_empty()).then(|| drive(Comes::Later(events), world, MemoryStore::new(), false))
 }
 
 /// Every crash of the run, every crash of each rollback after it. Counts the points, and those that left something.
