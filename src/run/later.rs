@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::event::{Event, Recorded};
+use super::event::{Event, Recorded, WriteOutcome};
 use super::state::{State, StepState};
 use crate::account::{Resource, SendOutcome};
 use crate::ids::RunId;
@@ -15,8 +15,12 @@ pub fn journal_of(key: RunId, state: &State, resources: &BTreeSet<Resource>, by:
     let plan = plan_of(key, state, resources, now);
     let mut events = Vec::new();
     for id in plan.changes.keys() {
-        let written = state.lives.get(id).and_then(|life| life.last_write());
-        events.push((written.unwrap_or(now), Event::Changing { change: *id }));
+        let Some(life) = state.lives.get(id) else { continue };
+        let at = life.last_write().unwrap_or(now);
+        events.push((at, Event::Changing { change: *id }));
+        if life.may_land().is_none() {
+            events.push((at, Event::Changed { change: *id, outcome: WriteOutcome::Applied }));
+        }
     }
     for (step, (planned, known)) in plan.steps.iter().zip(&state.steps).enumerate() {
         if planned.emission.is_some() {

@@ -18,8 +18,10 @@ use squall::account::{Account, Call, Location, Reply, Resource, ask};
 use squall::env::{FixedEnv, Interrupts};
 use squall::ids::RunId;
 use squall::plan::Plan;
-use squall::run::event::{Left, Recorded};
+use squall::run::event::{Event, Left, Recorded};
+use squall::run::later;
 use squall::run::lock::{Lock, journal_of};
+use squall::run::state::State;
 use squall::store::Store;
 use squall::store::memory::MemoryStore;
 use squall::units::{Share, Span};
@@ -90,6 +92,17 @@ fn check(before: &BTreeMap<String, String>, outcome: &mut Outcome, what: &str) {
     }
 }
 
+/// As `squall undo` does: a run without an end is taken over, and what a closed one left is rolled back in a journal of its own.
+fn comes<'a>(plan: &'a Plan, point: &Point) -> Comes<'a> {
+    let events = point.store.events(&plan.run).expect("a journal");
+    if !matches!(events.last().map(|last| &last.event), Some(Event::Closed { .. })) {
+        return Comes::Undoes(&plan.run);
+    }
+    let state = State::replay(events.iter().map(|recorded| (recorded.at, &recorded.event))).expect("a state");
+    let key = RunId(format!("{}-rollback-1", plan.run));
+    Comes::Later(later::journal_of(key, &state, &plan.touched(), "undo", point.world.now()))
+}
+
 /// Rolls back what the locks tell of, once every write in doubt has landed.
 fn rollback_from_locks(mut world: World) -> Option<Outcome> {
     world.run_until(world.now() + Span::from_secs(60));
@@ -123,14 +136,14 @@ fn grid(plan: &Plan, world: &World, deep: usize) -> (usize, usize) {
             check(&before, &mut undone, &format!("{what}, and the journal lost"));
             count += 1;
         }
-        let mut second = drive(Comes::Undoes(&plan.run), point.world, point.store, tapping);
+        let mut second = drive(comes(plan, &point), point.world, point.store, tapping);
         let inner = std::mem::take(&mut second.points);
         check(&before, &mut second, &what);
         count += 1;
         left += usize::from(!matches!(&second.ending, Ending::Closed { left, .. } if left.is_empty()));
         for point in inner {
             let what = format!("{what}, then {}", point.what);
-            let mut third = drive(Comes::Undoes(&plan.run), point.world, point.store, false);
+            let mut third = drive(comes(plan, &point), point.world, point.store, false);
             check(&before, &mut third, &what);
             count += 1;
             left += usize::from(!matches!(&third.ending, Ending::Closed { left, .. } if left.is_empty()));

@@ -50,8 +50,8 @@ impl Bench {
     fn lock_text(&self) -> String {
         let plan = self.plan();
         let changes = plan["changes"].as_array().unwrap().iter();
-        let mut locks = changes.filter(|change| change["setting"]["kind"] == "mark");
-        locks.find(|c| c["setting"]["resource"]["kind"] == "function").unwrap()["after"]["text"]
+        let mut locks = changes.filter(|change| change["setting"]["kind"] == "lock");
+        locks.find(|c| c["setting"]["resource"]["kind"] == "function").unwrap()["after"]["value"]
             .as_str()
             .unwrap()
             .into()
