@@ -3,6 +3,7 @@
 //! Invariant: nothing else in squall prints, and nothing that goes wrong in printing ends a command.
 
 mod accounts;
+mod acknowledge;
 mod check;
 mod completions;
 mod doctor;
@@ -57,6 +58,8 @@ Examples:
   squall run experiments/payment-worker-throttled.yaml
                                 run it
   squall undo                   put back whatever is outstanding
+  squall acknowledge RUN --reason TEXT
+                                say that you took care of what it left
   squall halt                   stop every run, and start none
 
 Exit codes:
@@ -89,6 +92,7 @@ enum Command {
     Plan(plan::Args),
     Run(run::Args),
     Undo(undo::Args),
+    Acknowledge(acknowledge::Args),
     Halt(halt::Args),
     Status(status::Args),
     Log(log::Args),
@@ -162,6 +166,7 @@ fn execute(command: Command, context: &mut Context) -> Ended {
         Command::Plan(args) => plan::execute(&args, context),
         Command::Run(args) => run::execute(&args, context),
         Command::Undo(args) => undo::execute(&args, context),
+        Command::Acknowledge(args) => acknowledge::execute(&args, context),
         Command::Halt(args) => halt::execute(&args, context),
         Command::Status(args) => status::execute(&args, context),
         Command::Log(args) => log::execute(&args, context),
