@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod contract;
+pub mod forgetful;
 pub mod memory;
 pub mod sqlite;
 
