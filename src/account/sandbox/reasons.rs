@@ -33,14 +33,8 @@ pub enum Why {
     TooLarge,
     /// Of a function: Lambda stopped it in a loop.
     LoopStopped,
-    /// Of a function: an asynchronous event was given up after its last retry.
-    RetriesUsedUp,
-    /// Of a function: an asynchronous event became too old.
-    EventTooOld,
-    /// Of a function: an asynchronous event was given up because reserved concurrency is 0.
-    NoConcurrency,
-    /// Of a function: an event that was given up reached no destination.
-    EventLost,
+    /// Of a function: Lambda gave up an asynchronous event.
+    EventGivenUp(GivenUp, Reached),
     /// Of a queue: a message was received too often and went to the dead-letter queue.
     ReceivedTooOften,
     /// Of a queue: a message was older than the queue keeps.
@@ -69,16 +63,63 @@ impl fmt::Display for Why {
             Why::CallThrottled => "a call was throttled by the service called",
             Why::TooLarge => "a call sent more than the service accepts",
             Why::LoopStopped => "Lambda stopped a recursive loop",
-            Why::RetriesUsedUp => "an asynchronous event failed its last retry",
-            Why::EventTooOld => "an asynchronous event exceeded its maximum age",
-            Why::NoConcurrency => "an asynchronous event was dropped: reserved concurrency is 0",
-            Why::EventLost => "a dropped event reached no dead-letter queue or destination",
+            Why::EventGivenUp(given_up, reached) => {
+                return write!(f, "an asynchronous event {given_up} and {reached}");
+            }
             Why::ReceivedTooOften => "received too often, moved to the dead-letter queue",
             Why::Expired => "expired: older than the retention period",
             Why::RefusedAsTooLarge => "refused: larger than the queue's maximum message size",
             Why::OverApiLimit => "429: over the account's request limit",
             Why::GatewayTimedOut => "504: the function took longer than the gateway waits",
             Why::IntegrationFailed => "5xx: the function failed or was throttled",
+        })
+    }
+}
+
+/// Why Lambda gave up an asynchronous event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GivenUp {
+    /// Its last retry failed.
+    LastRetry,
+    /// It was older than the function's configuration allows.
+    TooOld,
+    /// The function's reserved concurrency is 0.
+    NoConcurrency,
+    /// Lambda stopped it in a loop.
+    Loop,
+}
+
+impl fmt::Display for GivenUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            GivenUp::LastRetry => "failed its last retry",
+            GivenUp::TooOld => "exceeded its maximum age",
+            GivenUp::NoConcurrency => "found reserved concurrency 0",
+            GivenUp::Loop => "was stopped in a recursive loop",
+        })
+    }
+}
+
+/// What an asynchronous event that was given up reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reached {
+    DeadLetterQueue,
+    Destination,
+    Both,
+    /// It has neither: the event is lost.
+    Nothing,
+    /// It has one or both, which could not be reached: the event is lost.
+    Undelivered,
+}
+
+impl fmt::Display for Reached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reached::DeadLetterQueue => "was sent to the dead-letter queue",
+            Reached::Destination => "was sent to the on-failure destination",
+            Reached::Both => "was sent to the dead-letter queue and the on-failure destination",
+            Reached::Nothing => "was lost: the function has no dead-letter queue and no on-failure destination",
+            Reached::Undelivered => "was lost: it could not be sent to the dead-letter queue or on-failure destination",
         })
     }
 }
