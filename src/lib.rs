@@ -20,6 +20,7 @@ pub mod numbers;
 pub mod payload;
 pub mod plan;
 pub mod planner;
+pub mod predict;
 pub mod private;
 pub mod project;
 pub mod report;

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::kind::{self, Cli, Sample, SettingDescriptor, Shares, Unit};
+use super::kind::{self, Absence, Cli, Sample, SettingDescriptor, Shares, Unit};
 use super::target::{Resource, ResourceKind};
 use crate::ids::RunId;
 use crate::location::{AccountIdentity, Location};
@@ -141,6 +141,11 @@ impl Setting {
     /// What is wrong, as the end of a sentence about the setting: `it is a number`.
     pub fn could_be_changed_by(&self, run: &RunId, before: &Value, after: &Value) -> Result<(), &'static str> {
         self.look(|it| it.could_be_changed_by(run, before, after))
+    }
+
+    /// What it says about a change when the resource is not there any more.
+    pub fn absence(&self) -> Absence {
+        self.look(|it| it.absence())
     }
 
     /// Whether two of its values mean the same.

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{Driver, Ending, Surroundings};
 use crate::ids::RunId;
-use crate::run::event::Recorded;
+use crate::run::event::{Event, Recorded};
 use crate::store::StoreError;
 
 /// What came of a supervised run.
@@ -42,8 +42,7 @@ pub fn supervise(
     let (ending, panic) = match ended {
         Ok(ending) => (ending?, None),
         Err(panic) => {
-            let rolled_back =
-                catch_unwind(AssertUnwindSafe(|| Driver::take_over(around, run, by.to_owned())?.run(&mut tell)));
+            let rolled_back = catch_unwind(AssertUnwindSafe(|| roll_back(around, run, by, &mut tell)));
             let again = |panic| Err(StoreError::Failed(format!("rolling back panicked as well: {}", said(panic))));
             (rolled_back.unwrap_or_else(again)?, Some(said(panic)))
         }
@@ -51,8 +50,31 @@ pub fn supervise(
     Ok(Supervised { ending, panic, mute })
 }
 
+/// Rolls back from the journal.
+fn roll_back(
+    mut around: Surroundings<'_>,
+    run: &RunId,
+    by: &str,
+    tell: &mut dyn FnMut(&Recorded),
+) -> Result<Ending, StoreError> {
+    match Driver::take_over(around.again(), run, by.to_owned()) {
+        Ok(mut driver) => driver.run(tell),
+        // It panicked when everything was done.
+        Err(StoreError::Closed(_)) => closed(&around.store.events(run)?, run),
+        Err(error) => Err(error),
+    }
+}
+
 /// The message of a panic.
 fn said(panic: Box<dyn Any + Send>) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".into())
+}
+
+/// How a run ended, as its last event says.
+fn closed(events: &[Recorded], run: &RunId) -> Result<Ending, StoreError> {
+    match events.last().map(|last| last.event.clone()) {
+        Some(Event::Closed { verdict, left }) => Ok(Ending::Closed { verdict, left, journal: None }),
+        _ => Err(StoreError::Failed(format!("{run} has no last event"))),
+    }
 }

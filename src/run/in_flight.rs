@@ -14,6 +14,7 @@ pub(super) enum CallPurpose {
     ReadInHold(ChangeId),
     ReadForRollback(ChangeId),
     Rollback(ChangeId),
+    LastLook(ChangeId),
     Signal(usize),
     Provisional(usize),
     Indicator {
@@ -62,6 +63,7 @@ impl CallPurpose {
             | CallPurpose::Indicator { .. }
             | CallPurpose::AbortCondition(_)
             | CallPurpose::Lever(_)
+            | CallPurpose::LastLook(_)
             | CallPurpose::Send { .. }
             | CallPurpose::Load { .. } => Lane::Ordinary,
         }

@@ -1,6 +1,6 @@
 //! IAM: roles and their inline policies.
 
-use super::{ArnShape, Cli, Comparison, KindDescriptor, Sample, SettingDescriptor, json_is, quote, text_is};
+use super::{Absence, ArnShape, Cli, Comparison, KindDescriptor, Sample, SettingDescriptor, json_is, quote, text_is};
 use crate::account::setting::{Setting, Value};
 use crate::account::target::{Resource, ResourceKind};
 use crate::ids::RunId;
@@ -44,6 +44,11 @@ impl<'a> SettingDescriptor<'a> for RolePolicy<'a> {
     fn quiet(&self) -> Span {
         // IAM is eventually consistent without a bound; most reports say under a minute.
         Span::from_secs(120)
+    }
+
+    // The policy is squall's own, and was not there before. A role that is created again does not have it.
+    fn absence(&self) -> Absence {
+        Absence::Settles
     }
 
     fn compares(&self) -> Comparison {

@@ -106,6 +106,15 @@ impl ResourceKind {
     }
 }
 
+/// What the absence of a setting's resource says about a change of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// Nothing of the change is left, and the value before was that there was none.
+    Settles,
+    /// Others deleted the resource, and with it the value before: a person has to know.
+    IsNamed,
+}
+
 /// The facts about one setting of one resource.
 pub trait SettingDescriptor<'a> {
     /// The resource that it is on: for a lock, the locked one.
@@ -118,6 +127,12 @@ pub trait SettingDescriptor<'a> {
     /// (DESIGN rule 4): the attempt's time-out plus how long the service may show an older value.
     fn quiet(&self) -> Span {
         USUAL_QUIET
+    }
+
+    /// What it means when its resource is not there any more. A fault that cannot outlive its resource, nor come back with
+    /// another one of the same name, is over; everything else is named, because the value before went as well.
+    fn absence(&self) -> Absence {
+        Absence::IsNamed
     }
 
     /// When two values mean the same.
