@@ -96,12 +96,13 @@ impl Understood {
         let mut text = String::new();
         for resource in &self.resources {
             let made = if resource.generated { ", made by SAM" } else { "" };
-            text += &format!("{}  {}{made}  {}\n", resource.id, resource.kind, resource.place);
+            let place = &resource.place;
+            text += &format!("{}  {}{made}  {place}\n", printable(&resource.id), printable(&resource.kind));
             if resource.name != resource.id {
-                text += &format!("    name: {}\n", resource.name);
+                text += &format!("    name: {}\n", printable(&resource.name));
             }
             match &resource.becomes {
-                Becomes::Modelled(facts) => facts.iter().for_each(|fact| text += &format!("    {fact}\n")),
+                Becomes::Modelled(facts) => facts.iter().for_each(|fact| text += &format!("    {}\n", printable(fact))),
                 Becomes::NoEffect(because) => text += &format!("    no effect here: {because}\n"),
                 Becomes::Triggers(functions) => {
                     text += &format!("    invokes {}; nothing comes from it in the model\n", functions.join(", "));
@@ -112,6 +113,14 @@ impl Understood {
         }
         text
     }
+}
+
+/// A text of a template on one line, without what would move a terminal's cursor or turn its direction of writing.
+fn printable(text: &str) -> String {
+    let hides = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if hides(c) { '?' } else { c }).collect()
 }
 
 fn becomes(kind: &str, name: &str, app: &App, application: &Json) -> Becomes {
