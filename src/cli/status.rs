@@ -178,7 +178,7 @@ impl Shown {
     }
 
     fn written(&self) -> status::Run {
-        let RunRow { run, title, started, owner, alive, verdict, left: _ } = self.row.clone();
+        let RunRow { run, title, file_hash: _, started, owner, alive, verdict, left: _ } = self.row.clone();
         let (state, outstanding) = (self.state(), self.outstanding.clone());
         status::Run { run, title, state, started, owner, alive, verdict: verdict.convert(), outstanding }
     }

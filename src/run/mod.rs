@@ -7,6 +7,7 @@ mod in_flight;
 pub mod judging;
 pub mod lock;
 pub mod machine;
+mod progress;
 pub mod state;
 
 pub use event::{Event, Recorded};

@@ -73,6 +73,8 @@ pub struct Conflict {
 pub struct RunRow {
     pub run: RunId,
     pub title: String,
+    /// SHA-256 of its experiment's text, in hex.
+    pub file_hash: String,
     /// Of its first event.
     pub started: Option<Time>,
     /// Who runs it now.
@@ -88,7 +90,16 @@ pub struct RunRow {
 impl RunRow {
     /// A run that wrote nothing yet.
     fn empty(run: RunId, owner: String, alive: bool) -> RunRow {
-        RunRow { run, title: String::new(), started: None, owner, alive, verdict: None, left: 0 }
+        RunRow {
+            run,
+            title: String::new(),
+            file_hash: String::new(),
+            started: None,
+            owner,
+            alive,
+            verdict: None,
+            left: 0,
+        }
     }
 
     /// With its first event, when that is known. What cannot be read was begun all the same.
@@ -96,6 +107,7 @@ impl RunRow {
         self.started = at;
         if let Some(Event::Started { plan, .. }) = first {
             self.title.clone_from(&plan.title);
+            self.file_hash.clone_from(&plan.file_hash);
         }
         self
     }

@@ -175,6 +175,11 @@ impl World {
         }
     }
 
+    /// Whether an alarm has its actions disabled.
+    fn is_silent(&self, alarm: &str) -> bool {
+        self.model.app.alarms.get(alarm).is_some_and(|alarm| !alarm.actions)
+    }
+
     /// Measures a signal: queue counts and alarms are read from the service itself, the rest from CloudWatch.
     pub(super) fn measure(&self, query: &Query, window: Window) -> Outcome {
         let index = self.index_of(&query.resource)?;
@@ -197,6 +202,11 @@ impl World {
             Metric::Depth => plain(Some(self.queues.queues[index].depth() as f64)),
             Metric::InFlight => plain(Some(f64::from(self.queues.queues[index].in_flight))),
             Metric::Delayed => plain(Some(f64::from(self.queues.queues[index].delayed))),
+            Metric::AlarmState if self.is_silent(&query.resource.name) => {
+                let message =
+                    format!("the actions of {} are disabled: it tells nobody, whatever its state", query.resource);
+                return Err(CallError::Refused { by: RefusedBy::Unsupported, message });
+            }
             Metric::AlarmState => plain(self.alarms.value(index)),
             Metric::Value { .. } => plain(None),
             Metric::OldestMessage => plain(max("ApproximateAgeOfOldestMessage")),

@@ -8,6 +8,7 @@ pub(super) mod injection;
 pub(super) mod load;
 pub(super) mod provisional;
 pub(super) mod rollback;
+pub(super) mod sight;
 pub(super) mod timeline;
 pub(super) mod watch;
 
