@@ -37,6 +37,11 @@ pub enum Description {
         settles: Span,
         by_the_minute: bool,
     },
+    /// An alarm, and the queues whose messages it counts: the fault's own messages ring it.
+    Alarm {
+        arn: String,
+        queues: Vec<String>,
+    },
     /// A kind of which only its being there matters.
     Other {
         arn: String,
@@ -52,7 +57,7 @@ impl Description {
             Description::Role(role) => &role.arn,
             Description::Parameter(parameter) => &parameter.arn,
             Description::Probe { name, .. } => name,
-            Description::Other { arn } => arn,
+            Description::Alarm { arn, .. } | Description::Other { arn } => arn,
         }
     }
 }

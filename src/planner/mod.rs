@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing is changed here. What is wrong is collected, not stopped at, so that one try shows all of it.
 
+mod alarms;
 mod permissions;
 mod settling;
 pub mod show;
@@ -95,6 +96,7 @@ pub fn plan(request: &Request<'_>, account: &mut dyn Account) -> Result<Planned,
         draft.plan_load();
         draft.plan_steps();
         draft.plan_settling();
+        draft.warn_of_alarms();
     }
     if draft.objections.is_empty() {
         draft.finish();
@@ -218,6 +220,7 @@ impl<'a, 'b> Draft<'a, 'b> {
         self.refuse_touched_controls();
         self.objections.extend(timeline::overlaps(&self.plan, &self.origin));
         self.objections.extend(timeline::fits(&self.plan));
+        self.plan.warnings.extend(timeline::baseline(&self.plan));
         write_locks(&mut self.plan, self.request.by);
         self.objections.extend(unwritable_locks(&self.plan));
         // Looking for opt-outs takes permissions of its own, so it comes before they are counted.

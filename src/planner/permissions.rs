@@ -217,7 +217,10 @@ impl Needs<'_, '_> {
             Metric::Depth | Metric::InFlight | Metric::Delayed => {
                 self.add(Purpose::Measure, "sqs:GetQueueAttributes", &query.resource);
             }
-            Metric::AlarmState => self.add(Purpose::Measure, "cloudwatch:DescribeAlarms", &query.resource),
+            Metric::AlarmState => {
+                self.add(Purpose::Measure, "cloudwatch:DescribeAlarms", &query.resource);
+                self.insert(Purpose::Measure, "cloudwatch:ListAlarmMuteRules", "*".into());
+            }
             Metric::Value { .. } => self.probe(query),
             // CloudWatch knows no resources for this one.
             _ => self.insert(Purpose::Measure, "cloudwatch:GetMetricData", "*".into()),

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::account::target::SelectBy;
 use crate::account::{
-    Account, Action, Call, CallError, Description, Identity, Location, Observed, Outcome, Permitted, RefusedBy, Reply,
-    Resource, Selector, Setting, ask,
+    Account, Action, Call, CallError, Description, Identity, Location, Observed, Outcome, Permitted, Query, RefusedBy,
+    Reply, Resource, Selector, Setting, Window, ask,
 };
 use crate::faults::{Described, Refusal};
 use crate::plan::Permission;
@@ -111,6 +111,16 @@ impl<'a> Survey<'a> {
             }
         }
         Ok(answers)
+    }
+
+    /// Why a signal cannot be measured, where its account says that it never can be.
+    pub fn unmeasurable(&mut self, query: &Query) -> Option<String> {
+        let now = self.now();
+        let window = Window { from: now - Span::from_secs(60), to: now };
+        match self.look(&Call::Measure { query: query.clone(), window }) {
+            Err(CallError::Refused { by: RefusedBy::Unsupported, message }) => Some(message),
+            _ => None,
+        }
     }
 
     /// What a selector means, by name.

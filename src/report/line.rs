@@ -202,6 +202,12 @@ impl Narrator {
                 };
                 Some((Label::Broken, Tone::Bad, format!("{} {how}", about.title)))
             }
+            Event::Blind { what, why, .. } => Some((
+                Label::NoData,
+                Tone::Warning,
+                format!("{what} cannot be seen: {why}; after 3m of that the run stops"),
+            )),
+            Event::Sighted { what } => Some((Label::NoData, Tone::Plain, format!("{what} is seen again"))),
             Event::Extended { until, why } => {
                 let until = words::offset(state.started, *until);
                 let text = format!(
@@ -287,13 +293,14 @@ impl Narrator {
             Mood::Breaks => (Label::Breaks, Tone::Bad),
         };
         let when = words::window(state.started, *window);
+        let own = state.signals.get(*signal).and_then(|known| known.windows.last()).map_or(0, |seen| seen.own);
         let text = match mood {
             Mood::NoData => format!("{} ({when})", about.query),
             _ => format!(
                 "{} is {}{}, {}{} ({when})",
                 about.query,
                 words::sample(about, *sample, *breaks),
-                words::own(state.own_part(about), sample.value),
+                words::own(own, sample.value),
                 words::expected(about.query.metric, about.bound, *phase),
                 if allowed && *breaks { until_when(state) } else { String::new() },
             ),

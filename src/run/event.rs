@@ -85,7 +85,7 @@ pub enum Stop {
     BeganBefore { why: String },
     /// A guard's condition was met.
     AbortCondition { title: String, value: f64 },
-    /// A guard, or the look at a changed setting, has seen nothing since then.
+    /// A guard, a changed setting, or the evidence of a step could not be seen since then.
     Blind { what: String, since: Time },
     /// The run is older than `longest`.
     TooLong,
@@ -152,6 +152,10 @@ pub enum Event {
     Sampled { signal: usize, phase: Phase, window: Window, sample: Sample, breaks: bool },
     /// A measurement failed; that is no data.
     Unmeasured { query: Query, window: Window, error: CallError },
+    /// What the run relies on cannot be seen, since then: a guard, a changed setting, or the evidence of a step.
+    Blind { what: String, since: Time, why: String },
+    /// It can be seen again.
+    Sighted { what: String },
     /// The end of the baseline did not hold: it goes on until it does, at most to `until`.
     Extended { until: Time, why: String },
     /// A step's time has come.

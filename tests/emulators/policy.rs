@@ -197,9 +197,10 @@ fn without(policy: &Json, action: &str) -> Json {
 /// What is not missed here: only the rollback from the locks lists them, and only a run measures. MiniStack asks for no
 /// permission where a service speaks CBOR, as CloudWatch does, and for none for the account's settings; that these two
 /// are missed in AWS is shown with recorded replies.
-const NOT_MISSED: [&str; 5] = [
+const NOT_MISSED: [&str; 6] = [
     "cloudwatch:DescribeAlarms",
     "cloudwatch:GetMetricData",
+    "cloudwatch:ListAlarmMuteRules",
     "cloudwatch:ListMetrics",
     "lambda:GetAccountSettings",
     "ssm:GetParametersByPath",

@@ -176,7 +176,7 @@ pub async fn describe(session: &Session, resource: &Resource) -> Result<Descript
         ResourceKind::Queue => Description::Queue(queues::describe(session, resource).await?),
         ResourceKind::Role => Description::Role(roles::describe(session, resource).await?),
         ResourceKind::Parameter => Description::Parameter(ssm::describe(session, resource).await?),
-        ResourceKind::Alarm => Description::Other { arn: alarms::describe(session, resource).await? },
+        ResourceKind::Alarm => alarms::describe(session, resource).await?,
         ResourceKind::Probe => {
             let probe = probes::find(session, resource)?;
             let (settles, by_the_minute) = (probe.settles(), probe.by_the_minute());

@@ -4,7 +4,7 @@
 use super::super::event::Stop;
 use super::super::in_flight::CallPurpose;
 use super::super::machine::{Machine, Precondition};
-use super::guards::BLIND_FOR;
+use super::sight::BLIND_FOR;
 use crate::account::{Call, Outcome, Reply};
 use crate::units::{Span, Time};
 

@@ -10,6 +10,7 @@ pub(super) mod late;
 pub(super) mod load;
 pub(super) mod provisional;
 pub(super) mod rollback;
+pub(super) mod sight;
 pub(super) mod timeline;
 pub(super) mod watch;
 

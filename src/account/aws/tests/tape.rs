@@ -144,7 +144,7 @@ fn protocol(operation: &str) -> Protocol {
         "GetTopicAttributes",
     ];
     match operation {
-        "GetMetricData" | "DescribeAlarms" | "ListMetrics" => Protocol::Cbor,
+        "GetMetricData" | "DescribeAlarms" | "ListAlarmMuteRules" | "ListMetrics" => Protocol::Cbor,
         _ if query.contains(&operation) => Protocol::Query,
         _ => Protocol::Json,
     }
