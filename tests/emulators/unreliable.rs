@@ -5,7 +5,7 @@
 //! and every ratio of the times is the true one. They are runs of one process, in one account, behind one gateway; a process of
 //! its own, for its credentials are in the environment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,8 +21,11 @@ use squall::env::{Env, Interrupts, RealEnv};
 use squall::ids::{FaultName, RunId};
 use squall::judge::weighing::Alpha;
 use squall::plan::{Change, ChangeId, Evidence, Indicator, IndicatorTest, Plan, Step};
-use squall::run::event::Left;
+use squall::run::event::{Event, Left, Recorded};
+use squall::run::later::journal_of;
 use squall::run::lock::write_locks;
+use squall::run::state::State;
+use squall::store::Store as _;
 use squall::store::memory::MemoryStore;
 use squall::units::{Span, Time};
 
@@ -141,6 +144,7 @@ fn plan(number: usize, location: &Location, now: Time) -> Plan {
     }
     let mut plan = Plan {
         run,
+        rolls_back: None,
         title: format!("unreliable {number}"),
         because: "networks lose replies".into(),
         file: "generated".into(),
@@ -166,21 +170,49 @@ fn plan(number: usize, location: &Location, now: Time) -> Plan {
     plan
 }
 
-/// One run to its end. Where writes may arrive after it was closed, it is rolled back once more when they have.
-fn run(number: usize, config: &AccountConfig, env: &Arc<Fast>) -> Vec<Left> {
+/// One run to its end; and as long as it says when to look again, because a write may have arrived after it was closed, what
+/// `squall undo` does then. Gives back what is left, and how often it was looked at again.
+fn run(number: usize, config: &AccountConfig, env: &Arc<Fast>) -> (Vec<Left>, usize) {
     let env_of_account: Arc<dyn Env> = env.clone();
     let mut account = Aws::open(vec![config.clone()], env_of_account);
     let plan = plan(number, &config.location(), env.now());
-    let mut store = MemoryStore::new();
-    let around = Surroundings {
-        account: &mut account,
-        store: &mut store,
-        env: &**env,
-        interrupts: Interrupts::none(),
-        live: true,
-    };
-    let mut driver = Driver::begin(around, plan, "tester@here".into()).unwrap();
-    match driver.run(&mut |_| {}).unwrap() {
+    let (mut store, mut journal, mut again) = (MemoryStore::new(), plan.run.clone(), 0);
+    let mut left = drive(&mut account, &mut store, env, |around| {
+        Driver::begin(around, plan, "tester@here".into()).map_err(|error| error.to_string())
+    });
+    while let Some((events, resources, from)) = says_to_look_again(&store.events(&journal).unwrap()) {
+        again += 1;
+        assert!(again < 10, "run {number} is never over");
+        env.sleep(from.since(env.now()));
+        let state = State::replay(events.iter().map(|recorded| (recorded.at, &recorded.event))).unwrap();
+        journal = RunId(format!("run-{number}-rollback-{again}"));
+        let later = journal_of(journal.clone(), &state, &resources, "tester@here", env.now());
+        left = drive(&mut account, &mut store, env, |around| {
+            Driver::roll_back(around, later, "tester@here".into()).map_err(|error| error.to_string())
+        });
+    }
+    (left, again)
+}
+
+/// The journal with the resources that it wants to be looked at again, and from when on.
+fn says_to_look_again(events: &[Recorded]) -> Option<(Vec<Recorded>, BTreeSet<Resource>, Time)> {
+    let Event::Started { plan, .. } = &events.first()?.event else { return None };
+    let (changes, from) = events.iter().find_map(|recorded| match &recorded.event {
+        Event::LookAgain { changes, from } => Some((changes, *from)),
+        _ => None,
+    })?;
+    let changes = changes.iter().filter_map(|id| plan.changes.get(id));
+    Some((events.to_vec(), changes.map(|change| change.setting.resource().clone()).collect(), from))
+}
+
+fn drive<'a>(
+    account: &'a mut Aws,
+    store: &'a mut MemoryStore,
+    env: &'a Arc<Fast>,
+    begin: impl FnOnce(Surroundings<'a>) -> Result<Driver<'a>, String>,
+) -> Vec<Left> {
+    let around = Surroundings { account, store, env: &**env, interrupts: Interrupts::none(), live: true };
+    match begin(around).unwrap().run(&mut |_| {}).unwrap() {
         Ending::Closed { left, .. } => left,
         Ending::TakenOver { by } => panic!("{by} took it over"),
     }
@@ -233,7 +265,7 @@ fn in_a_process_of_its_own() {
     config.endpoint_url = Some(proxy.url.clone());
     let env = Arc::new(Fast::new());
     proxy.is_rough(true);
-    let left: Vec<Vec<Left>> = std::thread::scope(|scope| {
+    let ended: Vec<(Vec<Left>, usize)> = std::thread::scope(|scope| {
         let runs: Vec<_> = (0..RUNS).map(|number| (number, config.clone(), env.clone())).collect();
         let runs: Vec<_> =
             runs.into_iter().map(|(number, config, env)| scope.spawn(move || run(number, &config, &env))).collect();
@@ -246,19 +278,20 @@ fn in_a_process_of_its_own() {
     let after = picture(&account);
     let named = |key: &str| {
         let names = |left: &Left| key.split([' ', '/']).any(|word| left.resource.name.rsplit('/').next() == Some(word));
-        left.iter().flatten().any(names)
+        ended.iter().flat_map(|(left, _)| left).any(names)
     };
     let keys = before.keys().chain(after.keys());
     let different: Vec<&String> = keys.filter(|key| before.get(*key) != after.get(*key)).collect();
     let unnamed: Vec<_> =
-        different.iter().filter(|key| !named(key)).map(|key| (key, before.get(**key), after.get(**key))).collect();
+        different.iter().filter(|key| !named(key)).map(|key| (key, before.get(*key), after.get(*key))).collect();
     let [calls, lost, late, refused, failed] =
         [&proxy.counts.calls, &proxy.counts.lost, &proxy.counts.late, &proxy.counts.refused, &proxy.counts.failed]
             .map(|count| count.load(Ordering::SeqCst));
     println!(
         "NOTE: {RUNS} runs through an unreliable network: {calls} calls, {lost} replies lost, {late} writes late, {refused} refused, \
-         {failed} failed after they were done; {} runs named something, {} settings are different, {} of them unnamed",
-        left.iter().filter(|left| !left.is_empty()).count(),
+         {failed} failed after they were done; {} looks again, {} runs named something, {} settings are different, {} of them unnamed",
+        ended.iter().map(|(_, again)| again).sum::<usize>(),
+        ended.iter().filter(|(left, _)| !left.is_empty()).count(),
         different.len(),
         unnamed.len()
     );

@@ -214,7 +214,7 @@ fn check(before: &BTreeMap<String, String>, world: &mut World, ending: &Ending, 
 #[test]
 fn clocks_sleep_and_credentials_leave_nothing_behind() {
     let (mut points, mut left) = (0, 0);
-    for seed in 0..8 * u64::from(effort()) {
+    for seed in 0..12 * u64::from(effort()) {
         let plan = family::plan(seed, start());
         let world = World::new(&shop_like(), seed, start()).expect("a world");
         let before = world.picture();

@@ -65,9 +65,6 @@ fn windows_and_deadlines_go_by_awss_clock() {
     service.state.lock().unwrap().behind = Some(|_| 3);
     let run = run(&service, &clock);
     run.nothing_is_left();
-    let Event::Started { plan, .. } = &run.events[0].event else { panic!() };
-    let planned_at = plan.made_at.since("2026-03-02T08:59:57Z".parse().unwrap());
-    assert!(planned_at < Span::from_secs(2), "{}", plan.made_at);
     let late = |recorded: &crate::run::event::Recorded| recorded.at.micros() - clock.now().micros();
     let last = run.events.last().unwrap();
     assert!((-3_600_000..=-2_400_000).contains(&late(last)), "the journal is {} behind this machine", -late(last));
