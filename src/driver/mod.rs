@@ -235,7 +235,10 @@ impl<'a> Driver<'a> {
             let took = self.around.env.monotonic() - before;
             let slept = self.around.env.now().since(self.awake);
             if precondition == Precondition::Durable
-                && (self.journal.is_some() || took > INJECT_AT_ONCE || slept > OVERSLEPT)
+                && (self.journal.is_some()
+                    || took > INJECT_AT_ONCE
+                    || slept > OVERSLEPT
+                    || self.around.interrupts.get().is_some())
             {
                 more.push(Input::NotSent(id));
                 return Ok(Some(more));

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{Driver, Ending, Surroundings};
 use crate::ids::RunId;
+use crate::judge::verdict::Verdict;
 use crate::run::event::{Event, Recorded};
 use crate::store::StoreError;
 
@@ -34,6 +35,15 @@ pub fn supervise(
     };
     let said = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let said = said.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".into());
+    if around.store.to_roll_back(run)?.events.is_empty() {
+        // Nothing was announced, so nothing was done.
+        around.store.release(run)?;
+        let verdict = Verdict::unknown("squall panicked before it did anything");
+        return Ok(Supervised {
+            ending: Ending::Closed { verdict, left: Vec::new(), journal: None },
+            panic: Some(said),
+        });
+    }
     let ending = match Driver::take_over(around.again(), run, by.to_owned()) {
         Ok(mut driver) => driver.run(tell)?,
         // It panicked when everything was done.
