@@ -278,7 +278,9 @@ impl<'a> Driver<'a> {
             let monotonic = self.around.env.monotonic();
             let late = monotonic - before > INJECT_AT_ONCE;
             let trouble = self.ticks.look(self.around.env.now(), monotonic).is_some();
-            if precondition == Precondition::Durable && (self.journal.is_some() || late || trouble) {
+            let interrupted = self.around.interrupts.get().is_some();
+            let stopped = self.journal.is_some() || late || trouble || interrupted;
+            if precondition == Precondition::Durable && stopped {
                 more.push(Input::NotSent(id));
                 return Ok(more);
             }

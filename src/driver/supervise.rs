@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{Driver, Ending, Surroundings};
 use crate::ids::RunId;
+use crate::judge::verdict::Verdict;
 use crate::run::event::{Event, Recorded};
 use crate::store::StoreError;
 
@@ -57,6 +58,12 @@ fn roll_back(
     by: &str,
     tell: &mut dyn FnMut(&Recorded),
 ) -> Result<Ending, StoreError> {
+    if around.store.to_roll_back(run)?.events.is_empty() {
+        // Nothing was announced, so nothing was done.
+        around.store.release(run)?;
+        let verdict = Verdict::unknown("squall panicked before it did anything");
+        return Ok(Ending::Closed { verdict, left: Vec::new(), journal: None });
+    }
     match Driver::take_over(around.again(), run, by.to_owned()) {
         Ok(mut driver) => driver.run(tell),
         // It panicked when everything was done.

@@ -125,7 +125,7 @@ const KINDS: [&str; 30] = [
     "stopping",
     "restoring",
     "restored",
-    "landed_late",
+    "found_again",
     "hindered",
     "settled",
     "sweeping",
@@ -170,8 +170,8 @@ written! {
         /// The change's `before` is about to be written, over what was found.
         Restoring { change: ChangeId, found: Value },
         Restored { change: ChangeId, outcome: WriteOutcome },
-        /// A write without an answer took effect after its change was settled.
-        LandedLate { change: ChangeId },
+        /// The run's value was read again after the change was settled.
+        FoundAgain { change: ChangeId },
         /// The rollback cannot go on, and is tried again.
         Hindered { why: String },
         /// A change has ended, verified.

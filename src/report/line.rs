@@ -234,7 +234,7 @@ impl Narrator {
             | Event::Changed { .. }
             | Event::Restoring { .. }
             | Event::Restored { .. }
-            | Event::LandedLate { .. }
+            | Event::FoundAgain { .. }
             | Event::Settled { .. } => changed(plan, &recorded.event),
             Event::Sending { .. } | Event::Sent { .. } | Event::Accounted { .. } => messages(state, &recorded.event),
             Event::Loaded { .. } | Event::Sweeping { .. } | Event::Swept { .. } => None,
@@ -383,9 +383,9 @@ fn changed(plan: &Plan, event: &Event) -> Option<(Label, Tone, String)> {
                 }
             }
         }
-        Event::LandedLate { change } => {
+        Event::FoundAgain { change } => {
             let (setting, ..) = name(change)?;
-            let text = format!("{setting}: a write without an answer took effect after all");
+            let text = format!("{setting}: the fault's value is there again; rolling it back once more");
             Some((Label::Undo, Tone::Warning, text))
         }
         Event::Settled { change, how } => {

@@ -182,8 +182,9 @@ pub enum Event {
     Restoring { change: ChangeId, found: Value },
     /// What came of it.
     Restored { change: ChangeId, outcome: WriteOutcome },
-    /// A write that had no answer took effect after its change was settled: the change is rolled back once more.
-    LandedLate { change: ChangeId },
+    /// The run's value was read again after the change was settled, because a write without an answer took effect or others put
+    /// it back: it is rolled back once more.
+    FoundAgain { change: ChangeId },
     /// The rollback cannot go on, and is tried again; recorded at once, and every minute as long as it is so.
     Hindered { why: String },
     /// A change has ended, verified.

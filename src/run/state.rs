@@ -177,7 +177,7 @@ impl State {
             | Event::Changed { .. }
             | Event::Restoring { .. }
             | Event::Restored { .. }
-            | Event::LandedLate { .. }
+            | Event::FoundAgain { .. }
             | Event::Settled { .. } => self.apply_to_change(at, event),
             Event::StepBegins { step }
             | Event::Effective { step, .. }
@@ -228,7 +228,7 @@ impl State {
         | Event::Changed { change, .. }
         | Event::Restoring { change, .. }
         | Event::Restored { change, .. }
-        | Event::LandedLate { change }
+        | Event::FoundAgain { change }
         | Event::Settled { change, .. }) = event
         else {
             return;
@@ -260,7 +260,7 @@ impl State {
                 life.landed(at, outcome);
                 life.restored = Some(outcome.clone());
             }
-            Event::LandedLate { .. } => life.settled = None,
+            Event::FoundAgain { .. } => life.settled = None,
             Event::Settled { how, .. } => life.settled = Some((at, how.clone())),
             _ => {}
         }

@@ -123,6 +123,11 @@ impl World {
         let latency = self.sky.latency();
         let arrives = self.now + Span::from_micros(latency.micros() / 2);
         let mut under_way = UnderWay { call, arrives, number, answer: Some(id), instead: None };
+        if self.sky.weather.expired.is_some_and(|(from, to)| from <= self.now && self.now < to) {
+            let message = "ExpiredTokenException: the security token included in the request is expired".into();
+            under_way.instead = Some(CallError::Refused { by: RefusedBy::Permission, message });
+            return self.send_call(arrives, under_way);
+        }
         let lost = || CallError::Unknown(format!("timed out after {ATTEMPT_TIMEOUT}"));
         match outlook {
             Outlook::Fated(Fate::Normal) => self.send_call(arrives, under_way),

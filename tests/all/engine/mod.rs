@@ -3,6 +3,8 @@
 
 mod crash_grid;
 pub mod family;
+mod interrupted;
+mod new_weather;
 pub mod shipped;
 mod tap;
 mod telling;
