@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod cli;
+pub mod clock;
 pub mod driver;
 #[cfg(test)]
 #[path = "../tests/all/effort.rs"]
@@ -19,6 +20,8 @@ pub mod numbers;
 pub mod payload;
 pub mod plan;
 pub mod planner;
+pub mod predict;
+pub mod private;
 pub mod project;
 pub mod report;
 pub mod run;

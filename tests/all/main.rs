@@ -11,6 +11,8 @@ mod formats;
 mod judge;
 mod kills;
 mod known_answers;
+mod predict;
+mod private;
 mod reference;
 mod reports;
 mod schema;

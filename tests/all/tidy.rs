@@ -90,7 +90,7 @@ fn the_core_names_no_kind_of_account() {
 #[test]
 fn only_the_driver_writes_to_an_account() {
     // `ask` is for reads: the planner and the commands look with it.
-    let writing = [".submit("];
+    let writing = [".submit(", ".submit_with("];
     let allowed = ["src/driver/mod.rs", "src/account/"];
     assert_none("only src/driver/mod.rs submits calls", &naming(&writing, &allowed));
 }

@@ -215,6 +215,8 @@ impl World {
                 Ok(Reply::Observed(self.sky.stale(&setting, self.now).unwrap_or(true_one)))
             }
             Call::Write(write) => self.set(&write).map(|()| Reply::Done),
+            // Nobody stands over a sandbox.
+            Call::Halted { .. } => Ok(Reply::Halted(None)),
             Call::ListLocks { .. } => {
                 let on = |(kind, name): &Named| Resource::new(&self.location, *kind, name.as_str());
                 let locks = self.settings.locks.iter().map(|(named, text)| (on(named), text.to_string()));
@@ -290,7 +292,7 @@ impl World {
 
 fn identity() -> Identity {
     let (account_id, arn) = (ACCOUNT_ID.into(), arn(ResourceKind::Role, "squall"));
-    Identity { account_id, arn, roles: vec!["squall".into()], lasts: Lasts::On }
+    Identity { account_id, arn, roles: vec!["squall".into()], lasts: Lasts::On, clock_is_off: None }
 }
 
 fn parse_handle(handle: &Handle) -> Option<(MessageId, u32)> {

@@ -28,6 +28,7 @@ mod mapping;
 mod message;
 mod metrics;
 mod model;
+mod modelled;
 mod paced;
 mod persistent;
 mod policy;

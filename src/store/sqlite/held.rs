@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::super::{Epoch, StoreError};
 use crate::ids::RunId;
+use crate::private;
 
 /// The runs that this process holds.
 #[derive(Debug)]
@@ -19,8 +20,13 @@ impl HeldRuns {
     /// Makes the folder for the locks, and the store's, when they are not there.
     pub fn in_folder(folder: &Path) -> Result<HeldRuns, StoreError> {
         let locks = folder.join("locks");
+        // A folder of squall 0.1.0 may still be open to others.
+        if folder.exists() {
+            private::folder(folder).map_err(|error| io(folder, &error))?;
+        }
         if !locks.is_dir() {
-            std::fs::create_dir_all(&locks).map_err(|error| io(&locks, &error))?;
+            private::folder(folder).map_err(|error| io(folder, &error))?;
+            private::folder(&locks).map_err(|error| io(&locks, &error))?;
             // A folder is durable once the folder that names it is synced.
             for named_by in [folder, folder.parent().unwrap_or(folder)] {
                 let named_by = if named_by.as_os_str().is_empty() { Path::new(".") } else { named_by };
@@ -38,17 +44,44 @@ impl HeldRuns {
     /// Holds a run until this value is dropped or the process ends.
     pub fn hold(&mut self, run: &RunId, number: i64, epoch: Epoch) -> Result<(), StoreError> {
         let path = self.path(number, epoch);
-        let file = File::create(&path).map_err(|error| io(&path, &error))?;
+        let file = private::file(&path).map_err(|error| io(&path, &error))?;
         // The epoch is ours alone, so this waits at most for somebody who looks whether it is held.
         file.lock().map_err(|error| io(&path, &error))?;
         self.locks.insert(run.clone(), (file, path));
         Ok(())
     }
 
+    /// Takes a run from the process that holds it in this epoch, where the tables cannot be written. Durable when it returns.
+    pub fn take(&self, number: i64, epoch: Epoch, by: &str) -> Result<(), StoreError> {
+        let path = self.taken(number, epoch);
+        let written = File::create(&path).and_then(|mut file| {
+            file.write_all(by.as_bytes())?;
+            file.sync_all()
+        });
+        written.map_err(|error| io(&path, &error))
+    }
+
+    /// Whether the run is still its owner's in this epoch.
+    ///
+    /// # Errors
+    /// [`StoreError::EpochLost`] when it was taken.
+    pub fn check_taken(&self, run: &RunId, number: i64, epoch: Epoch) -> Result<(), StoreError> {
+        let path = self.taken(number, epoch);
+        match std::fs::read_to_string(&path) {
+            Ok(by) => Err(StoreError::EpochLost { run: run.clone(), by }),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(io(&path, &error)),
+        }
+    }
+
+    fn taken(&self, number: i64, epoch: Epoch) -> PathBuf {
+        self.folder.join(format!("{number}.{}.taken", epoch.0))
+    }
+
     /// Takes a lock for as long as the returned file lives, so that only one process at a time makes the store's tables.
     pub fn while_making(&self) -> Result<File, StoreError> {
         let path = self.folder.join("making");
-        let file = File::create(&path).map_err(|error| io(&path, &error))?;
+        let file = private::file(&path).map_err(|error| io(&path, &error))?;
         file.lock().map_err(|error| io(&path, &error))?;
         Ok(file)
     }

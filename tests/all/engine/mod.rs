@@ -5,4 +5,6 @@ mod crash_grid;
 pub mod family;
 pub mod shipped;
 mod tap;
+mod telling;
 mod ways_out;
+mod weather;

@@ -17,8 +17,11 @@ fn results(values: &[Option<f64>]) -> Recording {
 #[test]
 fn signals_of_one_window_are_one_call_and_missing_is_not_zero() {
     let tape = Tape::new();
-    // Failed share: errors, calls; throttles; the 95 % that were fast enough, of 200; an api's mean, as HTTP and as REST.
-    let values = [Some(3.0), Some(60.0), None, Some(95.0), Some(200.0), None, Some(250.0), None, Some(40.0)];
+    // Failed share: errors, throttles, invocations; throttles; the 95 % that were fast enough, of 200; an api's mean, as HTTP
+    // and as REST.
+    let share = [Some(3.0), Some(1.0), Some(59.0)];
+    let rest = [None, Some(95.0), Some(200.0), None, Some(250.0), None, Some(40.0)];
+    let values = [share.as_slice(), &rest].concat();
     tape.on("GetMetricData", [results(&values)]);
     let function = ResourceKind::Function;
     let outcomes = tape.account().ask_all([
@@ -29,7 +32,8 @@ fn signals_of_one_window_are_one_call_and_missing_is_not_zero() {
     ]);
     assert_eq!(tape.asked(), ["GetMetricData"]);
     let sample = |value, of| Ok(Reply::Sample(Sample { value, of }));
-    assert_eq!(outcomes[..2], [sample(Some(0.05), Some(60)), sample(None, None)]);
+    // A throttled call failed, and is none of the invocations.
+    assert_eq!(outcomes[..2], [sample(Some(4.0 / 60.0), Some(60)), sample(None, None)]);
     let Ok(Reply::Sample(slow)) = outcomes[2] else { panic!("{outcomes:?}") };
     assert!((slow.value.unwrap() - 0.05).abs() < 1e-9 && slow.of == Some(200));
     assert_eq!(outcomes[3], sample(Some(0.25), Some(40)));
@@ -72,6 +76,7 @@ fn counts_and_states_are_of_now() {
     tape.on("GetQueueAttributes", [fine(json!({ "Attributes": attributes }))]);
     let alarm = json!({ "MetricAlarms": [{ "AlarmName": "x", "AlarmArn": "arn:x", "StateValue": "ALARM" }] });
     tape.on("DescribeAlarms", [cbor(&alarm)]);
+    tape.on("ListAlarmMuteRules", [cbor(&json!({ "AlarmMuteRuleSummaries": [] }))]);
     let account = tape.account();
     let now = account.clock.now();
     let ask = |metric, kind, to: Time| {
@@ -86,4 +91,37 @@ fn counts_and_states_are_of_now() {
     let long_ago = now - Span::from_mins(5);
     assert_eq!(ask(Metric::Depth, ResourceKind::Queue, long_ago), sample(None), "what was then, nobody knows");
     assert_eq!(ask(Metric::AlarmState, ResourceKind::Alarm, long_ago), sample(None));
+}
+
+#[test]
+fn an_alarm_that_tells_nobody_decides_nothing() {
+    let alarm =
+        |acts: bool| json!({ "AlarmName": "x", "AlarmArn": "arn:x", "StateValue": "ALARM", "ActionsEnabled": acts });
+    let rule = json!([{ "AlarmMuteRuleArn": "arn:aws:cloudwatch:eu-west-1:111122223333:alarm-mute-rule:nightly" }]);
+    for (acts, rules, says) in [
+        (false, json!([]), Some("are disabled")),
+        (true, rule, Some("muted by the rule nightly")),
+        (true, json!([]), None),
+    ] {
+        let tape = calm();
+        tape.on("DescribeAlarms", [cbor(&json!({ "MetricAlarms": [alarm(acts)] }))]);
+        tape.on("ListAlarmMuteRules", [cbor(&json!({ "AlarmMuteRuleSummaries": rules }))]);
+        let account = tape.account();
+        let to = account.clock.now();
+        let query = Query { metric: Metric::AlarmState, resource: resource(ResourceKind::Alarm, "x") };
+        let outcome = account.ask(Call::Measure { query, window: Window { from: to - Span::from_secs(10), to } });
+        match says {
+            Some(says) => assert!(refused(outcome).1.contains(says), "{says}"),
+            None => assert_eq!(outcome, Ok(Reply::Sample(Sample { value: Some(1.0), of: None }))),
+        }
+    }
+    // An endpoint that does not know of mute rules mutes nothing.
+    let tape = calm();
+    tape.on("DescribeAlarms", [cbor(&json!({ "MetricAlarms": [alarm(true)] }))]);
+    tape.on("ListAlarmMuteRules", [error("ListAlarmMuteRules", 400, "UnknownOperationException", "what?")]);
+    let account = tape.account();
+    let to = account.clock.now();
+    let query = Query { metric: Metric::AlarmState, resource: resource(ResourceKind::Alarm, "x") };
+    let outcome = account.ask(Call::Measure { query, window: Window { from: to - Span::from_secs(10), to } });
+    assert_eq!(outcome, Ok(Reply::Sample(Sample { value: Some(1.0), of: None })));
 }
