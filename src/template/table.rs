@@ -184,7 +184,7 @@ fn walk(rows: &[Row], more: &[Row], of: &str, value: &Value, findings: &mut Find
                 };
                 report(&entry.key_at, format!("unknown key `{}` in {of}", entry.key), &help, findings);
             }
-            Some(Row::Warned(..)) if entry.value.is_null() => {}
+            Some(Row::Warned(..)) if is_off(&entry.value) => {}
             Some(Row::Warned(consequence, _)) => {
                 report(&entry.key_at, format!("`{}` of {of} is not modelled", entry.key), consequence, findings);
             }
@@ -219,6 +219,17 @@ impl Row {
             Row::Read(keys) | Row::NoEffect(_, keys) | Row::Warned(_, keys) => keys.to_vec(),
             Row::In(key, _) | Row::Each(key, _) | Row::Named(key, _) => vec![key],
         }
+    }
+}
+
+/// Whether a value says that there is nothing of what its property is about: `false`, `None`, nothing at all.
+fn is_off(value: &Value) -> bool {
+    match &value.kind {
+        Kind::Null | Kind::Bool(false) => true,
+        Kind::Text(text) => matches!(text.as_str(), "" | "false" | "None"),
+        Kind::List(items) => items.is_empty(),
+        Kind::Map(entries) => entries.iter().all(|entry| is_off(&entry.value)),
+        _ => false,
     }
 }
 

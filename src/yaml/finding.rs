@@ -55,7 +55,7 @@ codes! {
     Error NotUtf8 = "not-utf8",
     /// The text is not YAML.
     Error Syntax = "yaml-syntax",
-    /// The text is nested deeper than 32 levels or has, with its aliases expanded, more than 100,000 nodes.
+    /// The text is nested deeper than 32 levels (a template 48) or has, with its aliases expanded, more than 100,000 nodes.
     Error Limit = "yaml-limit",
     /// A key stands twice in one mapping.
     Error DuplicateKey = "duplicate-key",

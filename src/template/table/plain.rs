@@ -417,10 +417,18 @@ const STAGE: &[Row] = &[
     NoEffect(NETWORK, &["ClientCertificateId"]),
     Warned("every request reaches its function", &["CacheClusterEnabled", "CacheClusterSize"]),
     Warned("integrations that use stage variables are not known", &["Variables", "StageVariables"]),
-    Warned(
-        "the stage has no limits of its own in the model",
-        &["MethodSettings", "DefaultRouteSettings", "RouteSettings"],
-    ),
+    Each("MethodSettings", ROUTE),
+    In("DefaultRouteSettings", ROUTE),
+    Row::Named("RouteSettings", ROUTE),
+];
+
+/// Settings of routes and methods, of both kinds of API.
+pub(super) const ROUTE: &[Row] = &[
+    Warned("the stage has no limits of its own in the model", &["ThrottlingBurstLimit", "ThrottlingRateLimit"]),
+    Warned("every request reaches its function", &["CachingEnabled"]),
+    NoEffect("caches are not modelled", &["CacheTtlInSeconds", "CacheDataEncrypted"]),
+    NoEffect(LOGS, &["DataTraceEnabled", "LoggingLevel", "MetricsEnabled", "DetailedMetricsEnabled"]),
+    NoEffect(LABEL, &["HttpMethod", "ResourcePath"]),
 ];
 
 const TABLE: &[Row] = &[

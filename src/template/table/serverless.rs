@@ -126,7 +126,7 @@ pub(super) const TYPES: &[Type] = &[
             Warned("no request is refused by an authorizer, a key or a policy in the model", &["Auth"]),
             Warned("every request reaches its function", &["CacheClusterEnabled", "CacheClusterSize"]),
             Warned("integrations that use stage variables are not known", &["Variables"]),
-            Warned("the stage has no limits of its own in the model", &["MethodSettings"]),
+            Row::Each("MethodSettings", super::plain::ROUTE),
         ],
     },
     Type {
@@ -138,7 +138,8 @@ pub(super) const TYPES: &[Type] = &[
             NoEffect(LOGS, &["AccessLogSettings"]),
             Warned("no request is refused by an authorizer in the model", &["Auth"]),
             Warned("integrations that use stage variables are not known", &["StageVariables"]),
-            Warned("the stage has no limits of its own in the model", &["DefaultRouteSettings", "RouteSettings"]),
+            In("DefaultRouteSettings", super::plain::ROUTE),
+            Row::Named("RouteSettings", super::plain::ROUTE),
         ],
     },
     Type {

@@ -82,6 +82,10 @@ fn dead_letters_that_are_not_taken() {
         &queues("redrivePermission: byQueue, sourceQueueArns: [ !GetAtt Jobs.Arn ]"),
         "Dead does not take dead letters from Q",
     );
+    refuses(
+        "  Q: { Type: AWS::SQS::Queue, Properties: { QueueName: q, RedrivePolicy: { deadLetterTargetArn: !Sub 'arn:aws:sqs:${AWS::Region}:${AWS::AccountId}:q', maxReceiveCount: 3 } } }\n",
+        "queue Q is its own dead-letter queue",
+    );
     app(&format!(
         "{SAM}{}",
         queues("redrivePermission: byQueue, sourceQueueArns: [ 'arn:aws:sqs:eu-west-1:000000000000:Q' ]")
@@ -141,6 +145,10 @@ fn roles_that_may_not_do_what_lambda_asks_of_them() {
 "), "does not allow sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes on");
     refuses(&format!("{role}
   F: {{ Type: AWS::Lambda::Function, Properties: {{ Role: !GetAtt R.Arn, DeadLetterConfig: {{ TargetArn: !GetAtt Jobs.Arn }} }} }}
+"), "does not allow sqs:SendMessage");
+    refuses(&format!("{role}
+  F: {{ Type: AWS::Lambda::Function, Properties: {{ Role: !GetAtt R.Arn }} }}
+  C: {{ Type: AWS::Lambda::EventInvokeConfig, Properties: {{ FunctionName: !Ref F, DestinationConfig: {{ OnSuccess: {{ Destination: !GetAtt Jobs.Arn }} }} }} }}
 "), "does not allow sqs:SendMessage");
     refuses(
         &format!(

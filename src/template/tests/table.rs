@@ -106,3 +106,22 @@ fn what_is_left_out_says_with_which_consequence() {
     );
     assert!(!found.contains("Layers"), "{found}");
 }
+
+/// What is switched off has nothing that could be left out.
+#[test]
+fn what_is_off_is_no_warning() {
+    app(&format!(
+        "{SAM}
+  F: {{ Type: AWS::Serverless::Function, Properties: {{ SnapStart: {{ ApplyOn: None }} }} }}
+  Api:
+    Type: AWS::Serverless::Api
+    Properties: {{ StageName: v1, CacheClusterEnabled: false, MethodSettings: [{{ HttpMethod: '*', ResourcePath: /*, LoggingLevel: INFO, CachingEnabled: false }}] }}
+  Plain: {{ Type: AWS::ApiGateway::RestApi, Properties: {{ Name: plain, Policy: '' }} }}
+"
+    ));
+    let limits = "MethodSettings: [{ HttpMethod: '*', ResourcePath: /*, ThrottlingRateLimit: 0 }]";
+    let (_, found) = app_and_warnings(&format!(
+        "{SAM}\n  Api: {{ Type: AWS::Serverless::Api, Properties: {{ StageName: v1, {limits} }} }}\n"
+    ));
+    assert!(found.contains("`ThrottlingRateLimit` of `MethodSettings` of api Api is not modelled"), "{found}");
+}
