@@ -14,7 +14,7 @@ use crate::judge::verdict::VerdictKind;
 use crate::plan::Plan;
 use crate::planner::{self, Planned};
 use crate::spec::load::{ExperimentFiles, ProjectFiles};
-use crate::store::{RunRow, Store};
+use crate::store::{JournalKind, RunRow, Store};
 use crate::units::Time;
 use crate::yaml::Findings;
 
@@ -95,7 +95,8 @@ pub fn prepare(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Context) 
 /// How often this very file was run before, and how that ended: who repeats a run until it holds has shown less than one
 /// run shows.
 fn run_before(rows: &[RunRow], file_hash: &str) -> Option<String> {
-    let same: Vec<&RunRow> = rows.iter().filter(|row| row.file_hash == file_hash).collect();
+    let same: Vec<&RunRow> =
+        rows.iter().filter(|row| row.kind == JournalKind::Run && row.file_hash == file_hash).collect();
     let last = same.iter().max_by_key(|row| row.started)?;
     let ended = |row: &RunRow| match row.verdict.as_ref().map(|verdict| verdict.kind) {
         Some(VerdictKind::Held) => "held",
@@ -118,7 +119,8 @@ fn run_before(rows: &[RunRow], file_hash: &str) -> Option<String> {
     ))
 }
 
-fn read(file: &Path, context: &mut Context) -> Result<(ProjectFiles, ExperimentFiles), Failure> {
+/// Reads an experiment and what it needs, and prints what is wrong with it.
+pub fn read(file: &Path, context: &mut Context) -> Result<(ProjectFiles, ExperimentFiles), Failure> {
     let (files, mut findings) = ProjectFiles::open(&context.project.root);
     let experiment = files.as_ref().and_then(|files| {
         let (known, of_accounts) = accounts::known(files);
@@ -149,13 +151,14 @@ fn show(findings: &Findings, context: &mut Context) {
     }
 }
 
-fn names(files: &ExperimentFiles) -> BTreeSet<AccountName> {
+/// The accounts of an experiment.
+pub fn names(files: &ExperimentFiles) -> BTreeSet<AccountName> {
     let elsewhere = files.experiment.value.targets.values().map(|target| files.account_of(target).clone());
     elsewhere.chain([files.account.clone()]).collect()
 }
 
 /// Prints every objection at its place; what they come to is the failure.
-fn refused(objections: &[Objection], files: &ExperimentFiles, context: &mut Context) -> Failure {
+pub fn refused(objections: &[Objection], files: &ExperimentFiles, context: &mut Context) -> Failure {
     let err = &mut context.output.err;
     let mut said = BTreeSet::new();
     for objection in objections {

@@ -5,8 +5,10 @@ pub mod conclude;
 pub mod event;
 mod in_flight;
 pub mod judging;
+pub mod later;
 pub mod lock;
 pub mod machine;
+mod own;
 mod progress;
 pub mod state;
 

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::event::{Event, MessageAccount, Phase, Settled, Stop, WriteOutcome};
-use crate::account::{CallError, Metric, Sample, SendOutcome, Window};
-use crate::judge::bound::Bound;
+use crate::account::{CallError, Sample, SendOutcome, Window};
 use crate::judge::verdict::Verdict;
-use crate::plan::{ChangeId, Plan, SignalPlan, Step};
+use crate::plan::{ChangeId, Plan, Step};
 use crate::units::{Span, Time};
 
 /// More messages than any fault may send: a journal is data from outside, and its ranges are not trusted to be short.
@@ -26,6 +25,8 @@ pub struct State {
     /// Requests made by each load.
     pub loaded: Vec<u32>,
     pub stopping: Option<(Time, Stop)>,
+    /// Why the rollback could not go on when it was last said, and when that was.
+    pub hindered: Option<(Time, String)>,
     /// How long the baseline may go on, where its planned end did not hold.
     pub extended: Option<Time>,
     pub gone: Option<Time>,
@@ -48,8 +49,10 @@ pub struct Life {
     pub restored: Option<WriteOutcome>,
     /// When the write was announced that has no outcome yet: in flight, or its process died.
     pending: Option<Time>,
-    /// The latest announcement of an earlier write, do or rollback, whose outcome stayed unknown.
+    /// The last moment at which a write whose outcome stayed unknown, injection or rollback, may have been sent.
     doubted: Option<Time>,
+    /// The same, and kept when the account shows that the write took effect no later: nobody knows how late it can.
+    pub unanswered: Option<Time>,
     pub settled: Option<(Time, Settled)>,
 }
 
@@ -111,6 +114,7 @@ impl State {
             signals: vec![SignalState::default(); plan.signals.len()],
             loaded: vec![0; plan.load.len()],
             stopping: None,
+            hindered: None,
             extended: None,
             gone: None,
             closed: None,
@@ -134,9 +138,15 @@ impl State {
     pub fn apply(&mut self, at: Time, event: &Event) {
         self.last = self.last.max(at);
         match event {
-            Event::Started { .. } | Event::Unmeasured { .. } | Event::Blind { .. } | Event::Sighted { .. } => {}
+            Event::Started { .. }
+            | Event::Unmeasured { .. }
+            | Event::Blind { .. }
+            | Event::Sighted { .. }
+            | Event::LookAgain { .. }
+            | Event::Acknowledged { .. } => {}
+            Event::Hindered { why } => self.hindered = Some((at, why.clone())),
             Event::Extended { until, .. } => self.extended = Some(*until),
-            Event::TakenOver { .. } => self.reopen(),
+            Event::TakenOver { .. } => self.reopen(at),
             Event::Entered { phase } => {
                 self.entered.insert(*phase, at);
             }
@@ -166,6 +176,7 @@ impl State {
             | Event::Changed { .. }
             | Event::Restoring { .. }
             | Event::Restored { .. }
+            | Event::LandedLate { .. }
             | Event::Settled { .. } => self.apply_to_change(at, event),
             Event::StepBegins { step }
             | Event::Effective { step, .. }
@@ -192,10 +203,14 @@ impl State {
         }
     }
 
-    /// Whoever takes a run over looks again at what the one before left.
-    fn reopen(&mut self) {
+    /// Whoever takes a run over looks again at what the one before left. The process before may have sent what it announced
+    /// until now.
+    fn reopen(&mut self, at: Time) {
         self.closed = None;
         for life in self.lives.values_mut() {
+            if life.pending.is_some() {
+                life.doubt(at);
+            }
             if life.settled.as_ref().is_some_and(|(_, how)| how.needs_attention()) {
                 life.settled = None;
             }
@@ -212,6 +227,7 @@ impl State {
         | Event::Changed { change, .. }
         | Event::Restoring { change, .. }
         | Event::Restored { change, .. }
+        | Event::LandedLate { change }
         | Event::Settled { change, .. }) = event
         else {
             return;
@@ -224,10 +240,11 @@ impl State {
                 life.pending = Some(at);
             }
             Event::Changed { outcome, .. } => {
-                life.landed(outcome);
+                life.landed(at, outcome);
                 // Seen to have landed after all: one request lands once.
                 if matches!(outcome, WriteOutcome::Applied) {
                     life.doubted = None;
+                    life.unanswered = None;
                 }
                 life.outcome = Some(outcome.clone());
             }
@@ -239,9 +256,10 @@ impl State {
                 life.restored = None;
             }
             Event::Restored { outcome, .. } => {
-                life.landed(outcome);
+                life.landed(at, outcome);
                 life.restored = Some(outcome.clone());
             }
+            Event::LandedLate { .. } => life.settled = None,
             Event::Settled { how, .. } => life.settled = Some((at, how.clone())),
             _ => {}
         }
@@ -329,45 +347,6 @@ impl State {
     pub fn clean(&self) -> bool {
         self.outstanding().next().is_none() && self.unaccounted().next().is_none()
     }
-
-    /// How many of the messages that a signal counts may be this run's own: they are its doing, not the application's,
-    /// and are not held against a bound that wants few.
-    pub fn own_part(&self, planned: &SignalPlan, value: Option<f64>) -> u32 {
-        match (planned.query.metric, planned.bound) {
-            (Metric::Depth | Metric::InFlight, Bound::AtMost(_) | Bound::Below(_)) => {
-                self.own_messages_in(&planned.query.resource, value)
-            }
-            _ => 0,
-        }
-    }
-
-    /// How many of this run's messages may lie in `queue` now, of the so many that are counted in it. A message is in one
-    /// queue at a time: in the dead-letter queue, as far as that was last seen to hold so many, and otherwise in its own.
-    fn own_messages_in(&self, queue: &crate::account::Resource, counted: Option<f64>) -> u32 {
-        let mut own = 0;
-        for (plan, step) in self.plan.steps.iter().zip(&self.steps) {
-            let Some(emission) = &plan.emission else { continue };
-            let present = step.sends.present();
-            if &emission.queue == queue {
-                own += present - present.min(step.sends.dead_lettered);
-            } else if emission.is_swept_from(queue) {
-                own += counted.map_or(present, |counted| present.min(counted.max(0.0) as usize));
-            }
-        }
-        u32::try_from(own).unwrap_or(u32::MAX)
-    }
-
-    /// Notes how many of this run's messages a dead-letter queue may hold, where its depth is watched.
-    fn count_dead_letters(&mut self, planned: &SignalPlan, value: Option<f64>) {
-        let (Metric::Depth, Some(value)) = (planned.query.metric, value) else { return };
-        let mut counted = value.max(0.0) as usize;
-        for (plan, step) in self.plan.steps.iter().zip(&mut self.steps) {
-            if plan.emission.as_ref().is_some_and(|emission| emission.is_swept_from(&planned.query.resource)) {
-                step.sends.dead_lettered = step.sends.present().min(counted);
-                counted -= step.sends.dead_lettered;
-            }
-        }
-    }
 }
 
 impl Life {
@@ -398,11 +377,27 @@ impl Life {
         self.doubted.max(self.pending).max(stale).map_or(Time::EPOCH, |at| at + quiet)
     }
 
-    fn landed(&mut self, outcome: &WriteOutcome) {
+    /// An announced write has an outcome. One without an answer may have been sent, and sent again, until now.
+    fn landed(&mut self, at: Time, outcome: &WriteOutcome) {
         if matches!(outcome, WriteOutcome::Unknown(_)) {
-            self.doubted = self.doubted.max(self.pending);
+            self.doubt(at);
         }
         self.pending = None;
+    }
+
+    fn doubt(&mut self, at: Time) {
+        self.doubted = self.doubted.max(Some(at));
+        self.unanswered = self.unanswered.max(Some(at));
+    }
+
+    /// The last moment at which a write may have been sent of which nobody knows whether it took effect.
+    pub fn may_land(&self) -> Option<Time> {
+        self.unanswered.max(self.pending)
+    }
+
+    /// When the last write was announced, or may have been sent.
+    pub fn last_write(&self) -> Option<Time> {
+        self.intended.max(self.restoring).max(self.may_land())
     }
 }
 
@@ -455,7 +450,7 @@ impl StepState {
 
 impl Sends {
     /// How many of them may lie in a queue. What the accounting found gone hides nobody else's message any more.
-    fn present(&self) -> usize {
+    pub(super) fn present(&self) -> usize {
         match &self.accounted {
             Some(account) => {
                 usize::try_from(account.left).unwrap_or(usize::MAX).saturating_add(account.not_found.len())
