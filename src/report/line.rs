@@ -202,20 +202,8 @@ impl Narrator {
                 };
                 Some((Label::Broken, Tone::Bad, format!("{} {how}", about.title)))
             }
-            Event::Blind { what, why, .. } => Some((
-                Label::NoData,
-                Tone::Warning,
-                format!("{what} cannot be seen: {why}; after 3m of that the run stops"),
-            )),
-            Event::Sighted { what } => Some((Label::NoData, Tone::Plain, format!("{what} is seen again"))),
-            Event::Extended { until, why } => {
-                let until = words::offset(state.started, *until);
-                let text = format!(
-                    "{}; the baseline goes on until its last windows hold, at most to {until}",
-                    words::reason(state, why)
-                );
-                Some((Label::Baseline, Tone::Warning, text))
-            }
+            Event::Blind { .. } | Event::Sighted { .. } => sight(&recorded.event),
+            Event::Extended { until, why } => Some(extended(state, *until, why)),
             Event::StepBegins { step } => {
                 let about = plan.steps.get(*step)?;
                 Some((Label::Fault, Tone::Strong, format!("{}: {}", about.fault, about.summary)))
@@ -312,6 +300,25 @@ impl Narrator {
         let text = format!("{query} could not be measured: {error}");
         self.unmeasured.insert(query.to_string()).then_some((Label::NoData, Tone::Warning, text))
     }
+}
+
+/// What is seen no more, or again.
+fn sight(event: &Event) -> Option<(Label, Tone, String)> {
+    match event {
+        Event::Blind { what, why, .. } => {
+            let text = format!("{what} cannot be seen: {why}; after 3m of that the run stops");
+            Some((Label::NoData, Tone::Warning, text))
+        }
+        Event::Sighted { what } => Some((Label::Steady, Tone::Plain, format!("{what} is seen again"))),
+        _ => None,
+    }
+}
+
+fn extended(state: &State, until: Time, why: &str) -> (Label, Tone, String) {
+    let until = words::offset(state.started, until);
+    let why = words::reason(state, why);
+    let text = format!("{why}; the baseline goes on until its last windows hold, at most to {until}");
+    (Label::Baseline, Tone::Warning, text)
 }
 
 /// Whether a hypothesis allows a signal to be out of its bound: what may break, until the recovery is over.

@@ -18,7 +18,7 @@ pub mod live;
 pub mod markdown;
 pub mod reproduce;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 pub mod sparkline;
 pub mod summary;
 #[cfg(test)]

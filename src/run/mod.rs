@@ -8,6 +8,7 @@ pub mod judging;
 pub mod later;
 pub mod lock;
 pub mod machine;
+mod own;
 mod progress;
 pub mod state;
 

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::event::{Event, MessageAccount, Phase, Settled, Stop, WriteOutcome};
-use crate::account::{CallError, Metric, Sample, SendOutcome, Window};
-use crate::judge::bound::Bound;
+use crate::account::{CallError, Sample, SendOutcome, Window};
 use crate::judge::verdict::Verdict;
-use crate::plan::{ChangeId, Plan, SignalPlan, Step};
+use crate::plan::{ChangeId, Plan, Step};
 use crate::units::{Span, Time};
 
 /// More messages than any fault may send: a journal is data from outside, and its ranges are not trusted to be short.
@@ -348,45 +347,6 @@ impl State {
     pub fn clean(&self) -> bool {
         self.outstanding().next().is_none() && self.unaccounted().next().is_none()
     }
-
-    /// How many of the messages that a signal counts may be this run's own: they are its doing, not the application's,
-    /// and are not held against a bound that wants few.
-    pub fn own_part(&self, planned: &SignalPlan, value: Option<f64>) -> u32 {
-        match (planned.query.metric, planned.bound) {
-            (Metric::Depth | Metric::InFlight, Bound::AtMost(_) | Bound::Below(_)) => {
-                self.own_messages_in(&planned.query.resource, value)
-            }
-            _ => 0,
-        }
-    }
-
-    /// How many of this run's messages may lie in `queue` now, of the so many that are counted in it. A message is in one
-    /// queue at a time: in the dead-letter queue, as far as that was last seen to hold so many, and otherwise in its own.
-    fn own_messages_in(&self, queue: &crate::account::Resource, counted: Option<f64>) -> u32 {
-        let mut own = 0;
-        for (plan, step) in self.plan.steps.iter().zip(&self.steps) {
-            let Some(emission) = &plan.emission else { continue };
-            let present = step.sends.present();
-            if &emission.queue == queue {
-                own += present - present.min(step.sends.dead_lettered);
-            } else if emission.is_swept_from(queue) {
-                own += counted.map_or(present, |counted| present.min(counted.max(0.0) as usize));
-            }
-        }
-        u32::try_from(own).unwrap_or(u32::MAX)
-    }
-
-    /// Notes how many of this run's messages a dead-letter queue may hold, where its depth is watched.
-    fn count_dead_letters(&mut self, planned: &SignalPlan, value: Option<f64>) {
-        let (Metric::Depth, Some(value)) = (planned.query.metric, value) else { return };
-        let mut counted = value.max(0.0) as usize;
-        for (plan, step) in self.plan.steps.iter().zip(&mut self.steps) {
-            if plan.emission.as_ref().is_some_and(|emission| emission.is_swept_from(&planned.query.resource)) {
-                step.sends.dead_lettered = step.sends.present().min(counted);
-                counted -= step.sends.dead_lettered;
-            }
-        }
-    }
 }
 
 impl Life {
@@ -490,7 +450,7 @@ impl StepState {
 
 impl Sends {
     /// How many of them may lie in a queue. What the accounting found gone hides nobody else's message any more.
-    fn present(&self) -> usize {
+    pub(super) fn present(&self) -> usize {
         match &self.accounted {
             Some(account) => {
                 usize::try_from(account.left).unwrap_or(usize::MAX).saturating_add(account.not_found.len())
