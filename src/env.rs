@@ -68,6 +68,10 @@ pub trait Env: Send + Sync {
     fn var(&self, name: &str) -> Option<String>;
     /// Who and where: `ana@laptop`, for locks and journals; `SQUALL_WHO` where that says too little, as in a pipeline.
     fn who(&self) -> String;
+    /// How many threads are worth starting for work that needs nothing but the processor.
+    fn cores(&self) -> usize {
+        1
+    }
 }
 
 /// The real one.
@@ -98,6 +102,10 @@ impl Env for RealEnv {
         std::env::var(name).ok()
     }
 
+    fn cores(&self) -> usize {
+        std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+    }
+
     fn who(&self) -> String {
         if let Some(who) = self.var("SQUALL_WHO") {
             return who;
@@ -111,7 +119,7 @@ impl Env for RealEnv {
     }
 }
 
-/// A fixed one, for tests: the clock stands still, entropy counts, nothing is set.
+/// A fixed one, for tests and predictions: the clock stands still, entropy counts, nothing is set.
 #[derive(Debug, Default)]
 pub struct FixedEnv {
     /// What the clock says.

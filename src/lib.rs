@@ -19,6 +19,7 @@ pub mod numbers;
 pub mod payload;
 pub mod plan;
 pub mod planner;
+pub mod predict;
 pub mod project;
 pub mod report;
 pub mod run;

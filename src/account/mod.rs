@@ -11,7 +11,9 @@ pub mod contract;
 pub mod description;
 pub mod kind;
 pub mod message;
+pub mod modelled;
 pub mod permission;
+pub mod reason;
 pub mod sandbox;
 pub mod setting;
 pub mod signal;
@@ -23,7 +25,9 @@ pub use crate::location::{AccountId, AccountIdentity, Location, Region};
 use crate::units::{Span, Time};
 pub use description::{Description, Identity};
 pub use message::{Handle, Message, Received, RunMarker, SendOutcome};
+pub use modelled::Modelled;
 pub use permission::{Action, Lasts, Permitted};
+pub use reason::{Limit, Reason, Why};
 pub use setting::{Observed, Setting, Value, Write};
 pub use signal::{Metric, Query, Sample, Window};
 pub use target::{Resource, ResourceKind, Selector};
@@ -170,9 +174,9 @@ pub trait Account {
     /// caller can look at its signals. `None`: the time came, or the tenth of a second passed; [`Account::now`] tells.
     fn next(&mut self, until: Time) -> Option<(CallId, Outcome)>;
 
-    /// What the account knows of why calls failed and messages died in it, a line each, those that happened most first.
-    /// Only the sandbox knows any.
-    fn reasons(&self) -> Vec<String> {
+    /// What the account knows of why calls failed and messages died in it, those that happened most first. Only a model
+    /// knows any.
+    fn reasons(&self) -> Vec<Reason> {
         Vec::new()
     }
 }

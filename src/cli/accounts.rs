@@ -59,7 +59,7 @@ pub fn own_sandbox(project: &Project) -> Option<AccountName> {
 }
 
 /// The application of a sandbox. The shipped shop is part of the binary, for folders that do not have its files.
-fn read(files: &ProjectFiles, sandbox: &SandboxAccount) -> (Option<App>, Findings) {
+pub fn read(files: &ProjectFiles, sandbox: &SandboxAccount) -> (Option<App>, Findings) {
     let (shop, shop_traffic) = shop_sources();
     let open = |path: &str, shipped: Arc<Source>| match files.root.join(path) {
         own if own.exists() || path != shipped.file => Source::open(&own),

@@ -16,6 +16,7 @@ mod log;
 mod output;
 mod plan;
 mod policy;
+mod predict;
 mod prepare;
 mod project;
 mod report;
@@ -26,6 +27,7 @@ mod signals;
 mod status;
 mod tell;
 mod template;
+mod twin;
 mod undo;
 
 use std::path::PathBuf;
@@ -55,6 +57,8 @@ Examples:
   squall check                  what is wrong in its files, if anything
   squall plan experiments/payment-worker-throttled.yaml
                                 what a run would do, and nothing else
+  squall predict experiments/payment-worker-throttled.yaml
+                                how a run would end, and how sure that is
   squall run experiments/payment-worker-throttled.yaml
                                 run it
   squall undo                   put back whatever is outstanding
@@ -90,6 +94,7 @@ enum Command {
     Init(init::Args),
     Check(check::Args),
     Plan(plan::Args),
+    Predict(predict::Args),
     Run(run::Args),
     Undo(undo::Args),
     Acknowledge(acknowledge::Args),
@@ -114,6 +119,13 @@ struct Context {
     named_project: Option<PathBuf>,
     account: Option<AccountName>,
     json: bool,
+}
+
+impl Context {
+    /// Who works here, and where.
+    fn who(&self) -> String {
+        self.env.who()
+    }
 }
 
 /// What a command returns: how it ended, or why it did not do what was asked.
@@ -164,6 +176,7 @@ fn execute(command: Command, context: &mut Context) -> Ended {
         Command::Init(args) => init::execute(&args, context),
         Command::Check(args) => check::execute(&args, context),
         Command::Plan(args) => plan::execute(&args, context),
+        Command::Predict(args) => predict::execute(&args, context),
         Command::Run(args) => run::execute(&args, context),
         Command::Undo(args) => undo::execute(&args, context),
         Command::Acknowledge(args) => acknowledge::execute(&args, context),

@@ -89,7 +89,8 @@ pub fn prepare(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Context) 
     }
 }
 
-fn read(file: &Path, context: &mut Context) -> Result<(ProjectFiles, ExperimentFiles), Failure> {
+/// Reads an experiment and what it needs, and prints what is wrong with it.
+pub fn read(file: &Path, context: &mut Context) -> Result<(ProjectFiles, ExperimentFiles), Failure> {
     let (files, mut findings) = ProjectFiles::open(&context.project.root);
     let experiment = files.as_ref().and_then(|files| {
         let (known, of_accounts) = accounts::known(files);
@@ -120,13 +121,14 @@ fn show(findings: &Findings, context: &mut Context) {
     }
 }
 
-fn names(files: &ExperimentFiles) -> BTreeSet<AccountName> {
+/// The accounts of an experiment.
+pub fn names(files: &ExperimentFiles) -> BTreeSet<AccountName> {
     let elsewhere = files.experiment.value.targets.values().map(|target| files.account_of(target).clone());
     elsewhere.chain([files.account.clone()]).collect()
 }
 
 /// Prints every objection at its place; what they come to is the failure.
-fn refused(objections: &[Objection], files: &ExperimentFiles, context: &mut Context) -> Failure {
+pub fn refused(objections: &[Objection], files: &ExperimentFiles, context: &mut Context) -> Failure {
     let err = &mut context.output.err;
     let mut said = BTreeSet::new();
     for objection in objections {

@@ -8,6 +8,7 @@ use super::prepare::{self, Prepared};
 use super::screen::Screen;
 use super::signals::Signals;
 use super::{Context, Ended, Exit, Failure, report};
+use crate::account::Reason;
 use crate::driver::supervise::{Supervised, supervise};
 use crate::driver::{Driver, Ending, NotBegun, Surroundings};
 use crate::env::Env as _;
@@ -124,7 +125,8 @@ fn drive(prepared: Prepared, store: &mut dyn Store, context: &mut Context) -> Re
 const MOST_REASONS: usize = 12;
 
 /// Prints why calls failed and messages died, where the account knows.
-fn tell_reasons(reasons: &[String], context: &mut Context) {
+fn tell_reasons(reasons: &[Reason], context: &mut Context) {
+    let reasons: Vec<&Reason> = reasons.iter().filter(|reason| reason.why.is_failure()).collect();
     if reasons.is_empty() {
         return;
     }

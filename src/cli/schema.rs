@@ -2,6 +2,7 @@
 
 use super::{Context, Ended, Exit};
 use crate::format::schema as written;
+use crate::predict;
 use crate::report;
 use crate::spec::schema;
 
@@ -32,6 +33,8 @@ enum Format {
     Journal,
     /// What `squall plan --json` prints
     Plan,
+    /// What `squall predict --json` prints
+    Prediction,
     /// The JSON report
     Report,
     /// What `squall status --json` prints
@@ -47,6 +50,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         Format::Project => schema::project(),
         Format::Journal => written::journal(),
         Format::Plan => written::plan(),
+        Format::Prediction => written::of::<predict::written::Document>(),
         Format::Report => report::json::schema(),
         Format::Status => written::status(),
         Format::Change => written::change(),

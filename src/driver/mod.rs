@@ -77,6 +77,8 @@ impl Surroundings<'_> {
 pub struct Driver<'a> {
     around: Surroundings<'a>,
     machine: Machine,
+    /// What the machine gets next.
+    next: Input,
     run: RunId,
     epoch: Epoch,
     seq: u64,
@@ -150,6 +152,7 @@ impl<'a> Driver<'a> {
         Driver {
             around,
             machine,
+            next: Input::Tick,
             run,
             epoch,
             seq,
@@ -166,19 +169,33 @@ impl<'a> Driver<'a> {
 
     /// Runs to the end. `tell` hears each event once, in order, after it is durable (or could not be made so).
     pub fn run(&mut self, tell: &mut dyn FnMut(&Recorded)) -> Result<Ending, StoreError> {
-        let mut input = Input::Tick;
         loop {
-            if let Err(lost) = self.turn(input, tell) {
-                return match lost {
-                    StoreError::EpochLost { by, .. } => Ok(Ending::TakenOver { by }),
-                    other => Err(other),
-                };
+            if let Some(ending) = self.advance(tell)? {
+                return Ok(ending);
             }
-            if self.machine.closed() {
-                return Ok(self.ending());
-            }
-            input = self.wait();
         }
+    }
+
+    /// One step of [`Driver::run`]: what happened is taken in, and the next thing waited for. For a caller that may leave a
+    /// run where it is, because it runs in a model.
+    pub fn advance(&mut self, tell: &mut dyn FnMut(&Recorded)) -> Result<Option<Ending>, StoreError> {
+        let input = std::mem::replace(&mut self.next, Input::Tick);
+        if let Err(lost) = self.turn(input, tell) {
+            return match lost {
+                StoreError::EpochLost { by, .. } => Ok(Some(Ending::TakenOver { by })),
+                other => Err(other),
+            };
+        }
+        if self.machine.closed() {
+            return Ok(Some(self.ending()));
+        }
+        self.next = self.wait();
+        Ok(None)
+    }
+
+    /// What is known of the run so far.
+    pub fn state(&self) -> &State {
+        self.machine.state()
     }
 
     fn ending(&mut self) -> Ending {

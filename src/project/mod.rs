@@ -74,6 +74,8 @@ record! {
         pub endpoint_url: Option<String>,
         /// The CloudFormation stack whose logical ids experiments may use as names.
         pub stack: Option<String>,
+        /// The sandbox of `accounts` that models the application here: experiments are predicted on it.
+        pub twin: Option<AccountName>,
         /// Whether experiments may change anything here; without, they are only planned.
         pub writing: Writing = Writing::Refused,
         /// Whether users depend on it. A run here must be opened explicitly.

@@ -10,7 +10,8 @@ use super::summary::headline::Ending;
 use super::words;
 use crate::judge::verdict::VerdictKind;
 
-const STYLE: &str = include_str!("style.css");
+/// The style sheet of every page.
+pub const STYLE: &str = include_str!("style.css");
 
 /// The whole page.
 pub fn page(summary: &Summary) -> String {

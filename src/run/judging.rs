@@ -264,6 +264,11 @@ impl<'a> Case<'a> {
         })
     }
 
+    /// Whether an alarm that has to fire did; nothing of any other signal, or while no fault was seen to work.
+    pub fn fired(&self) -> Option<Fired> {
+        Some(fired(&self.judged_readings(), &self.expected()?))
+    }
+
     /// Whether the newest window is beyond the hard limit of the signal.
     pub fn is_beyond_the_rail(&self) -> Option<f64> {
         self.beyond_the_rail(&Reading::from(self.known.windows.last()?))

@@ -90,6 +90,8 @@ pub struct App {
     pub alarms: BTreeMap<String, Alarm>,
     /// Arrivals from outside.
     pub traffic: Vec<Traffic>,
+    /// How far off rates, durations and shares of failures may be, either way.
+    pub uncertainty: Share,
     /// Logical ids of the template whose resource has another, explicit name: logical id to name.
     pub logical_ids: BTreeMap<String, String>,
     /// What else invokes functions, and is not modelled: schedules, rules, streams, buckets. By the name of its resource.
@@ -474,6 +476,8 @@ pub enum Arrivals {
 
 /// A handler's own work, unless the file says it: nothing measured, only an ordinary small handler.
 pub const DEFAULT_DURATION: Duration = Duration::Lognormal { median: Span::from_millis(20), sigma: 0.6 };
+/// A call to another service, unless the file says it. Nothing measured either: most AWS APIs answer in this order.
+pub const DEFAULT_CALL: Duration = Duration::Lognormal { median: Span::from_millis(10), sigma: 0.6 };
 /// What a cold start of an empty function takes before its handler (facts, cold start: medians and sigmas of 590
 /// starts for each runtime). A real application adds the time to load its own packages: say so in the traffic file.
 pub fn default_cold_start(runtime: &str) -> Duration {

@@ -3,6 +3,7 @@
 use super::{Absence, ArnShape, Cli, Comparison, KindDescriptor, Sample, SettingDescriptor, json_is, quote, text_is};
 use crate::account::setting::{Setting, Value};
 use crate::account::target::{Resource, ResourceKind};
+use crate::ids::RunId;
 use crate::units::Span;
 
 /// A role. It has no region, and its path is in its ARN, not in its name.
@@ -52,6 +53,16 @@ impl<'a> SettingDescriptor<'a> for RolePolicy<'a> {
 
     fn compares(&self) -> Comparison {
         Comparison::Policy
+    }
+
+    /// squall adds policies of its own, named after the run, and never changes one that was there.
+    fn could_be_changed_by(&self, run: &RunId, before: &Value, _after: &Value) -> Result<(), &'static str> {
+        let ours = format!("squall-{run}");
+        let named = self.policy.strip_prefix(&ours).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+        match named && *before == Value::Unset {
+            true => Ok(()),
+            false => Err("it is not a policy of that run"),
+        }
     }
 
     fn read_actions(&self) -> &'static [&'static str] {

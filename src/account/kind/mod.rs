@@ -16,6 +16,7 @@ pub mod ssm;
 
 use super::setting::{Setting, Value};
 use super::target::{Resource, ResourceKind};
+use crate::ids::RunId;
 use crate::units::Span;
 pub use compare::{Comparison, same_document};
 pub use shell::{Cli, quote};
@@ -150,6 +151,19 @@ pub trait SettingDescriptor<'a> {
     /// Whether its value is part of what its resource is described as.
     fn is_described(&self) -> bool {
         true
+    }
+
+    /// Whether a run of squall could have changed it from `before` to `after`, and if not, why. A lock is text from outside:
+    /// it restores what passes here and nothing else.
+    ///
+    /// # Errors
+    /// What is wrong, as the end of a sentence about the setting: `it is a number`.
+    fn could_be_changed_by(&self, _run: &RunId, before: &Value, after: &Value) -> Result<(), &'static str> {
+        let texts = [before, after].into_iter().any(|value| matches!(value, Value::Text(_)));
+        match self.compares() {
+            Comparison::Number if texts => Err("it is a number"),
+            Comparison::Number | Comparison::Text | Comparison::Json | Comparison::Policy => Ok(()),
+        }
     }
 
     /// The IAM actions that reading it takes.

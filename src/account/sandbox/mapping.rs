@@ -190,6 +190,9 @@ impl World {
         while self.queues.queues[of.queue].depth() > 0 {
             let state = &self.mappings[mapping];
             if state.running >= state.cap(&of.spec) {
+                if state.running >= of.spec.maximum_concurrency.unwrap_or(AT_MOST as u32) {
+                    self.because(ResourceKind::Queue, of.queue, Why::PollersBusy);
+                }
                 self.plan_growth(mapping);
                 return;
             }

@@ -86,6 +86,11 @@ impl<M: Minute> Minutes<M> {
         Arc::make_mut(&mut self.buckets[index - 1].1)
     }
 
+    /// Every minute that is kept, by its start.
+    pub fn each(&self) -> impl Iterator<Item = (Time, &M)> {
+        self.buckets.iter().map(|(start, minute)| (*start, &**minute))
+    }
+
     /// Forgets the minutes that began before this.
     pub fn forget(&mut self, before: Time) {
         while self.buckets.front().is_some_and(|(start, _)| *start < before) {

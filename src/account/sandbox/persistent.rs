@@ -13,7 +13,7 @@ use super::file::{File, SandboxError, Written};
 use super::paced::{Pace, Pacer, SLICE};
 use super::weather::Weather;
 use super::world::World;
-use crate::account::{Account, Call, CallError, CallId, Location, Outcome, RefusedBy};
+use crate::account::{Account, Call, CallError, CallId, Location, Outcome, Reason, RefusedBy};
 use crate::env::Env;
 use crate::units::{Span, Time};
 
@@ -221,7 +221,7 @@ impl Account for Sandbox {
         self.world.now()
     }
 
-    fn reasons(&self) -> Vec<String> {
+    fn reasons(&self) -> Vec<Reason> {
         Account::reasons(&self.world)
     }
 

@@ -44,6 +44,13 @@ struct Gauges {
     oldest_secs: f64,
 }
 
+impl QueueMinute {
+    /// Messages at the end of the minute, whatever their state.
+    pub fn waiting(&self) -> Option<u32> {
+        self.gauges.map(|gauges| gauges.visible + gauges.in_flight + gauges.delayed)
+    }
+}
+
 impl Minute for QueueMinute {
     fn datum(&self, metric: &str, _: Time) -> Option<Datum> {
         Some(Datum::of(match metric {

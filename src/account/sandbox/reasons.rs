@@ -2,105 +2,11 @@
 //! counts stay small however long the sandbox runs.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use super::world::World;
 use crate::account::ResourceKind;
+pub use crate::account::reason::{GivenUp, Reached, Reason, Why};
 use crate::units::Time;
-
-/// Why something did not go well at a resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Why {
-    /// Of a function: an invocation found no free concurrency.
-    Throttled,
-    /// Of a function: the handler failed by itself.
-    HandlerFailed,
-    /// Of a function: the fault wrapper answered in the handler's place.
-    FaultInjected,
-    /// Of a function: its time was over.
-    TimedOut,
-    /// Of a function: a handler failed on a bad message.
-    BadMessage,
-    /// Of a function: a handler discarded a bad message.
-    BadMessageDiscarded,
-    /// Of a function: its role does not allow an action.
-    NotAllowed(&'static str),
-    /// Of a function: a call failed by itself, as the traffic file says.
-    CallFailed,
-    /// Of a function: a service that the handler called throttled it.
-    CallThrottled,
-    /// Of a function: what a handler sent was larger than the service takes.
-    TooLarge,
-    /// Of a function: Lambda stopped it in a loop.
-    LoopStopped,
-    /// Of a function: an asynchronous event was given up after its last retry.
-    RetriesUsedUp,
-    /// Of a function: an asynchronous event became too old.
-    EventTooOld,
-    /// Of a function: an asynchronous event was given up because reserved concurrency is 0.
-    NoConcurrency,
-    /// Of a function: an event that was given up reached no destination.
-    EventLost,
-    /// Of a queue: a message was received too often and went to the dead-letter queue.
-    ReceivedTooOften,
-    /// Of a queue: a message was older than the queue keeps.
-    Expired,
-    /// Of a queue: a message was larger than the queue takes.
-    RefusedAsTooLarge,
-    /// Of an API: the account's limit of requests was reached.
-    OverApiLimit,
-    /// Of an API: the function took longer than the gateway waits.
-    GatewayTimedOut,
-    /// Of an API: the function failed, or was throttled.
-    IntegrationFailed,
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Why::Throttled => "throttled: no free concurrency",
-            Why::HandlerFailed => "the handler failed by itself",
-            Why::FaultInjected => "the fault wrapper injected an error",
-            Why::TimedOut => "the function's timeout was reached",
-            Why::BadMessage => "the handler failed on a bad message",
-            Why::BadMessageDiscarded => "the handler discarded a bad message",
-            Why::NotAllowed(action) => return write!(f, "the role does not allow {action}"),
-            Why::CallFailed => "a call to a dependency failed",
-            Why::CallThrottled => "a call was throttled by the service called",
-            Why::TooLarge => "a call sent more than the service accepts",
-            Why::LoopStopped => "Lambda stopped a recursive loop",
-            Why::RetriesUsedUp => "an asynchronous event failed its last retry",
-            Why::EventTooOld => "an asynchronous event exceeded its maximum age",
-            Why::NoConcurrency => "an asynchronous event was dropped: reserved concurrency is 0",
-            Why::EventLost => "a dropped event reached no dead-letter queue or destination",
-            Why::ReceivedTooOften => "received too often, moved to the dead-letter queue",
-            Why::Expired => "expired: older than the retention period",
-            Why::RefusedAsTooLarge => "refused: larger than the queue's maximum message size",
-            Why::OverApiLimit => "429: over the account's request limit",
-            Why::GatewayTimedOut => "504: the function took longer than the gateway waits",
-            Why::IntegrationFailed => "5xx: the function failed or was throttled",
-        })
-    }
-}
-
-/// How often something happened for one reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reason {
-    pub kind: ResourceKind,
-    pub name: String,
-    pub why: Why,
-    pub count: u64,
-    /// The first and the last time.
-    pub first: Time,
-    pub last: Time,
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Reason { kind, name, why, count, first, last } = self;
-        write!(f, "{} {name}: {why} ({count} times, {first} to {last})", kind.word())
-    }
-}
 
 #[derive(Clone, Copy, Debug)]
 struct Tally {
@@ -131,7 +37,7 @@ impl World {
         tally.last = now;
     }
 
-    /// Why calls failed and messages died since this world began, by resource.
+    /// Why calls failed and messages died since this world began: those that happened most first.
     pub fn reason_counts(&self) -> Vec<Reason> {
         let reason = |(&(kind, index, why), tally): (&(ResourceKind, usize, Why), &Tally)| {
             let names = match kind {
@@ -142,14 +48,9 @@ impl World {
             let name = names.get(index).cloned().unwrap_or_default();
             Reason { kind, name, why, count: tally.count, first: tally.first, last: tally.last }
         };
-        self.reasons.0.iter().map(reason).collect()
-    }
-
-    /// The reasons as lines, those that happened most first.
-    pub(super) fn told_reasons(&self) -> Vec<String> {
-        let mut reasons = self.reason_counts();
+        let mut reasons: Vec<Reason> = self.reasons.0.iter().map(reason).collect();
         reasons.sort_by_key(|reason| std::cmp::Reverse(reason.count));
-        reasons.iter().map(ToString::to_string).collect()
+        reasons
     }
 
     /// How often something happened for a reason at the resource of this name.

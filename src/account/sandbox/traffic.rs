@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::app::{
-    ApiLimit, App, Arrivals, Destination, Duration, Each, Loops, OnPayload, OnPayloads, Outgoing, SMALL_MESSAGE,
-    Traffic, TrafficTarget,
+    ApiLimit, App, Arrivals, DEFAULT_CALL, Destination, Duration, Each, Loops, OnPayload, OnPayloads, Outgoing,
+    SMALL_MESSAGE, Traffic, TrafficTarget,
 };
 use super::watch;
 use crate::template::app;
@@ -17,8 +17,8 @@ use crate::yaml::shape::{Shape, listed};
 use crate::yaml::tree::{self, Kind, Node};
 use crate::yaml::{Code, Finding, Findings, FromNode, Loaded, Place, Reader, Source, Version};
 
-/// A call to another service, unless the file says it. Nothing measured either: most AWS APIs answer in this order.
-const DEFAULT_CALL: Duration = Duration::Lognormal { median: Span::from_millis(10), sigma: 0.6 };
+/// How far off a figure of the file may be, unless the file says it: a guess, as most figures in such a file are.
+const UNCERTAINTY: Share = Share::percent(20);
 /// The standard normal distribution's 0.99 quantile.
 const Z99: f64 = 2.326_347_874_040_841;
 
@@ -34,6 +34,8 @@ crate::record! {
         pub stores: BTreeMap<String, String> = BTreeMap::new(),
         /// Where the application is deployed: what its ARNs say.
         pub deployed: Deployed = Deployed { region: app::REGION.into(), account_id: app::ACCOUNT_ID.into(), partition: "aws".into() },
+        /// How far off its rates, durations and shares may be, either way. A prediction draws them within that.
+        pub uncertainty: Share = UNCERTAINTY,
         /// What the account as a whole allows.
         pub account: Limits = Limits { concurrency: 1_000, unreserved: 100, api_requests: 10_000, api_burst: 5_000 },
         /// Who comes from outside, and how often.
@@ -332,6 +334,7 @@ impl Filling<'_> {
         let file = &self.file.value;
         self.app.account_concurrency = file.account.concurrency;
         self.app.unreserved_floor = file.account.unreserved;
+        self.app.uncertainty = file.uncertainty;
         let Limits { api_requests, api_burst, .. } = file.account;
         self.app.api_limit = ApiLimit { per_second: api_requests, burst: api_burst };
         for (index, arrival) in file.traffic.iter().enumerate() {

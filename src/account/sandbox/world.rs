@@ -27,7 +27,7 @@ use super::settings::Settings;
 use super::table::Tables;
 use super::topic::Topics;
 use super::weather::{Act, Sky, Weather, When};
-use crate::account::{Account, Call, CallId, Location, Outcome};
+use crate::account::{Account, Call, CallId, Location, Outcome, Reason};
 use crate::units::Time;
 
 /// An account in virtual time. As an [`Account`] it runs as fast as it goes: waiting costs nothing.
@@ -232,8 +232,8 @@ impl Account for World {
         }
     }
 
-    fn reasons(&self) -> Vec<String> {
-        self.told_reasons()
+    fn reasons(&self) -> Vec<Reason> {
+        self.reason_counts()
     }
 }
 

@@ -16,7 +16,7 @@ use super::sentence::Sentence;
 use crate::account::{Metric, ResourceKind};
 use crate::ids::AccountName;
 use crate::judge::bound::Bound;
-use crate::project::Project;
+use crate::project::{AccountSpec, AwsAccount, Project};
 use crate::units::Span;
 use crate::yaml::finding::{Code, Findings};
 use crate::yaml::read::{FromNode, Loaded, closest};
@@ -39,7 +39,31 @@ pub fn project(project: &Loaded<Project>, findings: &mut Findings) {
         let at = project.place("default_account");
         findings.push(project.finding(Code::UnknownAccount, at, what).help(meant(&value.default_account.0, names())));
     }
+    twins(project, findings);
     probes::check(project, findings);
+}
+
+/// An account of AWS is predicted on a sandbox.
+fn twins(project: &Loaded<Project>, findings: &mut Findings) {
+    let accounts = &project.value.accounts;
+    let sandboxes = accounts.iter().filter(|(_, account)| matches!(account, AccountSpec::Sandbox(_)));
+    let sandboxes: Vec<&str> = sandboxes.map(|(name, _)| name.0.as_str()).collect();
+    for (name, account) in accounts {
+        let AccountSpec::Aws(AwsAccount { twin: Some(twin), .. }) = account else { continue };
+        if sandboxes.contains(&twin.0.as_str()) {
+            continue;
+        }
+        let what = format!("`{twin}` is not a sandbox of `accounts`");
+        let help = match sandboxes.is_empty() {
+            true => {
+                "add `model: { sandbox: { template: template.yaml, traffic: traffic.yaml } }`, and write `twin: model`"
+                    .to_owned()
+            }
+            false => meant(&twin.0, sandboxes.iter().copied()),
+        };
+        let at = project.place(&format!("accounts/{name}/aws/twin"));
+        findings.push(project.finding(Code::UnknownAccount, at, what).help(help));
+    }
 }
 
 /// Checks a hypothesis on its own.

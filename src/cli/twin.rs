@@ -1,0 +1,111 @@
+//! What an experiment is predicted on: the sandbox of its account, or the one that its account of AWS names as its twin.
+
+use std::collections::BTreeMap;
+
+use super::{Context, Exit, Failure, accounts};
+use crate::account::sandbox::World;
+use crate::account::{Location, Modelled};
+use crate::guard::{AccountRules, Rules};
+use crate::ids::{AccountName, RunId};
+use crate::predict::Subject;
+use crate::project::AccountSpec;
+use crate::spec::load::{ExperimentFiles, ProjectFiles};
+use crate::template::app::App;
+use crate::units::Time;
+
+/// Where the clock of a prediction starts: always the same, so that the same command gives the same figures.
+const START: Time = Time::from_micros(1_767_225_600_000_000);
+
+/// An application, and the experiment as it is planned on it.
+pub struct Twin {
+    pub app: App,
+    pub experiment: ExperimentFiles,
+    pub rules: Rules,
+    pub start: Time,
+    location: Location,
+    run: RunId,
+    by: String,
+}
+
+impl Twin {
+    /// The twin of an experiment.
+    ///
+    /// # Errors
+    /// An account has none, or there are several, or its files cannot be used.
+    pub fn of(files: &ProjectFiles, experiment: &ExperimentFiles, context: &Context) -> Result<Twin, Failure> {
+        let mut twins = BTreeMap::new();
+        for name in super::prepare::names(experiment) {
+            let (twin, account) = named(files, &name)?;
+            twins.insert(twin.clone(), account);
+        }
+        let (name, account) = match twins.pop_first() {
+            Some(only) if twins.is_empty() => only,
+            _ => {
+                return Err(Failure::refused(
+                    "a prediction knows one application, and the targets of this experiment lie in several",
+                    "name one sandbox as the `twin` of all its accounts",
+                ));
+            }
+        };
+        let (app, findings) = accounts::read(files, account);
+        let app = app.ok_or_else(|| Failure {
+            exit: Exit::Findings,
+            what: format!("the files of {name} cannot be used: {}", findings.count()),
+            next: Some("squall check".into()),
+        })?;
+        let location = Location::sandbox();
+        let spec = AccountSpec::Sandbox(account.clone());
+        let rules = Rules {
+            accounts: BTreeMap::from([(location.clone(), AccountRules { name: name.clone(), spec })]),
+            ..Rules::of(&files.project, &BTreeMap::new())
+        };
+        let mut experiment = experiment.clone();
+        experiment.experiment.value.targets.values_mut().for_each(|target| target.account = None);
+        experiment.account = name;
+        let run = RunId("prediction".into());
+        Ok(Twin { app, experiment, rules, start: START, location, run, by: context.who() })
+    }
+
+    /// What is predicted.
+    pub fn predicted<T>(&self, then: impl FnOnce(&Subject<'_>) -> T) -> T {
+        let modeller = |app: &App, seed: u64| self.model(app, seed);
+        then(&Subject {
+            files: &self.experiment,
+            rules: &self.rules,
+            app: &self.app,
+            modeller: &modeller,
+            start: self.start,
+            run: self.run.clone(),
+            by: &self.by,
+        })
+    }
+
+    fn model(&self, app: &App, seed: u64) -> Result<Box<dyn Modelled>, String> {
+        let world = World::new(app, seed, self.start).map_err(|dangling| dangling.to_string())?;
+        Ok(Box::new(world.at_location(self.location.clone())))
+    }
+}
+
+/// The sandbox that stands for an account.
+fn named<'a>(
+    files: &'a ProjectFiles,
+    name: &AccountName,
+) -> Result<(AccountName, &'a crate::project::SandboxAccount), Failure> {
+    let accounts = &files.project.accounts;
+    match accounts.get(name) {
+        Some(AccountSpec::Sandbox(account)) => Ok((name.clone(), account)),
+        Some(AccountSpec::Aws(aws)) => match aws.twin.as_ref().and_then(|twin| Some((twin, accounts.get(twin)?))) {
+            Some((twin, AccountSpec::Sandbox(account))) => Ok((twin.clone(), account)),
+            _ => Err(Failure::refused(
+                format!("nothing is predicted: {name} is an account of AWS, and squall.yaml names no twin for it"),
+                HOW_TO_GET_ONE,
+            )),
+        },
+        None => Err(Failure::usage(format!("there is no account {name}"), "look at `accounts` in squall.yaml")),
+    }
+}
+
+/// How to get a model of an application.
+pub const HOW_TO_GET_ONE: &str = "under `accounts` add `model: { sandbox: { template: template.yaml, traffic: traffic.yaml } }` \
+     with the template that you deploy, write how much traffic comes into traffic.yaml (docs/sandbox.md), and put `twin: model` \
+     into the account of AWS; targets are found by logical id, name, tag or stack";

@@ -1,0 +1,60 @@
+//! A store that keeps nothing: for runs in a model of which only the outcome is asked.
+
+use super::{Conflict, Epoch, RunRow, Store, StoreError};
+use crate::account::Resource;
+use crate::ids::RunId;
+use crate::run::event::Recorded;
+
+/// Takes everything and has nothing. One run at a time may use it; no other is ever known to it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ForgetfulStore;
+
+impl Store for ForgetfulStore {
+    fn create(&mut self, _: &RunId, _: &str) -> Result<Epoch, StoreError> {
+        Ok(Epoch(1))
+    }
+
+    fn append(&mut self, _: &RunId, _: Epoch, _: &[Recorded]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn events(&self, run: &RunId) -> Result<Vec<Recorded>, StoreError> {
+        Err(StoreError::NoSuchRun(run.clone()))
+    }
+
+    fn runs(&self) -> Result<Vec<RunRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn is_alive(&self, run: &RunId) -> Result<bool, StoreError> {
+        Err(StoreError::NoSuchRun(run.clone()))
+    }
+
+    fn take_over(&mut self, run: &RunId, _: &str) -> Result<Epoch, StoreError> {
+        Err(StoreError::NoSuchRun(run.clone()))
+    }
+
+    fn ask_to_stop(&mut self, run: &RunId, _: &str) -> Result<(), StoreError> {
+        Err(StoreError::NoSuchRun(run.clone()))
+    }
+
+    fn stop_asked(&self, _: &RunId) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+
+    fn claim(&mut self, _: &RunId, _: &[Resource], _: &[Resource]) -> Result<Result<(), Conflict>, StoreError> {
+        Ok(Ok(()))
+    }
+
+    fn release(&mut self, _: &RunId) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn set_halt(&mut self, _: Option<&str>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn halted(&self) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+}
