@@ -66,7 +66,7 @@ fn drive(comes: Comes<'_>, world: World, store: MemoryStore, tapping: bool) -> O
     let run = match &comes {
         Comes::Begins(plan) => plan.run.clone(),
         Comes::Undoes(run) => (*run).clone(),
-        Comes::Later(events) => events.first().map_or(RunId(String::new()), |first| journal_named_by(first)),
+        Comes::Later(events) => events.first().map_or(RunId(String::new()), journal_named_by),
     };
     let ending = {
         let around = Surroundings {
