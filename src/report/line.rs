@@ -227,19 +227,7 @@ impl Narrator {
             Event::Sending { .. } | Event::Sent { .. } | Event::Accounted { .. } => messages(state, &recorded.event),
             Event::Loaded { .. } | Event::Sweeping { .. } | Event::Swept { .. } => None,
             Event::Stopping { why } => Some((Label::Stop, Tone::Warning, words::stop(plan, why))),
-            Event::Hindered { why } => {
-                Some((Label::Undo, Tone::Bad, format!("the rollback cannot go on and is tried again: {why}")))
-            }
-            Event::LookAgain { changes, from } => {
-                let settings = changes.iter().filter_map(|id| plan.changes.get(id)).map(|c| c.setting.describe());
-                let settings = settings.collect::<Vec<_>>().join(", ");
-                let from = words::instant(*from);
-                let run = plan.origin();
-                let text = format!(
-                    "a write had no answer: after {from}, `squall undo {run}` reads again whether it took effect: {settings}"
-                );
-                Some((Label::Undo, Tone::Warning, text))
-            }
+            Event::Hindered { .. } | Event::LookAgain { .. } => held_up(plan, &recorded.event),
             Event::Acknowledged { .. } => None,
             Event::FaultGone => Some((
                 Label::Recovery,
@@ -360,6 +348,24 @@ fn entered(state: &State, phase: Phase) -> Option<(Label, Tone, String)> {
         Phase::Recovery => return None,
     };
     Some(said)
+}
+
+/// What keeps a rollback from being done.
+fn held_up(plan: &Plan, event: &Event) -> Option<(Label, Tone, String)> {
+    match event {
+        Event::Hindered { why } => {
+            Some((Label::Undo, Tone::Bad, format!("the rollback cannot go on and is tried again: {why}")))
+        }
+        Event::LookAgain { changes, from } => {
+            let settings = changes.iter().filter_map(|id| plan.changes.get(id)).map(|c| c.setting.describe());
+            let (settings, from, run) = (settings.collect::<Vec<_>>().join(", "), words::instant(*from), plan.origin());
+            let text = format!(
+                "a write had no answer: after {from}, `squall undo {run}` reads again whether it took effect: {settings}"
+            );
+            Some((Label::Undo, Tone::Warning, text))
+        }
+        _ => None,
+    }
 }
 
 fn changed(plan: &Plan, event: &Event) -> Option<(Label, Tone, String)> {

@@ -88,7 +88,7 @@ fn from_here(run: &RunId, locked: &Locked, aftermath: &Aftermath, store: &dyn St
         return (!readable(&open.run).is_empty()).then(|| Task::Journal(open.run.clone()));
     }
     // The account decides: a lock that came late stands there, whatever the journal says.
-    let events = if aftermath.run.is_some() { readable(run) } else { Default::default() };
+    let events = if aftermath.run.is_some() { readable(run) } else { Vec::new() };
     let Some(Event::Started { plan, .. }) = events.first().map(|first| &first.event) else { return None };
     let ours = |resource: &Resource, text: &String| {
         let setting = Setting::Lock { resource: resource.clone() };

@@ -238,3 +238,26 @@ fn a_commit_reaches_the_disk_on_macos_as_well() {
         assert_eq!(on, 1, "{pragma}");
     }
 }
+
+/// The process that has the run is stopped while it keeps the file locked: the run is taken all the same, and what the woken
+/// process announces is not done.
+#[test]
+fn a_run_is_taken_from_a_process_that_keeps_the_file_locked() {
+    let folder = TempDir::new().unwrap();
+    let mut stopped = SqliteStore::open(folder.path()).unwrap();
+    let mut taker = SqliteStore::open(folder.path()).unwrap();
+    let epoch = stopped.create(&run(), "ana").unwrap();
+    stopped.append(&run(), epoch, &[event(1)]).unwrap();
+    // It stops between the begin and the end of a write.
+    stopped.db.execute_batch("BEGIN IMMEDIATE").unwrap();
+    taker.locked = true;
+    assert!(message(taker.take_over(&run(), "bo")).contains("keeps it locked"));
+    // It wakes.
+    stopped.db.execute_batch("COMMIT").unwrap();
+    let lost = StoreError::EpochLost { run: run(), by: "bo".into() };
+    assert_eq!(stopped.append(&run(), epoch, &[]), Err(lost.clone()));
+    assert_eq!(stopped.append(&run(), epoch, &[event(2)]), Err(lost));
+    // Now the file can be written, and the one who took the run has it.
+    let newer = taker.take_over(&run(), "bo").unwrap();
+    taker.append(&run(), newer, &[event(2)]).unwrap();
+}

@@ -154,10 +154,9 @@ fn a_run_touches_no_lock_but_its_own() {
     let plan = family::throttle();
     let mut account = world(Weather::calm());
     let other = Resource::new(&Location::sandbox(), squall::account::ResourceKind::Queue, "orders");
-    for (resource, text) in [(other, "{\"squall\":2,\"run\":\"../../pwned\"}")] {
-        let write = Write { setting: Setting::Lock { resource }, value: Value::Text(text.into()), whole: None };
-        ask(&mut account, Call::Write(write)).expect("written");
-    }
+    let forged = Value::Text("{\"squall\":2,\"run\":\"../../pwned\"}".into());
+    let write = Write { setting: Setting::Lock { resource: other }, value: forged, whole: None };
+    ask(&mut account, Call::Write(write)).expect("written");
     let before = account.picture();
     let mut store = MemoryStore::new();
     let ran = run(plan.clone(), account, &mut store);

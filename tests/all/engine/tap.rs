@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use squall::account::sandbox::World;
 use squall::account::sandbox::weather::Fate;
-use squall::account::{Account, Call, CallId, Outcome, Resource};
+use squall::account::{Account, Call, CallId, Location, Outcome, Resource};
 use squall::ids::RunId;
 use squall::run::event::Recorded;
 use squall::store::memory::MemoryStore;
@@ -80,6 +80,7 @@ impl Account for AccountTap {
     }
 
     fn submit(&mut self, id: CallId, call: Call) {
+        assert!(!call.changes_something() || *call.location() == Location::sandbox(), "a foreign account: {call:?}");
         let mut scene = self.0.borrow_mut();
         if scene.tapping && call.changes_something() {
             scene.crash_at_call(id, &call);
