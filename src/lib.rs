@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod cli;
+pub mod document;
 pub mod driver;
 #[cfg(test)]
 #[path = "../tests/all/effort.rs"]
@@ -11,6 +12,7 @@ mod effort;
 pub mod env;
 pub mod faults;
 pub mod format;
+pub mod graph;
 pub mod guard;
 pub mod ids;
 pub mod judge;

@@ -3,6 +3,7 @@
 //! Invariant: nothing else in squall prints, and nothing that goes wrong in printing ends a command.
 
 mod accounts;
+mod agreed;
 mod check;
 mod completions;
 mod doctor;
@@ -12,6 +13,7 @@ mod halt;
 mod init;
 mod live;
 mod log;
+mod margin;
 mod output;
 mod plan;
 mod policy;
@@ -92,6 +94,7 @@ enum Command {
     Check(check::Args),
     Plan(plan::Args),
     Predict(predict::Args),
+    Margin(margin::Args),
     Run(run::Args),
     Undo(undo::Args),
     Halt(halt::Args),
@@ -173,6 +176,7 @@ fn execute(command: Command, context: &mut Context) -> Ended {
         Command::Check(args) => check::execute(&args, context),
         Command::Plan(args) => plan::execute(&args, context),
         Command::Predict(args) => predict::execute(&args, context),
+        Command::Margin(args) => margin::execute(&args, context),
         Command::Run(args) => run::execute(&args, context),
         Command::Undo(args) => undo::execute(&args, context),
         Command::Halt(args) => halt::execute(&args, context),

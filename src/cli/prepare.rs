@@ -45,6 +45,8 @@ pub struct Prepared {
     pub plan: Plan,
     /// What the guards have against running it, printed already.
     pub refused: Option<Failure>,
+    /// The same in sentences.
+    pub refusals: Vec<String>,
     pub account: Opened,
 }
 
@@ -84,13 +86,25 @@ pub fn prepare(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Context) 
         Err(objections) => Err(refused(&objections, &experiment, context)),
         Ok(Planned { plan, refused: objections }) => {
             let refused = (!objections.is_empty()).then(|| refused(&objections, &experiment, context));
-            Ok(Prepared { plan, refused, account })
+            let refusals = objections.iter().map(|objection| objection.refusal.what.clone()).collect();
+            Ok(Prepared { plan, refused, refusals, account })
         }
     }
 }
 
 /// Reads an experiment and what it needs, and prints what is wrong with it.
 pub fn read(file: &Path, context: &mut Context) -> Result<(ProjectFiles, ExperimentFiles), Failure> {
+    let (read, findings) = look(file, context);
+    show(&findings, context);
+    read
+}
+
+/// The same, where everything was printed before.
+pub fn read_quietly(file: &Path, context: &Context) -> Result<(ProjectFiles, ExperimentFiles), Failure> {
+    look(file, context).0
+}
+
+fn look(file: &Path, context: &Context) -> (Result<(ProjectFiles, ExperimentFiles), Failure>, Findings) {
     let (files, mut findings) = ProjectFiles::open(&context.project.root);
     let experiment = files.as_ref().and_then(|files| {
         let (known, of_accounts) = accounts::known(files);
@@ -103,15 +117,15 @@ pub fn read(file: &Path, context: &mut Context) -> Result<(ProjectFiles, Experim
         findings.append(found);
         experiment
     });
-    show(&findings, context);
-    match (files, experiment, findings.has_errors()) {
+    let read = match (files, experiment, findings.has_errors()) {
         (Some(files), Some(experiment), false) => Ok((files, experiment)),
         _ => Err(Failure {
             exit: Exit::Findings,
             what: format!("{} cannot be used: {}", file.display(), findings.count()),
             next: Some("mend what is shown above, then look again with `squall check`".into()),
         }),
-    }
+    };
+    (read, findings)
 }
 
 fn show(findings: &Findings, context: &mut Context) {
