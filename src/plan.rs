@@ -264,7 +264,10 @@ pub enum Purpose {
 /// All that a run will do and look at.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
+    /// The name of its journal.
     pub run: RunId,
+    /// The closed run that this is a later rollback of: nothing goes in, what is left of that run goes out.
+    pub rolls_back: Option<RunId>,
     pub title: String,
     pub because: String,
     /// The experiment's file, as given.
@@ -338,6 +341,22 @@ impl Step {
 }
 
 impl Plan {
+    /// Every resource that it changes, sends to or sweeps.
+    pub fn touched(&self) -> BTreeSet<Resource> {
+        let changed = self.changes.values().map(|change| change.setting.resource().clone());
+        let emissions = self.steps.iter().filter_map(|step| step.emission.as_ref());
+        let queues = emissions.flat_map(|emission| match &emission.cleanup {
+            Cleanup::Sweep { dead_letter, .. } => vec![emission.queue.clone(), dead_letter.clone()],
+            Cleanup::LeaveInQueue => vec![emission.queue.clone()],
+        });
+        changed.chain(queues).collect()
+    }
+
+    /// The run that made the changes and sent the messages: this one, or the one that this rolls back.
+    pub fn origin(&self) -> &RunId {
+        self.rolls_back.as_ref().unwrap_or(&self.run)
+    }
+
     /// By how much the baseline may last longer than planned.
     pub fn longer_baseline(&self) -> Span {
         self.baseline_at_most.max(self.baseline) - self.baseline

@@ -99,7 +99,8 @@ impl Fixture {
         }
     }
 
-    fn write(&mut self, setting: &Setting, value: Value, whole: Option<String>) -> Outcome {
+    /// Writes a setting.
+    pub fn write(&mut self, setting: &Setting, value: Value, whole: Option<String>) -> Outcome {
         self.ask(Call::Write(Write { setting: setting.clone(), value, whole }))
     }
 

@@ -30,14 +30,8 @@ pub enum Why {
     TooLarge,
     /// Of a function: Lambda stopped it in a loop.
     LoopStopped,
-    /// Of a function: an asynchronous event was given up after its last retry.
-    RetriesUsedUp,
-    /// Of a function: an asynchronous event became too old.
-    EventTooOld,
-    /// Of a function: an asynchronous event was given up because reserved concurrency is 0.
-    NoConcurrency,
-    /// Of a function: an event that was given up reached no destination.
-    EventLost,
+    /// Of a function: Lambda gave up an asynchronous event.
+    EventGivenUp(GivenUp, Reached),
     /// Of a queue: as many pollers as its consumer may have were busy, and messages waited.
     PollersBusy,
     /// Of a queue: a message was received too often and went to the dead-letter queue.
@@ -68,10 +62,9 @@ impl fmt::Display for Why {
             Why::CallThrottled => "a call was throttled by the service called",
             Why::TooLarge => "a call sent more than the service accepts",
             Why::LoopStopped => "Lambda stopped a recursive loop",
-            Why::RetriesUsedUp => "an asynchronous event failed its last retry",
-            Why::EventTooOld => "an asynchronous event exceeded its maximum age",
-            Why::NoConcurrency => "an asynchronous event was dropped: reserved concurrency is 0",
-            Why::EventLost => "a dropped event reached no dead-letter queue or destination",
+            Why::EventGivenUp(given_up, reached) => {
+                return write!(f, "an asynchronous event {given_up} and {reached}");
+            }
             Why::PollersBusy => "every poller that the consumer may have is busy",
             Why::ReceivedTooOften => "received too often, moved to the dead-letter queue",
             Why::Expired => "expired: older than the retention period",
@@ -89,17 +82,70 @@ impl Why {
         self != Why::PollersBusy
     }
 
+    /// Whether a message or an event is lost by it: nothing holds it any more.
+    pub fn is_loss(self) -> bool {
+        matches!(self, Why::Expired | Why::EventGivenUp(_, Reached::Nothing | Reached::Undelivered))
+    }
+
     /// The limit that was reached, where it is one; a handler that fails by itself reaches none.
     pub fn limit(self) -> Option<Limit> {
         Some(match self {
-            Why::Throttled | Why::NoConcurrency => Limit::Concurrency,
+            Why::Throttled | Why::EventGivenUp(GivenUp::NoConcurrency, _) => Limit::Concurrency,
             Why::PollersBusy => Limit::Pollers,
             Why::CallThrottled => Limit::WriteUnits,
             Why::TimedOut | Why::GatewayTimedOut => Limit::TimeOut,
             Why::ReceivedTooOften => Limit::Receives,
-            Why::Expired | Why::EventTooOld => Limit::Retention,
+            Why::Expired | Why::EventGivenUp(GivenUp::TooOld, _) => Limit::Retention,
             Why::OverApiLimit => Limit::Requests,
             _ => return None,
+        })
+    }
+}
+
+/// Why Lambda gave up an asynchronous event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GivenUp {
+    /// Its last retry failed.
+    LastRetry,
+    /// It was older than the function's configuration allows.
+    TooOld,
+    /// The function's reserved concurrency is 0.
+    NoConcurrency,
+    /// Lambda stopped it in a loop.
+    Loop,
+}
+
+impl fmt::Display for GivenUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            GivenUp::LastRetry => "failed its last retry",
+            GivenUp::TooOld => "exceeded its maximum age",
+            GivenUp::NoConcurrency => "found reserved concurrency 0",
+            GivenUp::Loop => "was stopped in a recursive loop",
+        })
+    }
+}
+
+/// What an asynchronous event that was given up reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reached {
+    DeadLetterQueue,
+    Destination,
+    Both,
+    /// It has neither: the event is lost.
+    Nothing,
+    /// It has one or both, which could not be reached: the event is lost.
+    Undelivered,
+}
+
+impl fmt::Display for Reached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reached::DeadLetterQueue => "was sent to the dead-letter queue",
+            Reached::Destination => "was sent to the on-failure destination",
+            Reached::Both => "was sent to the dead-letter queue and the on-failure destination",
+            Reached::Nothing => "was lost: the function has no dead-letter queue and no on-failure destination",
+            Reached::Undelivered => "was lost: it could not be sent to the dead-letter queue or on-failure destination",
         })
     }
 }

@@ -8,29 +8,54 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::kind::{self, Cli, Sample, SettingDescriptor, Shares, Unit};
+use super::kind::{self, Absence, Cli, Sample, SettingDescriptor, Shares, Unit};
 use super::target::{Resource, ResourceKind};
+use crate::ids::RunId;
 use crate::location::{AccountIdentity, Location};
 use crate::units::Span;
 
 pub use super::kind::{quote, same_document};
 
-/// Declares the closed list of settings: what each is on, and the file of `account/kind` that has its descriptor, a type of
-/// the same name.
+/// The closed list of settings: what each is on, what else names it, and the file of `account/kind` that has its
+/// descriptor, a type of the same name. The enums of all settings, here and as they are written, are made from this list.
+/// What is written names a setting by its name here, in snake case: a name never changes.
+macro_rules! every_setting {
+    ($with:ident) => {
+        $with! {
+            /// squall's own lock on a resource: which run has it, and how to roll that run back. Written create-only.
+            Lock { resource } in ssm,
+            /// A function's reserved concurrency: unset, or a number that also is a cap.
+            ReservedConcurrency { function } in lambda,
+            /// One flag, by its key, in the JSON document of an SSM parameter that a fault wrapper reads.
+            FaultFlag { parameter, key } in ssm,
+            /// The whole JSON document of an SSM parameter that a fault wrapper reads which knows one fault at a time.
+            FaultDocument { parameter } in ssm,
+            /// An inline policy of a role, by its name.
+            RolePolicy { role, policy } in iam,
+            /// The variables of a function whose names begin with a prefix, as one JSON object of texts; unset when there
+            /// are none. All others are left alone.
+            Variables { function, prefix } in lambda,
+            /// How long a queue hides each new message, in seconds.
+            QueueDelay { queue } in sqs,
+        }
+    };
+}
+pub(crate) use every_setting;
+
 macro_rules! settings {
-    ($($(#[$meta:meta])+ $variant:ident { $($field:ident: $type:ty),+ } in $service:ident),+ $(,)?) => {
+    ($($(#[$meta:meta])+ $variant:ident { $on:ident $(, $more:ident)* } in $service:ident),+ $(,)?) => {
         /// One thing on one resource that can be read and written.
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
         pub enum Setting {
-            $($(#[$meta])+ $variant { $($field: $type),+ }),+
+            $($(#[$meta])+ $variant { $on: Resource $(, $more: String)* }),+
         }
 
         impl Setting {
             /// Looks something up in the setting's descriptor.
             fn look<'a, T>(&'a self, look: impl FnOnce(&dyn SettingDescriptor<'a>) -> T) -> T {
                 match self {
-                    $(Setting::$variant { $($field),+ } => look(&kind::$service::$variant { $($field),+ })),+
+                    $(Setting::$variant { $on $(, $more)* } => look(&kind::$service::$variant { $on $(, $more)* })),+
                 }
             }
 
@@ -42,25 +67,7 @@ macro_rules! settings {
         }
     };
 }
-
-settings! {
-    /// squall's own lock on a resource: which run has it, and how to roll that run back. Written create-only.
-    #[serde(rename = "mark")]
-    Lock { resource: Resource } in ssm,
-    /// A function's reserved concurrency: unset, or a number that also is a cap.
-    ReservedConcurrency { function: Resource } in lambda,
-    /// One flag, by its key, in the JSON document of an SSM parameter that a fault wrapper reads.
-    FaultFlag { parameter: Resource, key: String } in ssm,
-    /// The whole JSON document of an SSM parameter that a fault wrapper reads which knows one fault at a time.
-    FaultDocument { parameter: Resource } in ssm,
-    /// An inline policy of a role, by its name.
-    RolePolicy { role: Resource, policy: String } in iam,
-    /// The variables of a function whose names begin with a prefix, as one JSON object of texts; unset when there are none.
-    /// The account leaves all others alone.
-    Variables { function: Resource, prefix: String } in lambda,
-    /// How long a queue hides each new message, in seconds.
-    QueueDelay { queue: Resource } in sqs,
-}
+every_setting!(settings);
 
 /// What a setting holds. That a value is not known is an error of the read, never a value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +132,20 @@ impl Setting {
     /// (DESIGN rule 4).
     pub fn quiet(&self) -> Span {
         self.look(|it| it.quiet())
+    }
+
+    /// Whether a run of squall could have changed the setting from `before` to `after`, and if not, why. What is outside of
+    /// squall may say anything.
+    ///
+    /// # Errors
+    /// What is wrong, as the end of a sentence about the setting: `it is a number`.
+    pub fn could_be_changed_by(&self, run: &RunId, before: &Value, after: &Value) -> Result<(), &'static str> {
+        self.look(|it| it.could_be_changed_by(run, before, after))
+    }
+
+    /// What it says about a change when the resource is not there any more.
+    pub fn absence(&self) -> Absence {
+        self.look(|it| it.absence())
     }
 
     /// Whether two of its values mean the same.

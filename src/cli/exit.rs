@@ -87,7 +87,8 @@ impl From<StoreError> for Failure {
             StoreError::Damaged { .. } => Some(
                 "keep a copy of the journal; `squall undo --account NAME` undoes from the account's own marks".into(),
             ),
-            StoreError::EpochLost { .. }
+            StoreError::Closed(_)
+            | StoreError::EpochLost { .. }
             | StoreError::NoSuchRun(_)
             | StoreError::Newer { .. }
             | StoreError::Failed(_) => None,

@@ -26,5 +26,6 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     for recorded in store.events(&run)? {
         teller.tell(&recorded, &mut context.output.out);
     }
+    super::project::tell_aftermath(&run, &store, context);
     Ok(Exit::Fine)
 }

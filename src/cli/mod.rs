@@ -3,6 +3,7 @@
 //! Invariant: nothing else in squall prints, and nothing that goes wrong in printing ends a command.
 
 mod accounts;
+mod acknowledge;
 mod agreed;
 mod check;
 mod completions;
@@ -63,6 +64,8 @@ Examples:
   squall run experiments/payment-worker-throttled.yaml
                                 run it
   squall undo                   put back whatever is outstanding
+  squall acknowledge RUN --reason TEXT
+                                say that you took care of what it left
   squall halt                   stop every run, and start none
 
 Exit codes:
@@ -97,6 +100,7 @@ enum Command {
     Margin(margin::Args),
     Run(run::Args),
     Undo(undo::Args),
+    Acknowledge(acknowledge::Args),
     Halt(halt::Args),
     Status(status::Args),
     Log(log::Args),
@@ -179,6 +183,7 @@ fn execute(command: Command, context: &mut Context) -> Ended {
         Command::Margin(args) => margin::execute(&args, context),
         Command::Run(args) => run::execute(&args, context),
         Command::Undo(args) => undo::execute(&args, context),
+        Command::Acknowledge(args) => acknowledge::execute(&args, context),
         Command::Halt(args) => halt::execute(&args, context),
         Command::Status(args) => status::execute(&args, context),
         Command::Log(args) => log::execute(&args, context),

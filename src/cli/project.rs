@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Failure;
+use super::{Context, Failure};
 use crate::ids::RunId;
 use crate::spec::load::CONFIG;
+use crate::store::aftermath::Aftermath;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Store, StoreError};
+use crate::store::{JournalKind, Store, StoreError};
 use crate::units::Time;
 
 /// Where a command works.
@@ -71,17 +72,38 @@ pub fn pick_run(store: &dyn Store, meant: Option<&str>) -> Result<RunId, Failure
     let Some(meant) = meant else {
         return runs
             .into_iter()
-            .find(|row| row.started.is_some())
+            .find(|row| row.started.is_some() && row.kind == JournalKind::Run)
             .map(|row| row.run)
             .ok_or_else(|| Failure::usage("nothing was run here yet", "squall run FILE"));
     };
     if let Some(row) = runs.iter().find(|row| row.run.0 == meant) {
         return Ok(row.run.clone());
     }
-    let alike: Vec<_> = runs.iter().filter(|row| row.run.0.contains(meant)).map(|row| row.run.0.clone()).collect();
+    let alike: Vec<_> = runs.iter().filter(|row| row.run.0.contains(meant)).collect();
+    // A part of a name means the run, and not what came after it.
+    let runs_alike: Vec<_> = alike.iter().filter(|row| row.kind == JournalKind::Run).collect();
+    if let [only] = runs_alike.as_slice() {
+        return Ok(only.run.clone());
+    }
+    let alike: Vec<String> = alike.into_iter().map(|row| row.run.0.clone()).collect();
     match alike.as_slice() {
         [only] => Ok(RunId(only.clone())),
         [] => Err(Failure::usage(format!("there is no run `{meant}`"), "squall status --all")),
         several => Err(Failure::usage(format!("`{meant}` may mean {}", several.join(", ")), "name the whole run")),
+    }
+}
+
+/// Says on standard error what came after a run: its own log and report stay as they were.
+pub fn tell_aftermath(run: &RunId, store: &dyn Store, context: &mut Context) {
+    let Ok(rows) = store.runs() else { return };
+    let after = Aftermath::of(&rows, run);
+    let err = &mut context.output.err;
+    for row in &after.rollbacks {
+        err.line(format!("{run} was rolled back later: squall log {0}, squall report {0}", row.run));
+    }
+    for row in &after.acknowledgements {
+        if let JournalKind::Acknowledgement { by, reason, .. } = &row.kind {
+            err.line(format!("what {run} left was acknowledged by {by}: {reason}"));
+        }
     }
 }

@@ -50,6 +50,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
             }
         }
     }
+    super::project::tell_aftermath(&run, &store, context);
     Ok(Exit::Fine)
 }
 

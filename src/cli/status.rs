@@ -2,16 +2,18 @@
 
 use serde_json::json;
 
+use super::output::Pipe;
 use super::project::short;
 use super::{Context, Ended, Exit, Failure, accounts, undo};
 use crate::account::Resource;
 use crate::format::{Convert as _, VERSION, status};
 use crate::ids::{AccountName, RunId};
 use crate::judge::verdict::VerdictKind;
-use crate::run::event::Event;
+use crate::run::event::{Event, Left, WriteOutcome};
 use crate::run::lock::Lock;
 use crate::run::state::State;
-use crate::store::{RunRow, Store};
+use crate::store::aftermath::Aftermath;
+use crate::store::{JournalKind, RunRow, Store};
 
 /// Show what runs, how runs ended, and what is outstanding
 #[derive(Debug, clap::Args)]
@@ -31,11 +33,15 @@ pub struct Args {
 /// How many runs are shown without `--all`. A run with something outstanding is always shown.
 const SHOWN: usize = 20;
 
-/// One run, as it is shown.
+/// One run, as it is shown, with what came after it.
 struct Shown {
+    /// Of the run; of its first rollback where its own journal is not here.
     row: RunRow,
+    after: Aftermath,
     /// What is, or may be, still in the account because of it.
     outstanding: Vec<String>,
+    /// Why a rollback that goes on cannot get any further.
+    hindered: Option<String>,
 }
 
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
@@ -45,10 +51,10 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let strays = strays(&rows, context)?;
     let mut runs = Vec::new();
     if let Some(store) = &store {
-        for row in rows {
-            let outstanding = outstanding(store, &row);
-            if args.all || runs.len() < SHOWN || !outstanding.is_empty() {
-                runs.push(Shown { row, outstanding });
+        for after in Aftermath::of_all(&rows) {
+            let Some(shown) = Shown::of(after, store) else { continue };
+            if args.all || runs.len() < SHOWN || !shown.outstanding.is_empty() || !shown.after.look_again.is_empty() {
+                runs.push(shown);
             }
         }
     }
@@ -64,7 +70,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         }
         false => print(context, halted.as_deref(), &runs, &strays),
     }
-    let left = runs.iter().any(|run| !run.row.alive && !run.outstanding.is_empty());
+    let left = runs.iter().any(|run| run.hindered.is_some() || !run.is_alive() && !run.outstanding.is_empty());
     Ok(if left || !strays.is_empty() { Exit::Left } else { Exit::Fine })
 }
 
@@ -84,7 +90,7 @@ fn strays(runs: &[RunRow], context: &mut Context) -> Result<Vec<Stray>, Failure>
         (None, Some(sandbox)) => sandbox,
         (None, None) => return Ok(Vec::new()),
     };
-    let here = |run: &RunId| runs.iter().any(|row| row.run == *run && row.started.is_some() && row.verdict.is_none());
+    let here = |run: &RunId| runs.iter().any(|row| row.origin() == run && row.started.is_some() && !row.is_closed());
     let stray = |(resource, text): (Resource, String)| {
         let lock = Lock::parse(&resource, &text).map_err(|error| error.to_string());
         Stray { account: account.clone(), resource, lock }
@@ -102,15 +108,19 @@ fn print(context: &mut Context, halted: Option<&str>, runs: &[Shown], strays: &[
         out.line("nothing was run here yet; `squall run FILE` runs an experiment");
     }
     let width = |column: fn(&Shown) -> String| runs.iter().map(|run| column(run).chars().count()).max().unwrap_or(0);
-    let (names, states) = (width(|run| run.row.run.0.clone()), width(Shown::shown_state));
+    let (names, states) = (width(|run| run.origin().0.clone()), width(Shown::shown_state));
     for run in runs {
         let started = run.row.started.map_or_else(|| " ".repeat(20), short);
-        out.line(format!("{:names$}  {:states$}  {started}  {}", run.row.run.0, run.shown_state(), run.row.title));
+        out.line(format!("{:names$}  {:states$}  {started}  {}", run.origin().0, run.shown_state(), run.row.title));
         for outstanding in &run.outstanding {
             out.line(format!("  {outstanding}"));
         }
-        match (run.outstanding.is_empty(), run.row.alive) {
-            (false, false) => out.line(format!("  next: squall undo {}", run.row.run)),
+        run.print_aftermath(out);
+        if let Some(why) = &run.hindered {
+            out.line(format!("  the rollback cannot go on, and is tried again: {why}"));
+        }
+        match (run.outstanding.is_empty(), run.is_alive()) {
+            (false, false) => out.line(format!("  next: squall undo {}", run.origin())),
             (false, true) => {
                 out.line(format!("  {} is at work; `squall undo {}` stops it", run.row.owner, run.row.run))
             }
@@ -153,7 +163,50 @@ impl Stray {
 }
 
 impl Shown {
+    fn of(after: Aftermath, store: &dyn Store) -> Option<Shown> {
+        let row = after.run.clone().or_else(|| after.rollbacks.first().cloned())?;
+        let hindered = after.open().filter(|row| row.alive).find_map(|row| hindered(store, &row.run));
+        Some(Shown { outstanding: outstanding(store, &after), hindered, row, after })
+    }
+
+    fn origin(&self) -> &RunId {
+        self.row.origin()
+    }
+
+    fn is_alive(&self) -> bool {
+        self.after.open().any(|row| row.alive)
+    }
+
+    /// What came after the run, which does not change what it found.
+    fn print_aftermath(&self, out: &mut Pipe) {
+        for row in &self.after.rollbacks {
+            let how = match (row.is_closed(), row.left.len()) {
+                (false, _) if row.alive => "at work".to_owned(),
+                (false, _) => "not finished".to_owned(),
+                (true, 0) => "nothing left".to_owned(),
+                (true, left) => format!("{left} left"),
+            };
+            let at = row.started.map_or_else(String::new, short);
+            out.line(format!("  later rollback {}  {at}  {how}", row.run));
+        }
+        for row in &self.after.acknowledgements {
+            if let JournalKind::Acknowledgement { by, reason, left, .. } = &row.kind {
+                let at = row.started.map_or_else(String::new, short);
+                out.line(format!("  {} left behind, acknowledged {at} by {by}: {reason}", left.len()));
+            }
+        }
+        for (_, from) in &self.after.look_again {
+            let (at, run) = (short(*from), self.origin());
+            out.line(format!(
+                "  a write had no answer: after {at}, `squall undo {run}` reads again whether it took effect"
+            ));
+        }
+    }
+
     fn state(&self) -> status::State {
+        if self.row.kind != JournalKind::Run {
+            return status::State::Elsewhere;
+        }
         match (self.row.verdict.as_ref().map(|verdict| verdict.kind), self.row.alive) {
             (Some(VerdictKind::Held), _) => status::State::Held,
             (Some(VerdictKind::Broken), _) => status::State::Broken,
@@ -173,30 +226,80 @@ impl Shown {
             status::State::Running => "running",
             status::State::NeverBegan => "never began",
             status::State::Died => "died",
+            status::State::Elsewhere => "elsewhere",
         }
         .to_owned()
     }
 
     fn written(&self) -> status::Run {
-        let RunRow { run, title, started, owner, alive, verdict, left: _ } = self.row.clone();
+        let RunRow { run, title, started, owner, alive, verdict, .. } = self.row.clone();
         let (state, outstanding) = (self.state(), self.outstanding.clone());
-        status::Run { run, title, state, started, owner, alive, verdict: verdict.convert(), outstanding }
+        let rollbacks = self.after.rollbacks.iter().map(|row| status::Rollback {
+            run: row.run.clone(),
+            started: row.started,
+            alive: row.alive,
+            closed: row.is_closed(),
+            left: row.left.iter().map(shown_left).collect(),
+        });
+        let acknowledged = self.after.acknowledgements.iter().filter_map(|row| match &row.kind {
+            JournalKind::Acknowledgement { by, reason, left, .. } => Some(status::Acknowledgement {
+                at: row.started,
+                by: by.clone(),
+                reason: reason.clone(),
+                left: left.iter().map(shown_left).collect(),
+            }),
+            _ => None,
+        });
+        status::Run {
+            run,
+            title,
+            state,
+            started,
+            owner,
+            alive,
+            verdict: verdict.convert(),
+            outstanding,
+            rollbacks: rollbacks.collect(),
+            acknowledged: acknowledged.collect(),
+            look_again: self.after.look_again.iter().map(|(_, from)| *from).max(),
+            hindered: self.hindered.clone(),
+        }
     }
 }
 
-/// What a run has, or may have, left in the account, in words.
-pub fn outstanding(store: &dyn Store, row: &RunRow) -> Vec<String> {
-    if row.started.is_none() || row.verdict.is_some() && row.left == 0 {
-        return Vec::new();
+fn shown_left(left: &Left) -> String {
+    format!("{}: {}", left.resource, left.what)
+}
+
+/// What was last said to hold a rollback up, unless it has gone on since.
+fn hindered(store: &dyn Store, run: &RunId) -> Option<String> {
+    let events = store.to_roll_back(run).ok()?.events;
+    let at = events.iter().rposition(|recorded| matches!(recorded.event, Event::Hindered { .. }))?;
+    let goes_on =
+        |event: &Event| matches!(event, Event::Restored { outcome: WriteOutcome::Applied, .. } | Event::Settled { .. });
+    if events.iter().skip(at).any(|recorded| goes_on(&recorded.event)) {
+        return None;
     }
+    events.get(at).and_then(|recorded| match &recorded.event {
+        Event::Hindered { why } => Some(why.clone()),
+        _ => None,
+    })
+}
+
+/// What a run has, or may have, left in the account, in words: by its journals that have no end, and by what those that
+/// have one say is left and was not taken care of since.
+fn outstanding(store: &dyn Store, after: &Aftermath) -> Vec<String> {
+    let open = after.open().filter(|row| row.started.is_some()).flat_map(|row| unfinished(store, row));
+    open.chain(after.left.iter().map(shown_left)).collect()
+}
+
+/// What may be in the account because of a journal without an end.
+fn unfinished(store: &dyn Store, row: &RunRow) -> Vec<String> {
     let events = match store.to_roll_back(&row.run) {
         Ok(readable) => readable.events,
         // What cannot be read may hold anything.
         Err(error) => return vec![error.to_string()],
     };
-    if let Some(Event::Closed { left, .. }) = events.last().map(|last| &last.event) {
-        return left.iter().map(|left| format!("{}: {}", left.resource, left.what)).collect();
-    }
     let Some(state) = State::replay(events.iter().map(|recorded| (recorded.at, &recorded.event))) else {
         return Vec::new();
     };

@@ -4,13 +4,13 @@ mod change;
 mod locks;
 mod wait;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::accounts::{self, NamedBy, Opened, Pace};
 use super::project::pick_run;
 use super::screen::Screen;
 use super::signals::Signals;
-use super::{Context, Ended, Exit, Failure, report, run, status};
+use super::{Context, Ended, Exit, Failure, report, run};
 use crate::account::{Location, Resource};
 use crate::driver::supervise::Supervised;
 use crate::driver::supervise::supervise;
@@ -22,9 +22,13 @@ use crate::plan::Plan;
 use crate::report::words;
 use crate::run::Recorded;
 use crate::run::event::Event;
+use crate::run::later;
+use crate::run::state::State;
 use crate::spec::load::ProjectFiles;
+use crate::store::aftermath::Aftermath;
 use crate::store::memory::MemoryStore;
-use crate::store::{Store, StoreError};
+use crate::store::{JournalKind, Store, StoreError};
+use crate::units::Time;
 
 /// Put back what runs changed: of one run, or of all
 #[derive(Debug, clap::Args)]
@@ -67,13 +71,17 @@ pub struct Args {
     pace: Option<Pace>,
 }
 
-/// One run that has to be undone.
+/// One journal that has to be worked off, or begun.
 enum Task {
-    /// From its journal.
+    /// A run, or a later rollback, that has no end yet.
     Journal(RunId),
     /// A process is at work on it.
     Live(RunId),
-    /// From what its marks say.
+    /// What is known from the closed journal `source` to be, or to be found again, on these resources.
+    Closed { source: RunId, resources: BTreeSet<Resource> },
+    /// A write of this closed journal had no answer; its settings are read once more from then on.
+    LookAgain { source: RunId, from: Time },
+    /// From what a run's locks say: the beginning of the journal.
     Locks(Vec<Recorded>),
 }
 
@@ -85,14 +93,14 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         return change::show(&run, number, store.as_ref(), context);
     }
     let (tasks, mut worst) = match context.account.clone() {
-        Some(account) => locks::tasks(&account, args, store.as_ref(), context)?,
+        Some(account) => locks::tasks(&account, args, store.as_mut(), context)?,
         None => (journals(args, store.as_mut())?, Exit::Fine),
     };
     if let Some(why) = unusable {
         context.output.err.line(format!("the journal cannot be used, so nothing is recorded: {why}"));
     }
     if tasks.is_empty() && worst == Exit::Fine {
-        context.output.err.line("nothing is outstanding");
+        nothing_outstanding(store.as_ref(), context);
     }
     for task in tasks {
         let ended = one(task, args.take_over, pace, store.as_mut(), context);
@@ -104,6 +112,17 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         worst = worst.max(exit);
     }
     Ok(worst)
+}
+
+/// Nothing is to be done. What a person took care of is said: it is no rollback.
+fn nothing_outstanding(store: &dyn Store, context: &mut Context) {
+    let err = &mut context.output.err;
+    err.line("nothing is outstanding");
+    for row in store.runs().unwrap_or_default() {
+        if let JournalKind::Acknowledgement { of, by, reason, .. } = &row.kind {
+            err.line(format!("  what {of} left was acknowledged by {by}: {reason}"));
+        }
+    }
 }
 
 /// The journal; with --account, where the marks are enough, one in memory in place of a journal that cannot be used.
@@ -125,25 +144,45 @@ pub fn locks_in(name: &AccountName, context: &mut Context) -> Result<Vec<(Resour
     locks::list(&mut opened, name)
 }
 
+/// What the journals say has to be done: of one run, or of all.
 fn journals(args: &Args, store: &mut dyn Store) -> Result<Vec<Task>, Failure> {
+    let rows = store.runs()?;
     let meant = args.run.as_deref().map(|name| pick_run(store, Some(name))).transpose()?;
+    let meant = meant.map(|run| rows.iter().find(|row| row.run == run).map_or(run.clone(), |row| row.origin().clone()));
     let mut tasks = Vec::new();
-    for row in store.runs()? {
-        if meant.as_ref().is_some_and(|run| *run != row.run) {
-            continue;
-        }
-        match (row.alive, row.started, &row.verdict) {
-            (true, _, _) => tasks.push(Task::Live(row.run)),
-            // It died before its first event, and still claims what it was to change.
-            (false, None, _) => store.release(&row.run)?,
-            // Not closed: its claims stand in the way of others, even when nothing is outstanding.
-            (false, Some(_), None) => tasks.push(Task::Journal(row.run)),
-            (false, Some(_), Some(_)) if !status::outstanding(store, &row).is_empty() => {
-                tasks.push(Task::Journal(row.run))
-            }
-            (false, Some(_), Some(_)) => {}
+    for aftermath in Aftermath::of_all(&rows) {
+        if meant.is_none() || aftermath.origin() == meant.as_ref() {
+            tasks.extend(of_run(&aftermath, store)?);
         }
     }
+    Ok(tasks)
+}
+
+/// What there is to do about one run and its later rollbacks.
+fn of_run(aftermath: &Aftermath, store: &mut dyn Store) -> Result<Vec<Task>, Failure> {
+    let mut tasks = Vec::new();
+    for row in aftermath.open() {
+        match (row.alive, row.started) {
+            (true, _) => tasks.push(Task::Live(row.run.clone())),
+            // It died before its first event, and still claims what it was to change.
+            (false, None) => store.release(&row.run)?,
+            // Not closed: its claims stand in the way of others, even when nothing is outstanding.
+            (false, Some(_)) => tasks.push(Task::Journal(row.run.clone())),
+        }
+    }
+    if !tasks.is_empty() {
+        return Ok(tasks);
+    }
+    let mut by_source: BTreeMap<RunId, BTreeSet<Resource>> = BTreeMap::new();
+    for left in &aftermath.left {
+        if let Some(source) = aftermath.known_from.get(&left.resource) {
+            by_source.entry(source.clone()).or_default().insert(left.resource.clone());
+        }
+    }
+    tasks.extend(by_source.into_iter().map(|(source, resources)| Task::Closed { source, resources }));
+    let again =
+        aftermath.look_again.iter().map(|(source, from)| Task::LookAgain { source: source.clone(), from: *from });
+    tasks.extend(again);
     Ok(tasks)
 }
 
@@ -154,6 +193,11 @@ fn one(task: Task, take_over: bool, pace: Pace, store: &mut dyn Store, context: 
             wait::Waited::Died => from_journal(&run, pace, store, context),
         },
         Task::Live(run) | Task::Journal(run) => from_journal(&run, pace, store, context),
+        Task::Closed { source, resources } => from_closed(&source, &resources, None, pace, store, context),
+        Task::LookAgain { source, from } => {
+            let resources = to_look_at(&source, store)?;
+            from_closed(&source, &resources, Some(from), pace, store, context)
+        }
         Task::Locks(events) => from_locks(events, pace, store, context),
     }
 }
@@ -171,12 +215,51 @@ fn from_journal(run: &RunId, pace: Pace, store: &mut dyn Store, context: &mut Co
     drive(run, &events, opened, store, context, |around| Driver::take_over(around, run, by))
 }
 
+/// A later rollback of what a closed journal left, in a journal of its own. With `not_before` it is only a look, for which
+/// the time must have come.
+fn from_closed(
+    source: &RunId,
+    resources: &BTreeSet<Resource>,
+    not_before: Option<Time>,
+    pace: Pace,
+    store: &mut dyn Store,
+    context: &mut Context,
+) -> Ended {
+    let events = store.to_roll_back(source).map_err(|error| run::lost(source, &error))?.events;
+    let state = State::replay(events.iter().map(|recorded| (recorded.at, &recorded.event)));
+    let Some(state) = state else { return Ok(Exit::Fine) };
+    let opened = open_of(&state.plan, pace, context)?;
+    let (now, by, origin) = (opened.account.now(), context.env.who(), state.plan.origin());
+    if let Some(from) = not_before.filter(|from| now < *from) {
+        let again = format!("after {}: squall undo {origin}", words::instant(from));
+        context.output.err.line(format!("{origin}: a write of it had no answer; look again {again}"));
+        return Ok(Exit::Fine);
+    }
+    let key = Aftermath::next_rollback(&store.runs()?, origin);
+    let events = later::journal_of(key.clone(), &state, resources, &by, now);
+    drive(&key, &[], opened, store, context, |around| Driver::roll_back(around, events, by))
+}
+
+/// The resources that a closed journal says are to be read once more.
+fn to_look_at(source: &RunId, store: &dyn Store) -> Result<BTreeSet<Resource>, Failure> {
+    let events = store.to_roll_back(source).map_err(|error| run::lost(source, &error))?.events;
+    let Some(Event::Started { plan, .. }) = events.first().map(|first| &first.event) else {
+        return Ok(BTreeSet::new());
+    };
+    let changes = events.iter().flat_map(|recorded| match &recorded.event {
+        Event::LookAgain { changes, .. } => changes.clone(),
+        _ => Vec::new(),
+    });
+    let resources = changes.filter_map(|id| plan.changes.get(&id)).map(|change| change.setting.resource().clone());
+    Ok(resources.collect())
+}
+
 fn from_locks(events: Vec<Recorded>, pace: Pace, store: &mut dyn Store, context: &mut Context) -> Ended {
     let Some(Event::Started { plan, .. }) = events.first().map(|first| &first.event) else { return Ok(Exit::Fine) };
-    let run = plan.run.clone();
+    let key = plan.run.clone();
     let opened = open_of(plan, pace, context)?;
     let by = context.env.who();
-    drive(&run, &[], opened, store, context, |around| Driver::from_locks(around, events, by))
+    drive(&key, &[], opened, store, context, |around| Driver::roll_back(around, events, by))
 }
 
 /// Undoes one run. `before` is what was told of it already.

@@ -86,6 +86,8 @@ pub struct Driver<'a> {
     /// How many of the pending ones were told already.
     told: usize,
     journal: Option<String>,
+    /// Who took a run over whose journal could not be written then; what happens is kept until it can.
+    unrecorded: Option<String>,
     told_interrupt: bool,
     told_ask: bool,
     last_ask: Option<Span>,
@@ -119,23 +121,25 @@ impl<'a> Driver<'a> {
         let state = State::replay(events.iter().map(|recorded| (recorded.at, &recorded.event))).ok_or_else(|| {
             StoreError::Damaged { run: run.clone(), seq: 1, why: "its first event is not the start of a run".into() }
         })?;
-        let machine = Machine::resume(state, by, epoch.0, around.account.now());
+        let machine = Machine::resume(state, by.clone(), epoch.0, around.account.now());
         let mut driver = Driver::over(around, machine, run.clone(), epoch, seq);
+        driver.unrecorded = unwritable.is_some().then_some(by);
         driver.journal = unwritable;
         Ok(driver)
     }
 
-    /// Rolls back a run of which only the locks in the account are left; `events` is [`journal_of`](crate::run::lock::journal_of) them.
-    /// The store gets them as the run's journal, if it can be written.
-    pub fn from_locks(around: Surroundings<'a>, events: Vec<Recorded>, by: String) -> Result<Driver<'a>, StoreError> {
+    /// Rolls back what a closed run left, or a run of which only the locks in the account are left. `events` say what may be
+    /// in the account: [`later::journal_of`](crate::run::later::journal_of) a state, or
+    /// [`lock::journal_of`](crate::run::lock::journal_of) locks. They become a journal of its own, if it can be written.
+    pub fn roll_back(around: Surroundings<'a>, events: Vec<Recorded>, by: String) -> Result<Driver<'a>, StoreError> {
         let state = State::replay(events.iter().map(|recorded| (recorded.at, &recorded.event)));
-        let state = state.ok_or_else(|| StoreError::Failed("there is no mark to undo from".into()))?;
+        let state = state.ok_or_else(|| StoreError::Failed("there is nothing to roll back from".into()))?;
         let run = state.plan.run.clone();
         let (epoch, unwritable) = match around.store.create(&run, &by) {
             Ok(epoch) => (epoch, None),
             Err(error) => (Epoch(0), Some(error.to_string())),
         };
-        let machine = Machine::resume(state, by, epoch.0, around.account.now());
+        let machine = Machine::roll_back(state, around.account.now());
         let seq = events.last().map_or(0, |last| last.seq);
         let mut driver = Driver::over(around, machine, run, epoch, seq);
         driver.journal = unwritable;
@@ -155,6 +159,7 @@ impl<'a> Driver<'a> {
             pending: Vec::new(),
             told: 0,
             journal: None,
+            unrecorded: None,
             told_interrupt: false,
             told_ask: false,
             last_ask: None,
@@ -243,6 +248,7 @@ impl<'a> Driver<'a> {
             if let Err(why) = self.flush(tell)? {
                 more.push(Input::JournalFailed { why });
             }
+            self.check_owner()?;
             let took = self.around.env.monotonic() - before;
             let slept = self.around.env.now().since(self.awake);
             if precondition == Precondition::Durable
@@ -261,6 +267,7 @@ impl<'a> Driver<'a> {
         if self.pending.is_empty() {
             return Ok(Ok(()));
         }
+        self.take_what_was_locked()?;
         // Without an epoch of our own nothing may be appended.
         let appended = match self.epoch {
             Epoch(0) => Ok(()),
@@ -273,6 +280,7 @@ impl<'a> Driver<'a> {
         self.pending.iter().skip(self.told).for_each(tell);
         self.told = self.pending.len();
         match appended {
+            Ok(()) if self.unrecorded.is_some() => Ok(Ok(())),
             Ok(()) => {
                 self.pending.clear();
                 self.told = 0;
@@ -287,6 +295,36 @@ impl<'a> Driver<'a> {
                 self.journal.get_or_insert(why.clone());
                 Ok(if first { Err(why) } else { Ok(()) })
             }
+        }
+    }
+
+    /// A journal that could not be written when the run was taken over may be by now: then everything since is recorded.
+    fn take_what_was_locked(&mut self) -> Result<(), StoreError> {
+        let Some(by) = &self.unrecorded else { return Ok(()) };
+        match self.around.store.take_over(&self.run, by) {
+            Ok(epoch) => {
+                let last = self.around.store.to_roll_back(&self.run).map_or(0, |readable| readable.last);
+                for (seq, recorded) in (last + 1..).zip(&mut self.pending) {
+                    recorded.seq = seq;
+                    self.seq = seq;
+                }
+                self.epoch = epoch;
+                self.unrecorded = None;
+                Ok(())
+            }
+            Err(lost @ StoreError::EpochLost { .. }) => Err(lost),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Whether the run is still this process's. A store that cannot be read now says nothing.
+    fn check_owner(&mut self) -> Result<(), StoreError> {
+        match self.epoch {
+            Epoch(0) => Ok(()),
+            epoch => match self.around.store.append(&self.run, epoch, &[]) {
+                Err(lost @ StoreError::EpochLost { .. }) => Err(lost),
+                _ => Ok(()),
+            },
         }
     }
 

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{Driver, Ending, Surroundings};
 use crate::ids::RunId;
-use crate::run::event::Recorded;
+use crate::run::event::{Event, Recorded};
 use crate::store::StoreError;
 
 /// What came of a supervised run.
@@ -34,6 +34,19 @@ pub fn supervise(
     };
     let said = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let said = said.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".into());
-    let ending = Driver::take_over(around, run, by.to_owned())?.run(tell)?;
+    let ending = match Driver::take_over(around.again(), run, by.to_owned()) {
+        Ok(mut driver) => driver.run(tell)?,
+        // It panicked when everything was done.
+        Err(StoreError::Closed(_)) => closed(&around.store.events(run)?, run)?,
+        Err(error) => return Err(error),
+    };
     Ok(Supervised { ending, panic: Some(said) })
+}
+
+/// How a run ended, as its last event says.
+fn closed(events: &[Recorded], run: &RunId) -> Result<Ending, StoreError> {
+    match events.last().map(|last| last.event.clone()) {
+        Some(Event::Closed { verdict, left }) => Ok(Ending::Closed { verdict, left, journal: None }),
+        _ => Err(StoreError::Failed(format!("{run} has no last event"))),
+    }
 }

@@ -13,11 +13,10 @@ use super::latency::Delay;
 use super::wrapper::{unreached, wrappable};
 use super::{PlannedChange, Refusal};
 use crate::account::description::FunctionDescription;
+use crate::account::kind::lambda::WRAPPER_PREFIX;
 use crate::account::{Resource, Setting, Value};
 use crate::units::{Share, Span};
 
-/// The variables that are about latency begin so.
-pub const PREFIX: &str = "CHAOS_EXTENSION__LAMBDA__";
 const ENABLE: &str = "CHAOS_EXTENSION__LAMBDA__ENABLE_LATENCY";
 const SECONDS: &str = "CHAOS_EXTENSION__LAMBDA__LATENCY_VALUE";
 const PROBABILITY: &str = "CHAOS_EXTENSION__LAMBDA__LATENCY_PROBABILITY";
@@ -58,7 +57,7 @@ pub fn delay(
     after.insert(SECONDS, seconds.to_string());
     after.insert(PROBABILITY, share.get().to_string());
     Ok(PlannedChange {
-        setting: Setting::Variables { function: target.clone(), prefix: PREFIX.into() },
+        setting: Setting::Variables { function: target.clone(), prefix: WRAPPER_PREFIX.into() },
         after: Value::Text(json!(after).to_string()),
         expires: None,
         takes_effect_within: TAKES_EFFECT_WITHIN,

@@ -34,23 +34,24 @@ impl Convert<Resource> for account::Resource {
     }
 }
 
+/// The written form of all settings.
+macro_rules! written_settings {
+    ($($(#[$meta:meta])+ $variant:ident { $on:ident $(, $more:ident)* } in $service:ident),+ $(,)?) => {
+        written! {
+            /// One thing on one resource that can be read and written.
+            pub enum Setting = setting::Setting {
+                $($(#[$meta])+ $variant { $on: Resource $(, $more: String)* }),+
+            }
+        }
+    };
+}
+setting::every_setting!(written_settings);
+
 written! {
     /// A region of an account.
     pub struct Location = account::Location {
         account: AccountIdentity,
         region: Region,
-    }
-
-    /// One thing on one resource that can be read and written.
-    pub enum Setting = setting::Setting {
-        /// squall's own lock on a resource.
-        Lock { resource: Resource },
-        ReservedConcurrency { function: Resource },
-        FaultFlag { parameter: Resource, key: String },
-        FaultDocument { parameter: Resource },
-        RolePolicy { role: Resource, policy: String },
-        Variables { function: Resource, prefix: String },
-        QueueDelay { queue: Resource },
     }
 
     /// What a setting holds.

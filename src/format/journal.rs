@@ -105,7 +105,7 @@ fn format_of(body: &str) -> Result<Option<u32>, serde_json::Error> {
 }
 
 /// The kinds of events of this version. A newer event of one of these is needed to roll back, or may be.
-const KINDS: [&str; 24] = [
+const KINDS: [&str; 28] = [
     "started",
     "entered",
     "sampled",
@@ -123,12 +123,16 @@ const KINDS: [&str; 24] = [
     "stopping",
     "restoring",
     "restored",
+    "landed_late",
+    "hindered",
     "settled",
     "sweeping",
     "swept",
     "accounted",
     "fault_gone",
     "taken_over",
+    "look_again",
+    "acknowledged",
     "closed",
 ];
 
@@ -161,6 +165,10 @@ written! {
         /// The change's `before` is about to be written, over what was found.
         Restoring { change: ChangeId, found: Value },
         Restored { change: ChangeId, outcome: WriteOutcome },
+        /// A write without an answer took effect after its change was settled.
+        LandedLate { change: ChangeId },
+        /// The rollback cannot go on, and is tried again.
+        Hindered { why: String },
         /// A change has ended, verified.
         Settled { change: ChangeId, how: Settled },
         Sweeping { step: usize, number: u32 },
@@ -169,6 +177,10 @@ written! {
         /// Every change is restored and works nowhere any more.
         FaultGone,
         TakenOver { by: String, epoch: u64 },
+        /// These changes are to be read once more, from then on.
+        LookAgain { changes: Vec<ChangeId>, from: Time },
+        /// A person took care of what a run left; the only event of its journal.
+        Acknowledged { run: RunId, by: String, reason: String, left: Vec<Left> },
         /// The last event.
         Closed { verdict: Verdict, left: Vec<Left> },
     }
@@ -196,7 +208,11 @@ written! {
         AlreadyBefore,
         /// Somebody else changed the setting; theirs was left alone.
         Theirs { found: Value },
+        /// Something else goes on changing the setting: both values that were seen.
+        Contested { found: Value, other: Value },
         ResourceGone,
+        /// Others deleted the resource.
+        Deleted,
         Left { why: String },
     }
 
@@ -224,6 +240,8 @@ written! {
         Journal { why: String },
         NotEffective { step: usize },
         Died,
+        /// It is a later rollback of this run.
+        RollsBack { run: RunId },
     }
 
     /// How the messages of an emission were accounted for.

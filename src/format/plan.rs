@@ -75,6 +75,9 @@ written! {
     /// All that a run will do and look at.
     pub struct Plan = plan::Plan {
         run: RunId,
+        /// The closed run that this is a later rollback of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rolls_back: Option<RunId>,
         title: String,
         because: String,
         /// The experiment's file, as given.

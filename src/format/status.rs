@@ -35,8 +35,47 @@ pub struct Run {
     pub alive: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
-    /// What is, or may be, still in the account because of it, in words.
+    /// What is, or may be, still in the account because of it, in words: without what was acknowledged.
     pub outstanding: Vec<String>,
+    /// Later rollbacks of it, oldest first. They change nothing of what the run found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rollbacks: Vec<Rollback>,
+    /// What people took care of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acknowledged: Vec<Acknowledgement>,
+    /// A write had no answer: from then on `squall undo` reads its setting once more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look_again: Option<Time>,
+    /// Why the rollback that is going on cannot get any further.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hindered: Option<String>,
+}
+
+/// A later rollback of a run.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rollback {
+    /// The name of its journal.
+    pub run: RunId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Time>,
+    /// Whether a process is at work on it.
+    pub alive: bool,
+    pub closed: bool,
+    /// What it left, in words.
+    pub left: Vec<String>,
+}
+
+/// A person took care of what was left.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Acknowledgement {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Time>,
+    pub by: String,
+    pub reason: String,
+    /// What it is about, in words.
+    pub left: Vec<String>,
 }
 
 /// Where a run is.
@@ -51,6 +90,8 @@ pub enum State {
     NeverBegan,
     /// Its process ended before the run did.
     Died,
+    /// Its journal is on another machine; only a rollback of it was made here.
+    Elsewhere,
 }
 
 /// A lock in an account.

@@ -66,7 +66,8 @@ pub fn rise(baseline: &[Reading], fault: &[Reading], level: f64) -> Option<Rise>
     // Each of the two tests has half of the level.
     let by_calls = score(&before, expected, &after) >= normal_quantile(1.0 - level / 2.0);
     let clearly = trend <= 1.0 && after.bad / after.of >= CLEARLY * before.bad / before.of && after.bad > 0.0;
-    if !by_calls && !(clearly && rank_chance(baseline, fault) <= level / 2.0) {
+    let by_windows = || clearly && rank_chance(baseline, fault) <= level / 2.0;
+    if !by_calls && !by_windows() {
         return None;
     }
     Some(Rise { from: onset(&before, expected, fault), failed: after.bad, of: after.of, usual: before.bad / before.of })

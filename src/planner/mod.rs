@@ -129,6 +129,7 @@ impl<'a, 'b> Draft<'a, 'b> {
         let accounts: BTreeSet<Location> = names.filter_map(|name| request.rules.location(name)).cloned().collect();
         let plan = Plan {
             run: request.run.clone(),
+            rolls_back: None,
             title: experiment.title.clone(),
             because: experiment.because.clone(),
             file: source.file.clone(),

@@ -116,7 +116,7 @@ impl Outcome {
             recovered: recovered(state),
             backlog: backlog(model, state, t0),
             dead_lettered: count(&|why| why == Why::ReceivedTooOften).saturating_sub(own),
-            lost: count(&|why| matches!(why, Why::Expired | Why::EventLost)),
+            lost: count(&Why::is_loss),
             usage: usage(model, state, t0),
             limits,
             verdict,

@@ -105,6 +105,19 @@ impl Tone {
     }
 }
 
+impl Line {
+    fn of(recorded: &Recorded, started: Time, (label, tone, text): (Label, Tone, String)) -> Line {
+        Line {
+            seq: recorded.seq,
+            at: recorded.at,
+            offset: words::offset(started, recorded.at),
+            label,
+            tone,
+            text: words::one_line(&text),
+        }
+    }
+}
+
 /// `+05:00  fault     reserved concurrency of function PaymentWorker: unset -> 0`
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -148,6 +161,11 @@ pub fn text(events: &[Recorded]) -> String {
 impl Narrator {
     /// Takes in the next event and says what there is to say of it.
     pub fn tell(&mut self, recorded: &Recorded) -> Option<Line> {
+        if let Event::Acknowledged { run, by, reason, left } = &recorded.event {
+            let left = words::plural(left.len(), "thing", "things");
+            let text = format!("{by} took care of {left} that {run} left: {reason}");
+            return Some(Line::of(recorded, recorded.at, (Label::Owner, Tone::Strong, text)));
+        }
         match &mut self.state {
             None => self.state = State::start(recorded.at, &recorded.event),
             Some(state) => state.apply(recorded.at, &recorded.event),
@@ -155,14 +173,7 @@ impl Narrator {
         // Nothing can be said of a journal that does not begin at its beginning.
         let state = self.state.take()?;
         let said = self.say(&state, recorded);
-        let line = said.map(|(label, tone, text)| Line {
-            seq: recorded.seq,
-            at: recorded.at,
-            offset: words::offset(state.started, recorded.at),
-            label,
-            tone,
-            text: words::one_line(&text),
-        });
+        let line = said.map(|said| Line::of(recorded, state.started, said));
         self.state = Some(state);
         line
     }
@@ -217,10 +228,25 @@ impl Narrator {
             | Event::Changed { .. }
             | Event::Restoring { .. }
             | Event::Restored { .. }
+            | Event::LandedLate { .. }
             | Event::Settled { .. } => changed(plan, &recorded.event),
             Event::Sending { .. } | Event::Sent { .. } | Event::Accounted { .. } => messages(state, &recorded.event),
             Event::Loaded { .. } | Event::Sweeping { .. } | Event::Swept { .. } => None,
             Event::Stopping { why } => Some((Label::Stop, Tone::Warning, words::stop(plan, why))),
+            Event::Hindered { why } => {
+                Some((Label::Undo, Tone::Bad, format!("the rollback cannot go on and is tried again: {why}")))
+            }
+            Event::LookAgain { changes, from } => {
+                let settings = changes.iter().filter_map(|id| plan.changes.get(id)).map(|c| c.setting.describe());
+                let settings = settings.collect::<Vec<_>>().join(", ");
+                let from = words::instant(*from);
+                let run = plan.origin();
+                let text = format!(
+                    "a write had no answer: after {from}, `squall undo {run}` reads again whether it took effect: {settings}"
+                );
+                Some((Label::Undo, Tone::Warning, text))
+            }
+            Event::Acknowledged { .. } => None,
             Event::FaultGone => Some((
                 Label::Recovery,
                 Tone::Strong,
@@ -349,6 +375,11 @@ fn changed(plan: &Plan, event: &Event) -> Option<(Label, Tone, String)> {
                     Some((label, Tone::Warning, format!("{setting} has no known outcome: {why}")))
                 }
             }
+        }
+        Event::LandedLate { change } => {
+            let (setting, ..) = name(change)?;
+            let text = format!("{setting}: a write without an answer took effect after all");
+            Some((Label::Undo, Tone::Warning, text))
         }
         Event::Settled { change, how } => {
             let (setting, before, _) = name(change)?;

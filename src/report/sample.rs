@@ -84,6 +84,7 @@ pub fn plan() -> Plan {
     let document = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"dynamodb:PutItem","Resource":"*","Condition":{"DateLessThan":{"aws:CurrentTime":"2026-03-02T09:32:00Z"}}}]}"#;
     Plan {
         run: RunId("run-20260302-3f9k2m".into()),
+        rolls_back: None,
         title: "Orders wait, and none is lost, while the payment worker is throttled".into(),
         because: "Another function's burst, or a wrong deploy, can take this worker's concurrency away.\n\
                   The queue should hold the orders, the alarm should tell us, and the backlog should drain by itself."

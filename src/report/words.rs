@@ -177,6 +177,11 @@ pub fn settled(setting: &Setting, how: &Settled) -> String {
         Settled::Theirs { found } => {
             format!("changed by somebody else to {}; left alone", setting_value(setting, found))
         }
+        Settled::Contested { found, other } => {
+            let [found, other] = [found, other].map(|value| setting_value(setting, value));
+            format!("changed by a third party again and again, to {found} and to {other}; left alone")
+        }
+        Settled::Deleted => "its resource was deleted by others".into(),
         Settled::ResourceGone => "the resource no longer exists".into(),
         Settled::Left { why } => format!("left as it is: {}", one_line(why)),
     }
@@ -208,6 +213,7 @@ pub fn stop(plan: &Plan, why: &Stop) -> String {
         Stop::Overslept { late_secs } => format!("squall slept: its clock came {late_secs} s late"),
         Stop::Journal { why } => format!("the journal could not be written: {}", one_line(why)),
         Stop::NotEffective { step } => format!("fault {} showed no effect in time", step + 1),
+        Stop::RollsBack { run } => format!("a later rollback of {run}"),
         Stop::Died => "the process that ran it died".into(),
     }
 }

@@ -50,6 +50,7 @@ fn because_of_stop(state: &State, why: &Stop) -> Verdict {
             let fault = state.plan.steps.get(*step).map(|s| s.fault.to_string()).unwrap_or_default();
             Verdict::unknown(format!("{fault} was not seen to take effect"))
         }
+        Stop::RollsBack { run } => Verdict::unknown(format!("a later rollback of {run}, which judges nothing")),
         Stop::Died => Verdict::unknown("the process that ran it died"),
     }
 }
@@ -92,7 +93,8 @@ pub fn left_behind(state: &State) -> Vec<Left> {
             },
             remedy: format!(
                 "look for the message attribute squall-run={}, then `squall undo {}`",
-                state.plan.run, state.plan.run
+                state.plan.origin(),
+                state.plan.origin()
             ),
         })
     });
@@ -105,12 +107,20 @@ fn left_change(state: &State, id: ChangeId, change: &Change, life: &Life) -> Opt
         Some((_, Settled::Theirs { found })) => {
             format!("{}: somebody else set it to {found}; it was left alone", change.setting)
         }
+        Some((_, Settled::Contested { found, other })) => {
+            let [found, other] = [found, other].map(|value| change.setting.shown(value));
+            format!("{}: something else goes on changing it, seen as {found} and as {other}", change.setting)
+        }
+        Some((_, Settled::Deleted)) => {
+            let before = change.setting.shown(&change.before);
+            format!("{}: its resource was deleted by others; it was {before} before", change.setting)
+        }
         Some((_, Settled::Left { why })) => format!("{}: {why}", change.setting),
         None if !life.outstanding() => return None,
         None => format!("{}: its undo is not done", change.setting),
     };
     let remedy = match change.setting.is_lock() || matches!(life.outcome, Some(WriteOutcome::Unknown(_))) {
-        true => format!("squall undo {}", state.plan.run),
+        true => format!("squall undo {}", state.plan.origin()),
         false => format!("squall undo {} --change {}", state.plan.run, id.0),
     };
     Some(Left { resource: change.setting.resource().clone(), what, remedy })
@@ -182,6 +192,7 @@ mod tests {
         let windows = (0..).zip(values).map(seen).collect();
         let plan = Plan {
             run: RunId("run".into()),
+            rolls_back: None,
             title: String::new(),
             because: String::new(),
             file: String::new(),
@@ -217,6 +228,7 @@ mod tests {
             signals: vec![SignalState { windows, broken: None }],
             loaded: Vec::new(),
             stopping: None,
+            hindered: None,
             extended: None,
             gone: Some(minute(10)),
             closed: None,

@@ -3,6 +3,7 @@
 //! Invariant: an event that announces a write is durable before the write goes out (DESIGN rule 1).
 
 use crate::account::{CallError, Query, Resource, Sample, SendOutcome, Value, Window};
+use crate::ids::RunId;
 use crate::judge::verdict::Verdict;
 use crate::plan::{ChangeId, Plan};
 use crate::units::Time;
@@ -50,8 +51,13 @@ pub enum Settled {
     AlreadyBefore,
     /// Somebody else changed the setting; theirs was left alone.
     Theirs { found: Value },
-    /// Its resource no longer exists, and the setting with it.
+    /// Two values of others, each seen at several looks, or ours put back again and again: something else in the account
+    /// goes on changing the setting.
+    Contested { found: Value, other: Value },
+    /// Its resource no longer exists, and nothing of ours can come back with it.
     ResourceGone,
+    /// Others deleted its resource while it was changed, and the value before with it.
+    Deleted,
     /// It could not be put back, or not be read: it is left as it is.
     Left { why: String },
 }
@@ -59,7 +65,10 @@ pub enum Settled {
 impl Settled {
     /// Whether something that this run did may still be there, or somebody must look.
     pub fn needs_attention(&self) -> bool {
-        matches!(self, Settled::Theirs { .. } | Settled::Left { .. })
+        match self {
+            Settled::Theirs { .. } | Settled::Contested { .. } | Settled::Deleted | Settled::Left { .. } => true,
+            Settled::Restored | Settled::AlreadyBefore | Settled::ResourceGone => false,
+        }
     }
 }
 
@@ -96,6 +105,8 @@ pub enum Stop {
     NotEffective { step: usize },
     /// The process that ran it died; another one rolls back.
     Died,
+    /// It is a later rollback of a closed run and does nothing else.
+    RollsBack { run: RunId },
 }
 
 /// How the messages of an emission were accounted for.
@@ -163,6 +174,10 @@ pub enum Event {
     Restoring { change: ChangeId, found: Value },
     /// What came of it.
     Restored { change: ChangeId, outcome: WriteOutcome },
+    /// A write that had no answer took effect after its change was settled: the change is rolled back once more.
+    LandedLate { change: ChangeId },
+    /// The rollback cannot go on, and is tried again; recorded at once, and every minute as long as it is so.
+    Hindered { why: String },
     /// A change has ended, verified.
     Settled { change: ChangeId, how: Settled },
     /// A message of this run is about to be deleted from the dead-letter queue.
@@ -175,6 +190,10 @@ pub enum Event {
     FaultGone,
     /// Another process took the run over; the one before it writes nothing any more.
     TakenOver { by: String, epoch: u64 },
+    /// A write had no answer, and it is too early for the last look at these changes: they are to be read again from then on.
+    LookAgain { changes: Vec<ChangeId>, from: Time },
+    /// A person has looked at what a run left and has taken care of it. The only event of its journal.
+    Acknowledged { run: RunId, by: String, reason: String, left: Vec<Left> },
     /// The last event.
     Closed { verdict: Verdict, left: Vec<Left> },
 }

@@ -14,6 +14,7 @@ pub(super) enum CallPurpose {
     ReadInHold(ChangeId),
     ReadForRollback(ChangeId),
     Rollback(ChangeId),
+    LastLook(ChangeId),
     Signal(usize),
     Provisional(usize),
     Indicator { step: usize, indicator: usize },

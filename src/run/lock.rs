@@ -140,13 +140,19 @@ pub fn write_locks(plan: &mut Plan, by: &str) {
     }
 }
 
-/// The journal that one run's locks stand for: everything that they name may have happened.
+/// The journal, named `key`, of a later rollback of the run that these locks are of: everything that they name may have
+/// happened.
 ///
 /// The writes are in doubt as of `now`, or as of the latest end of the run when that is past.
-pub fn journal_of(locks: &BTreeMap<Resource, Lock>, texts: &BTreeMap<Resource, String>, now: Time) -> Vec<Recorded> {
+pub fn journal_of(
+    key: RunId,
+    locks: &BTreeMap<Resource, Lock>,
+    texts: &BTreeMap<Resource, String>,
+    now: Time,
+) -> Vec<Recorded> {
     let Some(first) = locks.values().next() else { return Vec::new() };
     let accounts: BTreeSet<Location> = locks.keys().map(|resource| resource.location.clone()).collect();
-    let mut plan = empty_plan(first, accounts.into_iter().collect());
+    let mut plan = empty_plan(key, first, accounts.into_iter().collect());
     let mut next = 0;
     let mut number = |plan: &mut Plan, change: Change| {
         next += 1;
@@ -181,7 +187,7 @@ pub fn journal_of(locks: &BTreeMap<Resource, Lock>, texts: &BTreeMap<Resource, S
     let started =
         Event::Started { by: first.by.clone(), version: env!("CARGO_PKG_VERSION").into(), plan: Box::new(plan) };
     let numbered = std::iter::once(started).chain(events).zip(1_u64..);
-    numbered.map(|(event, seq)| Recorded { seq, at: doubt, event }).collect()
+    numbered.map(|(event, seq)| Recorded { seq, at: if seq == 1 { now } else { doubt }, event }).collect()
 }
 
 fn change(setting: Setting, before: Value, after: Value, whole_before: Option<String>) -> Change {
@@ -218,11 +224,12 @@ fn step_of(queue: &Resource, sends: &LockedSends) -> Step {
     }
 }
 
-fn empty_plan(lock: &Lock, accounts: Vec<Location>) -> Plan {
+fn empty_plan(key: RunId, lock: &Lock, accounts: Vec<Location>) -> Plan {
     Plan {
-        run: lock.run.clone(),
+        run: key,
+        rolls_back: Some(lock.run.clone()),
         title: lock.title.clone(),
-        because: "undone from the marks in the account".into(),
+        because: "a later rollback from the locks in the account".into(),
         file: String::new(),
         file_hash: String::new(),
         accounts,

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use super::advance::emission::Sweep;
 use super::advance::injection::Injecting;
+use super::advance::late::LastLooks;
 use super::advance::rollback::RollingBack;
 use super::advance::watch::Watch;
 use super::event::{Event, Phase, Stop};
@@ -68,6 +69,7 @@ pub struct Machine {
     pub(super) injecting: BTreeMap<ChangeId, Injecting>,
     pub(super) rolling_back: BTreeMap<ChangeId, RollingBack>,
     pub(super) rollback_since: Option<Time>,
+    pub(super) last_looks: LastLooks,
     pub(super) sweeps: Vec<Sweep>,
     pub(super) watch: Watch,
     /// Whether this process may still put faults in; one that only rolls back may not.
@@ -101,6 +103,14 @@ impl Machine {
         machine
     }
 
+    /// A later rollback of a closed run: `state` is of a journal of its own, which says what may be in the account.
+    pub fn roll_back(state: State, now: Time) -> Machine {
+        let run = state.plan.origin().clone();
+        let mut machine = Machine::over(state, now, true);
+        machine.stop(Stop::RollsBack { run });
+        machine
+    }
+
     fn over(state: State, now: Time, only_rollback: bool) -> Machine {
         let steps = state.plan.steps.len();
         Machine {
@@ -112,6 +122,7 @@ impl Machine {
             injecting: BTreeMap::new(),
             rolling_back: BTreeMap::new(),
             rollback_since: None,
+            last_looks: LastLooks::default(),
             sweeps: vec![Sweep::default(); steps],
             only_rollback,
             journal_failed: false,
@@ -196,6 +207,7 @@ impl Machine {
             CallPurpose::ReadInHold(id) => self.read_in_hold(id, outcome),
             CallPurpose::ReadForRollback(id) => self.read_for_rollback(id, outcome),
             CallPurpose::Rollback(id) => self.undone(id, outcome),
+            CallPurpose::LastLook(id) => self.looked_at_last(id, outcome),
             CallPurpose::Signal(signal) => self.measured(signal, outcome),
             CallPurpose::Provisional(signal) => self.seen_ahead(signal, outcome),
             CallPurpose::Indicator { step, indicator } => self.indicator_measured(step, indicator, outcome),

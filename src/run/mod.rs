@@ -5,6 +5,7 @@ pub mod conclude;
 pub mod event;
 mod in_flight;
 pub mod judging;
+pub mod later;
 pub mod lock;
 pub mod machine;
 pub mod state;

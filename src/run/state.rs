@@ -26,6 +26,8 @@ pub struct State {
     /// Requests made by each load.
     pub loaded: Vec<u32>,
     pub stopping: Option<(Time, Stop)>,
+    /// Why the rollback could not go on when it was last said, and when that was.
+    pub hindered: Option<(Time, String)>,
     /// How long the baseline may go on, where its planned end did not hold.
     pub extended: Option<Time>,
     pub gone: Option<Time>,
@@ -48,8 +50,10 @@ pub struct Life {
     pub restored: Option<WriteOutcome>,
     /// When the write was announced that has no outcome yet: in flight, or its process died.
     pending: Option<Time>,
-    /// The latest announcement of an earlier write, do or rollback, whose outcome stayed unknown.
+    /// The last moment at which a write whose outcome stayed unknown, injection or rollback, may have been sent.
     doubted: Option<Time>,
+    /// The same, and kept when the account shows that the write took effect no later: nobody knows how late it can.
+    pub unanswered: Option<Time>,
     pub settled: Option<(Time, Settled)>,
 }
 
@@ -109,6 +113,7 @@ impl State {
             signals: vec![SignalState::default(); plan.signals.len()],
             loaded: vec![0; plan.load.len()],
             stopping: None,
+            hindered: None,
             extended: None,
             gone: None,
             closed: None,
@@ -132,9 +137,11 @@ impl State {
     pub fn apply(&mut self, at: Time, event: &Event) {
         self.last = self.last.max(at);
         match event {
-            Event::Started { .. } | Event::Unmeasured { .. } => {}
+            Event::Started { .. } | Event::Unmeasured { .. } | Event::LookAgain { .. } | Event::Acknowledged { .. } => {
+            }
+            Event::Hindered { why } => self.hindered = Some((at, why.clone())),
             Event::Extended { until, .. } => self.extended = Some(*until),
-            Event::TakenOver { .. } => self.reopen(),
+            Event::TakenOver { .. } => self.reopen(at),
             Event::Entered { phase } => {
                 self.entered.insert(*phase, at);
             }
@@ -159,6 +166,7 @@ impl State {
             | Event::Changed { .. }
             | Event::Restoring { .. }
             | Event::Restored { .. }
+            | Event::LandedLate { .. }
             | Event::Settled { .. } => self.apply_to_change(at, event),
             Event::StepBegins { step }
             | Event::Effective { step, .. }
@@ -185,10 +193,14 @@ impl State {
         }
     }
 
-    /// Whoever takes a run over looks again at what the one before left.
-    fn reopen(&mut self) {
+    /// Whoever takes a run over looks again at what the one before left. The process before may have sent what it announced
+    /// until now.
+    fn reopen(&mut self, at: Time) {
         self.closed = None;
         for life in self.lives.values_mut() {
+            if life.pending.is_some() {
+                life.doubt(at);
+            }
             if life.settled.as_ref().is_some_and(|(_, how)| how.needs_attention()) {
                 life.settled = None;
             }
@@ -205,6 +217,7 @@ impl State {
         | Event::Changed { change, .. }
         | Event::Restoring { change, .. }
         | Event::Restored { change, .. }
+        | Event::LandedLate { change }
         | Event::Settled { change, .. }) = event
         else {
             return;
@@ -217,10 +230,11 @@ impl State {
                 life.pending = Some(at);
             }
             Event::Changed { outcome, .. } => {
-                life.landed(outcome);
+                life.landed(at, outcome);
                 // Seen to have landed after all: one request lands once.
                 if matches!(outcome, WriteOutcome::Applied) {
                     life.doubted = None;
+                    life.unanswered = None;
                 }
                 life.outcome = Some(outcome.clone());
             }
@@ -232,9 +246,10 @@ impl State {
                 life.restored = None;
             }
             Event::Restored { outcome, .. } => {
-                life.landed(outcome);
+                life.landed(at, outcome);
                 life.restored = Some(outcome.clone());
             }
+            Event::LandedLate { .. } => life.settled = None,
             Event::Settled { how, .. } => life.settled = Some((at, how.clone())),
             _ => {}
         }
@@ -376,11 +391,27 @@ impl Life {
         self.doubted.max(self.pending).max(stale).map_or(Time::EPOCH, |at| at + quiet)
     }
 
-    fn landed(&mut self, outcome: &WriteOutcome) {
+    /// An announced write has an outcome. One without an answer may have been sent, and sent again, until now.
+    fn landed(&mut self, at: Time, outcome: &WriteOutcome) {
         if matches!(outcome, WriteOutcome::Unknown(_)) {
-            self.doubted = self.doubted.max(self.pending);
+            self.doubt(at);
         }
         self.pending = None;
+    }
+
+    fn doubt(&mut self, at: Time) {
+        self.doubted = self.doubted.max(Some(at));
+        self.unanswered = self.unanswered.max(Some(at));
+    }
+
+    /// The last moment at which a write may have been sent of which nobody knows whether it took effect.
+    pub fn may_land(&self) -> Option<Time> {
+        self.unanswered.max(self.pending)
+    }
+
+    /// When the last write was announced, or may have been sent.
+    pub fn last_write(&self) -> Option<Time> {
+        self.intended.max(self.restoring).max(self.may_land())
     }
 }
 

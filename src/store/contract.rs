@@ -17,6 +17,7 @@ pub fn check_all(fresh: &mut dyn FnMut() -> Pair) {
         a_run_is_created_once,
         an_unknown_run_is_said_to_be_unknown,
         numbers_leave_no_gap_and_an_append_is_all_or_none,
+        a_closed_run_is_never_changed,
         only_the_newest_epoch_appends,
         a_run_is_alive_as_long_as_its_process,
         a_taken_run_is_alive_with_its_taker,
@@ -89,6 +90,21 @@ fn numbers_leave_no_gap_and_an_append_is_all_or_none(mut first: Box<dyn Store>, 
     }
     first.append(&run, epoch, &[event(1)]).unwrap();
     assert!(first.append(&run, epoch, &[event(1)]).is_err());
+}
+
+fn a_closed_run_is_never_changed(mut first: Box<dyn Store>, mut second: Box<dyn Store>) {
+    let (run, note) = (id("run-a"), id("run-a-acknowledged-1"));
+    let epoch = first.create(&run, "ana").unwrap();
+    first.append(&run, epoch, &[event(1), closed(2)]).unwrap();
+    assert_eq!(first.append(&run, epoch, &[event(3)]), Err(StoreError::Closed(run.clone())));
+    assert_eq!(second.take_over(&run, "bo"), Err(StoreError::Closed(run.clone())));
+    let acknowledged = Event::Acknowledged { run: run.clone(), by: "bo".into(), reason: "looked".into(), left: vec![] };
+    let epoch = second.create(&note, "bo").unwrap();
+    second.append(&note, epoch, &[Recorded { event: acknowledged, ..event(1) }]).unwrap();
+    assert_eq!(second.append(&note, epoch, &[event(2)]), Err(StoreError::Closed(note.clone())));
+    let rows = first.runs().unwrap();
+    assert_eq!((rows[0].origin(), rows[0].is_closed(), rows[1].origin()), (&run, true, &run));
+    assert_eq!(first.events(&run).unwrap(), [event(1), closed(2)]);
 }
 
 fn only_the_newest_epoch_appends(mut first: Box<dyn Store>, mut second: Box<dyn Store>) {
@@ -206,5 +222,5 @@ fn runs_are_listed_newest_first_with_their_end(mut first: Box<dyn Store>, mut se
     assert_eq!(rows.iter().map(|row| (&row.run, row.owner.as_str())).collect::<Vec<_>>(), [(&b, "bo"), (&a, "ana")]);
     assert_eq!((rows[0].alive, rows[0].started, rows[0].verdict.clone()), (true, None, None));
     assert_eq!((rows[1].alive, rows[1].started), (false, Some(event(1).at)));
-    assert_eq!((rows[1].verdict.clone(), rows[1].left), (Some(Verdict::held()), 0));
+    assert_eq!((rows[1].verdict.clone(), rows[1].left.len()), (Some(Verdict::held()), 0));
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Conflict, Epoch, RunRow, Store, StoreError, conflict_between};
+use super::{Conflict, Epoch, RunRow, Store, StoreError, conflict_between, is_last};
 use crate::account::Resource;
 use crate::ids::RunId;
-use crate::run::event::{Event, Recorded};
+use crate::run::event::Recorded;
 
 /// One process's handle on a store in memory. Dropping it ends the process: what it held is free.
 ///
@@ -96,14 +96,15 @@ impl Shared {
 
 impl Run {
     fn is_closed(&self) -> bool {
-        self.events.last().is_some_and(|last| matches!(last.event, Event::Closed { .. }))
+        self.events.last().is_some_and(|last| is_last(&last.event))
     }
 
     fn row(&self, run: &RunId) -> RunRow {
         let (first, last) = (self.events.first(), self.events.last());
+        let before = self.events.iter().nth_back(1);
         RunRow::empty(run.clone(), self.owner.clone(), self.holder.is_some())
             .begun(first.map(|first| first.at), first.map(|first| &first.event))
-            .ended(last.map(|last| &last.event))
+            .ended(before.map(|before| &before.event), last.map(|last| &last.event))
     }
 }
 
@@ -136,6 +137,9 @@ impl Store for MemoryStore {
         if journal.epoch != epoch {
             return Err(StoreError::EpochLost { run: run.clone(), by: journal.owner.clone() });
         }
+        if journal.is_closed() && !events.is_empty() {
+            return Err(StoreError::Closed(run.clone()));
+        }
         StoreError::check_numbers(run, journal.events.len() as u64, events)?;
         journal.events.extend(events.iter().cloned().map(Arc::new));
         Ok(())
@@ -160,6 +164,9 @@ impl Store for MemoryStore {
         let process = self.process;
         let mut shared = self.lock();
         let taken = shared.run_mut(run)?;
+        if taken.is_closed() {
+            return Err(StoreError::Closed(run.clone()));
+        }
         taken.epoch.0 += 1;
         taken.owner = owner.to_owned();
         taken.holder = Some(process);

@@ -2,16 +2,19 @@
 //!
 //! Invariant: an append is durable when it returns, and is refused when another process has taken the run over.
 
+pub mod aftermath;
 #[cfg(test)]
 mod contract;
 pub mod forgetful;
 pub mod memory;
 pub mod sqlite;
 
+use std::collections::BTreeSet;
+
 use crate::account::Resource;
 use crate::ids::RunId;
 use crate::judge::verdict::Verdict;
-use crate::run::event::{Event, Recorded};
+use crate::run::event::{Event, Left, Recorded};
 use crate::units::Time;
 
 /// Rises each time that a run changes hands; only the newest may append.
@@ -37,6 +40,9 @@ pub enum StoreError {
         crate::format::VERSION
     )]
     Newer { run: RunId, seq: u64, format: u32 },
+    /// The run has its last event: nothing is added to its journal any more.
+    #[error("run {0} has ended; what is done about it later has a journal of its own")]
+    Closed(RunId),
     /// The journal's chain does not hold: an event was changed, lost or put in from outside.
     #[error("the journal of {run} is damaged at event {seq}: {why}")]
     Damaged { run: RunId, seq: u64, why: String },
@@ -82,32 +88,92 @@ pub struct RunRow {
     pub alive: bool,
     /// From its last event, when it is closed.
     pub verdict: Option<Verdict>,
-    /// How many things its last event says are left.
-    pub left: usize,
+    /// What its last event says is left.
+    pub left: Vec<Left>,
+    /// From when on its account is to be looked at once more, because a write of it had no answer.
+    pub look_again: Option<Time>,
+    /// What its journal is of.
+    pub kind: JournalKind,
+}
+
+/// What a journal is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JournalKind {
+    /// A run; also what wrote nothing yet, and what cannot be read.
+    Run,
+    /// A later rollback of a closed run, or of one whose journal is not here.
+    Rollback {
+        of: RunId,
+        /// Everything that it looks at.
+        covers: BTreeSet<Resource>,
+    },
+    /// A person took care of what a run left.
+    Acknowledgement { of: RunId, by: String, reason: String, left: Vec<Left> },
 }
 
 impl RunRow {
     /// A run that wrote nothing yet.
     fn empty(run: RunId, owner: String, alive: bool) -> RunRow {
-        RunRow { run, title: String::new(), started: None, owner, alive, verdict: None, left: 0 }
+        RunRow {
+            run,
+            title: String::new(),
+            started: None,
+            owner,
+            alive,
+            verdict: None,
+            left: Vec::new(),
+            look_again: None,
+            kind: JournalKind::Run,
+        }
     }
 
     /// With its first event, when that is known. What cannot be read was begun all the same.
     fn begun(mut self, at: Option<Time>, first: Option<&Event>) -> RunRow {
         self.started = at;
-        if let Some(Event::Started { plan, .. }) = first {
-            self.title.clone_from(&plan.title);
+        match first {
+            Some(Event::Started { plan, .. }) => {
+                self.title.clone_from(&plan.title);
+                if let Some(of) = plan.rolls_back.clone() {
+                    self.kind = JournalKind::Rollback { of, covers: plan.touched() };
+                }
+            }
+            Some(Event::Acknowledged { run, by, reason, left }) => {
+                let (of, by, reason, left) = (run.clone(), by.clone(), reason.clone(), left.clone());
+                self.kind = JournalKind::Acknowledgement { of, by, reason, left };
+            }
+            _ => {}
         }
         self
     }
 
-    /// With its last event.
-    fn ended(mut self, last: Option<&Event>) -> RunRow {
+    /// The run that its journal is about: itself, or the one that was rolled back or acknowledged.
+    pub fn origin(&self) -> &RunId {
+        match &self.kind {
+            JournalKind::Run => &self.run,
+            JournalKind::Rollback { of, .. } | JournalKind::Acknowledgement { of, .. } => of,
+        }
+    }
+
+    /// Whether its journal has its last event.
+    pub fn is_closed(&self) -> bool {
+        self.verdict.is_some() || matches!(self.kind, JournalKind::Acknowledgement { .. })
+    }
+
+    /// With its last two events.
+    fn ended(mut self, before: Option<&Event>, last: Option<&Event>) -> RunRow {
         if let Some(Event::Closed { verdict, left }) = last {
-            (self.verdict, self.left) = (Some(verdict.clone()), left.len());
+            (self.verdict, self.left) = (Some(verdict.clone()), left.clone());
+            if let Some(Event::LookAgain { from, .. }) = before {
+                self.look_again = Some(*from);
+            }
         }
         self
     }
+}
+
+/// Whether nothing may follow an event in its journal.
+fn is_last(event: &Event) -> bool {
+    matches!(event, Event::Closed { .. } | Event::Acknowledged { .. })
 }
 
 /// The events of a run that this squall can read.
@@ -144,7 +210,8 @@ pub trait Store {
     /// Creates a run and makes this process its owner, for as long as this store value lives.
     fn create(&mut self, run: &RunId, owner: &str) -> Result<Epoch, StoreError>;
 
-    /// Appends events, durably and all or none. Their numbers follow those in the journal without a gap.
+    /// Appends events, durably and all or none; nothing follows the last event of a run.
+    /// Their numbers follow those in the journal without a gap.
     fn append(&mut self, run: &RunId, epoch: Epoch, events: &[Recorded]) -> Result<(), StoreError>;
 
     /// Every event of a run, in order, its chain checked.
@@ -162,7 +229,7 @@ pub trait Store {
     /// Whether a process holds the run now.
     fn is_alive(&self, run: &RunId) -> Result<bool, StoreError>;
 
-    /// Takes a run over: raises its epoch, so that the process before can append nothing any more.
+    /// Takes a run over that is not closed: raises its epoch, so that the process before can append nothing any more.
     fn take_over(&mut self, run: &RunId, owner: &str) -> Result<Epoch, StoreError>;
 
     /// Asks a live run to stop and roll back.

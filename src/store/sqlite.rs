@@ -17,11 +17,11 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 
 use self::chain::{Head, Link};
 use self::held::HeldRuns;
-use super::{Conflict, Epoch, Readable, RunRow, Store, StoreError, conflict_between};
+use super::{Conflict, Epoch, Readable, RunRow, Store, StoreError, conflict_between, is_last};
 use crate::account::Resource;
 use crate::format::journal::{self, Unreadable};
 use crate::ids::RunId;
-use crate::run::event::{Event, Recorded};
+use crate::run::event::Recorded;
 use crate::units::Time;
 
 /// The journal's name in a project's folder.
@@ -42,6 +42,7 @@ struct RunRecord {
     owner: String,
     epoch: Epoch,
     head: Head,
+    closed: bool,
 }
 
 /// The events of a run.
@@ -71,6 +72,12 @@ impl SqliteStore {
             }
             false => Ok(None),
         }
+    }
+
+    /// Whether the run is still this process's: by its epoch, and by what a process left that could not write the epoch.
+    fn check_owner(&self, run: &RunId, epoch: Epoch, found: &RunRecord) -> Result<(), StoreError> {
+        check_epoch(run, epoch, found)?;
+        self.held.check_taken(run, found.number, epoch)
     }
 
     /// The events of a run, its chain checked.
@@ -141,16 +148,21 @@ impl Store for SqliteStore {
 
     fn append(&mut self, run: &RunId, epoch: Epoch, events: &[Recorded]) -> Result<(), StoreError> {
         if events.is_empty() {
-            return check_epoch(run, epoch, &record(&self.db, run)?);
+            return self.check_owner(run, epoch, &record(&self.db, run)?);
         }
         // Whoever kept the lock for so long, such as a process that was stopped, is not waited for at each event of
         // a rollback.
         self.db.busy_timeout(if self.locked { Duration::ZERO } else { schema::PATIENCE }).map_err(failed)?;
         self.locked = true;
+        self.check_owner(run, epoch, &record(&self.db, run)?)?;
         let transaction = write(&mut self.db)?;
         self.locked = false;
         let found = record(&transaction, run)?;
         check_epoch(run, epoch, &found)?;
+        let number = found.number;
+        if found.closed {
+            return Err(StoreError::Closed(run.clone()));
+        }
         StoreError::check_numbers(run, found.head.seq, events)?;
         let mut head = found.head;
         for event in events {
@@ -163,12 +175,15 @@ impl Store for SqliteStore {
                 })
                 .map_err(failed)?;
         }
-        let closed = events.last().is_some_and(|last| matches!(last.event, Event::Closed { .. }));
+        let closed = events.last().is_some_and(|last| is_last(&last.event));
         transaction
             .prepare_cached("UPDATE runs SET last = ?2, head = ?3, closed = ?4 WHERE number = ?1")
             .and_then(|mut update| update.execute(params![found.number, head.seq, head.hash, closed]))
             .map_err(failed)?;
-        transaction.commit().map_err(failed)
+        transaction.commit().map_err(failed)?;
+        // This process may have been stopped with the file locked, and the run taken over meanwhile: then what was just
+        // announced must not be done.
+        self.held.check_taken(run, number, epoch)
     }
 
     fn events(&self, run: &RunId) -> Result<Vec<Recorded>, StoreError> {
@@ -201,7 +216,7 @@ impl Store for SqliteStore {
             };
             let row = RunRow::empty(run, row.get(2).map_err(failed)?, alive)
                 .begun(started.map(Time::from_micros), event(5)?.as_ref())
-                .ended(event(6)?.as_ref());
+                .ended(event(7)?.as_ref(), event(6)?.as_ref());
             runs.push(row);
         }
         Ok(runs)
@@ -213,7 +228,21 @@ impl Store for SqliteStore {
     }
 
     fn take_over(&mut self, run: &RunId, owner: &str) -> Result<Epoch, StoreError> {
-        let transaction = write(&mut self.db)?;
+        let found = record(&self.db, run)?;
+        if found.closed {
+            return Err(StoreError::Closed(run.clone()));
+        }
+        self.db.busy_timeout(if self.locked { Duration::ZERO } else { schema::PATIENCE }).map_err(failed)?;
+        self.locked = true;
+        let transaction = match write(&mut self.db) {
+            Ok(transaction) => transaction,
+            Err(error) => {
+                // A stopped process may keep the file locked. When it wakes it must find out all the same.
+                self.held.take(found.number, found.epoch, owner)?;
+                return Err(error);
+            }
+        };
+        self.locked = false;
         let found = record(&transaction, run)?;
         let epoch = Epoch(found.epoch.0 + 1);
         transaction
@@ -297,9 +326,10 @@ impl Store for SqliteStore {
 }
 
 const RUNS: &str = "
-    SELECT runs.number, runs.run, owner, epoch, first.at, first.body, final.body FROM runs
+    SELECT runs.number, runs.run, owner, epoch, first.at, first.body, final.body, before.body FROM runs
     LEFT JOIN events AS first ON first.run = runs.number AND first.seq = 1
     LEFT JOIN events AS final ON final.run = runs.number AND final.seq = runs.last
+    LEFT JOIN events AS before ON before.run = runs.number AND before.seq = runs.last - 1
     ORDER BY runs.number DESC";
 
 /// Begins a transaction that will write, so that it never has to give way to another in the middle.
@@ -308,7 +338,7 @@ fn write(db: &mut Connection) -> Result<Transaction<'_>, StoreError> {
 }
 
 fn record(db: &Connection, run: &RunId) -> Result<RunRecord, StoreError> {
-    db.prepare_cached("SELECT number, owner, epoch, last, head FROM runs WHERE run = ?1")
+    db.prepare_cached("SELECT number, owner, epoch, last, head, closed FROM runs WHERE run = ?1")
         .and_then(|mut select| {
             let read = |row: &rusqlite::Row<'_>| {
                 Ok(RunRecord {
@@ -316,6 +346,7 @@ fn record(db: &Connection, run: &RunId) -> Result<RunRecord, StoreError> {
                     owner: row.get(1)?,
                     epoch: Epoch(row.get(2)?),
                     head: Head { seq: row.get(3)?, hash: row.get(4)? },
+                    closed: row.get(5)?,
                 })
             };
             select.query_row([&run.0], read).optional()

@@ -210,7 +210,9 @@ fn the_plan_is_a_page_and_a_comment() {
     let args = ["plan", FILE, "--seed", "7", "--html", "plan.html", "--markdown", "-"];
     let (code, markdown, err) = bench.squall(&args);
     assert_eq!(code, 0, "{err}");
-    for wanted in ["### Blast radius", "queue OrdersQueue: messages wait", "### What it costs", "no entry point of users fails"] {
+    for wanted in
+        ["### Blast radius", "queue OrdersQueue: messages wait", "### What it costs", "no entry point of users fails"]
+    {
         assert!(markdown.contains(wanted), "{wanted}: {markdown}");
     }
     let page = std::fs::read_to_string(bench.0.path().join("plan.html")).expect("a page");

@@ -40,16 +40,21 @@ impl Account {
 
     /// The account with this number, for a test that has no choice.
     pub fn with_id(emulator: &Emulator, id: &str) -> Account {
+        Account::at(&emulator.url, id)
+    }
+
+    /// The account with this number on the emulator at this URL.
+    pub fn at(url: &str, id: &str) -> Account {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let config: SdkConfig = runtime.block_on(
             aws_config::defaults(BehaviorVersion::latest())
                 .region(Region::new(REGION))
-                .endpoint_url(&emulator.url)
+                .endpoint_url(url)
                 .credentials_provider(Credentials::new(id, "test", None, None, "test"))
                 .load(),
         );
         Account {
-            url: emulator.url.clone(),
+            url: url.to_owned(),
             lambda: aws_sdk_lambda::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
             iam: aws_sdk_iam::Client::new(&config),

@@ -9,12 +9,14 @@ use std::sync::Arc;
 
 use squall::account::aws::{AccountConfig, Aws};
 use squall::account::contract::{Fixture, TESTS};
-use squall::account::{Resource, ResourceKind};
+use squall::account::kind::Sample;
+use squall::account::{Resource, ResourceKind, Setting};
 use squall::env::RealEnv;
 use squall::units::Span;
 
 use crate::account::{Account, REGION};
 use crate::emulator::{Emulator, ministack, moto};
+use crate::picture::picture;
 use crate::shop::Shop;
 
 /// The resources of a fixture. `NAME` is put in.
@@ -104,7 +106,10 @@ pub fn check(emulator: &'static Emulator, known: &'static [Difference]) {
     let tests: Vec<_> = TESTS
         .iter()
         .enumerate()
-        .map(|(number, (test, _))| (*test, std::thread::spawn(move || run(emulator, number, test))))
+        .map(|(number, (test, _))| {
+            let run = move || in_a_process(emulator, &format!("contract-{number}"), ONE, test);
+            (*test, std::thread::spawn(run))
+        })
         .collect();
     let outputs: Vec<(&str, Output)> = tests.into_iter().map(|(test, thread)| (test, thread.join().unwrap())).collect();
     let wrong: Vec<String> = outputs
@@ -125,21 +130,31 @@ pub fn check(emulator: &'static Emulator, known: &'static [Difference]) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
-/// Makes the resources, and runs one test on them in a process.
-fn run(emulator: &Emulator, number: usize, test: &str) -> Output {
+/// The test that runs one of the contract's, and the one that looks at pictures.
+const ONE: &str = "contract::one_in_this_process";
+const PICTURES: &str = "contract::pictures_in_this_process";
+
+/// A write that the picture of an account does not show could be left behind, and every test would pass.
+#[test]
+fn every_setting_is_in_the_picture() {
+    let output = in_a_process(ministack(), "pictures", PICTURES, "");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Makes the resources, and runs a test on them in a process of its own: `program` of this program, and in there `test`.
+fn in_a_process(emulator: &Emulator, name: &str, program: &str, test: &str) -> Output {
     let account = Account::new(emulator);
-    let name = format!("contract-{number}");
-    let stack = Shop::deploy_template::<&str>(&account, &name, &FIXTURE.replace("NAME", &name), &[]);
+    let stack = Shop::deploy_template::<&str>(&account, name, &FIXTURE.replace("NAME", name), &[]);
     // Not by the template: moto would leave it out.
     let arn = format!("arn:aws:lambda:{REGION}:{}:function:{}", account.id, stack.name("Function"));
-    account.wait(account.lambda.tag_resource().resource(arn).tags("contract", &name).send()).unwrap();
+    account.wait(account.lambda.tag_resource().resource(arn).tags("contract", name).send()).unwrap();
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "contract::one_in_this_process", "--ignored", "--nocapture"])
+        .args(["--exact", program, "--ignored", "--nocapture"])
         .env("AWS_ACCESS_KEY_ID", &account.id)
         .env("AWS_SECRET_ACCESS_KEY", "test")
         .env_remove("AWS_SESSION_TOKEN")
         .env_remove("AWS_PROFILE")
-        .envs([(TEST, test), (URL, &emulator.url), (ACCOUNT, &account.id), (NAME, &name)])
+        .envs([(TEST, test), (URL, &emulator.url), (ACCOUNT, &account.id), (NAME, name)])
         .stdin(Stdio::null())
         .output()
         .unwrap()
@@ -153,6 +168,23 @@ fn one_in_this_process() {
     let [url, id, name] = [URL, ACCOUNT, NAME].map(|variable| std::env::var(variable).unwrap());
     let (_, test) = TESTS.iter().find(|(test, _)| *test == wanted).unwrap();
     test(&mut fixture(&url, &id, &name));
+}
+
+#[test]
+#[ignore = "for `every_setting_is_in_the_picture` to run in a process of its own"]
+#[expect(clippy::disallowed_methods, reason = "this is how a test program is told something")]
+fn pictures_in_this_process() {
+    let Ok(url) = std::env::var(URL) else { return };
+    let [id, name] = [ACCOUNT, NAME].map(|variable| std::env::var(variable).unwrap());
+    let mut fixture = fixture(&url, &id, &name);
+    let account = Account::at(&url, &id);
+    let known = [&fixture.function, &fixture.role, &fixture.parameter, &fixture.queue].map(Clone::clone);
+    let on = |kind: ResourceKind| known.iter().find(|resource| resource.kind == kind).unwrap().clone();
+    for Sample { setting, value, whole } in Setting::samples(&on) {
+        let before = picture(&account);
+        fixture.write(&setting, value, whole).unwrap();
+        assert_ne!(picture(&account), before, "{setting} is not in the picture");
+    }
 }
 
 fn fixture(url: &str, id: &str, name: &str) -> Fixture {

@@ -1,8 +1,9 @@
 //! IAM: roles and their inline policies.
 
-use super::{ArnShape, Cli, Comparison, KindDescriptor, Sample, SettingDescriptor, json_is, quote, text_is};
+use super::{Absence, ArnShape, Cli, Comparison, KindDescriptor, Sample, SettingDescriptor, json_is, quote, text_is};
 use crate::account::setting::{Setting, Value};
 use crate::account::target::{Resource, ResourceKind};
+use crate::ids::RunId;
 use crate::units::Span;
 
 /// A role. It has no region, and its path is in its ARN, not in its name.
@@ -45,8 +46,23 @@ impl<'a> SettingDescriptor<'a> for RolePolicy<'a> {
         Span::from_secs(120)
     }
 
+    // The policy is squall's own, and was not there before. A role that is created again does not have it.
+    fn absence(&self) -> Absence {
+        Absence::Settles
+    }
+
     fn compares(&self) -> Comparison {
         Comparison::Policy
+    }
+
+    /// squall adds policies of its own, named after the run, and never changes one that was there.
+    fn could_be_changed_by(&self, run: &RunId, before: &Value, _after: &Value) -> Result<(), &'static str> {
+        let ours = format!("squall-{run}");
+        let named = self.policy.strip_prefix(&ours).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+        match named && *before == Value::Unset {
+            true => Ok(()),
+            false => Err("it is not a policy of that run"),
+        }
     }
 
     fn read_actions(&self) -> &'static [&'static str] {

@@ -4,6 +4,7 @@ use super::{ArnShape, Cli, Comparison, KindDescriptor, Sample, SettingDescriptor
 use super::{json_is, quote, text_is, up_to_colon};
 use crate::account::setting::{Setting, Value};
 use crate::account::target::{Resource, ResourceKind};
+use crate::ids::RunId;
 
 /// A function.
 pub static FUNCTION: KindDescriptor = KindDescriptor {
@@ -80,6 +81,19 @@ impl<'a> SettingDescriptor<'a> for ReservedConcurrency<'a> {
     }
 }
 
+/// What the names of the variables begin with that chaos-lambda-extension reads for latency. squall writes no others.
+pub const WRAPPER_PREFIX: &str = "CHAOS_EXTENSION__LAMBDA__";
+
+/// Whether a value of variables has the wrapper's and no others.
+fn is_of_wrapper(value: &Value) -> bool {
+    match value {
+        Value::Unset => true,
+        Value::Number(_) => false,
+        Value::Text(text) => serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text)
+            .is_ok_and(|map| map.iter().all(|(key, value)| key.starts_with(WRAPPER_PREFIX) && value.is_string())),
+    }
+}
+
 /// The variables of a function whose names begin with a prefix.
 pub struct Variables<'a> {
     pub function: &'a Resource,
@@ -111,6 +125,13 @@ impl<'a> SettingDescriptor<'a> for Variables<'a> {
     fn shares(&self) -> Shares<'a> {
         // (<https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionConfiguration.html>)
         Shares::Others { token: "RevisionId" }
+    }
+
+    fn could_be_changed_by(&self, _run: &RunId, before: &Value, after: &Value) -> Result<(), &'static str> {
+        match self.prefix == WRAPPER_PREFIX && is_of_wrapper(before) && is_of_wrapper(after) {
+            true => Ok(()),
+            false => Err("these are not variables of the fault wrapper"),
+        }
     }
 
     fn read_actions(&self) -> &'static [&'static str] {

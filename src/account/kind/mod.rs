@@ -16,6 +16,7 @@ pub mod ssm;
 
 use super::setting::{Setting, Value};
 use super::target::{Resource, ResourceKind};
+use crate::ids::RunId;
 use crate::units::Span;
 pub use compare::{Comparison, same_document};
 pub use shell::{Cli, quote};
@@ -105,6 +106,15 @@ impl ResourceKind {
     }
 }
 
+/// What the absence of a setting's resource says about a change of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// Nothing of the change is left, and the value before was that there was none.
+    Settles,
+    /// Others deleted the resource, and with it the value before: a person has to know.
+    IsNamed,
+}
+
 /// The facts about one setting of one resource.
 pub trait SettingDescriptor<'a> {
     /// The resource that it is on: for a lock, the locked one.
@@ -117,6 +127,12 @@ pub trait SettingDescriptor<'a> {
     /// (DESIGN rule 4): the attempt's time-out plus how long the service may show an older value.
     fn quiet(&self) -> Span {
         USUAL_QUIET
+    }
+
+    /// What it means when its resource is not there any more. A fault that cannot outlive its resource, nor come back with
+    /// another one of the same name, is over; everything else is named, because the value before went as well.
+    fn absence(&self) -> Absence {
+        Absence::IsNamed
     }
 
     /// When two values mean the same.
@@ -135,6 +151,19 @@ pub trait SettingDescriptor<'a> {
     /// Whether its value is part of what its resource is described as.
     fn is_described(&self) -> bool {
         true
+    }
+
+    /// Whether a run of squall could have changed it from `before` to `after`, and if not, why. A lock is text from outside:
+    /// it restores what passes here and nothing else.
+    ///
+    /// # Errors
+    /// What is wrong, as the end of a sentence about the setting: `it is a number`.
+    fn could_be_changed_by(&self, _run: &RunId, before: &Value, after: &Value) -> Result<(), &'static str> {
+        let texts = [before, after].into_iter().any(|value| matches!(value, Value::Text(_)));
+        match self.compares() {
+            Comparison::Number if texts => Err("it is a number"),
+            Comparison::Number | Comparison::Text | Comparison::Json | Comparison::Policy => Ok(()),
+        }
     }
 
     /// The IAM actions that reading it takes.

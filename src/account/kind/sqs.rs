@@ -3,6 +3,7 @@
 use super::{ArnShape, Cli, Comparison, KindDescriptor, Sample, SettingDescriptor, Unit, quote, text_is, whole};
 use crate::account::setting::{Setting, Value};
 use crate::account::target::{Resource, ResourceKind};
+use crate::ids::RunId;
 use crate::units::Span;
 
 /// A queue.
@@ -54,6 +55,13 @@ impl<'a> SettingDescriptor<'a> for QueueDelay<'a> {
 
     fn unit(&self) -> Unit {
         Unit::Seconds
+    }
+
+    fn could_be_changed_by(&self, _run: &RunId, before: &Value, after: &Value) -> Result<(), &'static str> {
+        match (before, after) {
+            (Value::Number(_), Value::Number(_)) => Ok(()),
+            _ => Err("it is a number"),
+        }
     }
 
     fn read_actions(&self) -> &'static [&'static str] {

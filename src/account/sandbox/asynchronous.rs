@@ -6,7 +6,8 @@ use super::event::Event;
 use super::invocation::{Ending, Origin};
 use super::lambda::NotInvoked;
 use super::metrics::Datum;
-use super::reasons::Why;
+use super::model::CallModel;
+use super::reasons::{GivenUp, Reached, Why};
 use super::slab::{Key, Slab};
 use super::world::World;
 use crate::account::ResourceKind;
@@ -48,12 +49,12 @@ impl World {
         let (function, since, backs_off, chain) = (event.function, event.since, event.backs_off, event.chain.clone());
         // With reserved concurrency 0, events go to the dead-letter queue at once, without retries.
         if self.lambda.functions[function].limit == Some(0) {
-            return self.give_up(key, Why::NoConcurrency);
+            return self.give_up(key, GivenUp::NoConcurrency);
         }
         let oldest = self.model.functions[function].spec.asynchronous.oldest;
         let age = self.now.since(since);
         if age > oldest {
-            return self.give_up(key, Why::EventTooOld);
+            return self.give_up(key, GivenUp::TooOld);
         }
         match self.invoke(function, Origin::Asynchronous(key), chain) {
             Ok(()) => {
@@ -61,7 +62,7 @@ impl World {
                 let minute = &mut self.lambda.functions[function].minutes.at(self.now).asynchronous;
                 minute.age = Some(minute.age.map_or(Datum::of(millis), |datum| datum.with(millis)));
             }
-            Err(NotInvoked::Loop) => self.give_up(key, Why::LoopStopped),
+            Err(NotInvoked::Loop) => self.give_up(key, GivenUp::Loop),
             Err(NotInvoked::Throttled) => {
                 if let Some(event) = self.asynchronous.get_mut(key) {
                     event.backs_off = (backs_off * 2).min(THROTTLED_AT_MOST);
@@ -94,37 +95,31 @@ impl World {
             Some(wait) if event.errors <= of.spec.asynchronous.retries => {
                 self.agenda.at(self.now + wait, Event::Asynchronous(key));
             }
-            _ => self.give_up(key, Why::RetriesUsedUp),
+            _ => self.give_up(key, GivenUp::LastRetry),
         }
     }
 
-    /// Drops an event: it goes to the function's dead-letter queue, and its record to the on-failure destination, as far as
-    /// there are any and the function's role allows it.
-    fn give_up(&mut self, key: Key, why: Why) {
+    /// Gives an event up: it goes to the function's dead-letter queue, and its record to the on-failure destination, as
+    /// far as there are any and the function's role allows it.
+    fn give_up(&mut self, key: Key, given_up: GivenUp) {
         let Some(Waiting { function, chain, .. }) = self.asynchronous.remove(key) else { return };
         let model = self.model.clone();
         let of = &model.functions[function];
-        if why != Why::LoopStopped {
-            self.because(ResourceKind::Function, function, why);
-        }
         self.lambda.functions[function].minutes.at(self.now).asynchronous.dropped += 1;
         let chain = chain.through_if(of.in_loop, function);
-        let mut kept = false;
-        for (to, is_record) in [(&of.dead_letter, false), (&of.on_failure, true)] {
-            let Some(to) = to else { continue };
-            if self.deliver_to(function, to, chain.clone()) {
-                kept = true;
-                continue;
-            }
-            let minute = &mut self.lambda.functions[function].minutes.at(self.now).asynchronous;
-            match is_record {
-                true => minute.destination_failures += 1,
-                false => minute.dead_letter_errors += 1,
-            }
-        }
-        if !kept {
-            self.because(ResourceKind::Function, function, Why::EventLost);
-        }
+        let mut send = |to: &Option<CallModel>| to.as_ref().map(|to| self.deliver_to(function, to, chain.clone()));
+        let (dead_letter, on_failure) = (send(&of.dead_letter), send(&of.on_failure));
+        let minute = &mut self.lambda.functions[function].minutes.at(self.now).asynchronous;
+        minute.dead_letter_errors += u32::from(dead_letter == Some(false));
+        minute.destination_failures += u32::from(on_failure == Some(false));
+        let reached = match (dead_letter, on_failure) {
+            (Some(true), Some(true)) => Reached::Both,
+            (Some(true), _) => Reached::DeadLetterQueue,
+            (_, Some(true)) => Reached::Destination,
+            (None, None) => Reached::Nothing,
+            _ => Reached::Undelivered,
+        };
+        self.because(ResourceKind::Function, function, Why::EventGivenUp(given_up, reached));
     }
 }
 

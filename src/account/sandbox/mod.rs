@@ -59,7 +59,7 @@ pub use lambda::FunctionTotals;
 pub use model::Dangling;
 pub use paced::Pace;
 pub use persistent::{Opening, Sandbox};
-pub use reasons::{Reason, Why};
+pub use reasons::{GivenUp, Reached, Reason, Why};
 pub use shop::shop;
 pub use shop_like::shop_like;
 pub use weather::{Fate, ThirdParty, Weather, When};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::world::World;
 use crate::account::ResourceKind;
-pub use crate::account::reason::{Reason, Why};
+pub use crate::account::reason::{GivenUp, Reached, Reason, Why};
 use crate::units::Time;
 
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Args, Task};
-use crate::account::{Account, Call, CallError, Location, Reply, Resource, ask};
+use crate::account::{Account, Call, CallError, Location, Reply, Resource, Setting, Value, ask};
 use crate::cli::accounts::{Opened, Pace};
 use crate::cli::{Context, Exit, Failure};
 use crate::faults::listed;
@@ -11,8 +11,10 @@ use crate::guard::{OPT_OUT, opt_out};
 use crate::ids::{AccountName, RunId};
 use crate::project::{AccountSpec, Writing};
 use crate::report::words;
+use crate::run::event::Event;
 use crate::run::lock::{Lock, journal_of};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
+use crate::store::aftermath::Aftermath;
 use crate::units::Span;
 
 /// The marks of one run, read and as they stand there.
@@ -22,11 +24,12 @@ struct Locked {
     texts: BTreeMap<Resource, String>,
 }
 
-/// The runs that have marks in an account. The exit code is for marks that cannot be acted on, which are named.
+/// What there is to do in an account: about the runs that have locks there, and about what the journals say is outstanding
+/// there. The exit code is for locks that cannot be acted on, which are named.
 pub fn tasks(
     name: &AccountName,
     args: &Args,
-    store: &dyn Store,
+    store: &mut dyn Store,
     context: &mut Context,
 ) -> Result<(Vec<Task>, Exit), Failure> {
     let mut opened = super::open(name, Pace::Max, context)?;
@@ -46,39 +49,81 @@ pub fn tasks(
             }
         }
     }
+    let rows = store.runs().unwrap_or_default();
+    let meant = |run: &RunId| args.run.as_deref().is_none_or(|meant| run.0.contains(meant));
     let mut tasks = Vec::new();
-    for (run, locked) in runs {
-        if args.run.as_deref().is_some_and(|meant| !run.0.contains(meant)) {
+    for (run, locked) in runs.iter().filter(|(run, _)| meant(run)) {
+        let aftermath = Aftermath::of(&rows, run);
+        if let Some(task) = from_here(run, locked, &aftermath, store) {
+            tasks.push(task);
             continue;
         }
-        match store.is_alive(&run) {
-            Ok(true) => tasks.push(Task::Live(run)),
-            Ok(false) if store.to_roll_back(&run).is_ok_and(|readable| !readable.events.is_empty()) => {
-                tasks.push(Task::Journal(run))
+        let key = Aftermath::next_rollback(&rows, run);
+        match from_locks((run, key), locked, name, args, &mut opened, context) {
+            Ok(task) => tasks.push(task),
+            Err(failure) => {
+                crate::cli::print_failure(&failure, &mut context.output);
+                worst = Exit::Left;
             }
-            Ok(false)
-            | Err(
-                StoreError::NoSuchRun(_)
-                | StoreError::Damaged { .. }
-                | StoreError::Newer { .. }
-                | StoreError::Failed(_),
-            ) => match from_locks(&run, &locked, name, args, &mut opened, context) {
-                Ok(task) => tasks.push(task),
-                Err(failure) => {
-                    crate::cli::print_failure(&failure, &mut context.output);
-                    worst = Exit::Left;
-                }
-            },
-            Err(error @ StoreError::EpochLost { .. }) => return Err(error.into()),
+        }
+    }
+    let here = opened.locations.get(name).cloned();
+    for aftermath in Aftermath::of_all(&rows) {
+        let Some(origin) = aftermath.origin().filter(|run| meant(run) && !runs.contains_key(*run)) else { continue };
+        if here.as_ref().is_some_and(|here| is_in(here, origin, &aftermath, store)) {
+            tasks.extend(super::of_run(&aftermath, store)?);
         }
     }
     Ok((tasks, worst))
 }
 
+/// What this project's own journal says to do about a run that has locks in the account. A journal that is not here, cannot
+/// be read, or ended without having made these very locks says nothing.
+fn from_here(run: &RunId, locked: &Locked, aftermath: &Aftermath, store: &dyn Store) -> Option<Task> {
+    if let Some(live) = aftermath.open().find(|row| row.alive) {
+        return Some(Task::Live(live.run.clone()));
+    }
+    let readable = |run: &RunId| store.to_roll_back(run).ok().map(|readable| readable.events).unwrap_or_default();
+    if let Some(open) = aftermath.open().find(|row| row.started.is_some()) {
+        return (!readable(&open.run).is_empty()).then(|| Task::Journal(open.run.clone()));
+    }
+    // The account decides: a lock that came late stands there, whatever the journal says.
+    let events = aftermath.run.is_some().then(|| readable(run)).unwrap_or_default();
+    let Some(Event::Started { plan, .. }) = events.first().map(|first| &first.event) else { return None };
+    let ours = |resource: &Resource, text: &String| {
+        let setting = Setting::Lock { resource: resource.clone() };
+        plan.changes.values().any(|change| change.setting == setting && change.after == Value::Text(text.clone()))
+    };
+    let all_ours = locked.texts.iter().all(|(resource, text)| ours(resource, text));
+    let resources = || locked.texts.keys().cloned().collect();
+    all_ours.then(|| Task::Closed { source: run.clone(), resources: resources() })
+}
+
+/// Whether a run that has something outstanding has, or may have, changed something in an account.
+fn is_in(here: &Location, origin: &RunId, aftermath: &Aftermath, store: &dyn Store) -> bool {
+    let done = aftermath.left.is_empty() && aftermath.look_again.is_empty();
+    let journals = aftermath
+        .open()
+        .map(|row| &row.run)
+        .chain((!done).then_some(origin))
+        .chain(aftermath.left.iter().filter_map(|left| aftermath.known_from.get(&left.resource)));
+    let mut locations = journals.flat_map(|run| {
+        let events = store.to_roll_back(run).map(|readable| readable.events).unwrap_or_default();
+        match events.into_iter().next().map(|first| first.event) {
+            Some(Event::Started { plan, .. }) => {
+                let touched = plan.touched().into_iter().map(|resource| resource.location);
+                plan.accounts.iter().cloned().chain(touched).collect::<Vec<_>>()
+            }
+            _ => Vec::new(),
+        }
+    });
+    locations.any(|location| location.account == here.account)
+}
+
 /// A rollback of which nothing is known but marks, which anybody may have written who may write parameters: what it would
 /// do is within the account's guards, shown, and agreed to.
 fn from_locks(
-    run: &RunId,
+    (run, key): (&RunId, RunId),
     locked: &Locked,
     name: &AccountName,
     args: &Args,
@@ -127,7 +172,7 @@ fn from_locks(
     if !args.yes {
         crate::cli::run::confirm(context).map_err(super::left)?;
     }
-    Ok(Task::Locks(journal_of(&locked.locks, &locked.texts, opened.account.now())))
+    Ok(Task::Locks(journal_of(key, &locked.locks, &locked.texts, opened.account.now())))
 }
 
 /// What `squall.yaml` says of the account counts for what comes from its marks, too.

@@ -181,7 +181,7 @@ impl Machine {
     fn decide_about(&mut self, step: usize, dead_letter: &Resource, received: Received) {
         let queue = dead_letter.clone();
         match received.marker {
-            Some(RunMarker { run, number }) if run == self.state.plan.run => {
+            Some(RunMarker { run, number }) if run == *self.state.plan.origin() => {
                 let owner = self.step_of(number).unwrap_or(step);
                 self.record(Event::Sweeping { step: owner, number });
                 let call = Call::DeleteMessage { queue, handle: received.handle };
@@ -276,7 +276,7 @@ impl Machine {
             }
             Ok(Reply::Received(messages)) => {
                 sweep.looking = true;
-                if messages.iter().any(|m| m.marker.as_ref().is_some_and(|k| k.run == self.state.plan.run)) {
+                if messages.iter().any(|m| m.marker.as_ref().is_some_and(|k| k.run == *self.state.plan.origin())) {
                     sweep.found = true;
                     sweep.counts.clear();
                 }

@@ -206,7 +206,7 @@ impl Machine {
         let windows = &self.watch.indicator(step, indicator)?.windows;
         let before: Vec<&Reading> = windows.iter().filter(|reading| reading.to <= began).collect();
         let counted = |reading: &&Reading| reading.value.is_some_and(|value| value > 0.0);
-        if before.len() < ENOUGH || before.iter().any(|reading| counted(reading)) {
+        if before.len() < ENOUGH || before.iter().any(counted) {
             return None;
         }
         let ends = self.state.step_ends(step).unwrap_or(Time::NEVER);

@@ -29,7 +29,7 @@ impl Machine {
             return;
         }
         if !self.watches_recovery() {
-            return self.close();
+            return self.close_after_last_looks();
         }
         let Some(gone) = self.state.gone else {
             let gone = self.gone_at();
@@ -47,7 +47,7 @@ impl Machine {
         if !decided && (undecided || self.evidence_is_pending()) && self.now < limit {
             return self.wake_by(limit);
         }
-        self.close();
+        self.close_after_last_looks();
     }
 
     /// A lock stays where something else on its resource was left: it says who was here, and how to roll it back.
@@ -73,7 +73,7 @@ impl Machine {
         ends.max().unwrap_or(self.now)
     }
 
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         let verdict = conclude::verdict(&self.state);
         let left = conclude::left_behind(&self.state);
         self.record(Event::Closed { verdict, left });

@@ -5,6 +5,7 @@ pub(super) mod evidence;
 pub(super) mod finish;
 pub(super) mod guards;
 pub(super) mod injection;
+pub(super) mod late;
 pub(super) mod load;
 pub(super) mod provisional;
 pub(super) mod rollback;

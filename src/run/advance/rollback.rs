@@ -11,6 +11,7 @@ use super::super::machine::{Machine, Precondition};
 use super::super::state::Life;
 use super::injection::{passes, write_over};
 use super::{backoff, emission};
+use crate::account::kind::Absence;
 use crate::account::{Call, CallError, Observed, Outcome, RefusedBy, Reply, Resource, Value};
 use crate::plan::{Change, ChangeId, ROLLBACK_PATIENCE};
 use crate::units::{Span, Time};
@@ -21,6 +22,12 @@ const STALE: Span = Span::from_secs(15);
 const LOOK_AGAIN: Span = Span::from_secs(2);
 /// A foreign value counts when it is seen again after this time: a single read may be stale.
 const SEEN_AGAIN_AFTER: Span = STALE;
+/// After so many turns of a value that others change, it is theirs.
+const TURNS: u32 = 5;
+/// A change is not given up before it was tried so often.
+const FEWEST_TRIES: u32 = 5;
+/// How often it is said that the rollback cannot go on.
+const SAID_EVERY: Span = Span::from_mins(1);
 
 /// What the machine remembers of a change that goes out.
 #[derive(Clone, Debug)]
@@ -31,6 +38,42 @@ pub(in crate::run) struct RollingBack {
     tries: u32,
     since: Time,
     foreign: Option<(Value, Time)>,
+    /// How often the value before was written.
+    writes: u32,
+    /// Since when the resource is not there.
+    gone: Option<Time>,
+    /// How often the value turned to another one of somebody else's, or back to ours after it had been put back.
+    turns: u32,
+    /// The other value that was seen, where it turns.
+    other: Option<Value>,
+}
+
+impl RollingBack {
+    fn from(now: Time) -> RollingBack {
+        RollingBack {
+            issued: false,
+            not_before: now,
+            tries: 0,
+            since: now,
+            foreign: None,
+            writes: 0,
+            gone: None,
+            turns: 0,
+            other: None,
+        }
+    }
+
+    /// The value was another one at the look before.
+    fn turn(&mut self, other: &Value) {
+        self.turns += 1;
+        self.other = Some(other.clone());
+    }
+
+    /// How a change ends whose value others go on changing.
+    fn contested(&self, found: &Value) -> Option<Settled> {
+        let other = self.other.clone().filter(|_| self.turns >= TURNS)?;
+        Some(Settled::Contested { found: found.clone(), other })
+    }
 }
 
 /// What one look at a setting says about its rollback.
@@ -58,13 +101,7 @@ impl Machine {
             let Some(change) = plan.changes.get(&id) else { continue };
             let resource = change.setting.resource();
             let now = self.now;
-            let rolling_back = self.rolling_back.entry(id).or_insert_with(|| RollingBack {
-                issued: false,
-                not_before: now,
-                tries: 0,
-                since: now,
-                foreign: None,
-            });
+            let rolling_back = self.rolling_back.entry(id).or_insert_with(|| RollingBack::from(now));
             // Newest first on one resource: an older change waits until the newer one's inverse is out.
             let waits_for_newer = blocked.contains(resource);
             if !rolling_back.issued {
@@ -86,6 +123,16 @@ impl Machine {
                 Call::Read { setting: change.setting.clone() },
                 Precondition::Nothing,
             );
+        }
+    }
+
+    /// A change that was settled is to be rolled back once more, with a patience of its own; how often its value turned
+    /// still counts.
+    pub(super) fn rolls_back_again(&mut self, id: ChangeId) {
+        let now = self.now;
+        if let Some(rolling_back) = self.rolling_back.get_mut(&id) {
+            let turns = rolling_back.turns + 1;
+            *rolling_back = RollingBack { turns, other: rolling_back.other.take(), ..RollingBack::from(now) };
         }
     }
 
@@ -150,12 +197,43 @@ impl Machine {
                 NextStep::Restore => self.restore(id, change, &observed),
             },
             Ok(_) => self.postpone(id, "the account gave a wrong kind of answer"),
-            Err(CallError::Gone(_)) => self.record(Event::Settled { change: id, how: Settled::ResourceGone }),
-            Err(error) => self.postpone(id, &format!("it cannot be read: {error}")),
+            Err(CallError::Gone(_)) => self.not_there(id, change),
+            Err(error) => {
+                let why = format!("{} cannot be read: {error}", change.setting);
+                self.hinder(id, &error, &why);
+                self.postpone(id, &why);
+            }
         }
     }
 
+    /// One answer that there is no such resource may be a service's stale view; two of them count.
+    fn not_there(&mut self, id: ChangeId, change: &Change) {
+        let now = self.now;
+        let settles = self.state.settles_from(id);
+        let Some(rolling_back) = self.rolling_back.get_mut(&id) else { return };
+        let again = (*rolling_back.gone.get_or_insert(now) + SEEN_AGAIN_AFTER).max(settles);
+        if now < again {
+            rolling_back.issued = true;
+            rolling_back.not_before = again;
+            return;
+        }
+        let how = match change.setting.absence() {
+            Absence::Settles => Settled::ResourceGone,
+            Absence::IsNamed => Settled::Deleted,
+        };
+        self.record(Event::Settled { change: id, how });
+    }
+
     fn restore(&mut self, id: ChangeId, change: &Change, observed: &Observed) {
+        let now = self.now;
+        let given_up = self.rolling_back.get_mut(&id).is_some_and(|rolling_back| {
+            rolling_back.writes += 1;
+            rolling_back.writes > FEWEST_TRIES && now.since(rolling_back.since) >= ROLLBACK_PATIENCE
+        });
+        if given_up {
+            let why = format!("its rollback did not take effect within {ROLLBACK_PATIENCE}");
+            return self.record(Event::Settled { change: id, how: Settled::Left { why } });
+        }
         match write_over(change, observed, &change.before) {
             Ok(write) => {
                 self.record(Event::Restoring { change: id, found: observed.value.clone() });
@@ -174,6 +252,7 @@ impl Machine {
             return NextStep::LookAt(now + LOOK_AGAIN);
         };
         let wrote = life.restored.is_some() || life.restoring.is_some();
+        rolling_back.gone = None;
         if change.setting.same(&observed.value, &change.before) {
             rolling_back.foreign = None;
             return match (now >= settles, wrote) {
@@ -183,7 +262,9 @@ impl Machine {
             };
         }
         if change.setting.same(&observed.value, &change.after) {
-            rolling_back.foreign = None;
+            if let Some((seen, _)) = rolling_back.foreign.take() {
+                rolling_back.turn(&seen);
+            }
             let trust_from = match &life.restored {
                 Some(WriteOutcome::Applied) => life.restoring.map(|at| at + STALE),
                 // Deleting a lock twice could hit the lock of whoever comes next.
@@ -194,7 +275,13 @@ impl Machine {
             };
             return match trust_from {
                 Some(from) if now < from => NextStep::LookAt((now + LOOK_AGAIN).min(from)),
-                _ => NextStep::Restore,
+                _ => {
+                    // The service acknowledged the value before, and shows ours again.
+                    if matches!(life.restored, Some(WriteOutcome::Applied)) {
+                        rolling_back.turn(&change.before);
+                    }
+                    rolling_back.contested(&observed.value).map_or(NextStep::Restore, NextStep::Settle)
+                }
             };
         }
         if change.setting.is_lock() {
@@ -210,7 +297,14 @@ impl Machine {
             Some((seen, at)) if change.setting.same(seen, &observed.value) => {
                 NextStep::LookAt((*at + SEEN_AGAIN_AFTER).max(settles))
             }
-            _ => {
+            other => {
+                let seen = other.as_ref().map(|(seen, _)| seen.clone());
+                if let Some(seen) = seen {
+                    rolling_back.turn(&seen);
+                }
+                if let Some(contested) = rolling_back.contested(&observed.value) {
+                    return NextStep::Settle(contested);
+                }
                 rolling_back.foreign = Some((observed.value.clone(), now));
                 NextStep::LookAt((now + SEEN_AGAIN_AFTER).max(settles))
             }
@@ -232,7 +326,21 @@ impl Machine {
                     rolling_back.not_before = now + LOOK_AGAIN;
                 }
             }
-            Err(error) => self.postpone(id, &refusal(&error)),
+            Err(error) => {
+                let why = refusal(&error);
+                self.hinder(id, &error, &why);
+                self.postpone(id, &why);
+            }
+        }
+    }
+
+    /// Says that the rollback cannot go on: a refusal at once, what may pass after some tries, and once a minute.
+    fn hinder(&mut self, id: ChangeId, error: &CallError, why: &str) {
+        let tries = self.rolling_back.get(&id).map_or(0, |rolling_back| rolling_back.tries);
+        let refused = matches!(error, CallError::Refused { .. }) && !passes(error);
+        let said = self.state.hindered.as_ref().is_some_and(|(at, _)| self.now < *at + SAID_EVERY);
+        if (refused || tries >= FEWEST_TRIES) && !said {
+            self.record(Event::Hindered { why: why.to_owned() });
         }
     }
 
@@ -242,7 +350,7 @@ impl Machine {
         let Some(rolling_back) = self.rolling_back.get_mut(&id) else { return };
         rolling_back.not_before = now + backoff(rolling_back.tries);
         rolling_back.tries += 1;
-        if now.since(rolling_back.since) >= ROLLBACK_PATIENCE {
+        if rolling_back.tries >= FEWEST_TRIES && now.since(rolling_back.since) >= ROLLBACK_PATIENCE {
             self.record(Event::Settled { change: id, how: Settled::Left { why: why.to_owned() } });
         }
     }

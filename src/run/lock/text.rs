@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{LOCK_LIMIT, Lock, LockedChange, LockedSends, NotALock};
+use crate::account::setting::every_setting;
 use crate::account::{AccountIdentity, Location, Region, Resource, ResourceKind, Setting, Value};
-use crate::faults::extension;
 use crate::ids::RunId;
 use crate::plan::Cleanup;
 use crate::units::{Span, Time};
@@ -56,16 +56,29 @@ struct WrittenChange {
     whole_before: Option<String>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-enum WrittenSetting {
-    ReservedConcurrency,
-    FaultFlag { key: String },
-    FaultDocument,
-    RolePolicy { policy: String },
-    Variables { prefix: String },
-    QueueDelay,
+/// The written form of all settings: without the resource, since they are on the locked one.
+macro_rules! written_settings {
+    ($($(#[$meta:meta])+ $variant:ident { $on:ident $(, $more:ident)* } in $service:ident),+ $(,)?) => {
+        #[derive(Serialize, Deserialize)]
+        #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+        enum WrittenSetting {
+            $($variant { $($more: String),* }),+
+        }
+
+        fn written_setting(setting: &Setting) -> WrittenSetting {
+            match setting {
+                $(Setting::$variant { $on: _ $(, $more)* } => WrittenSetting::$variant { $($more: $more.clone()),* }),+
+            }
+        }
+
+        fn setting_on(resource: &Resource, setting: WrittenSetting) -> Setting {
+            match setting {
+                $(WrittenSetting::$variant { $($more),* } => Setting::$variant { $on: resource.clone() $(, $more)* }),+
+            }
+        }
+    };
 }
+every_setting!(written_settings);
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -131,13 +144,11 @@ struct FirstSends {
 
 /// A lock on `resource` as the account holds it.
 pub fn write(lock: &Lock, resource: &Resource) -> String {
-    let changes = lock.changes.iter().filter_map(|change| {
-        Some(WrittenChange {
-            setting: written_setting(&change.setting)?,
-            before: written_value(&change.before),
-            after: written_value(&change.after),
-            whole_before: change.whole_before.clone(),
-        })
+    let changes = lock.changes.iter().filter(|change| !change.setting.is_lock()).map(|change| WrittenChange {
+        setting: written_setting(&change.setting),
+        before: written_value(&change.before),
+        after: written_value(&change.after),
+        whole_before: change.whole_before.clone(),
     });
     let sweep = |cleanup: &Cleanup| match cleanup {
         Cleanup::Sweep { dead_letter, arrives_within, foreign_limit } => Some(WrittenSweep {
@@ -246,9 +257,8 @@ fn first(resource: &Resource, text: &str) -> Result<Lock, String> {
         if (on.kind, &on.name) != (resource.kind, &resource.name) {
             return Err(format!("it would change {}", plain(&on.to_string())));
         }
-        let setting = written_setting(&change.setting).ok_or("it would change a mark")?;
         changes.push(LockedChange {
-            setting: setting_on(resource, setting),
+            setting: setting_on(resource, written_setting(&change.setting)),
             before: change.before,
             after: change.after,
             whole_before: change.whole_before,
@@ -294,45 +304,13 @@ fn believable(lock: &Lock) -> Result<(), String> {
 }
 
 fn believable_change(run: &RunId, change: &LockedChange) -> Result<(), String> {
-    let setting = change.setting.describe();
-    match &change.setting {
-        Setting::Lock { .. } => return Err("it would change a mark".into()),
-        Setting::ReservedConcurrency { .. } => {
-            if matches!(change.before, Value::Text(_)) || matches!(change.after, Value::Text(_)) {
-                return Err(format!("the {setting} is no text"));
-            }
-        }
-        Setting::RolePolicy { policy, .. } => {
-            // squall adds policies of its own, named after the run, and never changes one that was there.
-            let ours = format!("squall-{run}");
-            let named = policy.strip_prefix(&ours).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
-            if !named || change.before != Value::Unset {
-                return Err(format!("{}: it is no policy of {run}", plain(&setting)));
-            }
-        }
-        Setting::Variables { prefix, .. } => {
-            if prefix != extension::PREFIX || ![&change.before, &change.after].iter().all(|value| is_ours(value)) {
-                return Err(format!("{}: these are not variables of the fault wrapper", plain(&setting)));
-            }
-        }
-        Setting::QueueDelay { .. } => {
-            if [&change.before, &change.after].iter().any(|value| !matches!(value, Value::Number(_))) {
-                return Err(format!("the {setting} is a number"));
-            }
-        }
-        Setting::FaultFlag { .. } | Setting::FaultDocument { .. } => {}
+    let setting = &change.setting;
+    if setting.is_lock() {
+        return Err("it would change a mark".into());
     }
-    Ok(())
-}
-
-/// Whether a value of variables holds the wrapper's and no others.
-fn is_ours(value: &Value) -> bool {
-    match value {
-        Value::Unset => true,
-        Value::Number(_) => false,
-        Value::Text(text) => serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text)
-            .is_ok_and(|map| map.iter().all(|(key, value)| key.starts_with(extension::PREFIX) && value.is_string())),
-    }
+    setting
+        .could_be_changed_by(run, &change.before, &change.after)
+        .map_err(|why| format!("{}: {why}", plain(&setting.describe())))
 }
 
 /// Text from outside without control characters and without what hides or turns text around.
@@ -340,30 +318,6 @@ fn plain(text: &str) -> String {
     let hides =
         |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
     text.chars().map(|c| if c.is_control() || hides(c) { '?' } else { c }).collect()
-}
-
-fn written_setting(setting: &Setting) -> Option<WrittenSetting> {
-    Some(match setting {
-        Setting::Lock { .. } => return None,
-        Setting::ReservedConcurrency { .. } => WrittenSetting::ReservedConcurrency,
-        Setting::FaultFlag { key, .. } => WrittenSetting::FaultFlag { key: key.clone() },
-        Setting::FaultDocument { .. } => WrittenSetting::FaultDocument,
-        Setting::RolePolicy { policy, .. } => WrittenSetting::RolePolicy { policy: policy.clone() },
-        Setting::Variables { prefix, .. } => WrittenSetting::Variables { prefix: prefix.clone() },
-        Setting::QueueDelay { .. } => WrittenSetting::QueueDelay,
-    })
-}
-
-fn setting_on(resource: &Resource, setting: WrittenSetting) -> Setting {
-    let on = resource.clone();
-    match setting {
-        WrittenSetting::ReservedConcurrency => Setting::ReservedConcurrency { function: on },
-        WrittenSetting::FaultFlag { key } => Setting::FaultFlag { parameter: on, key },
-        WrittenSetting::FaultDocument => Setting::FaultDocument { parameter: on },
-        WrittenSetting::RolePolicy { policy } => Setting::RolePolicy { role: on, policy },
-        WrittenSetting::Variables { prefix } => Setting::Variables { function: on, prefix },
-        WrittenSetting::QueueDelay => Setting::QueueDelay { queue: on },
-    }
 }
 
 fn written_value(value: &Value) -> WrittenValue {
@@ -387,6 +341,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
+    use crate::account::kind::lambda::WRAPPER_PREFIX;
 
     fn at(region: &str) -> Location {
         Location::of_aws("111122223333".parse().unwrap(), region.parse().unwrap(), None)
@@ -430,11 +385,11 @@ mod tests {
 
     #[test]
     fn marks_are_read_back() {
-        let ours = format!("{}X", extension::PREFIX);
+        let ours = format!("{}X", WRAPPER_PREFIX);
         for (resource, lock) in [
             (function(), throttled()),
             (role(), policy("squall-run-1-1", Value::Unset)),
-            (function(), variables(extension::PREFIX, &json!({ ours: "1" }).to_string())),
+            (function(), variables(WRAPPER_PREFIX, &json!({ ours: "1" }).to_string())),
         ] {
             assert_eq!(read(&resource, &write(&lock, &resource)), Ok(lock));
         }
@@ -485,7 +440,7 @@ mod tests {
             assert!(read(&role(), &write(&lock, &role())).is_err(), "{name}");
         }
         for (prefix, before) in
-            [("AWS_", "{}"), ("", "{}"), (extension::PREFIX, r#"{"PATH":"/tmp"}"#), (extension::PREFIX, "[]")]
+            [("AWS_", "{}"), ("", "{}"), (WRAPPER_PREFIX, r#"{"PATH":"/tmp"}"#), (WRAPPER_PREFIX, "[]")]
         {
             let lock = variables(prefix, before);
             assert!(read(&function(), &write(&lock, &function())).is_err(), "{prefix} {before}");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::super::{Epoch, StoreError};
@@ -43,6 +43,33 @@ impl HeldRuns {
         file.lock().map_err(|error| io(&path, &error))?;
         self.locks.insert(run.clone(), (file, path));
         Ok(())
+    }
+
+    /// Takes a run from the process that holds it in this epoch, where the tables cannot be written. Durable when it returns.
+    pub fn take(&self, number: i64, epoch: Epoch, by: &str) -> Result<(), StoreError> {
+        let path = self.taken(number, epoch);
+        let written = File::create(&path).and_then(|mut file| {
+            file.write_all(by.as_bytes())?;
+            file.sync_all()
+        });
+        written.map_err(|error| io(&path, &error))
+    }
+
+    /// Whether the run is still its owner's in this epoch.
+    ///
+    /// # Errors
+    /// [`StoreError::EpochLost`] when it was taken.
+    pub fn check_taken(&self, run: &RunId, number: i64, epoch: Epoch) -> Result<(), StoreError> {
+        let path = self.taken(number, epoch);
+        match std::fs::read_to_string(&path) {
+            Ok(by) => Err(StoreError::EpochLost { run: run.clone(), by }),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(io(&path, &error)),
+        }
+    }
+
+    fn taken(&self, number: i64, epoch: Epoch) -> PathBuf {
+        self.folder.join(format!("{number}.{}.taken", epoch.0))
     }
 
     /// Takes a lock for as long as the returned file lives, so that only one process at a time makes the store's tables.

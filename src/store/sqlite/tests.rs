@@ -5,6 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::account::{Sample, Window};
+use crate::run::event::Event;
 use crate::run::event::Phase;
 use crate::store::contract::{self, closed, event};
 use crate::units::Span;

@@ -18,8 +18,10 @@ use squall::account::{Account, Call, Location, Reply, Resource, ask};
 use squall::env::{FixedEnv, Interrupts};
 use squall::ids::RunId;
 use squall::plan::Plan;
-use squall::run::event::{Left, Recorded};
+use squall::run::event::{Event, Left, Recorded};
+use squall::run::later;
 use squall::run::lock::{Lock, journal_of};
+use squall::run::state::State;
 use squall::store::Store;
 use squall::store::memory::MemoryStore;
 use squall::units::{Share, Span};
@@ -40,8 +42,8 @@ struct Outcome {
 enum Comes<'a> {
     Begins(&'a Plan),
     Undoes(&'a RunId),
-    /// The journal is lost; the locks in the account are all there is.
-    FromLocks(Vec<Recorded>),
+    /// The run is closed, or its journal is lost: what is known begins a journal of its own.
+    Later(Vec<Recorded>),
 }
 
 fn drive(comes: Comes<'_>, world: World, store: MemoryStore, tapping: bool) -> Outcome {
@@ -60,7 +62,7 @@ fn drive(comes: Comes<'_>, world: World, store: MemoryStore, tapping: bool) -> O
         let mut driver = match comes {
             Comes::Begins(plan) => Driver::begin(around, plan.clone(), "grid".into()).expect("it begins"),
             Comes::Undoes(run) => Driver::take_over(around, run, "undo".into()).expect("it is taken over"),
-            Comes::FromLocks(events) => Driver::from_locks(around, events, "undo".into()).expect("it begins"),
+            Comes::Later(events) => Driver::roll_back(around, events, "undo".into()).expect("it begins"),
         };
         driver.run(&mut |event| log.push(format!("{} {:?}", event.at, event.event))).expect("it ends")
     };
@@ -90,6 +92,17 @@ fn check(before: &BTreeMap<String, String>, outcome: &mut Outcome, what: &str) {
     }
 }
 
+/// As `squall undo` does: a run without an end is taken over, and what a closed one left is rolled back in a journal of its own.
+fn comes<'a>(plan: &'a Plan, point: &Point) -> Comes<'a> {
+    let events = point.store.events(&plan.run).expect("a journal");
+    if !matches!(events.last().map(|last| &last.event), Some(Event::Closed { .. })) {
+        return Comes::Undoes(&plan.run);
+    }
+    let state = State::replay(events.iter().map(|recorded| (recorded.at, &recorded.event))).expect("a state");
+    let key = RunId(format!("{}-rollback-1", plan.run));
+    Comes::Later(later::journal_of(key, &state, &plan.touched(), "undo", point.world.now()))
+}
+
 /// Rolls back what the locks tell of, once every write in doubt has landed.
 fn rollback_from_locks(mut world: World) -> Option<Outcome> {
     world.run_until(world.now() + Span::from_secs(60));
@@ -99,8 +112,9 @@ fn rollback_from_locks(mut world: World) -> Option<Outcome> {
     let Some(Ok(Reply::Locks(found))) = reply else { panic!("no marks: {reply:?}") };
     let locks: BTreeMap<Resource, Lock> =
         found.iter().map(|(resource, text)| (resource.clone(), Lock::parse(resource, text).expect("a mark"))).collect();
-    let events = journal_of(&locks, &found.into_iter().collect(), world.now());
-    (!events.is_empty()).then(|| drive(Comes::FromLocks(events), world, MemoryStore::new(), false))
+    let key = RunId("run-grid-rollback-1".into());
+    let events = journal_of(key, &locks, &found.into_iter().collect(), world.now());
+    (!events.is_empty()).then(|| drive(Comes::Later(events), world, MemoryStore::new(), false))
 }
 
 /// Every crash of the run, every crash of each rollback after it. Counts the points, and those that left something.
@@ -122,14 +136,14 @@ fn grid(plan: &Plan, world: &World, deep: usize) -> (usize, usize) {
             check(&before, &mut undone, &format!("{what}, and the journal lost"));
             count += 1;
         }
-        let mut second = drive(Comes::Undoes(&plan.run), point.world, point.store, tapping);
+        let mut second = drive(comes(plan, &point), point.world, point.store, tapping);
         let inner = std::mem::take(&mut second.points);
         check(&before, &mut second, &what);
         count += 1;
         left += usize::from(!matches!(&second.ending, Ending::Closed { left, .. } if left.is_empty()));
         for point in inner {
             let what = format!("{what}, then {}", point.what);
-            let mut third = drive(Comes::Undoes(&plan.run), point.world, point.store, false);
+            let mut third = drive(comes(plan, &point), point.world, point.store, false);
             check(&before, &mut third, &what);
             count += 1;
             left += usize::from(!matches!(&third.ending, Ending::Closed { left, .. } if left.is_empty()));

@@ -101,6 +101,7 @@ fn poison(orders: &Resource, dead: &Resource, rng: &mut Pcg64) -> Step {
 fn empty(seed: u64, now: Time) -> Plan {
     Plan {
         run: RunId(format!("run-grid-{seed}")),
+        rolls_back: None,
         title: format!("family {seed}"),
         because: "the crash grid".into(),
         file: "generated".into(),

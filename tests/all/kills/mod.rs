@@ -6,6 +6,7 @@
 
 pub mod bench;
 mod disk;
+mod later;
 mod sigkill;
 mod signals;
 mod stopped;

@@ -17,8 +17,11 @@ fn results(values: &[Option<f64>]) -> Recording {
 #[test]
 fn signals_of_one_window_are_one_call_and_missing_is_not_zero() {
     let tape = Tape::new();
-    // Failed share: errors, calls; throttles; the 95 % that were fast enough, of 200; an api's mean, as HTTP and as REST.
-    let values = [Some(3.0), Some(60.0), None, Some(95.0), Some(200.0), None, Some(250.0), None, Some(40.0)];
+    // Failed share: errors, throttles, invocations; throttles; the 95 % that were fast enough, of 200; an api's mean, as HTTP
+    // and as REST.
+    let share = [Some(3.0), Some(1.0), Some(59.0)];
+    let rest = [None, Some(95.0), Some(200.0), None, Some(250.0), None, Some(40.0)];
+    let values = [share.as_slice(), &rest].concat();
     tape.on("GetMetricData", [results(&values)]);
     let function = ResourceKind::Function;
     let outcomes = tape.account().ask_all([
@@ -29,7 +32,8 @@ fn signals_of_one_window_are_one_call_and_missing_is_not_zero() {
     ]);
     assert_eq!(tape.asked(), ["GetMetricData"]);
     let sample = |value, of| Ok(Reply::Sample(Sample { value, of }));
-    assert_eq!(outcomes[..2], [sample(Some(0.05), Some(60)), sample(None, None)]);
+    // A throttled call failed, and is none of the invocations.
+    assert_eq!(outcomes[..2], [sample(Some(4.0 / 60.0), Some(60)), sample(None, None)]);
     let Ok(Reply::Sample(slow)) = outcomes[2] else { panic!("{outcomes:?}") };
     assert!((slow.value.unwrap() - 0.05).abs() < 1e-9 && slow.of == Some(200));
     assert_eq!(outcomes[3], sample(Some(0.25), Some(40)));

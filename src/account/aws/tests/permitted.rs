@@ -92,3 +92,28 @@ fn without_a_simulation_what_changes_nothing_is_tried() {
     assert!(matches!(found[3], Permitted::CannotTell(_)), "{found:?}");
     assert_eq!(tape.body(PUT), r#"{"ReservedConcurrentExecutions":5}"#);
 }
+
+/// What writing and reading each setting takes is asked about on its own resource, and one action that is denied is found.
+#[test]
+fn every_setting_is_permitted_or_not() {
+    let on = |kind| resource(kind, if kind == ResourceKind::Function { "pay" } else { "x" });
+    for sample in Setting::samples(&on) {
+        let setting = &sample.setting;
+        let write = setting.write_action(&sample.value);
+        let needed: Vec<&str> = setting.read_actions().iter().copied().chain([write]).collect();
+        let tape = calm();
+        let decision = |action: &&str| if *action == write { "implicitDeny" } else { "allowed" };
+        let results: Vec<_> = needed.iter().map(|action| (*action, decision(action), "")).collect();
+        tape.on("SimulatePrincipalPolicy", [simulated(&results)]);
+        let arn = match setting.resource().kind {
+            ResourceKind::Role => ROLE,
+            _ => PAY,
+        };
+        let asking: Vec<_> = needed.iter().map(|action| (*action, arn)).collect();
+        let found = answers(tape.account().ask(asked(&asking, false)));
+        for (action, answer) in needed.iter().zip(found) {
+            assert_eq!(matches!(answer, Permitted::No(_)), *action == write, "{setting}: {action}: {answer:?}");
+            assert!(*action == write || answer == Permitted::Yes, "{setting}: {action}: {answer:?}");
+        }
+    }
+}

@@ -19,11 +19,11 @@ mod alarms;
 use super::app::App;
 use super::chain::Chain;
 use super::message::New;
-use super::reasons::Why;
+use super::reasons::{GivenUp, Reached, Why};
 use super::testing::{at, message, resource};
 use super::traffic::read_app;
 use super::world::World;
-use crate::account::{Call, Metric, ResourceKind, Value, ask};
+use crate::account::{Call, Metric, ResourceKind, Setting, Value, Write, ask};
 use crate::payload::Payload;
 use crate::yaml::{Findings, Source, Style};
 
@@ -383,12 +383,13 @@ fn destinations_of_every_kind_get_what_is_given_up() {
     let config = |to: &str| {
         format!("EventInvokeConfig: {{ MaximumRetryAttempts: 0, DestinationConfig: {{ OnFailure: {to} }} }}")
     };
-    for (how, in_box, swept) in [
-        (config("{ Type: SQS, Destination: !GetAtt Box.Arn }"), 1.0, 0),
-        (config("{ Type: SNS, Destination: !Ref Told }"), 1.0, 0),
-        (config("{ Type: Lambda, Destination: !GetAtt Sweeper.Arn }"), 0.0, 1),
-        ("DeadLetterQueue: { Type: SQS, TargetArn: !GetAtt Box.Arn }".into(), 1.0, 0),
-        ("DeadLetterQueue: { Type: SNS, TargetArn: !Ref Told }".into(), 1.0, 0),
+    let (by_record, by_letter) = (Reached::Destination, Reached::DeadLetterQueue);
+    for (how, in_box, swept, reached) in [
+        (config("{ Type: SQS, Destination: !GetAtt Box.Arn }"), 1.0, 0, by_record),
+        (config("{ Type: SNS, Destination: !Ref Told }"), 1.0, 0, by_record),
+        (config("{ Type: Lambda, Destination: !GetAtt Sweeper.Arn }"), 0.0, 1, by_record),
+        ("DeadLetterQueue: { Type: SQS, TargetArn: !GetAtt Box.Arn }".into(), 1.0, 0, by_letter),
+        ("DeadLetterQueue: { Type: SNS, TargetArn: !Ref Told }".into(), 1.0, 0, by_letter),
         (
             format!(
                 "DeadLetterQueue: {{ Type: SNS, TargetArn: !Ref Told }}, {}",
@@ -396,6 +397,7 @@ fn destinations_of_every_kind_get_what_is_given_up() {
             ),
             2.0,
             0,
+            Reached::Both,
         ),
     ] {
         let template = EVENTS.replace("HOW", &how);
@@ -404,13 +406,13 @@ fn destinations_of_every_kind_get_what_is_given_up() {
         failing.publish(0, 100, &Chain::default());
         failing.run_until(at(400));
         assert_eq!((depth(&failing, "Box"), ended(&failing, "Sweeper")), (in_box, swept), "{how}");
-        assert_eq!(failing.count_of("Work", Why::EventLost), 0, "{how}");
+        assert_eq!(failing.count_of("Work", Why::EventGivenUp(GivenUp::LastRetry, reached)), 1, "{how}");
         let mut stopped = world(&template, traffic);
         stopped.reserve("Work", Value::Number(0));
         stopped.publish(0, 100, &Chain::default());
         stopped.run_until(at(10));
         assert_eq!((depth(&stopped, "Box"), ended(&stopped, "Sweeper")), (in_box, swept), "{how}, concurrency 0");
-        assert_eq!(stopped.count_of("Work", Why::NoConcurrency), 1, "{how}");
+        assert_eq!(stopped.count_of("Work", Why::EventGivenUp(GivenUp::NoConcurrency, reached)), 1, "{how}");
     }
 }
 
@@ -424,7 +426,38 @@ fn an_event_that_went_well_is_told_and_one_without_a_destination_is_lost() {
     world.reserve("Work", Value::Number(0));
     world.publish(0, 100, &Chain::default());
     world.run_until(at(20));
-    assert_eq!((depth(&world, "Box"), world.count_of("Work", Why::EventLost)), (1.0, 1));
+    let lost = world.count_of("Work", Why::EventGivenUp(GivenUp::NoConcurrency, Reached::Nothing));
+    assert_eq!((depth(&world, "Box"), lost), (1.0, 1));
+}
+
+/// What the summary of a run says of an event that was given up: where it went, and "lost" only when it reached nothing.
+#[test]
+fn an_event_that_reached_its_dead_letter_queue_is_not_called_lost() {
+    for (how, says, never) in [
+        ("DeadLetterQueue: { Type: SQS, TargetArn: !GetAtt Box.Arn }", "sent to the dead-letter queue", "lost"),
+        ("Timeout: 3", "lost: the function has no dead-letter queue", "sent"),
+        // The role lost the permission after the deployment.
+        (
+            "DeadLetterQueue: { Type: SQS, TargetArn: !GetAtt Box.Arn }, Description: denied",
+            "lost: it could not be sent",
+            "was sent",
+        ),
+    ] {
+        let mut world = world(&EVENTS.replace("HOW", how), "version: 1\n");
+        if how.contains("denied") {
+            let deny = r#"{"Statement":[{"Effect":"Deny","Action":"sqs:SendMessage","Resource":"*"}]}"#;
+            let role = resource(ResourceKind::Role, "WorkRole");
+            let setting = Setting::RolePolicy { role, policy: "later".into() };
+            world.set(&Write { setting, value: Value::Text(deny.into()), whole: None }).unwrap();
+            world.run_until(at(100));
+        }
+        world.reserve("Work", Value::Number(0));
+        world.publish(0, 100, &Chain::default());
+        world.run_until(at(120));
+        let told: Vec<String> = world.reason_counts().iter().map(ToString::to_string).collect();
+        let told = told.join("\n");
+        assert!(told.contains(says) && !told.contains(never), "{how}: {told}");
+    }
 }
 
 /// A throttled event is tried again until it is older than the function's events may become, here 90 s. The other event
@@ -439,7 +472,8 @@ fn a_throttled_event_is_dropped_when_it_is_too_old() {
     world.run_until(at(90));
     assert_eq!(depth(&world, "Box"), 0.0);
     world.run_until(at(91));
-    assert_eq!((depth(&world, "Box"), world.count_of("Work", Why::EventTooOld)), (1.0, 1));
+    let given_up = Why::EventGivenUp(GivenUp::TooOld, Reached::DeadLetterQueue);
+    assert_eq!((depth(&world, "Box"), world.count_of("Work", given_up)), (1.0, 1));
 }
 
 // --- what is kept of it -------------------------------------------------------------------------------------------
