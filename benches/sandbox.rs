@@ -20,6 +20,7 @@ fn readme_example(requests_per_second: f64) -> App {
         memory_mb: 128,
         timeout: Span::from_secs(900),
         reserved: None,
+        provisioned: 0,
         environment: BTreeMap::new(),
         cold_start: Duration::Exponential(Span::from_millis(2_244 - 1_991)),
         duration: Duration::Exponential(Span::from_millis(1_991)),

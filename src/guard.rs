@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::account::target::SelectBy;
 use crate::account::{Identity, Lasts, Location, Permitted, Resource, ResourceKind, Selector};
+use crate::clock::OFF_ACCOUNT;
 use crate::faults::{Refusal, listed};
 use crate::ids::AccountName;
 use crate::plan::{Permission, Plan, Purpose};
@@ -112,6 +113,8 @@ pub struct Facts<'a> {
     pub identities: &'a BTreeMap<Location, Identity>,
     /// For each target that was found by a tag or a stack: how many are taken, and how many were found.
     pub picked: Vec<Picked>,
+    /// Accounts in which an operator stopped every experiment, and what says so.
+    pub halted: BTreeMap<Location, String>,
     /// Resources of the plan that carry [`OPT_OUT`].
     pub opted_out: Vec<Resource>,
     /// Whether what the faults and their rollback need is permitted.
@@ -141,6 +144,10 @@ pub fn check(plan: &Plan, limits: &Guards, rules: &Rules, facts: &Facts<'_>) -> 
             "",
             Refusal::new(format!("everything is halted by {by}"), "lift it when it is over: squall halt --lift"),
         );
+    }
+    for (location, why) in &facts.halted {
+        let what = format!("experiments are stopped in {}: {why}", rules.nickname(location));
+        object("account", Refusal::new(what, "ask the account's operator; a run would stop as well"));
     }
     if !facts.opted_out.is_empty() {
         let (key, value) = OPT_OUT;
@@ -204,8 +211,15 @@ fn not_permitted(permitted: &[(Permission, Permitted)], rules: &Rules) -> Vec<Re
 
 /// The credentials must outlive the worst case of the rollback.
 fn too_short_lived(location: &Location, plan: &Plan, rules: &Rules, facts: &Facts<'_>) -> Option<Refusal> {
-    let (name, needed) = (rules.nickname(location), plan.made_at + plan.longest + OUTLIVES);
+    let (name, needed) = (rules.nickname(location), plan.latest_end());
     match facts.identities.get(location)?.lasts {
+        Lasts::CannotTellAfter(end) if end < needed && !rules.undo_untested => Some(Refusal::new(
+            format!(
+                "the credentials for {name} are good until {end}; whether they are renewed then could not be determined, and \
+                 the undo may need them until {needed}"
+            ),
+            "sign in again or get fresh ones, write a shorter `longest` under `guards`, or say --undo-untested",
+        )),
         Lasts::CannotTell if !rules.undo_untested => Some(Refusal::new(
             format!(
                 "nobody can tell how long the credentials for {name} last, and the undo may need them until {needed}"
@@ -221,8 +235,18 @@ fn too_short_lived(location: &Location, plan: &Plan, rules: &Rules, facts: &Fact
     }
 }
 
-/// How much longer credentials must last than a run may take.
-const OUTLIVES: Span = Span::from_mins(15);
+/// The clocks of this machine and of the account must agree.
+fn clock_off(location: &Location, rules: &Rules, facts: &Facts<'_>) -> Option<Refusal> {
+    let by_secs = facts.identities.get(location)?.clock_is_off?;
+    (Span::from_secs(by_secs.abs()) > OFF_ACCOUNT).then(|| {
+        let side = if by_secs > 0 { "ahead of" } else { "behind" };
+        let (name, by_secs) = (rules.nickname(location), by_secs.abs());
+        Refusal::new(
+            format!("the clock of this machine is {by_secs} s {side} that of {name}, and {OFF_ACCOUNT} are tolerated"),
+            "set this machine's clock by NTP; deadlines and windows go by the account's",
+        )
+    })
+}
 
 fn too_many_hits(plan: &Plan, at_most: u32) -> Option<Refusal> {
     let hits = plan.hits();
@@ -300,6 +324,7 @@ fn check_aws(
     }
     refusals.extend(without_dead_man(location, name, account, plan, rules));
     refusals.extend(too_short_lived(location, plan, rules, facts));
+    refusals.extend(clock_off(location, rules, facts));
     refusals
 }
 
@@ -426,9 +451,16 @@ mod tests {
             arn: "arn:aws:iam::000000000000:user/ana".into(),
             roles: Vec::new(),
             lasts,
+            clock_is_off: None,
         };
         let identities = BTreeMap::from([(Location::sandbox(), identity)]);
-        let facts = Facts { identities: &identities, picked: Vec::new(), opted_out: Vec::new(), permitted };
+        let facts = Facts {
+            identities: &identities,
+            picked: Vec::new(),
+            halted: BTreeMap::new(),
+            opted_out: Vec::new(),
+            permitted,
+        };
         check(&plan, &Guards::default(), rules, &facts).iter().map(ToString::to_string).collect()
     }
 
@@ -436,15 +468,21 @@ mod tests {
     fn credentials_outlive_the_undo_or_are_renewed() {
         let mut rules = rules(ALLOWED);
         let plan = plan_under(&mut world(&shop_like()), &file(THROTTLE), 7, &rules).unwrap();
-        let enough = plan.made_at + plan.longest + Span::from_mins(15);
+        // It may start ten minutes after it was planned, take an hour, and roll back for a quarter of one.
+        let enough = plan.made_at + Span::from_mins(10) + plan.longest + Span::from_mins(15);
         assert_eq!(refusals(Lasts::On, Vec::new(), &rules), Vec::<String>::new());
         assert_eq!(refusals(Lasts::Until(enough), Vec::new(), &rules), Vec::<String>::new());
         let [early] = &refusals(Lasts::Until(enough - Span::from_secs(1)), Vec::new(), &rules)[..] else { panic!() };
         assert!(early.contains("get fresh credentials"), "{early}");
         let [untold] = &refusals(Lasts::CannotTell, Vec::new(), &rules)[..] else { panic!() };
         assert!(untold.contains("AWS_CREDENTIAL_EXPIRATION"), "{untold}");
+        assert_eq!(refusals(Lasts::CannotTellAfter(enough), Vec::new(), &rules), Vec::<String>::new());
+        let early = Lasts::CannotTellAfter(enough - Span::from_secs(1));
+        let [untold] = &refusals(early, Vec::new(), &rules)[..] else { panic!() };
+        assert!(untold.contains("could not be determined"), "{untold}");
         rules.undo_untested = true;
         assert_eq!(refusals(Lasts::CannotTell, Vec::new(), &rules), Vec::<String>::new());
+        assert_eq!(refusals(early, Vec::new(), &rules), Vec::<String>::new());
     }
 
     #[test]

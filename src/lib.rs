@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod cli;
+pub mod clock;
 pub mod document;
 pub mod driver;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub mod payload;
 pub mod plan;
 pub mod planner;
 pub mod predict;
+pub mod private;
 pub mod project;
 pub mod report;
 pub mod run;

@@ -289,6 +289,11 @@ impl Location {
         Location::of_sandbox("model")
     }
 
+    /// Whether an operator of the account may stop every experiment in it, by something in the account itself.
+    pub fn may_be_halted(&self) -> bool {
+        matches!(self.account, AccountIdentity::Aws { .. })
+    }
+
     /// Where the account keeps what has no region of its own, such as roles.
     pub fn global(&self) -> Location {
         match &self.account {

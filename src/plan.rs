@@ -324,6 +324,11 @@ impl Change {
 }
 
 impl Emission {
+    /// Whether its messages are looked for in that queue afterwards.
+    pub fn is_swept_from(&self, queue: &Resource) -> bool {
+        matches!(&self.cleanup, Cleanup::Sweep { dead_letter, .. } if dead_letter == queue)
+    }
+
     /// How long after the last message was sent its messages are accounted for at the worst.
     pub fn accounted_within(&self) -> Span {
         match &self.cleanup {
@@ -382,10 +387,16 @@ impl Plan {
     /// How long after its start the end of the baseline is at the latest: its windows begin at a whole minute, and its
     /// last values are published late.
     pub fn baseline_within(&self) -> Span {
-        let signals = || self.signals.iter();
-        let align = signals().map(|signal| signal.every).max().unwrap_or(Span::ZERO);
-        let publish = signals().map(|signal| signal.settles).max().unwrap_or(Span::ZERO);
-        align + self.baseline + publish
+        let align = self.signals.iter().map(|signal| signal.every).max().unwrap_or(Span::ZERO);
+        align + self.baseline + self.baseline_settles()
+    }
+
+    /// How long after the baseline's last window all of its values are final, those that show a fault among them.
+    pub fn baseline_settles(&self) -> Span {
+        let signals = self.signals.iter().map(|signal| signal.settles);
+        let indicators = self.steps.iter().flat_map(|step| &step.evidence.any);
+        let indicators = indicators.filter(|indicator| indicator.test.is_windowed()).map(|indicator| indicator.settles);
+        signals.chain(indicators).max().unwrap_or(Span::ZERO)
     }
 
     /// The longest that the run can take when nothing goes wrong: from its start to the last value of the recovery, or
@@ -408,7 +419,7 @@ impl Plan {
 
     /// After this nothing of the run is in the account any more, unless its machine died or a rollback was refused.
     pub fn latest_end(&self) -> Time {
-        self.made_at + self.longest + self.rolled_back_within().max(ROLLBACK_PATIENCE)
+        self.start_by() + self.longest + self.rolled_back_within().max(ROLLBACK_PATIENCE)
     }
 
     /// The changes in the order of their rollback: newest first, locks last.

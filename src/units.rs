@@ -46,6 +46,18 @@ impl Time {
         self.0
     }
 
+    /// From the standard library's; one before the Unix epoch becomes that.
+    pub fn from_system(time: std::time::SystemTime) -> Time {
+        let since = time.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Time(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    }
+
+    /// For the standard library.
+    pub fn to_system(self) -> std::time::SystemTime {
+        let since = std::time::Duration::from_micros(u64::try_from(self.0).unwrap_or(0));
+        std::time::SystemTime::UNIX_EPOCH + since
+    }
+
     /// How long ago `earlier` was; zero when it lies in the future.
     pub fn since(self, earlier: Time) -> Span {
         Span(self.0.saturating_sub(earlier.0).max(0))

@@ -19,6 +19,9 @@ pub struct Identity {
     pub roles: Vec<String>,
     /// How long its credentials last.
     pub lasts: Lasts,
+    /// By how many seconds this machine's clock is ahead of the account's at the least, negative when it is behind; none where
+    /// nothing tells, or where the account has no clock of its own.
+    pub clock_is_off: Option<i64>,
 }
 
 /// What a resource is.
@@ -33,6 +36,11 @@ pub enum Description {
         name: String,
         settles: Span,
         by_the_minute: bool,
+    },
+    /// An alarm, and the queues whose messages it counts: the fault's own messages ring it.
+    Alarm {
+        arn: String,
+        queues: Vec<String>,
     },
     /// A kind of which only its being there matters.
     Other {
@@ -49,7 +57,7 @@ impl Description {
             Description::Role(role) => &role.arn,
             Description::Parameter(parameter) => &parameter.arn,
             Description::Probe { name, .. } => name,
-            Description::Other { arn } => arn,
+            Description::Alarm { arn, .. } | Description::Other { arn } => arn,
         }
     }
 }
@@ -58,6 +66,8 @@ impl Description {
 #[derive(Clone, Debug, PartialEq)]
 pub struct FunctionDescription {
     pub arn: String,
+    /// The customer's own key that its variables are encrypted with, by its ARN.
+    pub key: Option<String>,
     pub role: Resource,
     pub runtime: String,
     pub timeout: Span,
@@ -114,6 +124,8 @@ impl FunctionDescription {
 #[derive(Clone, Debug, PartialEq)]
 pub struct QueueDescription {
     pub arn: String,
+    /// The customer's own key that its messages are encrypted with, by its ARN; a pattern where only an alias is known.
+    pub key: Option<String>,
     pub fifo: bool,
     pub visibility: Span,
     pub retention: Span,

@@ -9,6 +9,7 @@ pub mod aws;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 pub mod description;
+pub mod gateway;
 pub mod kind;
 pub mod message;
 pub mod modelled;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::location::{AccountId, AccountIdentity, Location, Region};
 use crate::units::{Span, Time};
 pub use description::{Description, Identity};
+pub use gateway::{Dispatch, Lane, Owner};
 pub use message::{Handle, Message, Received, RunMarker, SendOutcome};
 pub use modelled::Modelled;
 pub use permission::{Action, Lasts, Permitted};
@@ -57,6 +59,8 @@ pub enum Call {
     /// Every lock in one region of an account, squall's of any run. Reply: [`Reply::Locks`], the resource and the lock's text.
     #[serde(rename = "list_marks")]
     ListLocks { location: Location },
+    /// Whether an operator of the account has stopped every experiment in it. Reply: [`Reply::Halted`].
+    Halted { location: Location },
     /// Sends up to ten messages that carry the run's marker. Reply: [`Reply::Sent`], one outcome a message.
     Send { queue: Resource, messages: Vec<Message> },
     /// Receives up to ten messages, hidden from others for `hide`. Only ever called on a dead-letter queue.
@@ -79,6 +83,7 @@ impl Call {
             Call::Identify { location }
             | Call::Permitted { location, .. }
             | Call::Resolve { location, .. }
+            | Call::Halted { location }
             | Call::ListLocks { location } => location,
             Call::Describe { resource } => &resource.location,
             Call::Read { setting } => setting.location(),
@@ -115,10 +120,15 @@ pub enum Reply {
     Observed(Observed),
     Done,
     Locks(Vec<(Resource, String)>),
+    /// Who or what stopped experiments, if anything did.
+    Halted(Option<String>),
     Sent(Vec<SendOutcome>),
     Received(Vec<Received>),
     Sample(Sample),
-    Loaded { accepted: u32, failed: u32 },
+    Loaded {
+        accepted: u32,
+        failed: u32,
+    },
 }
 
 /// Why a call did not succeed, sorted by what is known of its effect.
@@ -156,6 +166,8 @@ pub enum RefusedBy {
     Busy,
     /// This build or account kind cannot do it.
     Unsupported,
+    /// It never left this process: its run stopped, its time was over, or another process owns the run.
+    NotSent,
 }
 
 /// What came of a call.
@@ -169,6 +181,19 @@ pub trait Account {
 
     /// Starts a call. Returns at once; its reply comes out of [`Account::next`] under the same id.
     fn submit(&mut self, id: CallId, call: Call);
+
+    /// The same for a call that may have to wait for its turn: how it is sent, and when it is not sent any more. An account
+    /// that sends every call at once does not need to know.
+    fn submit_with(&mut self, id: CallId, call: Call, dispatch: Dispatch) {
+        drop(dispatch);
+        self.submit(id, call);
+    }
+
+    /// By how many seconds this machine's clock is ahead of the account's at the least, negative when it is behind; `None`
+    /// where nothing tells, or where the account has no clock of its own.
+    fn clock_is_off(&self) -> Option<i64> {
+        None
+    }
 
     /// Waits for the next reply, but not past `until` and not longer than a tenth of a second of real time, so that the
     /// caller can look at its signals. `None`: the time came, or the tenth of a second passed; [`Account::now`] tells.

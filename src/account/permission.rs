@@ -32,4 +32,6 @@ pub enum Lasts {
     Until(crate::units::Time),
     /// They are temporary, and do not say how long they last.
     CannotTell,
+    /// They are good until then; nothing tells whether they are renewed afterwards.
+    CannotTellAfter(crate::units::Time),
 }

@@ -40,6 +40,8 @@ pub enum Why {
     Expired,
     /// Of a queue: a message was larger than the queue takes.
     RefusedAsTooLarge,
+    /// Of a FIFO queue: it takes only so many sends a second.
+    SendThrottled,
     /// Of an API: the account's limit of requests was reached.
     OverApiLimit,
     /// Of an API: the function took longer than the gateway waits.
@@ -69,6 +71,7 @@ impl fmt::Display for Why {
             Why::ReceivedTooOften => "received too often, moved to the dead-letter queue",
             Why::Expired => "expired: older than the retention period",
             Why::RefusedAsTooLarge => "refused: larger than the queue's maximum message size",
+            Why::SendThrottled => "throttled: over the 300 sends a second of a FIFO queue without high throughput",
             Why::OverApiLimit => "429: over the account's request limit",
             Why::GatewayTimedOut => "504: the function took longer than the gateway waits",
             Why::IntegrationFailed => "5xx: the function failed or was throttled",
@@ -96,7 +99,7 @@ impl Why {
             Why::TimedOut | Why::GatewayTimedOut => Limit::TimeOut,
             Why::ReceivedTooOften => Limit::Receives,
             Why::Expired | Why::EventGivenUp(GivenUp::TooOld, _) => Limit::Retention,
-            Why::OverApiLimit => Limit::Requests,
+            Why::OverApiLimit | Why::SendThrottled => Limit::Requests,
             _ => return None,
         })
     }
@@ -165,7 +168,7 @@ pub enum Limit {
     Receives,
     /// How long a message or an event is kept.
     Retention,
-    /// Requests a second that API Gateway takes.
+    /// Requests a second that an API or a FIFO queue takes.
     Requests,
 }
 

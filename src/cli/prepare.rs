@@ -10,15 +10,16 @@ use super::{Context, Exit, Failure, check};
 use crate::env::Env as _;
 use crate::guard::{Objection, Rules};
 use crate::ids::{AccountName, RunId};
+use crate::judge::verdict::VerdictKind;
 use crate::plan::Plan;
 use crate::planner::{self, Planned};
 use crate::spec::load::{ExperimentFiles, ProjectFiles};
-use crate::store::Store;
+use crate::store::{JournalKind, RunRow, Store};
 use crate::units::Time;
 use crate::yaml::Findings;
 
 /// What every command that plans an experiment takes beside its file.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct PlanArgs {
     /// Open a production account for this run, by its name; may be given several times
     #[arg(long, value_name = "ACCOUNT")]
@@ -38,6 +39,13 @@ pub struct PlanArgs {
     /// The run's name [default: made from the day and random letters]
     #[arg(long, value_name = "NAME")]
     run_id: Option<RunId>,
+}
+
+impl PlanArgs {
+    /// The same for another plan of the same run.
+    pub fn again(&self, plan: &Plan) -> PlanArgs {
+        PlanArgs { seed: Some(plan.seed), run_id: Some(plan.run.clone()), ..self.clone() }
+    }
 }
 
 /// A plan, and the account that it was made in.
@@ -84,12 +92,41 @@ pub fn prepare(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Context) 
     };
     match planner::plan(&request, account.account.as_mut()) {
         Err(objections) => Err(refused(&objections, &experiment, context)),
-        Ok(Planned { plan, refused: objections }) => {
+        Ok(Planned { mut plan, refused: objections }) => {
+            let rows = store.as_ref().map(Store::runs).transpose()?.unwrap_or_default();
+            plan.warnings.extend(run_before(&rows, &plan.file_hash));
             let refused = (!objections.is_empty()).then(|| refused(&objections, &experiment, context));
             let refusals = objections.iter().map(|objection| objection.refusal.what.clone()).collect();
             Ok(Prepared { plan, refused, refusals, account })
         }
     }
+}
+
+/// How often this very file was run before, and how that ended: who repeats a run until it holds has shown less than one
+/// run shows.
+fn run_before(rows: &[RunRow], file_hash: &str) -> Option<String> {
+    let same: Vec<&RunRow> =
+        rows.iter().filter(|row| row.kind == JournalKind::Run && row.file_hash == file_hash).collect();
+    let last = same.iter().max_by_key(|row| row.started)?;
+    let ended = |row: &RunRow| match row.verdict.as_ref().map(|verdict| verdict.kind) {
+        Some(VerdictKind::Held) => "held",
+        Some(VerdictKind::Broken) => "broken",
+        Some(VerdictKind::Unknown) => "unknown",
+        None => "not finished",
+    };
+    let count = |wanted: &str| match same.iter().filter(|row| ended(row) == wanted).count() {
+        0 => None,
+        many => Some(format!("{many} {wanted}")),
+    };
+    let verdicts: Vec<String> = ["held", "broken", "unknown", "not finished"].into_iter().filter_map(count).collect();
+    let times = if same.len() == 1 { "once".to_owned() } else { format!("{} times", same.len()) };
+    let when = last.started.map_or_else(String::new, |at| format!(" at {at}"));
+    Some(format!(
+        "this experiment was run {times} before, from the same file: {}; the last was {}{when}, {}",
+        verdicts.join(", "),
+        last.run,
+        ended(last)
+    ))
 }
 
 /// Reads an experiment and what it needs, and prints what is wrong with it.

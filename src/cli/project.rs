@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Context, Failure};
 use crate::ids::RunId;
+use crate::private;
 use crate::spec::load::CONFIG;
 use crate::store::aftermath::Aftermath;
 use crate::store::sqlite::SqliteStore;
@@ -49,7 +50,7 @@ impl Project {
         let ignore = folder.join(".gitignore");
         if !ignore.exists() {
             // Nothing in there belongs into version control. Failing to say so harms nobody.
-            let _ = std::fs::write(ignore, "*\n");
+            let _ = private::write(&ignore, "*\n");
         }
         Ok(store)
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::project::pick_run;
 use super::{Context, Ended, Exit, Failure};
 use crate::ids::RunId;
+use crate::private;
 use crate::report::{self, Format};
 use crate::run::Recorded;
 use crate::spec::load::ProjectFiles;
@@ -45,7 +46,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         Some(format) => context.output.out.text(report::render(format, &events).map_err(refused)?),
         None => {
             let folder = args.to.clone().unwrap_or_else(|| folder(&run, context));
-            for file in write(&folder, &events)? {
+            for file in write(&folder, &events, context)? {
                 context.output.out.line(file.display().to_string());
             }
         }
@@ -57,7 +58,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
 /// Writes every format at the end of a run. That it fails, as on a full disk, does not change how the run ended.
 pub fn write_all(run: &RunId, store: &dyn Store, context: &mut Context) {
     let folder = folder(run, context);
-    let written = store.events(run).map_err(Failure::from).and_then(|events| write(&folder, &events));
+    let written = store.events(run).map_err(Failure::from).and_then(|events| write(&folder, &events, context));
     let err = &mut context.output.err;
     match written {
         Ok(files) => err.line(format!("report: {}", files.first().unwrap_or(&folder).display())),
@@ -71,17 +72,23 @@ fn folder(run: &RunId, context: &Context) -> PathBuf {
     context.project.path(project.reports).join(&run.0)
 }
 
-fn write(folder: &Path, events: &[Recorded]) -> Result<Vec<PathBuf>, Failure> {
+/// In `.squall` only the owner may read them; a folder that somebody named is open to whom it is open.
+fn write(folder: &Path, events: &[Recorded], context: &Context) -> Result<Vec<PathBuf>, Failure> {
     let failed = |error: std::io::Error| {
         Failure::refused(format!("{}: {error}", folder.display()), "name another folder with --to DIR")
     };
-    fs::create_dir_all(folder).map_err(failed)?;
+    let own = folder.starts_with(context.project.folder());
+    match own {
+        true => private::folder(&context.project.folder()).and_then(|()| private::folder(folder)).map_err(failed)?,
+        false => fs::create_dir_all(folder).map_err(failed)?,
+    }
     let mut files = Vec::new();
     for format in Format::ALL {
         let text =
             report::render(format, events).map_err(|error| Failure::refused(error.to_string(), "squall status"))?;
         let file = folder.join(format!("report.{}", format.extension()));
-        fs::write(&file, text).map_err(failed)?;
+        let written = if own { private::write(&file, &text) } else { private::write_for_others(&file, &text) };
+        written.map_err(failed)?;
         files.push(file);
     }
     Ok(files)

@@ -57,7 +57,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         super::agreed::check(agreed, &prepared.plan, context)?;
     }
     if prepared.account.real && !args.yes {
-        confirm(context)?;
+        prepared = confirmed(prepared, args, pace, context)?;
     }
     let mut store = context.project.store()?;
     let run = prepared.plan.run.clone();
@@ -68,6 +68,51 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         context.output.err.line(format!("stopped by a signal; `squall log {run}` tells the run again"));
     }
     Ok(exit)
+}
+
+/// Asks until somebody says yes to a plan that may still be begun. One that waited too long for its yes is made again, and what
+/// became different is shown.
+fn confirmed(prepared: Prepared, args: &Args, pace: Pace, context: &mut Context) -> Result<Prepared, Failure> {
+    let late = |prepared: &Prepared| prepared.account.account.now() > prepared.plan.start_by();
+    until_in_time(prepared, late, |step| match step {
+        Step::Ask => confirm(context).map(|()| None),
+        Step::Again(old) => {
+            let asked = args.asked.again(&old.plan);
+            let mut new = prepare::prepare(&args.file, &asked, pace, context)?;
+            let err = &mut context.output.err;
+            err.line(format!("the plan of {} is too old to be run, so it was made again", old.plan.made_at));
+            for line in show::differences(&old.plan, &new.plan) {
+                err.line(line);
+            }
+            match new.refused.take() {
+                Some(refused) => Err(refused),
+                None => Ok(Some(new)),
+            }
+        }
+    })
+}
+
+/// What has to be done on the way to a plan that somebody said yes to in time.
+enum Step<'p, P> {
+    Ask,
+    /// Make the plan again.
+    Again(&'p P),
+}
+
+fn until_in_time<P>(
+    mut plan: P,
+    late: impl Fn(&P) -> bool,
+    mut take: impl FnMut(Step<'_, P>) -> Result<Option<P>, Failure>,
+) -> Result<P, Failure> {
+    loop {
+        take(Step::Ask)?;
+        if !late(&plan) {
+            return Ok(plan);
+        }
+        if let Some(new) = take(Step::Again(&plan))? {
+            plan = new;
+        }
+    }
 }
 
 /// Asks whoever sits there; without anybody, `--yes` must have been said.
@@ -153,6 +198,12 @@ pub fn conclude(supervised: &Supervised, context: &mut Context) -> Exit {
             "bug: squall panicked ({panic}); what it had changed was undone from the journal. Please report this."
         ));
     }
+    if let Some(panic) = &supervised.mute {
+        err.line(format!(
+            "bug: the code that prints events panicked ({panic}); the run went on without it, and `squall log` tells all of it. \
+             Please report this."
+        ));
+    }
     match &supervised.ending {
         Ending::TakenOver { by } => {
             err.line(format!("{by} took the run over; this process wrote nothing since"));
@@ -183,6 +234,7 @@ fn refuse(error: NotBegun) -> Failure {
     match error {
         NotBegun::Store(error) => error.into(),
         NotBegun::Halted(_) => Failure::refused(error.to_string(), "squall halt --lift"),
+        NotBegun::TooLate { .. } => Failure::refused(error.to_string(), "make the plan again: squall run FILE"),
         NotBegun::Conflict(conflict) => {
             let next = format!("wait for it to end, or stop it: squall undo {}", conflict.run);
             Failure::refused(format!("another {conflict}"), next)
@@ -196,5 +248,41 @@ pub fn lost(run: &RunId, error: &StoreError) -> Failure {
         exit: Exit::Left,
         what: format!("{run} could not be undone from its journal: {error}"),
         next: Some("undo from the marks in the account: squall undo --account NAME".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Plans by their number; each yes takes as long as the list says.
+    fn asked(takes: &[bool], refuse: Option<u32>) -> (Result<u32, Failure>, Vec<String>) {
+        let said = std::cell::RefCell::new(Vec::new());
+        let late = |plan: &u32| takes[*plan as usize];
+        let ended = until_in_time(0, late, |step| match step {
+            Step::Ask => {
+                said.borrow_mut().push("ask".to_owned());
+                Ok(None)
+            }
+            Step::Again(old) if Some(*old) == refuse => Err(Failure::refused("locked", "wait")),
+            Step::Again(old) => {
+                said.borrow_mut().push(format!("again {old}"));
+                Ok(Some(old + 1))
+            }
+        });
+        (ended, said.into_inner())
+    }
+
+    #[test]
+    fn a_plan_that_is_confirmed_too_late_is_made_again_and_asked_for_again() {
+        let (plan, said) = asked(&[false], None);
+        assert_eq!((plan, said.join(", ").as_str()), (Ok(0), "ask"));
+        let (plan, said) = asked(&[true, true, false], None);
+        assert_eq!((plan, said.join(", ").as_str()), (Ok(2), "ask, again 0, ask, again 1, ask"));
+        let (plan, said) = asked(&[true, true], Some(1));
+        assert_eq!(
+            (plan.map_err(|failure| failure.what), said.join(", ").as_str()),
+            (Err("locked".into()), "ask, again 0, ask")
+        );
     }
 }

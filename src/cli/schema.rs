@@ -6,6 +6,7 @@ use crate::format::schema as written;
 use crate::predict;
 use crate::report;
 use crate::spec::schema;
+use crate::template::written::Document;
 
 /// Print the JSON Schema of a file that squall reads, for editors, or of what it prints, for programs
 #[derive(Debug, clap::Args)]
@@ -44,6 +45,8 @@ enum Format {
     Status,
     /// What `squall undo RUN --change N --json` prints
     Change,
+    /// What `squall template --json` prints
+    Template,
 }
 
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
@@ -58,6 +61,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         Format::Report => report::json::schema(),
         Format::Status => written::status(),
         Format::Change => written::change(),
+        Format::Template => written::of::<Document>(),
     };
     context.output.out.line(format!("{schema:#}"));
     Ok(Exit::Fine)

@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::check::style;
 use super::{Context, Ended, Exit};
-use crate::account::sandbox::traffic::{TrafficFile, deployment};
+use crate::account::sandbox::traffic::{TrafficFile, deployment, report_other_alarms};
+use crate::template::written::Document;
 use crate::template::{self, Deployment};
 use crate::yaml::{Findings, Loaded, Source};
 
@@ -39,6 +40,10 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         Ok(source) => {
             let (understood, found) = template::understand(&source, &deployed);
             findings.append(found);
+            if let Some(understood) = &understood {
+                report_other_alarms(&source, &understood.app, &mut findings);
+                findings.sort();
+            }
             understood
         }
         Err(finding) => {
@@ -49,9 +54,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let exit = if findings.has_errors() { Exit::Findings } else { Exit::Fine };
     let out = &mut context.output.out;
     if context.json {
-        let mut all = understood.map_or_else(|| json!({}), |understood| understood.to_json());
-        all["findings"] = findings.to_json();
-        out.line(all.to_string());
+        out.line(json!(Document::of(understood.as_ref(), &findings)).to_string());
         return Ok(exit);
     }
     if let Some(understood) = understood {

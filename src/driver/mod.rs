@@ -2,7 +2,8 @@
 
 pub mod supervise;
 
-use crate::account::{Account, Call, CallId, Resource};
+use crate::account::{Account, Call, CallId, Dispatch, Owner, Resource};
+use crate::clock::{INJECT_AT_ONCE, OFF_ACCOUNT, Ticks, Trouble};
 use crate::env::{Env, Interrupts};
 use crate::ids::RunId;
 use crate::judge::verdict::Verdict;
@@ -13,12 +14,10 @@ use crate::run::state::State;
 use crate::store::{Conflict, Epoch, Readable, Store, StoreError};
 use crate::units::{Span, Time};
 
-/// A process that did not run for longer than this has lost sight of its run (DESIGN rule 7).
-const OVERSLEPT: Span = Span::from_secs(30);
-/// An injection that could not go out so soon after its announcement became durable does not go out at all.
-const INJECT_AT_ONCE: Span = Span::from_secs(5);
 /// How often the store is asked whether somebody wants the run to stop.
 const LOOK_FOR_ASKS: Span = Span::from_millis(100);
+/// How often the store is asked whether the run is still this process's, as long as nothing else tells.
+const LOOK_FOR_OWNER: Span = Span::from_secs(1);
 /// So many events are written at once at the latest; fewer when a write, or real time, waits for them.
 const BATCH: usize = 256;
 
@@ -42,6 +41,9 @@ pub enum NotBegun {
     /// Somebody pulled the halt switch.
     #[error("halted by {0}; `squall halt --lift` allows runs again")]
     Halted(String),
+    /// What the plan read is too old, and what ends by itself would end too early.
+    #[error("the plan was made at {made_at} and could be begun until {start_by}")]
+    TooLate { made_at: Time, start_by: Time },
     /// Another run changes or watches the same resources.
     #[error(transparent)]
     Conflict(#[from] Conflict),
@@ -91,7 +93,12 @@ pub struct Driver<'a> {
     told_interrupt: bool,
     told_ask: bool,
     last_ask: Option<Span>,
-    awake: Time,
+    last_owned: Span,
+    owner: Owner,
+    ticks: Ticks,
+    told_clock: bool,
+    /// The account's clock when the machine last looked; it never goes back.
+    now: Time,
 }
 
 impl<'a> Driver<'a> {
@@ -99,6 +106,9 @@ impl<'a> Driver<'a> {
     pub fn begin(around: Surroundings<'a>, plan: Plan, by: String) -> Result<Driver<'a>, NotBegun> {
         if let Some(by) = around.store.halted()? {
             return Err(NotBegun::Halted(by));
+        }
+        if around.account.now() > plan.start_by() {
+            return Err(NotBegun::TooLate { made_at: plan.made_at, start_by: plan.start_by() });
         }
         let run = plan.run.clone();
         let epoch = around.store.create(&run, &by)?;
@@ -148,8 +158,14 @@ impl<'a> Driver<'a> {
     }
 
     fn over(around: Surroundings<'a>, machine: Machine, run: RunId, epoch: Epoch, seq: u64) -> Driver<'a> {
-        let awake = around.env.now();
+        let monotonic = around.env.monotonic();
+        let ticks = Ticks::from(around.env.now(), monotonic);
         Driver {
+            owner: Owner::since(monotonic),
+            last_owned: monotonic,
+            ticks,
+            told_clock: false,
+            now: Time::EPOCH,
             around,
             machine,
             next: Input::Tick,
@@ -163,7 +179,6 @@ impl<'a> Driver<'a> {
             told_interrupt: false,
             told_ask: false,
             last_ask: None,
-            awake,
         }
     }
 
@@ -180,7 +195,9 @@ impl<'a> Driver<'a> {
     /// run where it is, because it runs in a model.
     pub fn advance(&mut self, tell: &mut dyn FnMut(&Recorded)) -> Result<Option<Ending>, StoreError> {
         let input = std::mem::replace(&mut self.next, Input::Tick);
-        if let Err(lost) = self.turn(input, tell) {
+        if let Err(lost) = self.turn(input, tell).and_then(|()| self.still_owns()) {
+            // What waits for its turn must not go out under another's term, no inverse either.
+            self.owner.lose();
             return match lost {
                 StoreError::EpochLost { by, .. } => Ok(Some(Ending::TakenOver { by })),
                 other => Err(other),
@@ -213,17 +230,25 @@ impl<'a> Driver<'a> {
     fn turn(&mut self, input: Input, tell: &mut dyn FnMut(&Recorded)) -> Result<(), StoreError> {
         let mut inputs = std::collections::VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
-            let now = self.around.account.now();
-            for effect in self.machine.step(now, input) {
+            // One reading for the machine and for what it records, so that a replay sees what the machine saw.
+            self.now = self.now.max(self.around.account.now());
+            let now = self.now;
+            let effects = self.machine.step(now, input);
+            if !self.machine.may_inject() {
+                self.owner.stop();
+            }
+            for effect in effects {
                 match effect {
                     Effect::Record(event) => {
                         self.seq += 1;
                         self.pending.push(Recorded { seq: self.seq, at: now, event });
                     }
-                    Effect::Call { id, call, precondition } => {
-                        if let Some(more) = self.perform(id, call, precondition, tell)? {
-                            inputs.extend(more);
-                        }
+                    Effect::Call { id, call, precondition, lane, deadline } => {
+                        // Load is no fault: it goes on while the run recovers.
+                        let owned = call.changes_something() && !matches!(call, Call::Load { .. });
+                        let owner = owned.then(|| self.owner.clone());
+                        let dispatch = Dispatch { lane, deadline, owner };
+                        inputs.extend(self.perform(id, call, precondition, dispatch, tell)?);
                     }
                 }
             }
@@ -240,8 +265,9 @@ impl<'a> Driver<'a> {
         id: CallId,
         call: Call,
         precondition: Precondition,
+        dispatch: Dispatch,
         tell: &mut dyn FnMut(&Recorded),
-    ) -> Result<Option<Vec<Input>>, StoreError> {
+    ) -> Result<Vec<Input>, StoreError> {
         let mut more = Vec::new();
         if precondition != Precondition::Nothing {
             let before = self.around.env.monotonic();
@@ -249,17 +275,18 @@ impl<'a> Driver<'a> {
                 more.push(Input::JournalFailed { why });
             }
             self.check_owner()?;
-            let took = self.around.env.monotonic() - before;
-            let slept = self.around.env.now().since(self.awake);
-            if precondition == Precondition::Durable
-                && (self.journal.is_some() || took > INJECT_AT_ONCE || slept > OVERSLEPT)
-            {
+            let monotonic = self.around.env.monotonic();
+            let late = monotonic - before > INJECT_AT_ONCE;
+            let trouble = self.ticks.look(self.around.env.now(), monotonic).is_some();
+            let interrupted = self.around.interrupts.get().is_some();
+            let stopped = self.journal.is_some() || late || trouble || interrupted;
+            if precondition == Precondition::Durable && stopped {
                 more.push(Input::NotSent(id));
-                return Ok(Some(more));
+                return Ok(more);
             }
         }
-        self.around.account.submit(id, call);
-        Ok((!more.is_empty()).then_some(more))
+        self.around.account.submit_with(id, call, dispatch);
+        Ok(more)
     }
 
     /// Makes what is pending durable. The outer error is a lost epoch, the inner one a journal that fails for the first time.
@@ -286,6 +313,7 @@ impl<'a> Driver<'a> {
                 self.told = 0;
                 if self.epoch != Epoch(0) {
                     self.journal = None;
+                    self.owner.confirm(self.around.env.monotonic());
                 }
                 Ok(Ok(()))
             }
@@ -323,7 +351,11 @@ impl<'a> Driver<'a> {
             Epoch(0) => Ok(()),
             epoch => match self.around.store.append(&self.run, epoch, &[]) {
                 Err(lost @ StoreError::EpochLost { .. }) => Err(lost),
-                _ => Ok(()),
+                Err(_) => Ok(()),
+                Ok(()) => {
+                    self.owner.confirm(self.around.env.monotonic());
+                    Ok(())
+                }
             },
         }
     }
@@ -333,20 +365,41 @@ impl<'a> Driver<'a> {
             return input;
         }
         let reply = self.around.account.next(self.machine.wake_at());
-        let now = self.around.env.now();
-        let slept = now.since(self.awake);
-        self.awake = now;
-        if slept > OVERSLEPT {
-            // The reply, if there is one, was to a call made before; its time-out makes it unknown, and the rollback looks.
-            if let Some((id, outcome)) = reply {
-                self.machine.keep(id, outcome);
+        let trouble = self.ticks.tick(self.around.env.now(), self.around.env.monotonic());
+        let input = match trouble {
+            Some(Trouble::Overslept(span)) => Some(Input::Overslept(span)),
+            Some(Trouble::Jumped { by_secs }) => Some(Input::ClockJumped { by_secs }),
+            None => self.clock_is_off().map(|by_secs| Input::ClockOff { by_secs }),
+        };
+        match (input, reply) {
+            (Some(input), reply) => {
+                // The reply, if there is one, was to a call made before; it is taken in after what the clocks say.
+                if let Some((id, outcome)) = reply {
+                    self.machine.keep(id, outcome);
+                }
+                input
             }
-            return Input::Overslept(slept);
+            (None, Some((id, outcome))) => Input::Reply(id, outcome),
+            (None, None) => Input::Tick,
         }
-        match reply {
-            Some((id, outcome)) => Input::Reply(id, outcome),
-            None => Input::Tick,
+    }
+
+    /// How far this machine's clock is off the account's, said once, when that is too much.
+    fn clock_is_off(&mut self) -> Option<i64> {
+        let off = self.around.account.clock_is_off().filter(|_| !self.told_clock);
+        let off = off.filter(|by_secs| Span::from_secs(by_secs.abs()) > OFF_ACCOUNT)?;
+        self.told_clock = true;
+        Some(off)
+    }
+
+    /// Asks the store now and then whether the run is still this process's: calls that wait for their turn ask no store.
+    fn still_owns(&mut self) -> Result<(), StoreError> {
+        let now = self.around.env.monotonic();
+        if self.epoch == Epoch(0) || now - self.last_owned < LOOK_FOR_OWNER {
+            return Ok(());
         }
+        self.last_owned = now;
+        self.check_owner()
     }
 
     fn asked_from_outside(&mut self) -> Option<Input> {

@@ -66,6 +66,7 @@ impl Stage {
                 function("Worker"),
                 Description::Function(FunctionDescription {
                     arn: "arn:aws:lambda:eu-west-1:000000000000:function:Worker".into(),
+                    key: None,
                     role: role("WorkerRole"),
                     runtime: "nodejs22.x".into(),
                     timeout: Span::from_secs(20),
@@ -110,6 +111,7 @@ impl Stage {
                 arn: "arn:aws:sts::000000000000:assumed-role/squall/ana".into(),
                 roles: vec!["squall".into()],
                 lasts: crate::account::Lasts::On,
+                clock_is_off: None,
             },
             needed: Vec::new(),
             others: Vec::new(),
@@ -208,6 +210,7 @@ impl Stage {
 fn a_queue(name: &str, dead_letter: Option<&str>) -> Description {
     Description::Queue(QueueDescription {
         arn: format!("arn:aws:sqs:eu-west-1:000000000000:{name}"),
+        key: None,
         fifo: false,
         visibility: Span::from_secs(30),
         retention: Span::from_mins(60 * 24 * 4),

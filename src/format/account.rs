@@ -118,6 +118,7 @@ written! {
         Limit,
         Busy,
         Unsupported,
+        NotSent,
     }
 
     /// Why a call did not succeed.

@@ -56,6 +56,7 @@ same_inside!(
     bool,
     u32,
     u64,
+    i64,
     usize,
     f64,
     BTreeSet<String>,

@@ -105,11 +105,13 @@ fn format_of(body: &str) -> Result<Option<u32>, serde_json::Error> {
 }
 
 /// The kinds of events of this version. A newer event of one of these is needed to roll back, or may be.
-const KINDS: [&str; 28] = [
+const KINDS: [&str; 30] = [
     "started",
     "entered",
     "sampled",
     "unmeasured",
+    "blind",
+    "sighted",
     "extended",
     "step_begins",
     "changing",
@@ -123,7 +125,7 @@ const KINDS: [&str; 28] = [
     "stopping",
     "restoring",
     "restored",
-    "landed_late",
+    "found_again",
     "hindered",
     "settled",
     "sweeping",
@@ -145,6 +147,9 @@ written! {
         /// A window of a signal closed. Signals are counted from 0, as in the plan.
         Sampled { signal: usize, phase: Phase, window: Window, sample: Sample, breaks: bool },
         Unmeasured { query: Query, window: Window, error: CallError },
+        /// A guard, a changed setting or the evidence of a step cannot be seen, since then.
+        Blind { what: String, since: Time, why: String },
+        Sighted { what: String },
         /// The baseline goes on until its last windows hold, at most to `until`.
         Extended { until: Time, why: String },
         StepBegins { step: usize },
@@ -165,8 +170,8 @@ written! {
         /// The change's `before` is about to be written, over what was found.
         Restoring { change: ChangeId, found: Value },
         Restored { change: ChangeId, outcome: WriteOutcome },
-        /// A write without an answer took effect after its change was settled.
-        LandedLate { change: ChangeId },
+        /// The run's value was read again after the change was settled.
+        FoundAgain { change: ChangeId },
         /// The rollback cannot go on, and is tried again.
         Hindered { why: String },
         /// A change has ended, verified.
@@ -226,7 +231,7 @@ written! {
         BeganBefore { why: String },
         #[serde(rename = "guard")]
         AbortCondition { title: String, value: f64 },
-        /// A guard, or the look at a changed setting, has seen nothing since then.
+        /// A guard, a changed setting or the evidence of a step could not be seen since then.
         Blind { what: String, since: Time },
         TooLong,
         Signal { name: String },
@@ -236,6 +241,14 @@ written! {
         Overslept {
             #[serde(rename = "late_seconds")]
             late_secs: u64,
+        },
+        ClockJumped {
+            #[serde(rename = "by_seconds")]
+            by_secs: i64,
+        },
+        ClockOff {
+            #[serde(rename = "by_seconds")]
+            by_secs: i64,
         },
         Journal { why: String },
         NotEffective { step: usize },

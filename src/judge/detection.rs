@@ -91,6 +91,21 @@ pub fn quiet_again(readings: &[Reading], expected: &Expected) -> Quiet {
     }
 }
 
+/// Why it cannot be said whether an alarm fired.
+fn cannot_tell(readings: &[Reading], expected: &Expected) -> String {
+    let within = expected.fires_within;
+    let limit = expected.effective + within;
+    let counts = readings.iter().filter(|reading| reading.to > expected.from && reading.to <= limit);
+    let missing = counts.filter(|reading| reading.value.is_none()).count();
+    match missing {
+        0 => format!("may have fired within {within} or not: its readings end before that"),
+        _ => format!(
+            "may have told of it within {within} or not: in {missing} of its readings it had too little data, was warming up, \
+             or had its actions disabled or muted"
+        ),
+    }
+}
+
 impl Judgement {
     /// What the readings of an alarm say. That it is quiet again is part of it once the fault is gone.
     pub fn of_detection(readings: &[Reading], expected: &Expected) -> Judgement {
@@ -110,10 +125,7 @@ impl Judgement {
                 VerdictKind::Unknown,
                 format!("had not fired when the faults were put back, and its {within} were not over"),
             ),
-            Fired::CannotTell => (
-                VerdictKind::Unknown,
-                format!("may have fired within {within} or not: its readings end before that, or one is missing"),
-            ),
+            Fired::CannotTell => (VerdictKind::Unknown, cannot_tell(readings, expected)),
         };
         let fired = Judgement::plain(kind, why);
         let Some(gone) = expected.gone else { return fired };

@@ -53,6 +53,16 @@ pub fn watched_after(every: Span) -> Span {
 /// Evidence at which a recovery is over before its time: that it is still at the rise that must be caught.
 const EARLY: f64 = 20.0;
 
+/// How many clean windows rule out that a signal is still at the rise that must be caught, so that its recovery is over
+/// before its time.
+pub fn over_early_after(must_catch: f64) -> i64 {
+    let windows = (EARLY.ln() / -(1.0 - must_catch.min(STILL)).ln()).ceil();
+    (windows as i64).max(STEADY as i64)
+}
+
+/// A rise to everything would be ruled out by a single call.
+const STILL: f64 = 0.95;
+
 impl Recovery {
     /// How the readings since the faults are gone, in order, come out: by one look at a fixed time, at the first windows
     /// after the limit together. The first good five of many would pass a signal that has not recovered, in 12 to 70 % of
@@ -120,8 +130,7 @@ impl Recovery {
     /// whose mean is 1 at the most while it is, window by window (Ville's inequality), so that it holds at any time.
     fn is_over_early(&self, readings: &[Reading]) -> bool {
         let Criterion::Tolerance(rule) = self.criterion else { return false };
-        // A rise to everything would be ruled out by a single call.
-        let still = self.must_catch.min(0.95);
+        let still = self.must_catch.min(STILL);
         let badness: Vec<f64> = readings.iter().filter_map(|r| rule.ask.badness(r)).map(|b| b.x).collect();
         let evidence: f64 = badness.iter().map(|x| (1.0 - x) / (1.0 - still)).product();
         badness.len() >= STEADY && evidence >= EARLY && !matches!(rule.ask, Ask::TimesControl { .. })

@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing is changed here. What is wrong is collected, not stopped at, so that one try shows all of it.
 
+mod alarms;
 pub mod fingerprint;
 mod permissions;
 mod settling;
@@ -96,6 +97,7 @@ pub fn plan(request: &Request<'_>, account: &mut dyn Account) -> Result<Planned,
         draft.plan_load();
         draft.plan_steps();
         draft.plan_settling();
+        draft.warn_of_alarms();
     }
     if draft.objections.is_empty() {
         draft.finish();
@@ -176,6 +178,10 @@ impl<'a, 'b> Draft<'a, 'b> {
                 self.object("account", refusal);
             }
         }
+        // An account with a clock of its own has told it only now.
+        if self.survey.identities.values().any(|identity| identity.clock_is_off.is_some()) {
+            self.plan.made_at = self.survey.now();
+        }
     }
 
     /// Where the account of a nickname is.
@@ -215,13 +221,14 @@ impl<'a, 'b> Draft<'a, 'b> {
         self.refuse_touched_controls();
         self.objections.extend(timeline::overlaps(&self.plan, &self.origin));
         self.objections.extend(timeline::fits(&self.plan));
+        self.plan.warnings.extend(timeline::baseline(&self.plan));
         write_locks(&mut self.plan, self.request.by);
         self.objections.extend(unwritable_locks(&self.plan));
         // Looking for opt-outs takes permissions of its own, so it comes before they are counted.
-        let (opted_out, picked) = (self.opted_out(), self.picked());
+        let (opted_out, picked, halted) = (self.opted_out(), self.picked(), self.halted());
         self.plan.permissions = permissions::of(&self.plan, &self.survey, self.request.rules);
         let permitted = self.permitted();
-        let facts = guard::Facts { identities: &self.survey.identities, picked, opted_out, permitted };
+        let facts = guard::Facts { identities: &self.survey.identities, picked, halted, opted_out, permitted };
         self.refused.extend(guard::check(&self.plan, &self.experiment().guards, self.request.rules, &facts));
         self.plan.watches = self.watches();
         let mut warnings = show::stays(&self.plan);
@@ -242,6 +249,21 @@ impl<'a, 'b> Draft<'a, 'b> {
                 Err(refusal) => self.object("faults", refusal),
             }
         }
+    }
+
+    /// The accounts in which an operator stopped every experiment.
+    fn halted(&mut self) -> BTreeMap<Location, String> {
+        let mut halted = BTreeMap::new();
+        for account in self.plan.accounts.clone().into_iter().filter(Location::may_be_halted) {
+            match self.survey.halted(&account) {
+                Ok(why) => halted.extend(why.map(|why| (account, why))),
+                Err(why) => self.plan.warnings.push(format!(
+                    "whether an operator of {} stops experiments cannot be seen, so that does not stop this run: {why}",
+                    self.request.rules.nickname(&account)
+                )),
+            }
+        }
+        halted
     }
 
     /// Everything that feels a fault or is changed, and says that it never may be.

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use super::survey::Survey;
 use crate::account::target::SelectBy;
-use crate::account::{Identity, Location, Metric, Query, Region, Resource, ResourceKind, Selector, Setting};
+use crate::account::{
+    Description, Identity, Location, Metric, Query, Region, Resource, ResourceKind, Selector, Setting,
+};
 use crate::guard::{AccountRules, Rules};
 use crate::plan::{Change, Cleanup, Emission, Permission, Plan, Purpose};
 use crate::project::AccountSpec;
@@ -34,7 +36,10 @@ pub fn of(plan: &Plan, survey: &Survey<'_>, rules: &Rules) -> Vec<Permission> {
     for load in &plan.load {
         match load.target.kind {
             ResourceKind::Function => needs.add(Purpose::Load, "lambda:InvokeFunction", &load.target),
-            ResourceKind::Queue => needs.add(Purpose::Load, "sqs:SendMessage", &load.target),
+            ResourceKind::Queue => {
+                needs.add(Purpose::Load, "sqs:SendMessage", &load.target);
+                needs.key_of(&load.target, Purpose::Load, &["kms:GenerateDataKey", "kms:Decrypt"]);
+            }
             // An HTTP call needs none of squall's permissions.
             _ => {}
         }
@@ -97,6 +102,10 @@ impl Needs<'_, '_> {
         self.insert(Purpose::Look, "ssm:GetParametersByPath", self.locks(account, ""));
         self.insert(Purpose::Look, "ssm:GetParametersByPath", self.locks(&account.global(), ""));
         self.ask_what_is_permitted(account);
+        if account.may_be_halted() {
+            let lever = self.arn_in(account, "fis", "safety-lever/default");
+            self.insert(Purpose::Look, "fis:GetSafetyLever", lever);
+        }
         let seen: Vec<Resource> = {
             let here = |resource: &&Resource| [account, &account.global()].contains(&&resource.location);
             self.survey.described.0.keys().filter(here).cloned().collect()
@@ -141,7 +150,7 @@ impl Needs<'_, '_> {
         let actions: &[&str] = match (&selector.by, selector.kind) {
             (SelectBy::Name(_), _) if stack => &["cloudformation:DescribeStackResource"],
             (SelectBy::Name(_), _) => &[],
-            (SelectBy::Tag { .. }, ResourceKind::Role) => &["iam:ListRoles", "iam:ListRoleTags"],
+            (SelectBy::Tag { .. }, ResourceKind::Role) => &["iam:GetAccountAuthorizationDetails"],
             (SelectBy::Tag { .. }, _) => &["tag:GetResources"],
             (SelectBy::Stack(_), _) => &["cloudformation:ListStackResources"],
         };
@@ -162,10 +171,32 @@ impl Needs<'_, '_> {
             }
             self.insert(purpose, setting.write_action(value), arn.clone());
         }
+        // Lambda encrypts all variables of a function again when one changes
+        // (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html>).
+        if matches!(setting, Setting::Variables { .. }) {
+            for purpose in [Purpose::Inject, Purpose::Rollback] {
+                self.key_of(setting.resource(), purpose, &["kms:Decrypt", "kms:Encrypt"]);
+            }
+        }
+    }
+
+    /// What a resource's own key must let squall do, where it has one. Parameters with a key are SecureStrings, which squall
+    /// does not touch.
+    fn key_of(&mut self, resource: &Resource, purpose: Purpose, actions: &[&str]) {
+        let key = match self.survey.described.get(resource) {
+            Some(Description::Function(function)) => function.key.clone(),
+            Some(Description::Queue(queue)) => queue.key.clone(),
+            _ => None,
+        };
+        for action in key.iter().flat_map(|_| actions) {
+            self.insert(purpose, action, key.clone().unwrap_or_default());
+        }
     }
 
     fn emission(&mut self, emission: &Emission) {
         self.add(Purpose::Inject, "sqs:SendMessage", &emission.queue);
+        // (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html>)
+        self.key_of(&emission.queue, Purpose::Inject, &["kms:GenerateDataKey", "kms:Decrypt"]);
         if let Cleanup::Sweep { dead_letter, .. } = &emission.cleanup {
             self.add(Purpose::Rollback, "sqs:GetQueueAttributes", &emission.queue);
             for action in [
@@ -177,6 +208,7 @@ impl Needs<'_, '_> {
             ] {
                 self.add(Purpose::Rollback, action, dead_letter);
             }
+            self.key_of(dead_letter, Purpose::Rollback, &["kms:Decrypt"]);
         }
     }
 
@@ -185,7 +217,10 @@ impl Needs<'_, '_> {
             Metric::Depth | Metric::InFlight | Metric::Delayed => {
                 self.add(Purpose::Measure, "sqs:GetQueueAttributes", &query.resource);
             }
-            Metric::AlarmState => self.add(Purpose::Measure, "cloudwatch:DescribeAlarms", &query.resource),
+            Metric::AlarmState => {
+                self.add(Purpose::Measure, "cloudwatch:DescribeAlarms", &query.resource);
+                self.insert(Purpose::Measure, "cloudwatch:ListAlarmMuteRules", "*".into());
+            }
             Metric::Value { .. } => self.probe(query),
             // CloudWatch knows no resources for this one.
             _ => self.insert(Purpose::Measure, "cloudwatch:GetMetricData", "*".into()),

@@ -240,6 +240,19 @@ pub fn brief(plan: &Plan) -> Vec<String> {
     laid_out(plan, parts)
 }
 
+/// What reads otherwise in a newer plan of the same experiment: lines that are gone, then lines that are new.
+pub fn differences(old: &Plan, new: &Plan) -> Vec<String> {
+    let (old, new) = (brief(old), brief(new));
+    let only = |sign: char, of: &[String], other: &[String]| -> Vec<String> {
+        of.iter().filter(|line| !other.contains(line)).map(|line| format!("{sign} {}", line.trim())).collect()
+    };
+    let differences = [only('-', &old, &new), only('+', &new, &old)].concat();
+    match differences.is_empty() {
+        true => vec!["nothing else is different".to_owned()],
+        false => differences,
+    }
+}
+
 type Part = (&'static str, Vec<String>);
 
 fn parts(plan: &Plan) -> Vec<Part> {

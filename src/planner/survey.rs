@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::account::target::SelectBy;
 use crate::account::{
-    Account, Action, Call, CallError, Description, Identity, Location, Observed, Outcome, Permitted, RefusedBy, Reply,
-    Resource, Selector, Setting, ask,
+    Account, Action, Call, CallError, Description, Identity, Location, Observed, Outcome, Permitted, Query, RefusedBy,
+    Reply, Resource, Selector, Setting, Window, ask,
 };
 use crate::faults::{Described, Refusal};
 use crate::plan::Permission;
@@ -83,6 +83,15 @@ impl<'a> Survey<'a> {
         }
     }
 
+    /// Whether an operator of the account stopped every experiment in it. Asked once: an account without a lever must not hold
+    /// up a plan.
+    pub fn halted(&mut self, location: &Location) -> Result<Option<String>, String> {
+        match ask(self.account, Call::Halted { location: location.clone() }) {
+            Ok(Reply::Halted(why)) => Ok(why),
+            other => Err(said(other)),
+        }
+    }
+
     /// Whether permissions are given, each asked in the account of its ARN; one without an account in the first.
     pub fn permitted(
         &mut self,
@@ -102,6 +111,16 @@ impl<'a> Survey<'a> {
             }
         }
         Ok(answers)
+    }
+
+    /// Why a signal cannot be measured, where its account says that it never can be.
+    pub fn unmeasurable(&mut self, query: &Query) -> Option<String> {
+        let now = self.now();
+        let window = Window { from: now - Span::from_secs(60), to: now };
+        match self.look(&Call::Measure { query: query.clone(), window }) {
+            Err(CallError::Refused { by: RefusedBy::Unsupported, message }) => Some(message),
+            _ => None,
+        }
     }
 
     /// What a selector means, by name.

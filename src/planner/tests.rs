@@ -1,5 +1,6 @@
 //! The planner on a small application in the sandbox.
 
+mod keys;
 mod probes;
 
 use std::path::Path;

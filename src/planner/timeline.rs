@@ -2,6 +2,7 @@
 
 use crate::faults::Refusal;
 use crate::guard::Objection;
+use crate::judge::recovery::STEADY;
 use crate::plan::{Change, Plan, Step};
 use crate::units::Span;
 
@@ -66,6 +67,31 @@ pub fn fits(plan: &Plan) -> Option<Objection> {
             ),
         }
     })
+}
+
+/// How long the baseline lasts, where that is not what the file says, and whether it has the windows that a verdict of held
+/// takes. Its windows are whole minutes by the clock, and the faults wait until its values are final.
+pub fn baseline(plan: &Plan) -> Option<String> {
+    let judged = plan.signals.iter().filter(|signal| signal.is_judged());
+    let slowest = judged.max_by_key(|signal| signal.every)?;
+    let waits = plan.baseline_settles();
+    let windows = (plan.baseline + waits).micros() / slowest.every.micros().max(1);
+    let lasts = format!(
+        "the baseline lasts {} to {}: it begins with a whole window of {}, and its values are final {waits} after it",
+        plan.baseline + waits,
+        plan.baseline + waits + slowest.every,
+        slowest.every
+    );
+    let enough = i64::try_from(STEADY).unwrap_or(5);
+    if windows < enough {
+        let needed = slowest.every * enough;
+        return Some(format!(
+            "{lasts}. That is {windows} windows of `{}`, and a verdict of held takes {enough} with data: write `baseline: \
+             {needed}` or more",
+            slowest.title
+        ));
+    }
+    (plan.baseline < slowest.every * enough).then_some(lasts)
 }
 
 /// What the times of the steps mean for what can be found out.

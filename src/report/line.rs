@@ -202,6 +202,12 @@ impl Narrator {
                 };
                 Some((Label::Broken, Tone::Bad, format!("{} {how}", about.title)))
             }
+            Event::Blind { what, why, .. } => Some((
+                Label::NoData,
+                Tone::Warning,
+                format!("{what} cannot be seen: {why}; after 3m of that the run stops"),
+            )),
+            Event::Sighted { what } => Some((Label::NoData, Tone::Plain, format!("{what} is seen again"))),
             Event::Extended { until, why } => {
                 let until = words::offset(state.started, *until);
                 let text = format!(
@@ -228,7 +234,7 @@ impl Narrator {
             | Event::Changed { .. }
             | Event::Restoring { .. }
             | Event::Restored { .. }
-            | Event::LandedLate { .. }
+            | Event::FoundAgain { .. }
             | Event::Settled { .. } => changed(plan, &recorded.event),
             Event::Sending { .. } | Event::Sent { .. } | Event::Accounted { .. } => messages(state, &recorded.event),
             Event::Loaded { .. } | Event::Sweeping { .. } | Event::Swept { .. } => None,
@@ -287,13 +293,14 @@ impl Narrator {
             Mood::Breaks => (Label::Breaks, Tone::Bad),
         };
         let when = words::window(state.started, *window);
+        let own = state.signals.get(*signal).and_then(|known| known.windows.last()).map_or(0, |seen| seen.own);
         let text = match mood {
             Mood::NoData => format!("{} ({when})", about.query),
             _ => format!(
                 "{} is {}{}, {}{} ({when})",
                 about.query,
                 words::sample(about, *sample, *breaks),
-                words::own(state.own_part(about), sample.value),
+                words::own(own, sample.value),
                 words::expected(about.query.metric, about.bound, *phase),
                 if allowed && *breaks { until_when(state) } else { String::new() },
             ),
@@ -376,9 +383,9 @@ fn changed(plan: &Plan, event: &Event) -> Option<(Label, Tone, String)> {
                 }
             }
         }
-        Event::LandedLate { change } => {
+        Event::FoundAgain { change } => {
             let (setting, ..) = name(change)?;
-            let text = format!("{setting}: a write without an answer took effect after all");
+            let text = format!("{setting}: the fault's value is there again; rolling it back once more");
             Some((Label::Undo, Tone::Warning, text))
         }
         Event::Settled { change, how } => {

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use crate::account::{Metric, Sample, Setting, Value};
 use crate::judge::bound::Bound;
 use crate::plan::{ChangeId, DuringFault, Plan, SignalPlan};
+use crate::run::conclude;
 use crate::run::event::{Phase, Settled, Stop};
 use crate::run::state::State;
 use crate::units::{Span, Time};
@@ -211,6 +212,8 @@ pub fn stop(plan: &Plan, why: &Stop) -> String {
             format!("somebody else changed {} to {}", change(*number), value.unwrap_or_else(|| found.to_string()))
         }
         Stop::Overslept { late_secs } => format!("squall slept: its clock came {late_secs} s late"),
+        Stop::ClockJumped { by_secs } => format!("the clock of this machine was set by {by_secs} s"),
+        Stop::ClockOff { by_secs } => conclude::clock_off(*by_secs),
         Stop::Journal { why } => format!("the journal could not be written: {}", one_line(why)),
         Stop::NotEffective { step } => format!("fault {} showed no effect in time", step + 1),
         Stop::RollsBack { run } => format!("a later rollback of {run}"),

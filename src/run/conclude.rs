@@ -19,6 +19,12 @@ pub fn verdict(state: &State) -> Verdict {
     steps.chain(signals).filter(says_more).fold(stopped.clone(), Verdict::merge)
 }
 
+/// How far the clock of this machine is off the account's, in words.
+pub fn clock_off(by_secs: i64) -> String {
+    let side = if by_secs > 0 { "ahead of" } else { "behind" };
+    format!("the clock of this machine is {} s {side} the account's", by_secs.abs())
+}
+
 fn because_of_stop(state: &State, why: &Stop) -> Verdict {
     let change = |id: &ChangeId| state.plan.changes.get(id).map_or_else(String::new, |c| c.setting.describe());
     match why {
@@ -45,6 +51,10 @@ fn because_of_stop(state: &State, why: &Stop) -> Verdict {
             Verdict::unknown(format!("somebody else changed the {} meanwhile", change(id)))
         }
         Stop::Overslept { late_secs } => Verdict::unknown(format!("squall did not run for {late_secs} s")),
+        Stop::ClockJumped { by_secs } => {
+            Verdict::unknown(format!("the clock of this machine was set by {by_secs} s during the run"))
+        }
+        Stop::ClockOff { by_secs } => Verdict::unknown(clock_off(*by_secs)),
         Stop::Journal { why } => Verdict::unknown(format!("the journal could not be written: {why}")),
         Stop::NotEffective { step } => {
             let fault = state.plan.steps.get(*step).map(|s| s.fault.to_string()).unwrap_or_default();

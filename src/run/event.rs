@@ -85,7 +85,7 @@ pub enum Stop {
     BeganBefore { why: String },
     /// A guard's condition was met.
     AbortCondition { title: String, value: f64 },
-    /// A guard, or the look at a changed setting, has seen nothing since then.
+    /// A guard, a changed setting, or the evidence of a step could not be seen since then.
     Blind { what: String, since: Time },
     /// The run is older than `longest`.
     TooLong,
@@ -99,6 +99,10 @@ pub enum Stop {
     Drifted { change: ChangeId, found: Value },
     /// A tick came more than 30 s late: a closed laptop, a stopped process.
     Overslept { late_secs: u64 },
+    /// This machine's clock was set by more than is tolerated; negative when it went back.
+    ClockJumped { by_secs: i64 },
+    /// This machine's clock is further ahead of the account's than is tolerated; negative when it is behind.
+    ClockOff { by_secs: i64 },
     /// The journal could not be written.
     Journal { why: String },
     /// A fault did not show its effect in time.
@@ -148,6 +152,10 @@ pub enum Event {
     Sampled { signal: usize, phase: Phase, window: Window, sample: Sample, breaks: bool },
     /// A measurement failed; that is no data.
     Unmeasured { query: Query, window: Window, error: CallError },
+    /// What the run relies on cannot be seen, since then: a guard, a changed setting, or the evidence of a step.
+    Blind { what: String, since: Time, why: String },
+    /// It can be seen again.
+    Sighted { what: String },
     /// The end of the baseline did not hold: it goes on until it does, at most to `until`.
     Extended { until: Time, why: String },
     /// A step's time has come.
@@ -174,8 +182,9 @@ pub enum Event {
     Restoring { change: ChangeId, found: Value },
     /// What came of it.
     Restored { change: ChangeId, outcome: WriteOutcome },
-    /// A write that had no answer took effect after its change was settled: the change is rolled back once more.
-    LandedLate { change: ChangeId },
+    /// The run's value was read again after the change was settled, because a write without an answer took effect or others put
+    /// it back: it is rolled back once more.
+    FoundAgain { change: ChangeId },
     /// The rollback cannot go on, and is tried again; recorded at once, and every minute as long as it is so.
     Hindered { why: String },
     /// A change has ended, verified.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::account::CallId;
+use crate::account::{CallId, Lane};
 use crate::plan::ChangeId;
 
 /// What a call in flight is for.
@@ -17,15 +17,57 @@ pub(super) enum CallPurpose {
     LastLook(ChangeId),
     Signal(usize),
     Provisional(usize),
-    Indicator { step: usize, indicator: usize },
+    Indicator {
+        step: usize,
+        indicator: usize,
+    },
     AbortCondition(usize),
-    Send { step: usize, first: u32, last: u32 },
+    Send {
+        step: usize,
+        first: u32,
+        last: u32,
+    },
     Inspect(usize),
     Receive(usize),
-    DeleteMessage { step: usize, number: u32 },
+    DeleteMessage {
+        step: usize,
+        number: u32,
+    },
     ReleaseMessage(usize),
     SourceCount(usize),
-    Load { load: usize, requests: u32 },
+    Load {
+        load: usize,
+        requests: u32,
+    },
+    /// Of the account with this number in the plan.
+    Lever(usize),
+}
+
+impl CallPurpose {
+    /// Whose turn comes first when calls have to wait: what takes something out, and the looks that that needs.
+    pub(super) fn lane(&self) -> Lane {
+        match self {
+            CallPurpose::ReadForRollback(_)
+            | CallPurpose::Rollback(_)
+            | CallPurpose::Inspect(_)
+            | CallPurpose::Receive(_)
+            | CallPurpose::DeleteMessage { .. }
+            | CallPurpose::ReleaseMessage(_)
+            | CallPurpose::SourceCount(_) => Lane::Rollback,
+            CallPurpose::ReadBeforeInject(_)
+            | CallPurpose::Inject(_)
+            | CallPurpose::ReadAfterInject(_)
+            | CallPurpose::ReadInHold(_)
+            | CallPurpose::Signal(_)
+            | CallPurpose::Provisional(_)
+            | CallPurpose::Indicator { .. }
+            | CallPurpose::AbortCondition(_)
+            | CallPurpose::Lever(_)
+            | CallPurpose::LastLook(_)
+            | CallPurpose::Send { .. }
+            | CallPurpose::Load { .. } => Lane::Ordinary,
+        }
+    }
 }
 
 /// Calls under way. There may be hundreds, and each step asks for many of them.

@@ -1,7 +1,7 @@
 //! The signals of a run as the judge sees them: which windows count, by what criterion, with which part of alpha. Pure: live
 //! and replayed, the same events give the same judgement.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::event::Phase;
 use super::state::{SignalState, SignalWindow, State};
@@ -122,35 +122,41 @@ impl<'a> Case<'a> {
         &self.known.windows
     }
 
-    /// The windows that count, in order. Those of a signal with a control end where the control's end.
-    fn readings(&self, counts: impl Fn(&SignalWindow) -> bool) -> Vec<Reading> {
-        let windows = self.known.windows.iter().filter(|seen| counts(seen));
+    /// How many windows the baseline has: the first ones.
+    pub(super) fn baseline_windows(&self) -> usize {
+        self.known.windows.partition_point(|seen| seen.phase == Phase::Baseline)
+    }
+
+    /// The reading of a window. That of a signal with a control is there once the control's is, which has the same windows.
+    pub(super) fn reading(&self, window: usize) -> Option<Reading> {
+        let seen = self.known.windows.get(window)?;
         let Some(control) = self.planned.control.and_then(|number| self.state.signals.get(number)) else {
-            return windows.map(Reading::from).collect();
+            return Some(Reading::from(seen));
         };
-        let beside: BTreeMap<Window, Sample> = control.windows.iter().map(|seen| (seen.window, seen.sample)).collect();
-        windows
-            .map_while(|seen| {
-                let Sample { value, of } = beside.get(&seen.window)?;
-                let control = value.zip(*of).map(|(share, of)| RequestShare { share, of });
-                Some(Reading { control, ..Reading::from(seen) })
-            })
-            .collect()
+        let Sample { value, of } = control.windows.get(window).filter(|beside| beside.window == seen.window)?.sample;
+        let control = value.zip(of).map(|(share, of)| RequestShare { share, of });
+        Some(Reading { control, ..Reading::from(seen) })
+    }
+
+    /// The readings of these windows, in order, as far as they are there.
+    fn readings(&self, windows: Range<usize>) -> Vec<Reading> {
+        windows.map_while(|window| self.reading(window)).collect()
     }
 
     /// Before any fault.
     fn baseline(&self) -> Vec<Reading> {
-        self.readings(|seen| seen.phase == Phase::Baseline)
+        self.readings(0..self.baseline_windows())
     }
 
     /// From the first fault on.
     fn judged_readings(&self) -> Vec<Reading> {
-        self.readings(|seen| seen.phase != Phase::Baseline)
+        self.readings(self.baseline_windows()..self.known.windows.len())
     }
 
     /// Since the faults were gone.
     fn recovery_readings(&self) -> Vec<Reading> {
-        self.readings(|seen| seen.phase == Phase::Recovery)
+        let first = self.known.windows.partition_point(|seen| seen.phase != Phase::Recovery);
+        self.readings(first..self.known.windows.len())
     }
 
     /// For each window that is judged, whether a fault was seen to work in it. A pause between two steps does not count. A
@@ -218,26 +224,24 @@ impl<'a> Case<'a> {
         if seconds > 0.0 { requests / seconds } else { 0.0 }
     }
 
-    /// The window that decides that it is broken, while the run goes on. What may break is decided at the end.
-    pub fn broken(&self) -> Option<Window> {
+    /// Whether its windows may decide that it is broken while the run goes on. What may break is decided at the end, and an
+    /// alarm by [`Case::did_not_fire`].
+    pub(super) fn is_decided_early(&self) -> bool {
+        self.must_hold() && !matches!(self.planned.bound, Bound::FiresWithin(_))
+    }
+
+    /// The window at which an alarm that has to fire had not fired in time, once that is sure.
+    pub(super) fn did_not_fire(&self) -> Option<Window> {
+        let expected = self.expected()?;
         if self.began_before().is_some() {
             return None;
         }
-        let judged = self.judged_readings();
-        let window = |reading: &Reading| Window { from: reading.from, to: reading.to };
-        if let Bound::FiresWithin(_) = self.planned.bound {
-            let late = matches!(fired(&judged, &self.expected()?), Fired::Late { .. } | Fired::NotInTime);
-            return judged.last().filter(|_| late).map(window);
-        }
-        let broken = self.must_hold().then(|| self.criterion().broken(&judged))??;
-        judged.get(broken).map(window)
-    }
-
-    /// Whether it would be broken, if values that are not final yet were so: those of the windows after the last one.
-    pub fn is_broken_with(&self, ahead: &[Reading]) -> bool {
-        let weighed = self.must_hold() && !matches!(self.planned.bound, Bound::FiresWithin(_) | Bound::TimesControl(_));
-        let readings = [self.judged_readings(), ahead.to_vec()].concat();
-        weighed && self.began_before().is_none() && self.criterion().broken(&readings).is_some()
+        // What decides is the first window that ends after the limit; those after that change nothing.
+        let limit = expected.effective + expected.fires_within;
+        let until = self.known.windows.partition_point(|seen| seen.window.from < limit + self.planned.every);
+        let judged = self.readings(self.baseline_windows()..until);
+        let late = matches!(fired(&judged, &expected), Fired::Late { .. } | Fired::NotInTime);
+        judged.last().filter(|_| late).map(|reading| Window { from: reading.from, to: reading.to })
     }
 
     /// Whether an alarm began to ring after the first fault went in. One that rang before is not about it.
@@ -433,10 +437,12 @@ impl<'a> Case<'a> {
                 (false, Some((rule, limit))) => (rule, limit),
                 (false, None) => return nothing(),
             };
-        let counts = |seen: &SignalWindow| seen.phase != Phase::Baseline && seen.window.from >= from;
-        let weighing = Weighing::of(rule, &self.readings(counts));
-        let mut evidence = weighing.evidence().iter().copied();
-        self.known.windows.iter().map(|seen| if counts(seen) { evidence.next() } else { None }).collect()
+        let windows = &self.known.windows;
+        let first = self.baseline_windows().max(windows.partition_point(|seen| seen.window.from < from));
+        let weighing = Weighing::of(rule, &self.readings(first..windows.len()));
+        let before = std::iter::repeat_n(None, first);
+        let evidence = weighing.evidence().iter().copied().map(Some).chain(std::iter::repeat(None));
+        before.chain(evidence).take(windows.len()).collect()
     }
 }
 

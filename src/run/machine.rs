@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::advance::emission::Sweep;
+use super::advance::halted::Lever;
 use super::advance::injection::Injecting;
 use super::advance::late::LastLooks;
 use super::advance::rollback::RollingBack;
@@ -15,7 +16,7 @@ use super::advance::watch::Watch;
 use super::event::{Event, Phase, Stop};
 use super::in_flight::{CallPurpose, InFlight};
 use super::state::State;
-use crate::account::{Call, CallId, Outcome, Resource};
+use crate::account::{Call, CallId, Lane, Outcome, Resource};
 use crate::env::Interrupt;
 use crate::plan::{ChangeId, Plan};
 use crate::units::{Span, Time};
@@ -33,6 +34,10 @@ pub enum Input {
     AskedToStop { by: String },
     /// The process did not run for so long.
     Overslept(Span),
+    /// The wall clock was set by so many seconds; negative when it went back.
+    ClockJumped { by_secs: i64 },
+    /// The wall clock is so many seconds ahead of the account's; negative when it is behind.
+    ClockOff { by_secs: i64 },
     /// The journal cannot be written; what was announced since is not durable.
     JournalFailed { why: String },
     /// The driver did not send a call, because its announcement is not durable, or came too late.
@@ -44,8 +49,8 @@ pub enum Input {
 pub enum Effect {
     /// Append to the journal.
     Record(Event),
-    /// Make a call.
-    Call { id: CallId, call: Call, precondition: Precondition },
+    /// Make a call; one that changes something, not later than at `deadline`.
+    Call { id: CallId, call: Call, precondition: Precondition, lane: Lane, deadline: Time },
 }
 
 /// What a call needs before it may go out.
@@ -72,6 +77,8 @@ pub struct Machine {
     pub(super) last_looks: LastLooks,
     pub(super) sweeps: Vec<Sweep>,
     pub(super) watch: Watch,
+    /// By the account's number in the plan.
+    pub(super) levers: BTreeMap<usize, Lever>,
     /// Whether this process may still put faults in; one that only rolls back may not.
     only_rollback: bool,
     journal_failed: bool,
@@ -122,6 +129,7 @@ impl Machine {
             injecting: BTreeMap::new(),
             rolling_back: BTreeMap::new(),
             rollback_since: None,
+            levers: BTreeMap::new(),
             last_looks: LastLooks::default(),
             sweeps: vec![Sweep::default(); steps],
             only_rollback,
@@ -181,7 +189,13 @@ impl Machine {
             }
             Input::Overslept(span) => {
                 self.stop(Stop::Overslept { late_secs: u64::try_from(span.micros() / 1_000_000).unwrap_or(0) });
+                self.woke();
             }
+            Input::ClockJumped { by_secs } => {
+                self.stop(Stop::ClockJumped { by_secs });
+                self.woke();
+            }
+            Input::ClockOff { by_secs } => self.stop(Stop::ClockOff { by_secs }),
             Input::JournalFailed { why } => {
                 self.journal_failed = true;
                 self.stop(Stop::Journal { why });
@@ -219,6 +233,7 @@ impl Machine {
             // A message that was not released comes back by itself.
             CallPurpose::ReleaseMessage(_) => {}
             CallPurpose::SourceCount(step) => self.source_counted(step, outcome),
+            CallPurpose::Lever(account) => self.lever_seen(account, outcome),
             CallPurpose::Load { load, requests } => self.loaded(load, requests, outcome),
         }
     }
@@ -239,6 +254,7 @@ impl Machine {
             self.advance_emissions();
             self.advance_watch();
             self.advance_load();
+            self.advance_levers();
             self.advance_end();
             if self.effects.len() == before || self.closed() {
                 return;
@@ -256,8 +272,9 @@ impl Machine {
     pub(super) fn call(&mut self, purpose: CallPurpose, call: Call, precondition: Precondition) {
         let id = CallId(self.next_call);
         self.next_call += 1;
+        let (lane, deadline) = (purpose.lane(), self.no_later_than(&purpose));
         self.calls.insert(id, purpose);
-        self.effects.push(Effect::Call { id, call, precondition });
+        self.effects.push(Effect::Call { id, call, precondition, lane, deadline });
     }
 
     /// Asks to be woken at `time`.
@@ -281,8 +298,28 @@ impl Machine {
         self.rollback_since.get_or_insert(self.now);
     }
 
+    /// What failed while the process slept says nothing of the account: patience begins again.
+    fn woke(&mut self) {
+        self.rolling_back.values_mut().for_each(RollingBack::be_patient_again);
+        self.rollback_since = self.rollback_since.map(|_| self.now);
+    }
+
+    /// When a call for this is of no use any more: a fault after its end, and anything that is no inverse after the longest
+    /// that the run may take.
+    fn no_later_than(&self, purpose: &CallPurpose) -> Time {
+        let longest = self.state.started + self.state.plan.longest;
+        let step = match purpose {
+            CallPurpose::Inject(id) => self.state.plan.steps.iter().find(|step| step.changes.contains(id)),
+            CallPurpose::Send { step, .. } => self.state.plan.steps.get(*step),
+            CallPurpose::Load { .. } => None,
+            _ => return Time::NEVER,
+        };
+        let ends = step.and_then(|step| Some(self.state.t0()? + step.ends()));
+        ends.map_or(longest, |ends| ends.min(longest))
+    }
+
     /// Whether a fault may still go in.
-    pub(super) fn may_inject(&self) -> bool {
+    pub fn may_inject(&self) -> bool {
         !self.only_rollback && !self.journal_failed && self.state.stopping.is_none() && !self.state.rolling_back()
     }
 
@@ -296,6 +333,8 @@ impl Machine {
                 Stop::Signal { .. }
                     | Stop::Asked { .. }
                     | Stop::Overslept { .. }
+                    | Stop::ClockJumped { .. }
+                    | Stop::ClockOff { .. }
                     | Stop::Died
                     | Stop::Journal { .. }
                     | Stop::Baseline { .. }

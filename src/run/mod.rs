@@ -8,6 +8,7 @@ pub mod judging;
 pub mod later;
 pub mod lock;
 pub mod machine;
+mod progress;
 pub mod state;
 
 pub use event::{Event, Recorded};

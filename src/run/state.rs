@@ -7,7 +7,7 @@ use super::event::{Event, MessageAccount, Phase, Settled, Stop, WriteOutcome};
 use crate::account::{CallError, Metric, Sample, SendOutcome, Window};
 use crate::judge::bound::Bound;
 use crate::judge::verdict::Verdict;
-use crate::plan::{ChangeId, Cleanup, Plan, SignalPlan, Step};
+use crate::plan::{ChangeId, Plan, SignalPlan, Step};
 use crate::units::{Span, Time};
 
 /// More messages than any fault may send: a journal is data from outside, and its ranges are not trusted to be short.
@@ -79,6 +79,8 @@ pub struct Sends {
     /// Announced for deletion, whatever came of it.
     pub sweeping: BTreeSet<u32>,
     pub swept: BTreeSet<u32>,
+    /// How many may lie in the dead-letter queue, as that was last seen.
+    pub dead_lettered: usize,
     pub accounted: Option<MessageAccount>,
 }
 
@@ -137,8 +139,12 @@ impl State {
     pub fn apply(&mut self, at: Time, event: &Event) {
         self.last = self.last.max(at);
         match event {
-            Event::Started { .. } | Event::Unmeasured { .. } | Event::LookAgain { .. } | Event::Acknowledged { .. } => {
-            }
+            Event::Started { .. }
+            | Event::Unmeasured { .. }
+            | Event::Blind { .. }
+            | Event::Sighted { .. }
+            | Event::LookAgain { .. }
+            | Event::Acknowledged { .. } => {}
             Event::Hindered { why } => self.hindered = Some((at, why.clone())),
             Event::Extended { until, .. } => self.extended = Some(*until),
             Event::TakenOver { .. } => self.reopen(at),
@@ -146,7 +152,12 @@ impl State {
                 self.entered.insert(*phase, at);
             }
             Event::Sampled { signal, phase, window, sample, breaks } => {
-                let own = self.plan.signals.get(*signal).map_or(0, |planned| self.own_part(planned));
+                let plan = self.plan.clone();
+                let planned = plan.signals.get(*signal);
+                let own = planned.map_or(0, |planned| self.own_part(planned, sample.value));
+                if let Some(planned) = planned {
+                    self.count_dead_letters(planned, sample.value);
+                }
                 if let Some(known) = self.signals.get_mut(*signal) {
                     known.windows.push(SignalWindow {
                         phase: *phase,
@@ -166,7 +177,7 @@ impl State {
             | Event::Changed { .. }
             | Event::Restoring { .. }
             | Event::Restored { .. }
-            | Event::LandedLate { .. }
+            | Event::FoundAgain { .. }
             | Event::Settled { .. } => self.apply_to_change(at, event),
             Event::StepBegins { step }
             | Event::Effective { step, .. }
@@ -217,7 +228,7 @@ impl State {
         | Event::Changed { change, .. }
         | Event::Restoring { change, .. }
         | Event::Restored { change, .. }
-        | Event::LandedLate { change }
+        | Event::FoundAgain { change }
         | Event::Settled { change, .. }) = event
         else {
             return;
@@ -249,7 +260,7 @@ impl State {
                 life.landed(at, outcome);
                 life.restored = Some(outcome.clone());
             }
-            Event::LandedLate { .. } => life.settled = None,
+            Event::FoundAgain { .. } => life.settled = None,
             Event::Settled { how, .. } => life.settled = Some((at, how.clone())),
             _ => {}
         }
@@ -340,26 +351,41 @@ impl State {
 
     /// How many of the messages that a signal counts may be this run's own: they are its doing, not the application's,
     /// and are not held against a bound that wants few.
-    pub fn own_part(&self, planned: &SignalPlan) -> u32 {
+    pub fn own_part(&self, planned: &SignalPlan, value: Option<f64>) -> u32 {
         match (planned.query.metric, planned.bound) {
             (Metric::Depth | Metric::InFlight, Bound::AtMost(_) | Bound::Below(_)) => {
-                self.own_messages_in(&planned.query.resource)
+                self.own_messages_in(&planned.query.resource, value)
             }
             _ => 0,
         }
     }
 
-    /// How many of this run's messages may lie in `queue` now, so that they are not counted against a hypothesis.
-    pub fn own_messages_in(&self, queue: &crate::account::Resource) -> u32 {
+    /// How many of this run's messages may lie in `queue` now, of the so many that are counted in it. A message is in one
+    /// queue at a time: in the dead-letter queue, as far as that was last seen to hold so many, and otherwise in its own.
+    fn own_messages_in(&self, queue: &crate::account::Resource, counted: Option<f64>) -> u32 {
         let mut own = 0;
         for (plan, step) in self.plan.steps.iter().zip(&self.steps) {
             let Some(emission) = &plan.emission else { continue };
-            let swept_from = matches!(&emission.cleanup, Cleanup::Sweep { dead_letter, .. } if dead_letter == queue);
-            if &emission.queue == queue || swept_from {
-                own += step.sends.present();
+            let present = step.sends.present();
+            if &emission.queue == queue {
+                own += present - present.min(step.sends.dead_lettered);
+            } else if emission.is_swept_from(queue) {
+                own += counted.map_or(present, |counted| present.min(counted.max(0.0) as usize));
             }
         }
         u32::try_from(own).unwrap_or(u32::MAX)
+    }
+
+    /// Notes how many of this run's messages a dead-letter queue may hold, where its depth is watched.
+    fn count_dead_letters(&mut self, planned: &SignalPlan, value: Option<f64>) {
+        let (Metric::Depth, Some(value)) = (planned.query.metric, value) else { return };
+        let mut counted = value.max(0.0) as usize;
+        for (plan, step) in self.plan.steps.iter().zip(&mut self.steps) {
+            if plan.emission.as_ref().is_some_and(|emission| emission.is_swept_from(&planned.query.resource)) {
+                step.sends.dead_lettered = step.sends.present().min(counted);
+                counted -= step.sends.dead_lettered;
+            }
+        }
     }
 }
 

@@ -80,6 +80,8 @@ pub struct Conflict {
 pub struct RunRow {
     pub run: RunId,
     pub title: String,
+    /// SHA-256 of its experiment's text, in hex.
+    pub file_hash: String,
     /// Of its first event.
     pub started: Option<Time>,
     /// Who runs it now.
@@ -117,6 +119,7 @@ impl RunRow {
         RunRow {
             run,
             title: String::new(),
+            file_hash: String::new(),
             started: None,
             owner,
             alive,
@@ -133,6 +136,7 @@ impl RunRow {
         match first {
             Some(Event::Started { plan, .. }) => {
                 self.title.clone_from(&plan.title);
+                self.file_hash.clone_from(&plan.file_hash);
                 if let Some(of) = plan.rolls_back.clone() {
                     self.kind = JournalKind::Rollback { of, covers: plan.touched() };
                 }

@@ -21,6 +21,7 @@ use super::{Conflict, Epoch, Readable, RunRow, Store, StoreError, conflict_betwe
 use crate::account::Resource;
 use crate::format::journal::{self, Unreadable};
 use crate::ids::RunId;
+use crate::private;
 use crate::run::event::Recorded;
 use crate::units::Time;
 
@@ -57,8 +58,15 @@ impl SqliteStore {
     /// Opens the store in `folder`, or creates both. Fails when the folder cannot be written, or when a newer squall
     /// wrote the journal.
     pub fn open(folder: &Path) -> Result<SqliteStore, StoreError> {
+        let unusable = |path: &Path| {
+            let path = path.display().to_string();
+            move |error| StoreError::Failed(format!("{path}: {error}"))
+        };
         let held = HeldRuns::in_folder(folder)?;
-        let db = schema::open(&folder.join(FILE), &held)?;
+        let file = folder.join(FILE);
+        // SQLite gives the files beside it the same rights.
+        private::file(&file).map_err(unusable(&file))?;
+        let db = schema::open(&file, &held)?;
         Ok(SqliteStore { db, held, locked: false })
     }
 

@@ -2,10 +2,14 @@
 //!
 //! Names are the template's logical ids, or a resource's explicit name where it has one.
 
+mod alarm;
+
 use std::collections::BTreeMap;
 
 use crate::ids::ResourceKind;
 use crate::units::{Rate, Share, Span};
+
+pub use alarm::{Alarm, AlarmMetric, Comparison, MissingData, Quiet, Threshold, Values, Watches};
 
 /// The sandbox's account id, as it stands in its ARNs.
 pub const ACCOUNT_ID: &str = "000000000000";
@@ -140,6 +144,9 @@ pub struct Function {
     pub memory_mb: u32,
     pub timeout: Span,
     pub reserved: Option<u32>,
+    /// Provisioned concurrency of its versions and aliases together. The model does not tell invocations of an alias from
+    /// those of the function: both use it.
+    pub provisioned: u32,
     pub environment: BTreeMap<String, String>,
     /// Time that a cold start adds before the handler.
     pub cold_start: Duration,
@@ -286,6 +293,9 @@ pub struct Queue {
     pub retention: Span,
     /// The longest message, in bytes (SQS: 1,024 to 1,048,576).
     pub largest: u32,
+    /// How many sends a second it takes: a FIFO queue without high throughput 300
+    /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>).
+    pub sends_per_second: Option<u32>,
     pub redrive: Option<Redrive>,
 }
 
@@ -365,82 +375,6 @@ pub struct Role {
     pub boundary: Option<String>,
     /// Why nothing is known of the role: it lies elsewhere. It may do everything then, and no fault can change it.
     pub unknown: Option<String>,
-}
-
-/// A CloudWatch alarm.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Alarm {
-    pub watches: Watches,
-    /// Whether its actions are enabled. Without them its state changes and nobody is told.
-    pub actions: bool,
-}
-
-/// What an alarm looks at.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Watches {
-    /// A metric, or an expression of metrics, against a threshold.
-    Threshold(Threshold),
-    /// Other alarms, by a rule such as `ALARM(a) AND NOT ALARM(b)`.
-    Alarms { rule: String },
-    /// Something else, in words that end "the alarm watches ...".
-    Other(String),
-}
-
-/// An alarm's metric and what is asked of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Threshold {
-    pub values: Values,
-    pub period: Span,
-    pub evaluation_periods: u32,
-    pub datapoints_to_alarm: u32,
-    pub threshold: f64,
-    pub comparison: Comparison,
-    pub missing: MissingData,
-}
-
-/// Where an alarm's data points come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Values {
-    Metric(AlarmMetric),
-    /// Metrics by their ids, and expressions of them; `returns` is the id of the one that is compared.
-    Math {
-        metrics: BTreeMap<String, AlarmMetric>,
-        expressions: BTreeMap<String, String>,
-        returns: String,
-    },
-}
-
-/// A metric as an alarm names it: CloudWatch keeps a series for each namespace, name, exact set of dimensions and unit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AlarmMetric {
-    /// `AWS/SQS`.
-    pub namespace: String,
-    /// `ApproximateNumberOfMessagesVisible`.
-    pub name: String,
-    /// `QueueName` to `orders`.
-    pub dimensions: BTreeMap<String, String>,
-    /// `Sum`, `Average`, `Maximum`, `Minimum`, `SampleCount`, `p99`.
-    pub statistic: String,
-    /// `Seconds`, where the alarm asks for one unit only.
-    pub unit: Option<String>,
-}
-
-/// How an alarm compares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comparison {
-    Greater,
-    GreaterOrEqual,
-    Less,
-    LessOrEqual,
-}
-
-/// What an alarm makes of a period without data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MissingData {
-    Missing,
-    NotBreaching,
-    Breaching,
-    Ignore,
 }
 
 /// Arrivals from outside of the application.

@@ -26,6 +26,7 @@ pub(super) fn check(reader: &Reader<'_>, app: &App) -> Vec<Finding> {
             "AWS::Lambda::EventSourceMapping" => rules.mapping(item),
             "AWS::Lambda::Function" => rules.function(item),
             "AWS::Lambda::EventInvokeConfig" => rules.destinations(item),
+            "AWS::Lambda::Alias" | "AWS::Lambda::Version" => rules.provisioned(item),
             _ => {}
         }
     }
@@ -67,6 +68,15 @@ impl Rules<'_, '_> {
                     "SQS refuses it: add `FifoQueue: true`, or remove it",
                 );
             }
+        }
+        let word = |key: &str| item.properties.some(key).map(|value| value.text().map(str::to_owned));
+        if word("FifoThroughputLimit") == Some(Some("perMessageGroupId".into()))
+            && !matches!(word("DeduplicationScope"), Some(None))
+            && word("DeduplicationScope") != Some(Some("messageGroup".into()))
+        {
+            let what =
+                format!("{label} has a throughput limit per message group, and deduplicates over the whole queue");
+            self.refuse(item, "FifoThroughputLimit", what, "SQS refuses it: add `DeduplicationScope: messageGroup`");
         }
         let Some(redrive) = &queue.redrive else { return };
         if redrive.dead_letter == item.name {
@@ -252,21 +262,52 @@ impl Rules<'_, '_> {
         }
     }
 
-    /// What is reserved must leave the floor to the functions without a reservation
+    /// Provisioned concurrency is for published versions, and a part of what the function reserves
+    /// (<https://docs.aws.amazon.com/lambda/latest/dg/provisioned-concurrency.html>).
+    fn provisioned(&mut self, item: &Item) {
+        const KEY: &str = "ProvisionedConcurrencyConfig";
+        let Some(value) = item.properties.some("FunctionName").filter(|_| item.properties.some(KEY).is_some()) else {
+            return;
+        };
+        let Some(name) = self.reader.names.find(ResourceKind::Function, value) else { return };
+        let Some(function) = self.app.functions.get(name) else { return };
+        let (name, provisioned, reserved) = (name.to_owned(), function.provisioned, function.reserved);
+        if item.properties.get("FunctionVersion").and_then(Value::text) == Some("$LATEST") {
+            let what = format!("the alias {} points at $LATEST and has provisioned concurrency", item.id);
+            self.refuse(item, KEY, what, "Lambda refuses it: point the alias at a published version");
+        }
+        if let Some(reserved) = reserved.filter(|reserved| *reserved < provisioned) {
+            let what = format!("function {name} has {provisioned} provisioned, and reserves {reserved}");
+            self.refuse(item, KEY, what, "Lambda refuses it: reserve as much, or provision less");
+        }
+        let snaps = |item: &Item| {
+            let applies = item.properties.some("SnapStart").and_then(|snap| snap.some("ApplyOn"));
+            applies.and_then(Value::text) == Some("PublishedVersions")
+        };
+        if self
+            .reader
+            .items
+            .iter()
+            .any(|other| other.kind == "AWS::Lambda::Function" && other.name == name && snaps(other))
+        {
+            let what = format!("function {name} has both SnapStart and provisioned concurrency");
+            self.refuse(item, KEY, what, "Lambda refuses it: remove one of them");
+        }
+    }
+
+    /// What is reserved, and what functions without a reservation have provisioned, must leave the floor to the others
     /// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html>).
     fn reservations(&mut self) {
         let limits = self.reader.deployment.limits;
         let most = limits.concurrency.saturating_sub(limits.unreserved);
         let mut sum: u32 = 0;
         for item in self.reader.items.iter().filter(|item| item.kind == "AWS::Lambda::Function") {
-            let Some(reserved) = self.app.functions.get(&item.name).and_then(|function| function.reserved) else {
-                continue;
-            };
+            let Some(function) = self.app.functions.get(&item.name) else { continue };
             let before = sum;
-            sum = sum.saturating_add(reserved);
+            sum = sum.saturating_add(function.reserved.unwrap_or(function.provisioned));
             if before <= most && sum > most {
                 let what = format!(
-                    "reservations add up to {sum}; the account has {} and keeps {} unreserved",
+                    "reserved and provisioned concurrency add up to {sum}; the account has {} and keeps {} unreserved",
                     limits.concurrency, limits.unreserved
                 );
                 let help = "Lambda refuses it: reserve less, or set the account's limits in the traffic file";

@@ -1,7 +1,7 @@
 //! Other files that a template names: nested stacks, OpenAPI documents, included snippets. Only local ones, relative to
 //! the template, and not very many.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +11,8 @@ use crate::yaml::{Code, Finding, Findings, Source, tree};
 
 /// More files of one application are not read.
 const MOST_FILES: usize = 50;
+/// Nor are they read more often than this in all: files that name themselves would multiply.
+const MOST_READS: usize = 400;
 /// Stacks in stacks in stacks: deeper ones are not read. A template that names itself ends here.
 pub(super) const DEEPEST: usize = 6;
 
@@ -20,6 +22,7 @@ pub(super) struct Files {
     /// Whether any other file is read.
     pub allowed: bool,
     read: RefCell<BTreeMap<PathBuf, Option<Arc<Source>>>>,
+    reads: Cell<usize>,
 }
 
 /// What a text says about where something lies.
@@ -40,12 +43,22 @@ pub(super) fn location(text: &str) -> Location<'_> {
 impl Files {
     /// None is read yet; and none ever, unless `allowed`.
     pub fn new(allowed: bool) -> Files {
-        Files { allowed, read: RefCell::default() }
+        Files { allowed, read: RefCell::default(), reads: Cell::new(0) }
     }
 
     /// A local file, by its path from the file that names it. `None`: a finding says why.
     pub fn open(&self, path: &str, at: &Spot, findings: &mut Findings) -> Option<Arc<Source>> {
         if !self.allowed {
+            return None;
+        }
+        self.reads.set(self.reads.get() + 1);
+        if self.reads.get() > MOST_READS {
+            // Said once: every further one is of the same kind.
+            if self.reads.get() == MOST_READS + 1 {
+                let what = format!("the files of this application are read more than {MOST_READS} times");
+                let help = "does a template name itself? What it names is not read any more";
+                findings.push(Finding::new(Code::Limit, &at.source, at.at, what).help(help));
+            }
             return None;
         }
         let whole = Path::new(&at.source.file).parent().unwrap_or(Path::new("")).join(path);
@@ -58,7 +71,7 @@ impl Files {
             findings.push(Finding::new(Code::Limit, &at.source, at.at, what).help("this one is not read"));
             return None;
         }
-        let opened = match Source::open(&whole) {
+        let opened = match Source::open_named(&whole) {
             Ok(source) => Some(source),
             Err(error) => {
                 // The template may have been copied without it: what the file says is unknown, like an import.

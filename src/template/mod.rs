@@ -24,6 +24,7 @@ mod show;
 mod stack;
 mod table;
 mod value;
+pub mod written;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

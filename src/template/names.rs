@@ -85,6 +85,7 @@ const FORMS: &[Form] = &[
         "{name}",
         &[("Arn", "arn:{partition}:cloudwatch:{region}:{account}:alarm:{name}")],
     ),
+    form("AWS::CloudWatch::AlarmMuteRule", "Name", "{name}", &[]),
     form("AWS::ApiGateway::RestApi", "", "{name}", &[("RestApiId", "{name}"), ("RootResourceId", "{name}root")]),
     form("AWS::ApiGateway::Resource", "", "{name}", &[("ResourceId", "{name}")]),
     form("AWS::ApiGateway::Stage", "StageName", "{name}", &[]),

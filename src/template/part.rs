@@ -183,6 +183,12 @@ impl<'v> Part<'v> {
         self.report(code, &at, what, help);
     }
 
+    /// Reports something about a property, at its value.
+    pub fn fail_at(&mut self, key: &str, code: Code, what: impl Into<String>, help: impl Into<String>) {
+        let at = self.get(key).map_or_else(|| self.at.clone(), |value| value.at.clone());
+        self.report(code, &at, what, help);
+    }
+
     /// Whether there are properties at all.
     pub fn is_written(&self) -> bool {
         self.value.is_some_and(|value| !value.is_null())

@@ -426,8 +426,28 @@ impl Scope<'_> {
             Some(near) => format!("did you mean `{near}`?"),
             None => "add it under `Resources` or `Parameters`".into(),
         };
+        let maker = self.resources.iter().find(|resource| {
+            name.starts_with(&resource.id)
+                && (resource.kind.ends_with("::MODULE") || resource.kind.starts_with("AWS::Serverless::"))
+        });
+        match maker {
+            Some(module) if module.kind.ends_with("::MODULE") => {
+                unknown(&format!("{name} is made by the module {}, which is not read", module.id), at)
+            }
+            Some(resource) => {
+                self.awaited.push((name.to_owned(), at.clone(), help));
+                unknown(&format!("SAM makes {name} of {}", resource.id), at)
+            }
+            None => {
+                self.no_such(name, at, help);
+                Kind::Null
+            }
+        }
+    }
+
+    /// Reports a reference to nothing.
+    pub fn no_such(&mut self, name: &str, at: &Spot, help: impl Into<String>) {
         self.report(Code::UnknownWord, at, format!("the template has no parameter or resource `{name}`"), help);
-        Kind::Null
     }
 }
 

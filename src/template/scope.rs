@@ -56,8 +56,11 @@ pub(super) struct Scope<'a> {
     pub nesting: BTreeSet<String>,
     /// Their resources.
     pub nested: Vec<Item>,
+    pub nested_names: BTreeSet<String>,
     /// Outputs of nested stacks, by the logical id of the stack.
     pub outputs: BTreeMap<String, BTreeMap<String, Value>>,
+    /// References to resources that SAM may make: what it does not make in the end is reported, with this help.
+    pub awaited: Vec<(String, Spot, String)>,
     /// The resource whose properties are being computed, when what they refer to counts as needed.
     pub current: Option<String>,
     pub edges: Vec<Edge>,
@@ -79,6 +82,7 @@ impl<'a> Scope<'a> {
             depth_of_stack: within.depth,
             nesting: BTreeSet::new(),
             nested: Vec::new(),
+            nested_names: BTreeSet::new(),
             parameters: BTreeMap::new(),
             mappings: root.some("Mappings"),
             conditions: root.some("Conditions"),
@@ -88,6 +92,7 @@ impl<'a> Scope<'a> {
             names: Names::default(),
             naming: BTreeSet::new(),
             outputs: BTreeMap::new(),
+            awaited: Vec::new(),
             current: None,
             edges: Vec::new(),
             depth: 0,

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::Value as Json;
 
 use super::Stack;
-use super::app::{App, Destination, Function};
+use super::app::{Alarm, AlarmMetric, App, Values, Watches};
 use super::names::kind_of;
 use super::table::{self, PASSIVE};
 use super::value::Spot;
+use super::written::{Application, missing, sign};
+use crate::ids::ResourceKind;
+use crate::units::Span;
 
 /// A template as far as it was understood.
 #[derive(Clone, Debug)]
@@ -41,6 +44,8 @@ impl Lines {
 /// One resource, and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceSeen {
+    /// Its logical id in its template.
+    pub id: String,
     /// Its name in the model.
     pub name: String,
     /// Its CloudFormation type.
@@ -61,20 +66,27 @@ pub enum Becomes {
     NoEffect(&'static str),
     /// It invokes functions, and is not modelled itself.
     Triggers(Vec<String>),
+    /// A nested stack: its resources follow.
+    Nested,
     /// The application is modelled without it.
     LeftOut,
 }
 
 impl Understood {
     pub(super) fn of(stack: &Stack, app: App) -> Understood {
-        let application = application(&app);
+        // Serializing to memory fails only for maps whose keys are not strings, and this has none.
+        let application = serde_json::to_value(Application::of(&app)).unwrap_or_default();
         let mut lines = Lines::default();
         let resources = stack.items.iter().map(|item| ResourceSeen {
+            id: item.id.clone(),
             name: item.name.clone(),
             kind: item.kind.clone(),
             place: lines.place(&item.at),
             generated: item.generated,
-            becomes: becomes(&item.kind, &item.name, &app, &application),
+            becomes: match stack.nested.contains(&item.name) {
+                true => Becomes::Nested,
+                false => becomes(&item.kind, &item.name, &app, &application),
+            },
         });
         Understood { resources: resources.collect::<Vec<_>>(), app }
     }
@@ -84,36 +96,31 @@ impl Understood {
         let mut text = String::new();
         for resource in &self.resources {
             let made = if resource.generated { ", made by SAM" } else { "" };
-            text += &format!("{}  {}{made}  {}\n", resource.name, resource.kind, resource.place);
+            let place = &resource.place;
+            text += &format!("{}  {}{made}  {place}\n", printable(&resource.id), printable(&resource.kind));
+            if resource.name != resource.id {
+                text += &format!("    name: {}\n", printable(&resource.name));
+            }
             match &resource.becomes {
-                Becomes::Modelled(facts) => facts.iter().for_each(|fact| text += &format!("    {fact}\n")),
+                Becomes::Modelled(facts) => facts.iter().for_each(|fact| text += &format!("    {}\n", printable(fact))),
                 Becomes::NoEffect(because) => text += &format!("    no effect here: {because}\n"),
                 Becomes::Triggers(functions) => {
                     text += &format!("    invokes {}; nothing comes from it in the model\n", functions.join(", "));
                 }
+                Becomes::Nested => text += "    its resources are listed below\n",
                 Becomes::LeftOut => text += "    not modelled: the application is modelled without it\n",
             }
         }
         text
     }
+}
 
-    /// For programs: the resources, and the application as data.
-    pub fn to_json(&self) -> Json {
-        let resource = |resource: &ResourceSeen| {
-            let (becomes, facts) = match &resource.becomes {
-                Becomes::Modelled(facts) => ("modelled", json!(facts)),
-                Becomes::NoEffect(because) => ("no_effect", json!([because])),
-                Becomes::Triggers(functions) => ("trigger", json!(functions)),
-                Becomes::LeftOut => ("left_out", json!([])),
-            };
-            json!({
-                "name": resource.name, "type": resource.kind, "place": resource.place, "generated": resource.generated,
-                "becomes": becomes, "facts": facts,
-            })
-        };
-        let resources: Vec<Json> = self.resources.iter().map(resource).collect();
-        json!({ "resources": resources, "application": application(&self.app) })
-    }
+/// A text of a template on one line, without what would move a terminal's cursor or turn its direction of writing.
+fn printable(text: &str) -> String {
+    let hides = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if hides(c) { '?' } else { c }).collect()
 }
 
 fn becomes(kind: &str, name: &str, app: &App, application: &Json) -> Becomes {
@@ -128,6 +135,9 @@ fn becomes(kind: &str, name: &str, app: &App, application: &Json) -> Becomes {
     }
     if let Some((_, because)) = PASSIVE.iter().find(|(passive, _)| *passive == kind) {
         return Becomes::NoEffect(because);
+    }
+    if let Some(alarm) = app.alarms.get(name).filter(|_| kind_of(kind) == Some(ResourceKind::Alarm)) {
+        return Becomes::Modelled(alarm_facts(alarm));
     }
     let facts = kind_of(kind).and_then(|kind| {
         let section = match kind.word() {
@@ -147,6 +157,10 @@ fn becomes(kind: &str, name: &str, app: &App, application: &Json) -> Becomes {
 
 /// `timeout: 30s`; nothing for what is empty.
 fn fact((key, value): (&String, &Json)) -> Option<String> {
+    if let Some(key) = key.strip_suffix("_seconds") {
+        let span = Span::from_micros((value.as_f64()? * 1e6).round() as i64);
+        return Some(format!("{}: {span}", key.replace('_', " ")));
+    }
     let key = key.replace('_', " ");
     match value {
         Json::Null => None,
@@ -162,95 +176,36 @@ fn fact((key, value): (&String, &Json)) -> Option<String> {
     }
 }
 
-/// The application as data. Spans are texts with their units.
-fn application(app: &App) -> Json {
-    let mut all = Map::new();
-    let mut put = |section: &str, values: Map<String, Json>| {
-        all.insert(section.into(), Json::Object(values));
+/// An alarm in words.
+fn alarm_facts(alarm: &Alarm) -> Vec<String> {
+    let mut facts = match &alarm.watches {
+        Watches::Other(what) => vec![format!("not modelled: the sandbox does not model {what}")],
+        Watches::Alarms { rule } => vec![format!("rule: {rule}")],
+        Watches::Threshold(spec) => {
+            let mut facts = match &spec.values {
+                Values::Metric(metric) => vec![format!("metric: {}", metric_words(metric))],
+                Values::Math { metrics, expressions, returns } => {
+                    let mut facts: Vec<String> =
+                        metrics.iter().map(|(id, metric)| format!("{id}: {}", metric_words(metric))).collect();
+                    facts.extend(expressions.iter().map(|(id, text)| format!("{id}: {text}")));
+                    facts.push(format!("compared: {returns}"));
+                    facts
+                }
+            };
+            let (sign, threshold) = (sign(spec.comparison), spec.threshold);
+            let (some, all) = (spec.datapoints_to_alarm, spec.evaluation_periods);
+            facts.push(format!("in ALARM: {some} of {all} data points {sign} {threshold}, period {}", spec.period));
+            facts.push(format!("missing data: {}", missing(spec.missing)));
+            facts
+        }
     };
-    put("functions", section(&app.functions, function_data));
-    put(
-        "queues",
-        section(&app.queues, |queue| {
-            json!({
-                "fifo": queue.fifo, "visibility": queue.visibility.to_string(), "delay": queue.delay.to_string(),
-                "retention": queue.retention.to_string(), "largest_message": queue.largest,
-                "dead_letter": queue.redrive.as_ref().map(|redrive| &redrive.dead_letter),
-                "max_receive_count": queue.redrive.as_ref().map(|redrive| redrive.max_receive_count),
-            })
-        }),
-    );
-    put(
-        "mappings",
-        section(&app.mappings, |mapping| {
-            json!({
-                "queue": mapping.queue, "function": mapping.function, "enabled": mapping.enabled, "batch_size": mapping.batch_size,
-                "batch_window": mapping.batch_window.to_string(), "maximum_concurrency": mapping.maximum_concurrency,
-                "partial_batch": mapping.partial_batch,
-            })
-        }),
-    );
-    put(
-        "apis",
-        section(
-            &app.apis,
-            |api| json!({ "title": api.title, "stage": api.stage, "routes": api.routes, "timeout": api.timeout.to_string() }),
-        ),
-    );
-    put("tables", section(&app.tables, |table| json!({ "writes_per_second": table.writes_per_second })));
-    put(
-        "topics",
-        section(&app.topics, |topic| json!({ "to_queues": topic.to_queues, "to_functions": topic.to_functions })),
-    );
-    put("parameters", section(&app.parameters, |value| json!({ "value": value })));
-    put(
-        "roles",
-        section(&app.roles, |role| {
-            json!({
-                "inline": parsed(&role.inline), "attached": parsed(&role.attached), "managed": role.managed,
-                "boundary": role.boundary, "unknown": role.unknown,
-            })
-        }),
-    );
-    put("alarms", section(&app.alarms, |alarm| json!({ "watches": format!("{:?}", alarm.watches) })));
-    put("triggers", section(&app.triggers, |trigger| json!({ "type": trigger.kind, "function": trigger.function })));
-    put("tags", section(&app.tags, |tags| json!(tags)));
-    put("logical_ids", section(&app.logical_ids, |name| json!(name)));
-    for (key, text) in
-        [("stack", &app.stack), ("region", &app.location.region), ("account_id", &app.location.account_id)]
-    {
-        all.insert(key.into(), json!(text));
-    }
-    Json::Object(all)
+    facts.extend(alarm.quiet.iter().map(ToString::to_string));
+    facts
 }
 
-fn function_data(function: &Function) -> Json {
-    let asynchronous = &function.asynchronous;
-    let to = |target: &Option<Destination>| target.as_ref().map(destination);
-    json!({
-        "role": function.role, "runtime": function.runtime, "memory_mb": function.memory_mb,
-        "timeout": function.timeout.to_string(), "reserved": function.reserved,
-        "environment": function.environment.keys().collect::<Vec<_>>(),
-        "async_retries": asynchronous.retries, "oldest_event": asynchronous.oldest.to_string(),
-        "on_failure": to(&asynchronous.on_failure), "on_success": to(&asynchronous.on_success),
-        "dead_letter": to(&asynchronous.dead_letter),
-    })
-}
-
-fn section<T>(map: &BTreeMap<String, T>, value: impl Fn(&T) -> Json) -> Map<String, Json> {
-    map.iter().map(|(name, item)| (name.clone(), value(item))).collect()
-}
-
-fn parsed(documents: &BTreeMap<String, String>) -> Map<String, Json> {
-    documents.iter().map(|(name, text)| (name.clone(), serde_json::from_str(text).unwrap_or_default())).collect()
-}
-
-fn destination(to: &Destination) -> String {
-    match to {
-        Destination::Queue(name) => format!("queue {name}"),
-        Destination::Topic(name) => format!("topic {name}"),
-        Destination::Table(name) => format!("table {name}"),
-        Destination::Function(name) | Destination::FunctionAsync(name) => format!("function {name}"),
-        Destination::External(name) => name.clone(),
-    }
+/// `Sum of Errors (AWS/Lambda, FunctionName=work)`.
+fn metric_words(metric: &AlarmMetric) -> String {
+    let dimensions: String = metric.dimensions.iter().map(|(name, value)| format!(", {name}={value}")).collect();
+    let unit = metric.unit.as_ref().map_or_else(String::new, |unit| format!(" in {unit}"));
+    format!("{} of {} ({}{dimensions}){unit}", metric.statistic, metric.name, metric.namespace)
 }

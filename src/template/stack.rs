@@ -8,18 +8,38 @@ use super::names::Names;
 use super::sam::{self, Sam};
 use super::scope::{Scope, Truth};
 use super::table;
-use super::value::{Kind, Value};
+use super::value::{Entry, Kind, Value};
 use super::{Deployment, Item, Resource, language};
 use crate::yaml::{Code, Finding, Findings, Source};
 
 /// Resources of one template, as CloudFormation limits them.
 const MOST_RESOURCES: usize = 500;
 
+/// Properties that CloudFormation takes as a mapping or as its JSON in a text (`[object, string]` in its schemas).
+const JSON_OR_TEXT: &[&str] = &[
+    "RedrivePolicy",
+    "RedriveAllowPolicy",
+    "PolicyDocument",
+    "AssumeRolePolicyDocument",
+    "FilterPolicy",
+    "DeliveryPolicy",
+];
+
+/// Reads JSON in a text. A text that is no JSON stays, and is reported where a mapping is wanted.
+fn read_json(entry: &mut Entry) {
+    let json = entry.value.text().and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+    if let Some(json) = json.filter(serde_json::Value::is_object) {
+        entry.value = entry.value.at.json(&json);
+    }
+}
+
 /// What came of a template.
 pub(super) struct Stack {
     pub items: Vec<Item>,
     pub names: Names,
     pub outputs: BTreeMap<String, Value>,
+    /// Names of the nested stacks whose templates were read.
+    pub nested: BTreeSet<String>,
 }
 
 /// Where a template is in the application.
@@ -55,10 +75,15 @@ pub(super) fn read(source: &Arc<Source>, root: Value, within: &Within<'_>, findi
     }
     let mut items = sam.finish();
     let outputs = scope.read_outputs(&root);
+    for (name, at, help) in std::mem::take(&mut scope.awaited) {
+        if !items.iter().any(|item| item.id == name) {
+            scope.no_such(&name, &at, help);
+        }
+    }
     scope.refuse_circles();
     items.append(&mut scope.nested);
     findings.append(scope.findings);
-    Stack { items, names: scope.names, outputs }
+    Stack { items, names: scope.names, outputs, nested: scope.nested_names }
 }
 
 /// The section `Resources`.
@@ -136,7 +161,7 @@ impl Scope<'_> {
     fn properties(&mut self, resource: &Resource) -> Value {
         let written = resource.properties();
         let apart: &[&str] = match resource.kind.as_str() {
-            "AWS::Serverless::Function" => &["Events", "EventInvokeConfig"],
+            "AWS::Serverless::Function" => &["Events", "EventInvokeConfig", "DeploymentPreference"],
             "AWS::Serverless::StateMachine" => &["Events"],
             _ => &[],
         };
@@ -145,7 +170,7 @@ impl Scope<'_> {
                 let mut all = Vec::with_capacity(entries.len());
                 for entry in entries {
                     self.current = (!apart.contains(&entry.key.as_str())).then(|| resource.id.clone());
-                    all.push(super::value::Entry { value: self.resolve(&entry.value), ..entry.clone() });
+                    all.push(Entry { value: self.resolve(&entry.value), ..entry.clone() });
                 }
                 written.at.value(Kind::Map(all))
             }
@@ -154,6 +179,10 @@ impl Scope<'_> {
         self.current = None;
         if matches!(resource.kind.as_str(), "AWS::Serverless::Application" | "AWS::CloudFormation::Stack") {
             self.nest(&resource.id);
+        }
+        let mut computed = computed;
+        if let Kind::Map(entries) = &mut computed.kind {
+            entries.iter_mut().filter(|entry| JSON_OR_TEXT.contains(&entry.key.as_str())).for_each(read_json);
         }
         computed
     }
@@ -168,7 +197,9 @@ impl Scope<'_> {
         let properties = resource.properties();
         let place = properties.some("Location").or_else(|| properties.some("TemplateURL"));
         let place = place.map(|place| self.resolve(place));
-        let local = place.as_ref().and_then(|place| match location(place.text()?) {
+        // Where the CDK left the template that it uploads, beside this one.
+        let asset = resource.whole.get("Metadata").and_then(|metadata| metadata.get("aws:asset:path"));
+        let local = asset.or(place.as_ref()).and_then(|place| match location(place.text()?) {
             Location::Local(path) => Some((path.to_owned(), place.at.clone())),
             Location::Elsewhere => None,
         });
@@ -197,6 +228,8 @@ impl Scope<'_> {
         let location = self.location();
         self.names.absorb(&stack.names, &format!("{id}-"), location);
         self.nested.extend(stack.items);
+        self.nested_names.extend(stack.nested);
+        self.nested_names.insert(format!("{}{id}", self.prefix));
         self.outputs.insert(id.to_owned(), stack.outputs);
     }
 

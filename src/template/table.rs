@@ -43,7 +43,6 @@ pub(super) const PASSIVE: &[(&str, &str)] = &[
     ("AWS::CloudFormation::WaitConditionHandle", "a deployment is not modelled"),
     ("AWS::CloudFormation::WaitCondition", "a deployment is not modelled"),
     ("AWS::CDK::Metadata", "it only tells AWS about the CDK"),
-    ("AWS::Lambda::Version", "a version is the same code with the same configuration"),
     ("AWS::Lambda::LayerVersion", "what a function is made of is not modelled"),
     ("AWS::Serverless::LayerVersion", "what a function is made of is not modelled"),
     ("AWS::Lambda::LayerVersionPermission", "what a function is made of is not modelled"),

@@ -5,6 +5,8 @@ use super::*;
 use crate::units::Span;
 use crate::yaml::{Code, Style};
 
+mod alarms;
+mod generated;
 mod hostile;
 mod permissions;
 mod refused;

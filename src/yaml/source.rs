@@ -54,6 +54,22 @@ impl Source {
         Arc::new(Source { file: file.into(), text })
     }
 
+    /// Reads a file that another file names: a pipe or a device, which may never end, is refused.
+    ///
+    /// # Errors
+    /// As [`Source::open`].
+    pub fn open_named(path: &Path) -> Result<Arc<Source>, Box<Finding>> {
+        match std::fs::metadata(path) {
+            Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {
+                let source = Source::new(path.display().to_string(), "");
+                let finding =
+                    Finding::new(Code::UnreadableFile, &source, Place::default(), "this is not a regular file");
+                Err(Box::new(finding.help("name a file")))
+            }
+            _ => Source::open(path),
+        }
+    }
+
     /// Reads a file. One that is absent, larger than [`Source::LIMIT`] or not UTF-8 is a finding; of a large one no
     /// more than the limit is read, whatever its metadata says.
     pub fn open(path: &Path) -> Result<Arc<Source>, Box<Finding>> {

@@ -95,10 +95,14 @@ impl Node {
     }
 }
 
+/// Levels of a file of squall, and of a template: state machines and OpenAPI documents are nested deep.
+const DEEPEST: usize = 32;
+const DEEPEST_TEMPLATE: usize = 48;
+
 /// Reads a text. A text that is not YAML gives no tree and one finding; a key that stands twice is a finding, and the
 /// tree has the first of the two.
 pub fn parse(source: &Arc<Source>) -> (Option<Node>, Findings) {
-    parse_with(source, &source.text, false)
+    parse_with(source, &source.text, false, DEEPEST)
 }
 
 /// Reads a CloudFormation template as CloudFormation does: of a key that stands twice the last one counts, with a
@@ -106,12 +110,12 @@ pub fn parse(source: &Arc<Source>) -> (Option<Node>, Findings) {
 pub fn parse_template(source: &Arc<Source>) -> (Option<Node>, Findings) {
     match source.text.trim_start().starts_with('{') && source.text.contains('\t') {
         // JSON has no tabs within its texts; a blank is as long as a tab, so that every place stays.
-        true => parse_with(source, &source.text.replace('\t', " "), true),
-        false => parse_with(source, &source.text, true),
+        true => parse_with(source, &source.text.replace('\t', " "), true, DEEPEST_TEMPLATE),
+        false => parse_with(source, &source.text, true, DEEPEST_TEMPLATE),
     }
 }
 
-fn parse_with(source: &Arc<Source>, text: &str, last_counts: bool) -> (Option<Node>, Findings) {
+fn parse_with(source: &Arc<Source>, text: &str, last_counts: bool, deepest: usize) -> (Option<Node>, Findings) {
     let mut findings = Findings::default();
     let options = serde_saphyr::options! {
         strict_booleans: true,
@@ -122,7 +126,7 @@ fn parse_with(source: &Arc<Source>, text: &str, last_counts: bool) -> (Option<No
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         with_snippet: false,
         budget: serde_saphyr::budget! {
-            max_depth: 32,
+            max_depth: deepest,
             max_nodes: 100_000,
             max_documents: 1,
             max_total_scalar_bytes: 4 << 20,
@@ -131,7 +135,7 @@ fn parse_with(source: &Arc<Source>, text: &str, last_counts: bool) -> (Option<No
     match serde_saphyr::from_str_with_options::<Raw>(text, options) {
         Ok(raw) => (Some(Convert { source, findings: &mut findings, last_counts }.node(raw)), findings),
         Err(error) => {
-            findings.push(explain(source, &error));
+            findings.push(explain(source, &error, deepest));
             (None, findings)
         }
     }
@@ -306,7 +310,7 @@ fn place(source: &Source, location: Location) -> Place {
 }
 
 /// What the parser says, with our place and what to do.
-fn explain(source: &Arc<Source>, error: &Error) -> Finding {
+fn explain(source: &Arc<Source>, error: &Error, deepest: usize) -> Finding {
     let error = error.without_snippet();
     // What went wrong inside of an alias is told where the alias stands.
     let inner = match error {
@@ -329,10 +333,10 @@ fn explain(source: &Arc<Source>, error: &Error) -> Finding {
             "split the file, or use fewer aliases",
         ),
         Error::Budget { .. } | Error::AliasReplayStackDepthExceeded { .. } => {
-            (Code::Limit, "the text is nested deeper than 32 levels".into(), "write it flatter")
+            (Code::Limit, format!("the text is nested deeper than {deepest} levels"), "write it flatter")
         }
         _ if said.contains("recursion limit") => {
-            (Code::Limit, "the text is nested deeper than 32 levels".into(), "write it flatter")
+            (Code::Limit, format!("the text is nested deeper than {deepest} levels"), "write it flatter")
         }
         _ if said.contains("tab") => {
             (Code::Syntax, "a tab stands where YAML wants blanks".into(), "indent with blanks")

@@ -21,6 +21,7 @@ fn station(rate: f64, duration: Duration, reserved: Option<u32>) -> App {
         memory_mb: 128,
         timeout: Span::from_secs(900),
         reserved,
+        provisioned: 0,
         environment: BTreeMap::new(),
         cold_start: Duration::Constant(Span::ZERO),
         duration,

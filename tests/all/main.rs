@@ -12,6 +12,7 @@ mod judge;
 mod kills;
 mod known_answers;
 mod predict;
+mod private;
 mod reference;
 mod reports;
 mod schema;

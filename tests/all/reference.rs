@@ -48,6 +48,7 @@ fn the_schemas_are_fresh() {
         ("report", report::json::schema()),
         ("status", written::status()),
         ("change", written::change()),
+        ("template", written::of::<squall::template::written::Document>()),
     ] {
         let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         fresh(&format!("docs/schema/{name}.json"), &text);

@@ -110,6 +110,12 @@ pub fn misfits(root: &Json, schema: &Json, value: &Json, at: &str) -> Vec<String
                 let count = value.as_object().map_or(1, Map::len) as u64;
                 wrong.extend((count != wanted.as_u64().unwrap()).then(|| format!("{at}: {count} keys")));
             }
+            "minItems" | "maxItems" => {
+                let count = value.as_array().map_or(0, Vec::len) as u64;
+                let limit = wanted.as_u64().unwrap();
+                let fits = if keyword == "minItems" { count >= limit } else { count <= limit };
+                wrong.extend((!fits).then(|| format!("{at}: {count} items")));
+            }
             other => panic!("the keyword {other}"),
         }
     }

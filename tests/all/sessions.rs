@@ -233,3 +233,80 @@ fn a_folder_without_a_project_has_the_shop() {
     let run = session.run(&format!("run x.yaml {PINNED}"));
     assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stderr));
 }
+
+/// What is said of a template: resource by resource, then what is left out, unknown and refused; and as data, which fits its
+/// schema.
+#[test]
+fn a_template_and_what_is_understood_of_it() {
+    let mut session = Session::new();
+    std::fs::write(
+        session.path().join("template.yaml"),
+        "AWSTemplateFormatVersion: '2010-09-09'
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Threshold: { Type: Number }
+Resources:
+  Orders:
+    Type: AWS::SQS::Queue
+    Properties: { VisibilityTimeout: 20, RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 3 } }
+  Dead: { Type: AWS::SQS::Queue, Properties: { QueueName: orders-dead } }
+  Work:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.13
+      Handler: app.handler
+      CodeUri: work/
+      Timeout: 20
+      AutoPublishAlias: live
+      ProvisionedConcurrencyConfig: { ProvisionedConcurrentExecutions: 2 }
+      SnapStart: { ApplyOn: None }
+      Events:
+        Orders: { Type: SQS, Properties: { Queue: !GetAtt Orders.Arn } }
+        Hourly: { Type: Schedule, Properties: { Schedule: rate(1 hour) } }
+  Letters:
+    Type: AWS::CloudWatch::Alarm
+    Properties:
+      Namespace: AWS/SQS
+      MetricName: ApproximateNumberOfMessagesVisible
+      Dimensions: [{ Name: QueueName, Value: !GetAtt Dead.QueueName }]
+      Statistic: Maximum
+      Period: 60
+      EvaluationPeriods: 3
+      DatapointsToAlarm: 2
+      Threshold: 0
+      ComparisonOperator: GreaterThanThreshold
+      ActionsEnabled: false
+  Late:
+    Type: AWS::CloudWatch::Alarm
+    Properties:
+      Namespace: AWS/SQS
+      MetricName: ApproximateAgeOfOldestMessage
+      Dimensions: [{ Name: QueueName, Value: !GetAtt Orders.QueueName }]
+      Statistic: Maximum
+      Period: 60
+      EvaluationPeriods: 3
+      Threshold: !Ref Threshold
+      ComparisonOperator: GreaterThanThreshold
+  Photos: { Type: AWS::S3::Bucket }
+",
+    )
+    .unwrap();
+    std::fs::write(session.path().join("traffic.yaml"), "version: 1\nparameters: { Threshold: '60' }\n").unwrap();
+    std::fs::write(
+        session.path().join("refused.yaml"),
+        "Resources:
+  Orders: { Type: AWS::SQS::Queue, Properties: { QueueName: orders.fifo } }
+",
+    )
+    .unwrap();
+    session.type_("template template.yaml").type_("template refused.yaml").type_("template nothing.yaml");
+    session.type_("template template.yaml --traffic traffic.yaml --json").type_("template nothing.yaml --json");
+    insta::assert_snapshot!(session.transcript);
+    let schema = squall::format::schema::of::<squall::template::written::Document>();
+    for line in ["template template.yaml --json", "template refused.yaml --json", "template nothing.yaml --json"] {
+        let document: serde_json::Value = serde_json::from_slice(&session.run(line).stdout).unwrap();
+        assert_eq!(document["format"], squall::format::VERSION, "{line}");
+        let wrong = crate::schema::misfits(&schema, &schema, &document, "");
+        assert!(wrong.is_empty(), "{line}: {wrong:?}");
+    }
+}

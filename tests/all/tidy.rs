@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
+mod accounts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -76,23 +78,6 @@ fn naming(words: &[&str], allowed: &[&str]) -> Vec<String> {
 fn only_the_command_line_prints() {
     let printing = ["println!", "print!(", "eprint", "stdout()", "stderr()"];
     assert_none("only src/cli prints", &naming(&printing, &["src/cli/"]));
-}
-
-#[test]
-fn the_core_names_no_kind_of_account() {
-    let kinds = ["account::sandbox", "account::aws", "sandbox::", "use super::sandbox"];
-    assert_none(
-        "only src/account and src/cli know the kinds of accounts",
-        &naming(&kinds, &["src/account/", "src/cli/"]),
-    );
-}
-
-#[test]
-fn only_the_driver_writes_to_an_account() {
-    // `ask` is for reads: the planner and the commands look with it.
-    let writing = [".submit("];
-    let allowed = ["src/driver/mod.rs", "src/account/"];
-    assert_none("only src/driver/mod.rs submits calls", &naming(&writing, &allowed));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value as Json;
+use squall::template::written::Document;
 use squall::template::{self, Deployment};
 use squall::yaml::{Source, Style};
 
@@ -32,7 +33,8 @@ fn application(path: &Path) -> Json {
     let deployment = Deployment { stack: "shop".into(), ..Deployment::default() };
     let (understood, findings) = template::understand(&source, &deployment);
     assert!(!findings.has_errors(), "{}:\n{}", path.display(), findings.render(Style::Plain));
-    let mut application = understood.unwrap().to_json()["application"].take();
+    let document = Document::of(understood.as_ref(), &findings);
+    let mut application = serde_json::to_value(document.application).unwrap();
     sort(&mut application);
     application
 }

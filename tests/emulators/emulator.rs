@@ -15,7 +15,7 @@ pub struct Emulator {
     /// The account that everybody is in, whatever the access key says. None: twelve digits are an account's key.
     pub only_account: Option<&'static str>,
     /// What it runs in; an end of its standard input ends it.
-    _keeper: Child,
+    _keeper: Option<Child>,
 }
 
 /// Where `setup.sh` puts things: `target/emulators`.
@@ -90,6 +90,11 @@ pub fn localemu() -> &'static Emulator {
 }
 
 impl Emulator {
+    /// One that another process started and ends.
+    pub fn at(url: &str) -> Emulator {
+        Emulator { url: url.to_owned(), only_account: None, _keeper: None }
+    }
+
     /// Starts a server on a free port and waits until it listens. `program` adds the command and its environment, given
     /// the port and a folder that is removed at the end. Its output lies in `target/emulators/NAME.log`.
     pub fn start(name: &str, program: impl FnOnce(&mut Command, u16, &Path)) -> Emulator {
@@ -105,6 +110,6 @@ impl Emulator {
         until(&format!("{name} listens; see target/emulators/{name}.log"), || {
             TcpStream::connect(("127.0.0.1", port)).ok()
         });
-        Emulator { url: format!("http://127.0.0.1:{port}"), only_account: None, _keeper: keeper }
+        Emulator { url: format!("http://127.0.0.1:{port}"), only_account: None, _keeper: Some(keeper) }
     }
 }

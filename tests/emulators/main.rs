@@ -13,6 +13,7 @@
 //!   `shop.order()` is a shopper; `shop.name("OrdersQueue")` is a resource's physical name.
 //! - [`squall::Project::new`]: a project of its own (folder, squall.yaml, store) for an account, in which
 //!   `project.squall(&["plan", ...])` runs the real binary and `project.begin(...)` follows a run event by event.
+//! - [`proxy::Proxy::before`]: a network in front of an emulator that loses, delays and refuses calls.
 //! - [`day::Day::with`]: shoppers who order one after the other and remember what they saw, and alarms that ring.
 //! - [`short::shipped_in`]: a shipped experiment with short times, in a project.
 //! - [`picture::picture`]: all in an account that a run could have changed.
@@ -32,6 +33,7 @@ mod picture;
 mod poisoned;
 mod policy;
 mod probes;
+mod proxy;
 mod reached;
 mod samples;
 mod shop;
@@ -40,4 +42,5 @@ mod side_by_side;
 mod squall;
 mod third_party;
 mod throttled;
+mod unreliable;
 mod wrapped;

@@ -196,11 +196,13 @@ fn without(policy: &Json, action: &str) -> Json {
 
 /// What is not missed here: only the rollback from the locks lists them, and only a run measures. MiniStack asks for no
 /// permission where a service speaks CBOR, as CloudWatch does, and for none for the account's settings; that these two
-/// are missed in AWS is shown with recorded replies.
-const NOT_MISSED: [&str; 5] = [
+/// are missed in AWS is shown with recorded replies. A safety lever that cannot be read is a warning; MiniStack has none.
+const NOT_MISSED: [&str; 7] = [
     "cloudwatch:DescribeAlarms",
     "cloudwatch:GetMetricData",
+    "cloudwatch:ListAlarmMuteRules",
     "cloudwatch:ListMetrics",
+    "fis:GetSafetyLever",
     "lambda:GetAccountSettings",
     "ssm:GetParametersByPath",
 ];

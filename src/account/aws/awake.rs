@@ -1,5 +1,5 @@
-//! Whether this process slept: a closed laptop, SIGSTOP. What was about to be written then must not go out any more, for
-//! somebody else may have taken the run over meanwhile.
+//! Whether this process slept, or its clock was set: a closed laptop, SIGSTOP. What was about to be written then must not go
+//! out any more, for somebody else may have taken the run over meanwhile.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -10,31 +10,29 @@ use crate::units::{Span, Time};
 
 /// How often it is looked at.
 pub const BEAT: Span = Span::from_secs(1);
-/// A clock that jumped by more than this between two looks means that the process slept.
+/// A clock that moved by more than this between two looks means that the process slept.
 const SLEPT: Span = Span::from_secs(5);
 
 /// Notices sleeps.
 pub struct Awake {
     env: Arc<dyn Env>,
-    seen: Mutex<(Time, u64)>,
+    seen: Mutex<(Time, Span, u64)>,
 }
 
 impl Awake {
     /// Begins to look. [`Awake::sleeps`] must be asked every [`BEAT`] from now on.
     pub fn new(env: Arc<dyn Env>) -> Awake {
-        let now = env.now();
-        Awake { env, seen: Mutex::new((now, 0)) }
+        let seen = Mutex::new((env.now(), env.monotonic(), 0));
+        Awake { env, seen }
     }
 
     /// How many sleeps there were. The same answer twice: the process was awake between.
     pub fn sleeps(&self) -> u64 {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = self.env.now();
-        if now.since(seen.0) > SLEPT {
-            seen.1 += 1;
-        }
-        seen.0 = now;
-        seen.1
+        let (wall, monotonic) = (self.env.now(), self.env.monotonic());
+        let moved = (wall.micros() - seen.0.micros()).abs().max((monotonic - seen.1).micros());
+        *seen = (wall, monotonic, seen.2 + u64::from(moved > SLEPT.micros()));
+        seen.2
     }
 }
 

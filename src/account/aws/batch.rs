@@ -9,8 +9,8 @@ use aws_smithy_types::DateTime;
 use tokio::sync::oneshot;
 
 use super::failure::Operation;
-use super::limit::Family;
 use super::session::Session;
+use crate::account::gateway::Family;
 use crate::account::{CallError, RefusedBy, Window};
 use crate::project::probe::{MathMetric, MetricMathProbe};
 use crate::units::{Span, Time};

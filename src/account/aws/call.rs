@@ -11,9 +11,11 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::awake::{Awake, BEAT};
 use super::failure::{Failure, Operation};
-use super::limit::{Family, Limits};
+use crate::account::Region;
+use crate::account::gateway::{Dispatch, Gateway, NotSent, Turn};
+use crate::clock::SIGNED_FOR;
 use crate::env::Env;
-use crate::units::Span;
+use crate::units::{Span, Time};
 
 /// A connection that is not there after this never comes.
 pub const CONNECT_TIMEOUT: Span = Span::from_secs(3);
@@ -24,10 +26,62 @@ const READS: u32 = 4;
 /// Before the second try of a read; doubled for each further one. Half of it is drawn by lot.
 const BACK_OFF: Span = Span::from_millis(400);
 
-/// What is common to all calls in one account.
+tokio::task_local! {
+    /// How the call that this task works on is to be sent.
+    static DISPATCH: Dispatch;
+    /// What this task is about to send changes something.
+    static SENDING: Sending;
+}
+
+/// When a call that changes something was found to be still wanted, by both clocks; it is signed and sent right after.
+#[derive(Clone, Copy, Debug)]
+struct Sending {
+    wall: Time,
+    monotonic: Span,
+}
+
+impl Sending {
+    fn now(env: &dyn Env) -> Sending {
+        Sending { wall: env.now(), monotonic: env.monotonic() }
+    }
+
+    /// How long ago that was, by the clock that moved more.
+    fn age(self, env: &dyn Env) -> Span {
+        let wall = Span::from_micros((env.now().micros() - self.wall.micros()).abs());
+        wall.max(env.monotonic() - self.monotonic)
+    }
+}
+
+/// Sends what changes something.
+pub async fn sending<F: Future>(env: &dyn Env, call: F) -> F::Output {
+    SENDING.scope(Sending::now(env), call).await
+}
+
+/// Works on a call that is to be sent so.
+pub async fn on_terms<F: Future>(dispatch: Dispatch, work: F) -> F::Output {
+    DISPATCH.scope(dispatch, work).await
+}
+
+fn dispatch() -> Dispatch {
+    DISPATCH.try_with(Clone::clone).unwrap_or_default()
+}
+
+/// Whether the request that this task is about to send may go out: always, unless it changes something. Then its signature, which
+/// is younger than its [`Sending`], must be fresh when it is sent, connecting included.
+pub fn may_still_go(gateway: &Gateway, env: &dyn Env) -> Result<(), NotSent> {
+    let Ok(sending) = SENDING.try_with(|sending| *sending) else { return Ok(()) };
+    let age = sending.age(env);
+    if age > SIGNED_FOR - CONNECT_TIMEOUT {
+        return Err(NotSent::Stale { age });
+    }
+    dispatch().may_go(gateway.now(), env.monotonic())
+}
+
+/// What is common to all calls in one account and region.
 pub struct Caller {
     pub env: Arc<dyn Env>,
-    pub limits: Limits,
+    pub gateway: Arc<Gateway>,
+    pub region: Region,
     pub awake: Arc<Awake>,
     pub sleeper: Arc<dyn Sleeper>,
 }
@@ -59,10 +113,16 @@ impl Caller {
         }
     }
 
-    async fn turn(&self, family: Family) {
-        let wait = self.limits.take(family);
-        if wait > Span::ZERO {
-            self.sleep(wait).await;
+    /// Waits for a call's turn, as long as it may go out.
+    async fn turn(&self, operation: &Operation, may_go: impl Fn() -> Result<(), Failure>) -> Result<(), Failure> {
+        let place = self.gateway.queue(operation.family, &self.region, dispatch().lane);
+        loop {
+            may_go()?;
+            match place.ask() {
+                Turn::Now => return Ok(()),
+                // At each beat it looks whether it may still go out, and whether others left the queue.
+                Turn::In(wait) => self.sleep(wait.min(BEAT)).await,
+            }
         }
     }
 
@@ -72,14 +132,16 @@ impl Caller {
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
-        let mut tries = 1;
+        let (mut tries, mut refused) = (1, false);
         loop {
-            self.turn(operation.family).await;
+            self.turn(operation, || Ok(())).await?;
             let failure = match call().await {
                 Ok(reply) => return Ok(reply),
                 Err(error) => self.failed(operation, error),
             };
-            if !failure.is_passing() || tries == READS {
+            // A policy that was just written is not known everywhere at once.
+            let again = failure.is_passing() || failure.is_refusal() && !std::mem::replace(&mut refused, true);
+            if !again || tries == READS {
                 return Err(failure);
             }
             let back_off = BACK_OFF * (1 << (tries - 1));
@@ -89,19 +151,22 @@ impl Caller {
         }
     }
 
-    /// Makes a call that changes something, once. It does not go out when the process slept while it waited for its
-    /// turn: that counts as throttled, so that the engine looks again before it decides.
+    /// Makes a call that changes something, once, if it may still go out when its turn comes. When the process slept
+    /// meanwhile, that counts as throttled, so that the engine looks again before it decides.
     pub async fn write<T, E, F>(&self, operation: &Operation, call: F) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
-        let sleeps = self.awake.sleeps();
-        self.turn(operation.family).await;
-        if self.awake.sleeps() != sleeps {
-            return Err(Failure::overslept());
-        }
-        call.await.map_err(|error| self.failed(operation, error))
+        let (sleeps, dispatch) = (self.awake.sleeps(), dispatch());
+        let may_go = || {
+            if self.awake.sleeps() != sleeps {
+                return Err(Failure::overslept());
+            }
+            dispatch.may_go(self.gateway.now(), self.env.monotonic()).map_err(Failure::not_sent)
+        };
+        self.turn(operation, may_go).await?;
+        sending(&*self.env, call).await.map_err(|error| self.failed(operation, error))
     }
 
     fn failed<E>(&self, operation: &Operation, error: SdkError<E, HttpResponse>) -> Failure
@@ -110,7 +175,7 @@ impl Caller {
     {
         let failure = Failure::of(error);
         if failure.is_throttle() {
-            self.limits.throttled(operation.family);
+            self.gateway.throttled(operation.family, &self.region);
         }
         failure
     }

@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use aws_sdk_fis::types::SafetyLeverStatus;
-
-use super::AccountConfig;
 use super::awake::Awake;
 use super::call::RealTime;
-use super::failure::Operation;
-use super::limit::Family;
 use super::session::{Connection, Session};
+use super::{AccountConfig, Shared, fis};
 use crate::account::{CallError, Lasts};
+use crate::clock::OFF_ACCOUNT;
 use crate::env::Env;
 use crate::units::Span;
 
@@ -32,9 +29,7 @@ pub enum CheckResult {
     CannotTell,
 }
 
-/// More than this, and deadlines by AWS's clock (a deny that expires) are noticeably off ...
-const SKEW_NOTICED: Span = Span::from_secs(5);
-/// ... and more than this, and AWS does not accept signatures
+/// More than this, and AWS does not accept signatures
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/signing-elements.html>).
 const SKEW_REFUSED: Span = Span::from_mins(5);
 /// Credentials that end must last at least so long to be of use for a run of an hour.
@@ -43,7 +38,7 @@ const LASTS: Span = Span::from_mins(75);
 /// Looks at an account. Blocks for as long as the account takes to answer; each call has its time-outs.
 pub fn examine(config: &AccountConfig, env: Arc<dyn Env>) -> Vec<Check> {
     let awake = Arc::new(Awake::new(env.clone()));
-    let connection = Connection::new(config.clone(), env, awake, Arc::new(RealTime), None);
+    let connection = Connection::new(config.clone(), env, &Shared::of_process(), awake, Arc::new(RealTime), None);
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(checks(config, &connection)),
         Err(error) => vec![check("reachability", CheckResult::CannotTell, format!("no thread to ask from: {error}"))],
@@ -88,8 +83,16 @@ fn credentials(session: &Session) -> Check {
             CheckResult::CannotTell,
             "temporary ones that do not say when they end; they must outlive a run and its undo by 15 minutes",
         ),
+        Lasts::CannotTellAfter(end) => {
+            let left = end.since(session.caller.gateway.now());
+            check(
+                what,
+                CheckResult::CannotTell,
+                format!("they are good until {end}, for {left}; nothing tells whether they are renewed then"),
+            )
+        }
         Lasts::Until(end) => {
-            let left = end.since(session.caller.env.now());
+            let left = end.since(session.caller.gateway.now());
             match left >= LASTS {
                 true => check(what, CheckResult::Well, format!("they end at {end}, in {left}")),
                 false => check(what, CheckResult::NotWell, format!("they end at {end}, in {left}: get fresh ones")),
@@ -100,19 +103,17 @@ fn credentials(session: &Session) -> Check {
 
 fn clock(session: &Session) -> Check {
     let what = "clock";
-    let Some(ahead) = session.ahead else {
-        return check(what, CheckResult::CannotTell, "the answer had no date");
+    let Some(offset) = session.caller.gateway.offset() else {
+        return check(what, CheckResult::CannotTell, "no answer had a date");
     };
-    // The date has whole seconds: half of one is the best guess.
-    let ahead = ahead - 500_000;
-    let off = Span::from_micros(ahead.abs());
-    let side = if ahead > 0 { "ahead of" } else { "behind" };
+    let off = offset.apart();
+    let side = if offset.apart_secs() > 0 { "ahead of" } else { "behind" };
     match off {
-        off if off <= SKEW_NOTICED => check(what, CheckResult::Well, format!("within {SKEW_NOTICED} of AWS's")),
+        off if off <= OFF_ACCOUNT => check(what, CheckResult::Well, format!("within {OFF_ACCOUNT} of AWS's")),
         off if off <= SKEW_REFUSED => check(
             what,
             CheckResult::NotWell,
-            format!("{off} {side} AWS's: what expires by AWS's clock does so that much off; set it by NTP"),
+            format!("{off} {side} AWS's, and no run starts with more than {OFF_ACCOUNT}: set it by NTP"),
         ),
         off => check(
             what,
@@ -122,32 +123,12 @@ fn clock(session: &Session) -> Check {
     }
 }
 
-/// The lever with which an operator of the account stops AWS's own experiments. Who pulled it does not want others either.
+/// Whether an operator of the account stopped experiments.
 async fn safety_lever(session: &Session) -> Check {
     let what = "FIS safety lever";
-    let operation = Operation {
-        family: Family::Fis,
-        action: "fis:GetSafetyLever",
-        arn: super::names::in_region(session, "fis", "safety-lever/default"),
-        about: "the safety lever".into(),
-    };
-    let call = || session.fis().get_safety_lever().id("default").send();
-    match session.caller.read(&operation, call).await {
-        Ok(found) => {
-            let state = found.safety_lever().and_then(|lever| lever.state());
-            match state.and_then(|state| state.status()) {
-                Some(SafetyLeverStatus::Disengaged) => check(what, CheckResult::Well, "disengaged"),
-                Some(status) => {
-                    let reason = state.and_then(|state| state.reason()).unwrap_or("no reason given");
-                    check(
-                        what,
-                        CheckResult::NotWell,
-                        format!("{status}: {reason}; ask its operator before any experiment"),
-                    )
-                }
-                None => check(what, CheckResult::CannotTell, "it has no state"),
-            }
-        }
-        Err(failure) => check(what, CheckResult::CannotTell, session.refuse(&operation)(failure).to_string()),
+    match fis::halted(session).await {
+        Ok(None) => check(what, CheckResult::Well, "disengaged"),
+        Ok(Some(why)) => check(what, CheckResult::NotWell, format!("{why}; ask its operator before any experiment")),
+        Err(error) => check(what, CheckResult::CannotTell, error.to_string()),
     }
 }

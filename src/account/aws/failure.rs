@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::limit::Family;
+use crate::account::gateway::{Family, NotSent};
 use crate::account::{CallError, RefusedBy};
 
 /// One operation on one resource: what it needs, and what it is about.
@@ -39,6 +39,8 @@ enum Kind {
     NoCredentials,
     /// It never left: the request cannot be made.
     NotMade,
+    /// It never left: it may not go out any more.
+    NotSent,
     /// Nobody knows whether it arrived.
     NoAnswer,
     Gone,
@@ -75,6 +77,9 @@ impl Failure {
             };
         }
         let causes = causes(&error);
+        if let Some(why) = causes.iter().find_map(|cause| cause.downcast_ref::<NotSent>()) {
+            return Failure::not_sent(*why);
+        }
         let no_credentials = causes.iter().position(|cause| cause.is::<CredentialsError>());
         let kind = match (&error, no_credentials) {
             (_, Some(_)) => Kind::NoCredentials,
@@ -93,6 +98,16 @@ impl Failure {
         Failure { kind: Kind::Throttled, code: String::new(), message, request_id: None }
     }
 
+    /// It may not go out any more, and did not.
+    pub fn not_sent(why: NotSent) -> Failure {
+        // What passes is tried again after a new look; what does not ends there.
+        let kind = match why {
+            NotSent::Unconfirmed | NotSent::Stale { .. } => Kind::Throttled,
+            NotSent::Stopped | NotSent::TermLost | NotSent::TooLate { .. } => Kind::NotSent,
+        };
+        Failure { kind, code: String::new(), message: why.to_string(), request_id: None }
+    }
+
     /// Whether the resource is not there.
     pub fn is_gone(&self) -> bool {
         self.kind == Kind::Gone
@@ -106,6 +121,11 @@ impl Failure {
     /// Whether a read is worth another try.
     pub fn is_passing(&self) -> bool {
         matches!(self.kind, Kind::Throttled | Kind::NoAnswer | Kind::ServiceFailed)
+    }
+
+    /// Whether the service said that the caller may not.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self.kind, Kind::Denied | Kind::BadCredentials)
     }
 
     /// Whether the service does not take the value.
@@ -131,6 +151,7 @@ impl Failure {
             }
             Kind::Denied | Kind::NoCredentials | Kind::BadCredentials => RefusedBy::Permission,
             Kind::Busy => RefusedBy::Busy,
+            Kind::NotSent => RefusedBy::NotSent,
             Kind::Limit => RefusedBy::Limit,
             Kind::Invalid | Kind::NotMade => RefusedBy::Invalid,
         };

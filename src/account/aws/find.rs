@@ -1,10 +1,10 @@
 //! Resources by name, ARN, tag, and CloudFormation stack.
 
 use super::failure::{Failure, Operation};
-use super::limit::Family;
 use super::names::{self, Arn, last_part};
 use super::session::Session;
 use super::{lambda, worker};
+use crate::account::gateway::Family;
 use crate::account::target::SelectBy;
 use crate::account::{CallError, Resource, ResourceKind, Selector};
 

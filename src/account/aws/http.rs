@@ -29,13 +29,23 @@ pub struct Answer {
     pub body: String,
 }
 
-/// Makes a request. Redirects are answers. An error says why there was none within the time-out; it holds no header.
+/// Makes a request. Redirects are answers. An error says why there was none within the time-out; it holds no header, and of the
+/// address neither user nor query, for a journal keeps it.
 pub async fn ask(request: Request<'_>, timeout: Span) -> Result<Answer, String> {
-    let url = request.url.to_owned();
+    let url = without_secrets(request.url);
     match tokio::time::timeout(timeout.to_std(), exchange(request)).await {
         Ok(answer) => answer.map_err(|why| format!("{url}: {why}")),
         Err(_) => Err(format!("{url}: no answer within {timeout}")),
     }
+}
+
+/// An address without what may be secret: user and password, query, fragment.
+pub fn without_secrets(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let host = host.rsplit('@').next().unwrap_or_default();
+    if scheme.is_empty() { format!("{host}{path}") } else { format!("{scheme}://{host}{path}") }
 }
 
 async fn exchange(request: Request<'_>) -> Result<Answer, String> {
@@ -75,4 +85,21 @@ pub fn headers<'h>(
         None => Err(format!("the environment has no {variable}, which the header `{name}` is to be taken from")),
     });
     plain.chain(secret).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_loses_what_may_be_secret() {
+        for (url, kept) in [
+            ("https://ana:hunter2@shop.example:8443/health?token=t#f", "https://shop.example:8443/health"),
+            ("https://shop.example?token=a/b@c", "https://shop.example"),
+            ("http://shop.example/a@b/c", "http://shop.example/a@b/c"),
+            ("http://a:b@c@shop.example/", "http://shop.example/"),
+        ] {
+            assert_eq!(without_secrets(url), kept, "{url}");
+        }
+    }
 }

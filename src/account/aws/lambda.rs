@@ -3,11 +3,11 @@
 use aws_sdk_lambda::types::{EventSourceMappingConfiguration, FunctionConfiguration};
 
 use super::failure::{Failure, Operation};
-use super::limit::Family;
 use super::names::{self, Arn};
 use super::session::Session;
 use super::variables;
 use crate::account::description::{Alias, Delivery, FunctionDescription};
+use crate::account::gateway::Family;
 use crate::account::{CallError, Location, Observed, Region, Resource, ResourceKind, Value};
 use crate::units::Span;
 
@@ -45,6 +45,7 @@ pub async fn describe(session: &Session, function: &Resource) -> Result<Function
     consumes.dedup();
     let delivery = delivery(function, configuration);
     Ok(FunctionDescription {
+        key: configuration.kms_key_arn().filter(|key| !key.is_empty()).map(str::to_owned),
         role: function.beside(ResourceKind::Role, names::last_part(configuration.role().unwrap_or_default())),
         runtime: configuration.runtime().map_or("container image", |runtime| runtime.as_str()).to_owned(),
         timeout: Span::from_secs(configuration.timeout().unwrap_or(3).into()),

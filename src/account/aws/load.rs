@@ -3,10 +3,10 @@
 use super::call::{ATTEMPT_TIMEOUT, side_by_side};
 use super::failure::Operation;
 use super::http::{self, Request};
-use super::limit::Family;
 use super::names;
 use super::queues;
 use super::session::Session;
+use crate::account::gateway::Family;
 use crate::account::{Message, Outcome, Reply, Resource, ResourceKind, RunMarker, SendOutcome};
 use crate::units::Span;
 

@@ -4,9 +4,9 @@ use aws_sdk_cloudwatchlogs::operation::get_query_results::GetQueryResultsOutput;
 use aws_sdk_cloudwatchlogs::types::QueryStatus;
 
 use super::failure::Operation;
-use super::limit::Family;
 use super::names;
 use super::session::Session;
+use crate::account::gateway::Family;
 use crate::account::{CallError, Window};
 use crate::project::probe::LogsProbe;
 use crate::units::{Span, Time};

@@ -15,9 +15,11 @@ mod config;
 mod doctor;
 mod failure;
 mod find;
+mod fis;
+mod gate;
 mod http;
 mod lambda;
-mod limit;
+mod lasts;
 mod load;
 mod logs;
 mod metrics;
@@ -35,12 +37,14 @@ mod variables;
 mod watched;
 mod worker;
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::{Account, Call, CallError, CallId, Outcome};
+use super::gateway::{GatewayClock, Gateways};
+use super::{Account, Call, CallError, CallId, Dispatch, Outcome};
 use crate::env::Env;
 use crate::units::{Span, Time};
+use batch::Batches;
 pub use config::AccountConfig;
 pub use doctor::{Check, CheckResult, examine};
 use worker::Worker;
@@ -48,36 +52,83 @@ use worker::Worker;
 /// The longest that [`Account::next`] waits at one time.
 const TURN: Span = Span::from_millis(100);
 
+/// What all ports of a process share: the gateways of its accounts, and queries of metrics that go out together.
+#[derive(Default)]
+pub struct Shared {
+    gateways: Gateways,
+    /// By the account and the credentials that they are asked with.
+    batches: Mutex<Vec<(AccountConfig, Arc<Batches>)>>,
+}
+
+impl Shared {
+    /// The one of this process.
+    pub fn of_process() -> Arc<Shared> {
+        static SHARED: OnceLock<Arc<Shared>> = OnceLock::new();
+        SHARED.get_or_init(Arc::default).clone()
+    }
+
+    fn clock(&self, accounts: &[AccountConfig], env: &Arc<dyn Env>) -> GatewayClock {
+        let gateway = |account: &AccountConfig| self.gateways.of(&account.location().account, env);
+        GatewayClock::of(accounts.iter().map(gateway).collect(), env.clone())
+    }
+
+    fn batches(&self, config: &AccountConfig) -> Arc<Batches> {
+        let mut batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
+        match batches.iter().find(|(known, _)| known == config) {
+            Some((_, known)) => known.clone(),
+            None => {
+                let new = Arc::<Batches>::default();
+                batches.push((config.clone(), new.clone()));
+                new
+            }
+        }
+    }
+}
+
 /// Accounts of AWS, or of an emulator of it.
 pub struct Aws {
     env: Arc<dyn Env>,
+    shared: Arc<Shared>,
     accounts: Vec<AccountConfig>,
     /// Starts with the first call.
     worker: Option<(Worker, Receiver<(CallId, Outcome)>)>,
+    clock: GatewayClock,
 }
 
 impl Aws {
     /// The accounts of a configuration. Reads and asks nothing yet.
     pub fn open(accounts: Vec<AccountConfig>, env: Arc<dyn Env>) -> Aws {
-        Aws { env, accounts, worker: None }
+        let shared = Shared::of_process();
+        let clock = shared.clock(&accounts, &env);
+        Aws { env, shared, accounts, worker: None, clock }
     }
 }
 
 impl Account for Aws {
+    /// AWS's clock, as its answers tell it.
     fn now(&self) -> Time {
-        self.env.now()
+        self.clock.now()
+    }
+
+    fn clock_is_off(&self) -> Option<i64> {
+        self.clock.is_off()
     }
 
     fn submit(&mut self, id: CallId, call: Call) {
+        self.submit_with(id, call, Dispatch::default());
+    }
+
+    fn submit_with(&mut self, id: CallId, call: Call, dispatch: Dispatch) {
         let (worker, _) = self.worker.get_or_insert_with(|| {
             let (sender, receiver) = channel();
-            (Worker::start(self.accounts.clone(), self.env.clone(), sender, None), receiver)
+            let shared = self.shared.clone();
+            (Worker::start(self.accounts.clone(), self.env.clone(), shared, sender, None), receiver)
         });
-        worker.submit(id, call);
+        worker.submit(id, call, dispatch);
     }
 
     fn next(&mut self, until: Time) -> Option<(CallId, Outcome)> {
-        let wait = until.since(self.env.now()).min(TURN);
+        let wait = until.since(self.now()).min(TURN);
         match &self.worker {
             Some((_, replies)) => replies.recv_timeout(wait.to_std()).ok(),
             None => {

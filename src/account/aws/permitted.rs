@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_iam::types::PolicyEvaluationDecisionType as Decision;
+use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum as ContextKey, PolicyEvaluationDecisionType as Decision};
 
 use super::call::side_by_side;
 use super::failure::Operation;
 use super::lambda;
-use super::limit::Family;
 use super::names::Arn;
 use super::session::Session;
 use super::{roles, ssm};
+use crate::account::gateway::Family;
 use crate::account::{Action, CallError, Permitted, Resource, ResourceKind, Setting, Value};
 
 /// The name of a policy, or the end of a lock's name, that nothing has: deleting it tells whether squall may.
@@ -94,10 +94,12 @@ async fn simulate(
         about: format!("the policies of {source}"),
     };
     let concrete = concrete(resource, session.config.region.as_str());
+    let context = context(session, source);
     let (mut answers, mut marker) = (BTreeMap::new(), None::<String>);
     loop {
         let call = || {
             let call = session.iam().simulate_principal_policy().policy_source_arn(source).set_marker(marker.clone());
+            let call = call.set_context_entries(Some(context.clone()));
             let call = call.set_action_names(Some(actions.iter().map(|action| (*action).to_owned()).collect()));
             // No resource at all means every resource.
             call.set_resource_arns(concrete.clone().map(|arn| vec![arn])).send()
@@ -105,22 +107,58 @@ async fn simulate(
         let page = session.caller.read(&operation, call).await.map_err(session.refuse(&operation))?;
         for result in page.evaluation_results() {
             let missing = result.missing_context_values();
+            let action = result.eval_action_name();
             let answer = match result.eval_decision() {
-                Decision::Allowed => Permitted::Yes,
                 Decision::ExplicitDeny => Permitted::No("a policy denies it explicitly".into()),
+                // Allowed as well: a deny may depend on what is not known.
                 _ if !missing.is_empty() => Permitted::CannotTell(format!(
                     "it depends on {}, which a simulation does not know",
                     missing.join(", ")
                 )),
+                Decision::Allowed => Permitted::Yes,
+                _ if action.starts_with("kms:") => Permitted::CannotTell(
+                    "no policy of the caller allows it; the key's own policy may, which a simulation does not see"
+                        .into(),
+                ),
                 _ => Permitted::No("no policy allows it".into()),
             };
-            answers.insert(result.eval_action_name().to_owned(), answer);
+            answers.insert(action.to_owned(), answer);
         }
         match page.marker() {
             Some(next) if page.is_truncated() => marker = Some(next.to_owned()),
             _ => return Ok(answers),
         }
     }
+}
+
+/// What is known of every request that squall makes
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>). Whether the caller used MFA,
+/// or which network the request will come from, is not.
+fn context(session: &Session, source: &str) -> Vec<ContextEntry> {
+    let now = session.caller.gateway.now();
+    let (account, region) = (session.config.id.as_str(), session.config.region.as_str());
+    let epoch = (now.micros() / 1_000_000).to_string();
+    let kind = if source.contains(":role/") { "AssumedRole" } else { "User" };
+    let user = source.split_once(":user/").and_then(|(_, user)| user.rsplit('/').next());
+    let time = now.to_string();
+    let entries = [
+        ("aws:CurrentTime", ContextKey::Date, Some(time.as_str())),
+        ("aws:EpochTime", ContextKey::Numeric, Some(epoch.as_str())),
+        ("aws:PrincipalAccount", ContextKey::String, Some(account)),
+        ("aws:PrincipalArn", ContextKey::String, Some(source)),
+        ("aws:PrincipalIsAWSService", ContextKey::Boolean, Some("false")),
+        ("aws:PrincipalType", ContextKey::String, Some(kind)),
+        ("aws:RequestedRegion", ContextKey::String, Some(region)),
+        ("aws:ResourceAccount", ContextKey::String, Some(account)),
+        ("aws:SecureTransport", ContextKey::Boolean, Some("true")),
+        ("aws:ViaAWSService", ContextKey::Boolean, Some("false")),
+        ("aws:username", ContextKey::String, user),
+    ];
+    let entry = |(name, kind, value): (&str, ContextKey, Option<&str>)| {
+        let entry = ContextEntry::builder().context_key_name(name).context_key_type(kind);
+        Some(entry.context_key_values(value?).build())
+    };
+    entries.into_iter().filter_map(entry).collect()
 }
 
 /// An ARN that a pattern covers; `None` for every resource.

@@ -21,7 +21,7 @@ pub fn find<'a>(session: &'a Session, probe: &Resource) -> Result<&'a ProbeSpec,
 /// The value of a probe for a window.
 pub async fn measure(session: &Session, probe: &Resource, window: Window) -> Result<Sample, CallError> {
     let env = &*session.caller.env;
-    let late = env.now().since(window.to) > FRESH;
+    let late = session.caller.gateway.now().since(window.to) > FRESH;
     let failed = |why: String| CallError::Unknown(format!("{probe}: {why}"));
     let value = match find(session, probe)? {
         ProbeSpec::Http(_) | ProbeSpec::Command(_) if late => None,
@@ -62,7 +62,10 @@ async fn prometheus(probe: &PrometheusProbe, window: Window, env: &dyn Env) -> R
     let json: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_default();
     match (answer.status, json["error"].as_str()) {
         (200, _) => only_value(&json["data"]),
-        (status, error) => Err(format!("{server} answers {status} {}", error.unwrap_or_default())),
+        (status, error) => {
+            let server = http::without_secrets(server);
+            Err(format!("{server} answers {status} {}", error.unwrap_or_default()))
+        }
     }
 }
 

@@ -8,10 +8,10 @@ use aws_sdk_sqs::types::{
 };
 
 use super::failure::Operation;
-use super::limit::Family;
 use super::session::Session;
 use super::{lambda, names};
 use crate::account::description::QueueDescription;
+use crate::account::gateway::Family;
 use crate::account::{
     CallError, Handle, Message, Metric, Observed, Query, Received, Resource, ResourceKind, RunMarker, Sample,
     SendOutcome, Value, Window,
@@ -94,6 +94,7 @@ pub async fn describe(session: &Session, queue: &Resource) -> Result<QueueDescri
     let attributes = Attributes::of(session, queue).await?;
     let redrive = attributes.redrive();
     Ok(QueueDescription {
+        key: attributes.get(QueueAttributeName::KmsMasterKeyId).and_then(|key| own_key(session, key)),
         arn: names::arn(session, queue),
         fifo: attributes.get(QueueAttributeName::FifoQueue) == Some("true"),
         visibility: attributes.span(QueueAttributeName::VisibilityTimeout),
@@ -104,6 +105,19 @@ pub async fn describe(session: &Session, queue: &Resource) -> Result<QueueDescri
         consumers: lambda::consumers(session, queue).await?,
         move_task_running: move_task_running(session, queue).await?,
     })
+}
+
+/// The ARN of a queue's own key, which SQS answers as it was given: an id, an ARN, or an alias, of which the key is not known.
+/// AWS's own key needs no permission.
+fn own_key(session: &Session, key: &str) -> Option<String> {
+    let in_region = |resource: &str| names::in_region(session, "kms", resource);
+    match key {
+        "" => None,
+        key if key.ends_with("alias/aws/sqs") => None,
+        key if key.contains("alias/") => Some(in_region("key/*")),
+        key if key.starts_with("arn:") => Some(key.to_owned()),
+        id => Some(in_region(&format!("key/{id}"))),
+    }
 }
 
 /// Whether messages are being moved out of a dead-letter queue.
@@ -147,7 +161,7 @@ pub async fn write_number(
 
 /// Counts messages, now.
 pub async fn measure(session: &Session, query: &Query, window: Window) -> Result<Sample, CallError> {
-    let asked = session.caller.env.now();
+    let asked = session.caller.gateway.now();
     if asked.since(window.to) > FRESH {
         return Ok(Sample { value: None, of: None });
     }

@@ -1,13 +1,18 @@
 //! IAM: what a role is, and its inline policies.
 
+use aws_sdk_iam::types::EntityType;
+
 use super::failure::{Failure, Operation};
 use super::lambda;
-use super::limit::Family;
 use super::names;
 use super::session::Session;
 use crate::account::description::RoleDescription;
+use crate::account::gateway::Family;
 use crate::account::{CallError, Observed, Resource, Value};
 
+/// A page holds so many roles at the most
+/// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html>).
+const MOST_ROLES: i32 = 1_000;
 /// The path of roles that services own; nobody else may change them.
 const SERVICE_LINKED: &str = "/aws-service-role/";
 
@@ -59,31 +64,31 @@ pub async fn describe(session: &Session, role: &Resource) -> Result<RoleDescript
     })
 }
 
-/// The names of the roles with a tag.
+/// The names of the roles with a tag. ListRoles does not answer tags, and asking for those of each role takes a call a role;
+/// this answers up to a thousand roles with theirs at once.
 pub async fn tagged(session: &Session, key: &str, value: &str) -> Result<Vec<String>, CallError> {
-    let operation = |action| Operation { family: Family::Iam, action, arn: "*".into(), about: "roles".into() };
-    let list = operation("iam:ListRoles");
-    let (mut roles, mut marker) = (Vec::new(), None::<String>);
+    let operation = Operation {
+        family: Family::Iam,
+        action: "iam:GetAccountAuthorizationDetails",
+        arn: "*".into(),
+        about: "roles".into(),
+    };
+    let (mut tagged, mut marker) = (Vec::new(), None::<String>);
     loop {
-        let call = || session.iam().list_roles().set_marker(marker.clone()).send();
-        let page = session.caller.read(&list, call).await.map_err(session.refuse(&list))?;
-        roles.extend(page.roles().iter().map(|role| role.role_name().to_owned()));
+        let call = || {
+            let call = session.iam().get_account_authorization_details().filter(EntityType::Role);
+            call.max_items(MOST_ROLES).set_marker(marker.clone()).send()
+        };
+        let page = session.caller.read(&operation, call).await.map_err(session.refuse(&operation))?;
+        for role in page.role_detail_list() {
+            let has_it = role.tags().iter().any(|tag| tag.key() == key && tag.value() == value);
+            tagged.extend(role.role_name().filter(|_| has_it).map(str::to_owned));
+        }
         match page.marker() {
             Some(next) if page.is_truncated() => marker = Some(next.to_owned()),
-            _ => break,
+            _ => return Ok(tagged),
         }
     }
-    // ListRoles does not answer tags.
-    let tags = operation("iam:ListRoleTags");
-    let mut tagged = Vec::new();
-    for role in roles {
-        let call = || session.iam().list_role_tags().role_name(&role).send();
-        let page = session.caller.read(&tags, call).await.map_err(session.refuse(&tags))?;
-        if page.tags().iter().any(|tag| tag.key() == key && tag.value() == value) {
-            tagged.push(role);
-        }
-    }
-    Ok(tagged)
 }
 
 /// The names of a role's inline policies.

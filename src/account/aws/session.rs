@@ -1,7 +1,6 @@
 //! One account as it is reached: its credentials, its clients, who squall is there. Made at the first call, when the
 //! account's number turned out right; before that nothing else is asked.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -9,24 +8,22 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_config::{AppName, BehaviorVersion, Region as SdkRegion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
-use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
-use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
-use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
-use aws_types::os_shim_internal;
 use tokio::sync::OnceCell;
 
-use super::AccountConfig;
 use super::awake::Awake;
 use super::batch::Batches;
 use super::call::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, Caller, Sleeper};
 use super::failure::{Failure, Operation};
-use super::limit::{Family, Limits};
+use super::gate::{Gate, SigningClock};
+use super::{AccountConfig, Shared, lasts};
+use crate::account::gateway::{Family, Offset};
 use crate::account::{CallError, Identity, Lasts, Location, RefusedBy, Region, Resource};
 use crate::env::Env;
 use crate::units::Time;
@@ -35,6 +32,8 @@ use crate::units::Time;
 pub struct Connection {
     config: AccountConfig,
     caller: Arc<Caller>,
+    batches: Arc<Batches>,
+    /// Stands for the network, if that is recorded.
     http: Option<SharedHttpClient>,
     session: OnceCell<Session>,
 }
@@ -46,12 +45,10 @@ pub struct Session {
     pub identity: Identity,
     /// `aws`, `aws-cn`, `aws-us-gov`.
     pub partition: String,
-    /// By how many microseconds this machine's clock was ahead of the service's, whose clock has whole seconds.
-    pub ahead: Option<i64>,
     pub caller: Arc<Caller>,
     /// URLs of queues by their names.
     pub queue_urls: Mutex<BTreeMap<String, String>>,
-    pub batches: Batches,
+    pub batches: Arc<Batches>,
     sdk: SdkConfig,
     clients: Clients,
 }
@@ -76,12 +73,21 @@ impl Connection {
     pub fn new(
         config: AccountConfig,
         env: Arc<dyn Env>,
+        shared: &Shared,
         awake: Arc<Awake>,
         sleeper: Arc<dyn Sleeper>,
         http: Option<SharedHttpClient>,
     ) -> Connection {
-        let caller = Caller { limits: Limits::new(env.clone()), env, awake, sleeper };
-        Connection { config, caller: Arc::new(caller), http, session: OnceCell::new() }
+        let gateway = shared.gateways.of(&config.location().account, &env);
+        let caller = Caller { gateway, region: config.region.clone(), env, awake, sleeper };
+        let batches = shared.batches(&config);
+        Connection { config, caller: Arc::new(caller), batches, http, session: OnceCell::new() }
+    }
+
+    /// The way to the account.
+    #[cfg(test)]
+    pub fn gateway(&self) -> Arc<crate::account::gateway::Gateway> {
+        self.caller.gateway.clone()
     }
 
     /// Every location that this is the connection to: the account's own first.
@@ -127,7 +133,7 @@ impl Connection {
         let mut roles: Vec<String> = roles.into_iter().flatten().collect();
         roles.sort();
         roles.dedup();
-        let lasts = self.lasts(&sdk).await;
+        let lasts = self.lasts(&base, &sdk).await;
         let partition = who.arn.split(':').nth(1).unwrap_or("aws").to_owned();
         let location = config.location();
         if partition != location.account.partition().word() {
@@ -141,31 +147,30 @@ impl Connection {
         Ok(Session {
             location,
             config: config.clone(),
-            identity: Identity { account_id: who.account, arn: who.arn, roles, lasts },
+            identity: Identity { account_id: who.account, arn: who.arn, roles, lasts, clock_is_off: None },
             partition,
-            ahead: who.date.map(|date| self.caller.env.now().micros() - date.micros()),
             caller: self.caller.clone(),
             queue_urls: Mutex::default(),
-            batches: Batches::default(),
+            batches: self.batches.clone(),
             sdk,
             clients: Clients::default(),
         })
     }
 
-    /// How long the credentials last. The SDK renews whatever it got from a service, a role, a process or single sign-on;
-    /// only what was put into the environment ends for good.
-    async fn lasts(&self, sdk: &SdkConfig) -> Lasts {
-        let Some(provider) = sdk.credentials_provider() else { return Lasts::CannotTell };
-        let Ok(credentials) = provider.provide_credentials().await else { return Lasts::CannotTell };
-        let from_environment = self.caller.env.var("AWS_SESSION_TOKEN");
-        match (credentials.session_token(), credentials.expiry()) {
-            (Some(token), None) if from_environment.as_deref() == Some(token) => {
-                let end = self.caller.env.var("AWS_CREDENTIAL_EXPIRATION");
-                end.and_then(|end| end.parse().ok()).map_or(Lasts::CannotTell, Lasts::Until)
+    /// How long the credentials last: those of the base, and what `role:` makes of them.
+    async fn lasts(&self, base: &SdkConfig, sdk: &SdkConfig) -> Lasts {
+        let profiles = match self.http {
+            None => lasts::profiles(self.config.profile.clone()).await,
+            Some(_) => None,
+        };
+        let Some(below) = credentials(base).await else { return Lasts::CannotTell };
+        let below = lasts::of(&below, profiles.as_ref(), &*self.caller.env);
+        match self.config.role {
+            None => below,
+            Some(_) => {
+                let expiry = credentials(sdk).await.and_then(|own| own.expiry()).map(Time::from_system);
+                lasts::of_role(below, expiry)
             }
-            // A temporary one in a file, put there by hand.
-            (Some(_), None) => Lasts::CannotTell,
-            _ => Lasts::On,
         }
     }
 
@@ -192,12 +197,15 @@ impl Connection {
         if let Some(url) = &config.endpoint_url {
             loader = loader.endpoint_url(url);
         }
-        if let Some(http) = &self.http {
+        if self.http.is_some() {
             let token = self.caller.env.var("AWS_SESSION_TOKEN");
-            let recorded = Credentials::new("recorded", "recorded", token, None, "recorded");
-            loader = loader.http_client(http.clone()).credentials_provider(recorded);
+            loader = loader.credentials_provider(Credentials::new("recorded", "recorded", token, None, "recorded"));
         }
-        loader.load().await
+        let network = || Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
+        let inner = self.http.clone().unwrap_or_else(network);
+        let (gateway, env) = (self.caller.gateway.clone(), self.caller.env.clone());
+        loader = loader.time_source(SigningClock(env.clone()));
+        loader.http_client(Gate { inner, gateway, env }).load().await
     }
 
     async fn who(&self, sdk: &SdkConfig) -> Result<Who, CallError> {
@@ -208,13 +216,10 @@ impl Connection {
             about: format!("account {}", self.config.name),
         };
         let sts = aws_sdk_sts::Client::new(sdk);
-        let date = DateOfAnswer::default();
-        let call = || sts.get_caller_identity().customize().interceptor(date.clone()).send();
+        let call = || sts.get_caller_identity().send();
         let reply = self.caller.read(&operation, call).await;
         let reply = reply.map_err(|failure| failure.into_error(&operation, "the caller"))?;
-        let date = *date.0.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Who {
-            date,
             account: reply.account().unwrap_or_default().to_owned(),
             arn: reply.arn().unwrap_or_default().to_owned(),
         })
@@ -225,11 +230,7 @@ impl Connection {
         if self.http.is_some() {
             return Vec::new();
         }
-        let (fs, env) = (os_shim_internal::Fs::real(), os_shim_internal::Env::real());
-        let chosen = self.config.profile.clone().map(Cow::Owned);
-        let Ok(profiles) = aws_config::profile::load(&fs, &env, &Default::default(), chosen).await else {
-            return Vec::new();
-        };
+        let Some(profiles) = lasts::profiles(self.config.profile.clone()).await else { return Vec::new() };
         let (mut roles, mut seen) = (Vec::new(), Vec::new());
         let mut name = profiles.selected_profile().to_owned();
         while let Some(profile) = profiles.get_profile(&name) {
@@ -244,34 +245,14 @@ impl Connection {
     }
 }
 
+/// The credentials in hand.
+async fn credentials(sdk: &SdkConfig) -> Option<Credentials> {
+    sdk.credentials_provider()?.provide_credentials().await.ok()
+}
+
 struct Who {
     account: String,
     arn: String,
-    /// The service's clock.
-    date: Option<Time>,
-}
-
-/// Keeps the date of an answer.
-#[derive(Clone, Debug, Default)]
-struct DateOfAnswer(Arc<Mutex<Option<Time>>>);
-
-#[dyn_dispatch_hint]
-impl Intercept for DateOfAnswer {
-    fn name(&self) -> &'static str {
-        "DateOfAnswer"
-    }
-
-    fn read_before_deserialization(
-        &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let date = context.response().headers().get("date");
-        let date = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = date.map(|date| date.timestamp().into());
-        Ok(())
-    }
 }
 
 /// The client of a region, made when it is first asked for. A clone of one shares its connections.
@@ -365,6 +346,12 @@ impl Session {
     /// The tags of all services.
     pub fn tagging(&self) -> &aws_sdk_resourcegroupstagging::Client {
         self.clients.tagging.get_or_init(|| aws_sdk_resourcegroupstagging::Client::new(&self.sdk))
+    }
+
+    /// Who is calling, and what is known of the account's clock by now.
+    pub fn identity(&self) -> Identity {
+        let clock_is_off = self.caller.gateway.offset().map(Offset::apart_secs);
+        Identity { clock_is_off, ..self.identity.clone() }
     }
 
     /// Sorts a failure for the engine.

@@ -4,10 +4,10 @@ use aws_sdk_ssm::types::{Parameter, ParameterTier, ParameterType};
 
 use super::failure::Operation;
 use super::lambda;
-use super::limit::Family;
 use super::names;
 use super::session::Session;
 use crate::account::description::ParameterDescription;
+use crate::account::gateway::Family;
 use crate::account::{CallError, Location, Observed, RefusedBy, Region, Resource, ResourceKind, Setting, Value};
 
 /// A standard parameter's value is at most so long; a longer one needs the advanced tier

@@ -1,10 +1,12 @@
 //! What no emulator does: throttling, failures after the write, lost replies, slow updates, refusals of every kind.
 
 mod calls;
+mod clocks;
 mod cloudwatch;
 mod denied;
 mod doctor;
 mod find;
+mod gateway;
 mod iam;
 mod identity;
 mod lambda;

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use aws_sdk_lambda::types::{Environment, FunctionConfiguration, LastUpdateStatus, State};
 
 use super::lambda::{get, operation};
-use super::limit::Family;
 use super::session::Session;
+use crate::account::gateway::Family;
 use crate::account::{CallError, Observed, RefusedBy, Resource, Value};
 use crate::units::Span;
 

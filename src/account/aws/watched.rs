@@ -3,9 +3,9 @@
 use aws_sdk_cloudwatch::types::DimensionFilter;
 
 use super::failure::Operation;
-use super::limit::Family;
 use super::names;
 use super::session::Session;
+use crate::account::gateway::Family;
 use crate::account::{CallError, Resource, ResourceKind};
 
 /// The ARN of a resource that is there.

@@ -9,24 +9,26 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::awake::{Awake, BEAT};
-use super::call::RealTime;
+use super::call::{RealTime, on_terms};
 use super::session::{Connection, Session};
 use super::{
-    AccountConfig, alarms, find, invalid, lambda, load, metrics, permitted, probes, queues, roles, settings, ssm,
-    unsupported, watched,
+    AccountConfig, Shared, alarms, find, fis, invalid, lambda, load, metrics, permitted, probes, queues, roles,
+    settings, ssm, unsupported, watched,
 };
 use crate::account::{
-    Call, CallError, CallId, Description, Location, Metric, Outcome, Query, Reply, Resource, ResourceKind, Window,
+    Call, CallError, CallId, Description, Dispatch, Location, Metric, Outcome, Query, Reply, Resource, ResourceKind,
+    Window,
 };
 use crate::env::Env;
 
 type Answers = Sender<(CallId, Outcome)>;
+type Submitted = (CallId, Call, Dispatch);
 
 /// The thread, from the outside. It ends when this is dropped; calls that are under way are dropped with it, and commands
 /// of probes killed.
 pub struct Worker {
     /// None while it ends.
-    calls: Option<UnboundedSender<(CallId, Call)>>,
+    calls: Option<UnboundedSender<Submitted>>,
     answers: Answers,
     thread: Option<JoinHandle<()>>,
 }
@@ -36,6 +38,7 @@ impl Worker {
     pub fn start(
         accounts: Vec<AccountConfig>,
         env: Arc<dyn Env>,
+        shared: Arc<Shared>,
         answers: Answers,
         http: Option<SharedHttpClient>,
     ) -> Worker {
@@ -45,7 +48,7 @@ impl Worker {
         let thread = std::thread::Builder::new().name("aws".into()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             if let Ok(runtime) = runtime {
-                runtime.block_on(serve(accounts, env, http, inbox, told));
+                runtime.block_on(serve(accounts, env, shared, http, inbox, told));
                 // A look-up of a name may take long, and nobody waits for it any more.
                 runtime.shutdown_background();
             }
@@ -54,8 +57,8 @@ impl Worker {
     }
 
     /// Starts a call.
-    pub fn submit(&self, id: CallId, call: Call) {
-        let sent = self.calls.as_ref().is_some_and(|calls| calls.send((id, call)).is_ok());
+    pub fn submit(&self, id: CallId, call: Call, dispatch: Dispatch) {
+        let sent = self.calls.as_ref().is_some_and(|calls| calls.send((id, call, dispatch)).is_ok());
         if !sent {
             let outcome = unsupported("the thread that calls AWS could not be started; the call was never sent");
             // Whoever asked is gone as well.
@@ -75,8 +78,9 @@ impl Drop for Worker {
 async fn serve(
     accounts: Vec<AccountConfig>,
     env: Arc<dyn Env>,
+    shared: Arc<Shared>,
     http: Option<SharedHttpClient>,
-    mut inbox: UnboundedReceiver<(CallId, Call)>,
+    mut inbox: UnboundedReceiver<Submitted>,
     answers: Answers,
 ) {
     let awake = Arc::new(Awake::new(env.clone()));
@@ -89,14 +93,14 @@ async fn serve(
     });
     let connect = |config: AccountConfig| {
         let sleeper = Arc::new(RealTime);
-        Arc::new(Connection::new(config, env.clone(), awake.clone(), sleeper, http.clone()))
+        Arc::new(Connection::new(config, env.clone(), &shared, awake.clone(), sleeper, http.clone()))
     };
     let connections = Connections::of(accounts.into_iter().map(connect));
-    while let Some((id, call)) = inbox.recv().await {
+    while let Some((id, call, dispatch)) = inbox.recv().await {
         let (connection, answers) = (connections.at(call.location()), answers.clone());
         tokio::spawn(async move {
             // A task of its own: a panic in it must be an answer too.
-            let outcome = tokio::spawn(answer_in(connection, call)).await;
+            let outcome = tokio::spawn(on_terms(dispatch, answer_in(connection, call))).await;
             let outcome =
                 outcome.unwrap_or_else(|_| Err(CallError::Unknown("the call ended in a bug of squall".into())));
             let _ = answers.send((id, outcome));
@@ -142,7 +146,7 @@ async fn answer_in(connection: Option<Arc<Connection>>, call: Call) -> Outcome {
 pub async fn answer(connection: &Connection, call: Call) -> Outcome {
     let session = connection.session().await?;
     match call {
-        Call::Identify { .. } => Ok(Reply::Identity(session.identity.clone())),
+        Call::Identify { .. } => Ok(Reply::Identity(session.identity())),
         Call::Permitted { actions, prove, .. } => {
             permitted::permitted(session, &actions, prove).await.map(Reply::Permitted)
         }
@@ -150,6 +154,7 @@ pub async fn answer(connection: &Connection, call: Call) -> Outcome {
         Call::Describe { resource } => Ok(Reply::Description(Box::new(describe(session, &resource).await?))),
         Call::Read { setting } => settings::read(session, &setting).await.map(Reply::Observed),
         Call::Write(write) => settings::write(session, write).await.map(|()| Reply::Done),
+        Call::Halted { .. } => fis::halted(session).await.map(Reply::Halted),
         Call::ListLocks { location } => ssm::list_locks(session, &location).await.map(Reply::Locks),
         Call::Send { queue, messages } => queues::send(session, &queue, messages).await.map(Reply::Sent),
         Call::Receive { queue, hide } => queues::receive(session, &queue, hide).await.map(Reply::Received),
@@ -171,7 +176,7 @@ pub async fn describe(session: &Session, resource: &Resource) -> Result<Descript
         ResourceKind::Queue => Description::Queue(queues::describe(session, resource).await?),
         ResourceKind::Role => Description::Role(roles::describe(session, resource).await?),
         ResourceKind::Parameter => Description::Parameter(ssm::describe(session, resource).await?),
-        ResourceKind::Alarm => Description::Other { arn: alarms::describe(session, resource).await? },
+        ResourceKind::Alarm => alarms::describe(session, resource).await?,
         ResourceKind::Probe => {
             let probe = probes::find(session, resource)?;
             let (settles, by_the_minute) = (probe.settles(), probe.by_the_minute());

@@ -17,7 +17,7 @@ pub static ROLE: KindDescriptor = KindDescriptor {
     },
     types: &["AWS::IAM::Role"],
     physical_id_ends_with_name: false,
-    // The tagging API does not know roles: `iam:ListRoles` and `iam:ListRoleTags` do.
+    // The tagging API does not know roles: `iam:GetAccountAuthorizationDetails` does.
     tag_filter: None,
     metrics: &[],
     find: &["iam:ListRolePolicies"],

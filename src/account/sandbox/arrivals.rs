@@ -101,7 +101,7 @@ impl World {
             }
             Goal::Queue(queue) => {
                 let marker = load.and_then(|load| self.loads.loads.get(&load)).map(|load| load.marker.clone());
-                let taken = self.enqueue(queue, New { marker, group, ..New::default() });
+                let taken = self.send_message(queue, New { marker, group, ..New::default() });
                 if let Some(load) = load {
                     self.load_answered(load, taken);
                 }

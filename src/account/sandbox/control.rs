@@ -123,6 +123,11 @@ impl World {
         let latency = self.sky.latency();
         let arrives = self.now + Span::from_micros(latency.micros() / 2);
         let mut under_way = UnderWay { call, arrives, number, answer: Some(id), instead: None };
+        if self.sky.weather.expired.is_some_and(|(from, to)| from <= self.now && self.now < to) {
+            let message = "ExpiredTokenException: the security token included in the request is expired".into();
+            under_way.instead = Some(CallError::Refused { by: RefusedBy::Permission, message });
+            return self.send_call(arrives, under_way);
+        }
         let lost = || CallError::Unknown(format!("timed out after {ATTEMPT_TIMEOUT}"));
         match outlook {
             Outlook::Fated(Fate::Normal) => self.send_call(arrives, under_way),
@@ -215,6 +220,8 @@ impl World {
                 Ok(Reply::Observed(self.sky.stale(&setting, self.now).unwrap_or(true_one)))
             }
             Call::Write(write) => self.set(&write).map(|()| Reply::Done),
+            // Nobody stands over a sandbox.
+            Call::Halted { .. } => Ok(Reply::Halted(None)),
             Call::ListLocks { .. } => {
                 let on = |(kind, name): &Named| Resource::new(&self.location, *kind, name.as_str());
                 let locks = self.settings.locks.iter().map(|(named, text)| (on(named), text.to_string()));
@@ -290,7 +297,7 @@ impl World {
 
 fn identity() -> Identity {
     let (account_id, arn) = (ACCOUNT_ID.into(), arn(ResourceKind::Role, "squall"));
-    Identity { account_id, arn, roles: vec!["squall".into()], lasts: Lasts::On }
+    Identity { account_id, arn, roles: vec!["squall".into()], lasts: Lasts::On, clock_is_off: None }
 }
 
 fn parse_handle(handle: &Handle) -> Option<(MessageId, u32)> {

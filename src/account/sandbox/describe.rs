@@ -1,6 +1,6 @@
 //! What the resources of a world are, and which ones a selector means.
 
-use super::app::arn;
+use super::app::{AlarmMetric, Threshold, Values, Watches, arn};
 use super::iam::INLINE_LIMIT;
 use super::model::FunctionModel;
 use super::settings::named;
@@ -73,12 +73,23 @@ impl World {
                 secure: false,
                 read_by: self.wrapped_by(resource),
             }),
-            ResourceKind::Table
-            | ResourceKind::Topic
-            | ResourceKind::Api
-            | ResourceKind::Alarm
-            | ResourceKind::Probe => Description::Other { arn },
+            ResourceKind::Alarm => Description::Alarm { arn, queues: self.watched_queues(&resource.name) },
+            ResourceKind::Table | ResourceKind::Topic | ResourceKind::Api | ResourceKind::Probe => {
+                Description::Other { arn }
+            }
         })
+    }
+
+    /// The queues that an alarm watches.
+    fn watched_queues(&self, alarm: &str) -> Vec<String> {
+        let metrics: Vec<&AlarmMetric> = match self.model.app.alarms.get(alarm).map(|alarm| &alarm.watches) {
+            Some(Watches::Threshold(Threshold { values: Values::Metric(metric), .. })) => vec![metric],
+            Some(Watches::Threshold(Threshold { values: Values::Math { metrics, .. }, .. })) => {
+                metrics.values().collect()
+            }
+            _ => Vec::new(),
+        };
+        metrics.into_iter().filter_map(|metric| metric.dimensions.get("QueueName").cloned()).collect()
     }
 
     /// The functions whose fault wrapper reads a parameter.
@@ -95,6 +106,7 @@ impl World {
         let beside = |kind, name: &str| function.beside(kind, name);
         let feeds = app.mappings.values().filter(|m| m.function == function.name && m.enabled);
         FunctionDescription {
+            key: None,
             arn,
             role: beside(ResourceKind::Role, &spec.role),
             runtime: spec.runtime.clone(),
@@ -116,6 +128,7 @@ impl World {
         let beside = |kind, name: &str| queue.beside(kind, name);
         let consumers = self.model.app.mappings.values().filter(|m| m.queue == queue.name && m.enabled);
         QueueDescription {
+            key: None,
             arn,
             fifo: spec.fifo,
             visibility: spec.visibility,

@@ -271,7 +271,7 @@ impl World {
         let group = self.lambda.functions[function].chance.one_of(&call.groups).cloned();
         match call.target {
             Target::External | Target::Function(_) => true,
-            Target::Queue(queue) => self.enqueue(queue, New { size: call.size, group, chain, ..New::default() }),
+            Target::Queue(queue) => self.send_message(queue, New { size: call.size, group, chain, ..New::default() }),
             Target::Table(table) => {
                 let written = self.write_item(table);
                 if !written {

@@ -6,7 +6,7 @@
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use super::app::Loops;
+use super::app::{Function, Loops};
 use super::chain::Chain;
 use super::chance::Chance;
 use super::invocation::{Invocation, Origin};
@@ -48,6 +48,8 @@ pub(super) struct Instance {
     number: u32,
     born: Time,
     idle_since: Time,
+    /// One of provisioned concurrency: there from the start, and for as long as the model runs.
+    provisioned: bool,
     /// What the fault wrapper read last, and when.
     pub flags: Option<(Time, Arc<Flags>)>,
 }
@@ -74,7 +76,7 @@ impl Ord for Instance {
 
 impl Instance {
     fn dies(&self) -> Time {
-        self.idle_since + KEEP_ALIVE
+        if self.provisioned { Time::NEVER } else { self.idle_since + KEEP_ALIVE }
     }
 }
 
@@ -154,6 +156,8 @@ pub(super) struct FunctionState {
     pub reserved: Option<u32>,
     /// Reserved concurrency as it works.
     pub limit: Option<u32>,
+    /// Provisioned concurrency of its versions and aliases together.
+    provisioned: u32,
     pub chance: Chance,
     pub minutes: Minutes<FunctionMinute>,
     pub running: u32,
@@ -165,15 +169,19 @@ pub(super) struct FunctionState {
 }
 
 impl FunctionState {
-    fn new(name: &str, reserved: Option<u32>, seed: u64, now: Time) -> FunctionState {
+    fn new(name: &str, spec: &Function, seed: u64, now: Time) -> FunctionState {
+        let Function { reserved, provisioned, .. } = *spec;
+        // The newest is taken first: those that are provisioned, before any other.
+        let ready = |number| Instance { number, born: now, idle_since: now, provisioned: true, flags: None };
         FunctionState {
             reserved,
             limit: reserved,
+            provisioned,
             chance: Chance::of(seed, &format!("function {name}")),
             minutes: Minutes::default(),
             running: 0,
             running_since: now,
-            idle: BinaryHeap::new(),
+            idle: (0..provisioned).map(|number| ready(u32::MAX - number)).collect(),
             instances: 0,
             scaling: TokenBucket::full(SCALING_BURST, SCALING_PER_SECOND, now),
             totals: FunctionTotals::default(),
@@ -196,7 +204,17 @@ impl FunctionState {
             return None;
         }
         self.instances += 1;
-        Some(Instance { number: self.instances, born: now, idle_since: now, flags: None })
+        Some(Instance { number: self.instances, born: now, idle_since: now, provisioned: false, flags: None })
+    }
+
+    /// Concurrency that it takes from what the others share, used or not.
+    fn set_aside(&self) -> u32 {
+        self.reserved.unwrap_or(self.provisioned)
+    }
+
+    /// How many of those that run take from what functions without a reservation share.
+    fn shared_running(&self) -> u32 {
+        if self.limit.is_some() { 0 } else { self.running.saturating_sub(self.provisioned) }
     }
 
     fn count_running(&mut self, now: Time, change: i32) {
@@ -220,7 +238,7 @@ pub(super) struct Lambda {
 impl Lambda {
     pub fn new(model: &Model, seed: u64, now: Time) -> Lambda {
         let functions = model.functions.iter();
-        let functions = functions.map(|(name, of)| FunctionState::new(name, of.spec.reserved, seed, now)).collect();
+        let functions = functions.map(|(name, of)| FunctionState::new(name, &of.spec, seed, now)).collect();
         let account = model.app.account_concurrency;
         let mut lambda =
             Lambda { functions, invocations: Slab::default(), unreserved: 0, unreserved_running: 0, account };
@@ -228,15 +246,15 @@ impl Lambda {
         lambda
     }
 
-    /// What all the functions but this one reserve.
+    /// What all the functions but this one set aside.
     pub fn reserved_by_others(&self, index: usize) -> u32 {
         let others = self.functions.iter().enumerate().filter(|(i, _)| *i != index);
-        others.filter_map(|(_, function)| function.reserved).sum()
+        others.map(|(_, function)| function.set_aside()).sum()
     }
 
-    /// What all the functions reserve.
+    /// What all the functions set aside.
     pub fn reserved(&self) -> u32 {
-        self.functions.iter().filter_map(|function| function.reserved).sum()
+        self.functions.iter().map(FunctionState::set_aside).sum()
     }
 
     /// The reserved concurrency of a function begins to work as it was written.
@@ -247,10 +265,9 @@ impl Lambda {
 
     /// Divides the account's concurrency between those with a reservation and the others.
     fn divide(&mut self) {
-        let reserved: u32 = self.functions.iter().filter_map(|function| function.limit).sum();
-        self.unreserved = self.account.saturating_sub(reserved);
-        let others = self.functions.iter().filter(|function| function.limit.is_none());
-        self.unreserved_running = others.map(|function| function.running).sum();
+        let aside = self.functions.iter().map(|function| function.limit.unwrap_or(function.provisioned));
+        self.unreserved = self.account.saturating_sub(aside.sum());
+        self.unreserved_running = self.functions.iter().map(FunctionState::shared_running).sum();
     }
 
     /// An instance for one more invocation of a function, and whether it is new.
@@ -258,7 +275,7 @@ impl Lambda {
         let state = &mut self.functions[index];
         let room = match state.limit {
             Some(limit) => state.running < limit,
-            None => self.unreserved_running < self.unreserved,
+            None => state.running < state.provisioned || self.unreserved_running < self.unreserved,
         };
         if !room {
             return Err(Throttled);
@@ -267,21 +284,21 @@ impl Lambda {
             Some(instance) => (instance, false),
             None => (state.new_instance(now).ok_or(Throttled)?, true),
         };
+        let shared = state.shared_running();
         state.count_running(now, 1);
-        if state.limit.is_none() {
-            self.unreserved_running += 1;
-        }
+        self.unreserved_running += state.shared_running() - shared;
         Ok((instance, cold))
     }
 
-    /// An invocation has ended; its instance is idle now, or gone after a time-out.
+    /// An invocation has ended; its instance is idle now, or gone after a time-out. One that is provisioned is replaced
+    /// at once.
     pub fn release(&mut self, index: usize, mut instance: Instance, keep: bool, now: Time) {
         let state = &mut self.functions[index];
+        let shared = state.shared_running();
         state.count_running(now, -1);
-        if state.limit.is_none() {
-            self.unreserved_running -= 1;
-        }
-        if keep {
+        self.unreserved_running -= shared - state.shared_running();
+        if keep || instance.provisioned {
+            instance.flags = instance.flags.filter(|_| keep);
             instance.idle_since = now;
             state.idle.push(instance);
         } else {
@@ -354,148 +371,4 @@ impl World {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::app::{App, Duration};
-    use super::super::shop_like;
-    use super::super::testing::{at, world};
-    use super::*;
-    use crate::account::ResourceKind::Function;
-    use crate::account::{Metric, Value};
-
-    /// One function that takes exactly so long and calls nobody.
-    fn app(takes: Span) -> App {
-        let mut app = shop_like();
-        app.mappings.clear();
-        app.account_concurrency = 100_000;
-        if let Some(worker) = app.functions.get_mut("payment-worker") {
-            worker.duration = Duration::Constant(takes);
-            worker.cold_start = Duration::Constant(Span::from_millis(100));
-            worker.calls.clear();
-            worker.environment.clear();
-        }
-        app
-    }
-
-    fn totals(world: &World) -> FunctionTotals {
-        world.function_totals("payment-worker").unwrap()
-    }
-
-    fn invoke(world: &mut World, times: u32) -> usize {
-        (0..times).filter(|_| world.invoke(0, Origin::Outside, Chain::default()).is_ok()).count()
-    }
-
-    #[test]
-    fn a_thousand_instances_start_at_once_and_a_hundred_a_second_after_that() {
-        let mut app = app(Span::from_secs(600));
-        app.functions.get_mut("payment-worker").unwrap().timeout = Span::from_secs(900);
-        let mut world = world(&app);
-        assert_eq!(invoke(&mut world, 3000), 1000);
-        world.run_until(at(1));
-        assert_eq!(invoke(&mut world, 3000), 100);
-        world.run_until(at(60));
-        assert_eq!(invoke(&mut world, 3000), 1000, "what is not used does not add up");
-    }
-
-    #[test]
-    fn an_idle_instance_is_taken_again_for_ten_minutes() {
-        let mut world = world(&app(Span::from_secs(1)));
-        invoke(&mut world, 1);
-        world.run_until(at(600));
-        invoke(&mut world, 1);
-        assert_eq!(totals(&world).cold, 1);
-        world.run_until(at(601 + 600));
-        invoke(&mut world, 1);
-        assert_eq!(totals(&world).cold, 2);
-        world.run_until(at(2000));
-        // Two lives: until 601 + 600, and 600 s longer than the last invocation took with its cold start.
-        let want = 1201.0 + 601.1;
-        assert!((totals(&world).instance_secs - want).abs() < 1e-6, "{}", totals(&world).instance_secs);
-    }
-
-    #[test]
-    fn an_invocation_ends_at_the_time_out_and_its_instance_with_it() {
-        let mut world = world(&app(Span::from_secs(60)));
-        invoke(&mut world, 1);
-        world.run_until(at(5));
-        assert_eq!(totals(&world).ended, 0);
-        world.run_until(at(6));
-        let FunctionTotals { ended, errors, sojourn_secs, .. } = totals(&world);
-        assert_eq!((ended, errors, sojourn_secs), (1, 1, 5.1));
-        invoke(&mut world, 1);
-        assert_eq!(totals(&world).cold, 2);
-    }
-
-    #[test]
-    fn reserved_concurrency_is_a_cap_and_zero_stops_everything() {
-        let mut world = world(&app(Span::from_secs(1)));
-        world.reserve("payment-worker", Value::Number(2));
-        assert_eq!(invoke(&mut world, 5), 2);
-        world.reserve("payment-worker", Value::Number(0));
-        world.run_until(at(10));
-        assert_eq!(totals(&world).ended, 2, "what runs is not stopped");
-        assert_eq!(invoke(&mut world, 5), 0);
-        world.reserve("payment-worker", Value::Unset);
-        assert_eq!(invoke(&mut world, 5), 5);
-    }
-
-    #[test]
-    fn throttles_are_neither_invocations_nor_errors() {
-        let mut world = world(&app(Span::from_secs(1)));
-        world.reserve("payment-worker", Value::Number(2));
-        invoke(&mut world, 5);
-        world.run_until(at(300));
-        let value = |metric| world.value(metric, Function, "payment-worker", 0..1);
-        assert_eq!(value(Metric::Calls), Some(2.0));
-        assert_eq!(value(Metric::Errors), Some(0.0));
-        assert_eq!(value(Metric::Throttles), Some(3.0));
-        assert_eq!(value(Metric::Concurrency), Some(2.0));
-        assert_eq!(value(Metric::Duration), Some(1.0));
-        assert_eq!(value(Metric::SlowShare { limit: Span::from_millis(999) }), Some(1.0));
-        assert_eq!(value(Metric::SlowShare { limit: Span::from_secs(1) }), Some(0.0));
-        assert_eq!(value(Metric::FailedShare), Some(0.6), "what is throttled failed for its caller");
-    }
-
-    #[test]
-    fn slow_failures_come_late_and_count_in_the_minute_in_which_they_began() {
-        let mut app = app(Span::from_secs(400));
-        app.functions.get_mut("payment-worker").unwrap().timeout = Span::from_secs(250);
-        let mut world = world(&app);
-        world.run_until(at(10));
-        invoke(&mut world, 3);
-        world.reserve("payment-worker", Value::Number(0));
-        invoke(&mut world, 2);
-        let read = |world: &World| {
-            let value = |metric| world.value(metric, Function, "payment-worker", 0..1);
-            [Metric::Calls, Metric::Errors, Metric::Throttles, Metric::Duration].map(value)
-        };
-        world.run_until(at(60 + 120));
-        assert_eq!(read(&world), [None, None, Some(2.0), None], "two minutes after its end");
-        // They end at 260.1 s, after a cold start of 100 ms.
-        world.run_until(at(359));
-        assert_eq!(read(&world), [None, None, Some(2.0), None]);
-        world.run_until(at(360));
-        assert_eq!(read(&world), [Some(3.0), Some(3.0), Some(2.0), Some(250.0)]);
-        world.run_until(at(60 + 120 + 250));
-        let later = world.value(Metric::Calls, Function, "payment-worker", 1..6);
-        assert_eq!(later, None, "nothing is counted where it ended");
-    }
-
-    #[test]
-    fn a_minute_without_invocations_has_no_numbers() {
-        let mut world = world(&app(Span::from_secs(1)));
-        world.run_until(at(300));
-        for metric in [Metric::Calls, Metric::Errors, Metric::FailedShare, Metric::Throttles, Metric::Duration] {
-            assert_eq!(world.value(metric, Function, "payment-worker", 0..1), None, "{metric:?}");
-        }
-    }
-
-    #[test]
-    fn slow_settings_work_later_than_they_are_written() {
-        let weather = super::super::Weather { slow_settings: Span::from_secs(5), ..super::super::Weather::calm() };
-        let mut world = world(&app(Span::from_secs(1))).with_weather(weather);
-        world.reserve("payment-worker", Value::Number(0));
-        assert_eq!(invoke(&mut world, 1), 1);
-        world.run_until(at(6));
-        assert_eq!(invoke(&mut world, 1), 0);
-    }
-}
+mod tests;

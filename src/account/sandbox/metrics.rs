@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::sketch::Sketch;
 use super::world::World;
 use crate::account::{CallError, Metric, Outcome, Query, RefusedBy, Reply, ResourceKind, Sample, Window};
+use crate::template::app::Quiet;
 use crate::units::{Span, Time};
 
 /// The period of service metrics (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html>).
@@ -180,6 +181,11 @@ impl World {
         }
     }
 
+    /// Whether an alarm has its actions disabled.
+    fn is_silent(&self, alarm: &str) -> bool {
+        self.model.app.alarms.get(alarm).is_some_and(|alarm| alarm.quiet.contains(&Quiet::Disabled))
+    }
+
     /// Measures a signal: queue counts and alarms are read from the service itself, the rest from CloudWatch.
     pub(super) fn measure(&self, query: &Query, window: Window) -> Outcome {
         let index = self.index_of(&query.resource)?;
@@ -202,6 +208,11 @@ impl World {
             Metric::Depth => plain(Some(self.queues.queues[index].depth() as f64)),
             Metric::InFlight => plain(Some(f64::from(self.queues.queues[index].in_flight))),
             Metric::Delayed => plain(Some(f64::from(self.queues.queues[index].delayed))),
+            Metric::AlarmState if self.is_silent(&query.resource.name) => {
+                let message =
+                    format!("the actions of {} are disabled: it tells nobody, whatever its state", query.resource);
+                return Err(CallError::Refused { by: RefusedBy::Unsupported, message });
+            }
             Metric::AlarmState => plain(self.alarms.value(index)),
             Metric::Value { .. } => plain(None),
             Metric::OldestMessage => plain(max("ApproximateAgeOfOldestMessage")),

@@ -62,5 +62,5 @@ pub use persistent::{Opening, Sandbox};
 pub use reasons::{GivenUp, Reached, Reason, Why};
 pub use shop::shop;
 pub use shop_like::shop_like;
-pub use weather::{Fate, ThirdParty, Weather, When};
+pub use weather::{Act, Fate, ThirdParty, Weather, When};
 pub use world::World;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::backlog::{Backlog, Block};
 use super::event::{Event, MessageId};
+use super::limit::TokenBucket;
 use super::message::{Held, New, Place};
 use super::metrics::{Datum, Minute, Minutes, PERIOD};
 use super::model::{Model, QueueModel};
@@ -114,6 +115,8 @@ pub(super) struct QueueState {
     free_groups: BTreeMap<u64, Arc<str>>,
     retention_planned: bool,
     last_used: Option<Time>,
+    /// What is left of the sends that a FIFO queue takes; none for a queue without a limit.
+    sends: Option<TokenBucket>,
     pub minutes: Minutes<QueueMinute>,
     /// Messages that came, went or changed since the file was written, when there is one. One that came and went again
     /// meanwhile is not among them.
@@ -130,7 +133,12 @@ pub(super) struct Queues {
 impl Queues {
     /// Empty queues.
     pub fn new(model: &Model) -> Queues {
-        let empty = |of: &QueueModel| QueueState { delay: Attribute::settled(of.spec.delay), ..QueueState::default() };
+        let sends = |limit: u32| TokenBucket::full(f64::from(limit), f64::from(limit), Time::EPOCH);
+        let empty = |of: &QueueModel| QueueState {
+            delay: Attribute::settled(of.spec.delay),
+            sends: of.spec.sends_per_second.map(sends),
+            ..QueueState::default()
+        };
         Queues { queues: model.queues.iter().map(|(_, of)| empty(of)).collect(), next_message: 0 }
     }
 }
@@ -287,6 +295,17 @@ impl QueueState {
 }
 
 impl World {
+    /// Sends a message in a call of its own. `false`: the queue throttles it, or it is larger than the queue takes.
+    pub(super) fn send_message(&mut self, queue: usize, new: New) -> bool {
+        let now = self.now;
+        let sends = self.queues.queues[queue].sends.as_mut();
+        if sends.is_some_and(|sends| !sends.take(now)) {
+            self.because(ResourceKind::Queue, queue, Why::SendThrottled);
+            return false;
+        }
+        self.enqueue(queue, new)
+    }
+
     /// Puts a new message into a queue. `false`: it is larger than the queue takes.
     pub(super) fn enqueue(&mut self, queue: usize, new: New) -> bool {
         let of = &self.model.queues[queue];

@@ -232,6 +232,21 @@ impl World {
     /// Deletes a resource, as somebody else may in mid-run: every call about it is answered with [`CallError::Gone`].
     pub fn delete(&mut self, resource: &Resource) {
         self.settings.deleted.insert(named(resource));
+        // The lock is a parameter of its own and stays.
+        let held: Vec<Setting> = self.all_settings().into_keys().collect();
+        for setting in held.into_iter().filter(|setting| setting.resource() == resource && !setting.is_lock()) {
+            let value = match &setting {
+                Setting::QueueDelay { .. } => Value::Number(0),
+                Setting::FaultDocument { .. } => Value::Text("{}".into()),
+                _ => Value::Unset,
+            };
+            self.put_setting(&setting, &value);
+        }
+    }
+
+    /// Creates a deleted resource again: nothing is set on it that a fault can set.
+    pub fn create(&mut self, resource: &Resource) {
+        self.settings.deleted.remove(&named(resource));
     }
 
     /// Plans when a written setting begins to work.

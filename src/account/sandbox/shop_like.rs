@@ -19,6 +19,7 @@ pub fn shop_like() -> App {
         delay: Span::ZERO,
         retention: Span::from_secs(4 * 86_400),
         largest: 1 << 20,
+        sends_per_second: None,
         redrive,
     };
     let redrive = Redrive { dead_letter: "orders-dlq".into(), max_receive_count: 5 };
@@ -54,6 +55,7 @@ fn worker() -> Function {
         memory_mb: 256,
         timeout: Span::from_secs(5),
         reserved: None,
+        provisioned: 0,
         environment: BTreeMap::from([("FAILURE_INJECTION_PARAM".into(), "/shop/faults".into())]),
         // Python 3.13 from a zip: facts on cold starts, lambda-perf.
         cold_start: Duration::Lognormal { median: Span::from_millis(90), sigma: 0.187 },
@@ -105,5 +107,5 @@ fn alarm() -> Alarm {
         comparison: Comparison::Greater,
         missing: MissingData::NotBreaching,
     });
-    Alarm { watches, actions: true }
+    Alarm { watches, quiet: Vec::new() }
 }

@@ -309,25 +309,26 @@ pub fn deployment(file: &TrafficFile) -> Deployment {
     }
 }
 
-/// Says which alarms are not modelled, and why; and which would tell nobody.
-fn report_other_alarms(template: &Arc<Source>, app: &App, findings: &mut Findings) {
-    let silent = app.alarms.iter().filter(|(_, alarm)| !alarm.actions);
-    let silent =
-        silent.map(|(name, _)| (name, "its actions are disabled: it changes its state and tells nobody".into()));
+/// Says which alarms are not modelled, and why; and whose actions may not run.
+pub fn report_other_alarms(template: &Arc<Source>, app: &App, findings: &mut Findings) {
     let (_, others) = watch::alarms(app);
-    let others: Vec<(&String, String)> = others.iter().map(|(name, why)| (name, why.clone())).chain(silent).collect();
-    if others.is_empty() {
+    let refused = "a hypothesis about an alarm that is not modelled is refused in the sandbox";
+    let others = others.iter().map(|(name, why)| (name, why.clone(), refused));
+    let judged = "its state changes all the same, and a hypothesis judges its state";
+    let quiet = app.alarms.iter().flat_map(|(name, alarm)| alarm.quiet.iter().map(move |quiet| (name, quiet)));
+    let quiet = quiet.map(|(name, quiet)| (name, quiet.to_string(), judged));
+    let all: Vec<(&String, String, &str)> = others.chain(quiet).collect();
+    if all.is_empty() {
         return;
     }
     // The application does not know its places; only here do they matter.
     let (root, _) = tree::parse_template(template);
     let resources = root.as_ref().and_then(|root| root.get("Resources"));
-    for (name, why) in others {
+    for (name, what, help) in all {
         let id = app.logical_ids.iter().find(|(_, named)| *named == name).map_or(name.as_str(), |(id, _)| id);
         let entry = resources.and_then(|resources| resources.entries().iter().find(|entry| entry.key == id));
         let at = entry.map_or_else(|| root.as_ref().map_or(Place::default(), |root| root.at), |entry| entry.key_at);
-        let what = format!("alarm {name}: {why}");
-        let help = "a hypothesis about an alarm that is not modelled is refused in the sandbox";
+        let what = format!("alarm {name}: {what}");
         findings.push(Finding::new(Code::NotModelled, template, at, what).help(help));
     }
 }

@@ -1,12 +1,12 @@
 //! The weather of the API: what goes wrong between a caller and the services, all of it from the seed or at exact calls.
 //!
 //! Weather never changes what a call does, only whether, when and how often its caller learns of it. The one exception
-//! is the third party: somebody else's change of a setting.
+//! is the third party: others change, delete and create.
 
 use std::collections::BTreeMap;
 
 use super::chance::Chance;
-use crate::account::{Observed, Setting, Write};
+use crate::account::{Observed, Resource, Setting, Write};
 use crate::units::{Share, Span, Time};
 
 /// After which a caller stops waiting for an answer, as the connect and attempt time-outs of an SDK do.
@@ -34,11 +34,21 @@ pub enum When {
     OnCall(u64),
 }
 
-/// Somebody else's change of a setting.
+/// What a third party does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    Set(Write),
+    /// Everything that was set on the resource goes with it.
+    Delete(Resource),
+    /// Creates a deleted resource again, with nothing set on it.
+    Create(Resource),
+}
+
+/// Somebody else, or an automatic remediation, acts in the account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThirdParty {
     pub when: When,
-    pub write: Write,
+    pub act: Act,
 }
 
 /// How the API behaves. [`Weather::calm`] answers every call in 20 to 60 ms.
@@ -62,8 +72,10 @@ pub struct Weather {
     pub stale_for: Span,
     /// A written setting works after a time, uniform up to this.
     pub slow_settings: Span,
-    /// Changes by others.
+    /// What others do.
     pub third_party: Vec<ThirdParty>,
+    /// From when until when the caller's credentials are not accepted.
+    pub expired: Option<(Time, Time)>,
 }
 
 impl Weather {
@@ -81,6 +93,7 @@ impl Weather {
             stale_for: Span::from_secs(5),
             slow_settings: Span::ZERO,
             third_party: Vec::new(),
+            expired: None,
         }
     }
 

@@ -26,7 +26,7 @@ use super::reasons::Reasons;
 use super::settings::Settings;
 use super::table::Tables;
 use super::topic::Topics;
-use super::weather::{Sky, Weather, When};
+use super::weather::{Act, Sky, Weather, When};
 use crate::account::{Account, Call, CallId, Location, Outcome, Reason};
 use crate::units::Time;
 
@@ -172,9 +172,12 @@ impl World {
     /// Somebody else acts, as the weather said.
     pub(super) fn third_party_acts(&mut self, index: u32) {
         if let Some(party) = self.sky.weather.third_party.get(index as usize) {
-            let write = party.write.clone();
-            // What is refused to somebody else is no concern of ours.
-            let _ = self.set(&write);
+            match party.act.clone() {
+                // What is refused to somebody else is no concern of ours.
+                Act::Set(write) => drop(self.set(&write)),
+                Act::Delete(resource) => self.delete(&resource),
+                Act::Create(resource) => self.create(&resource),
+            }
         }
     }
 
@@ -329,7 +332,7 @@ mod tests {
     #[test]
     fn a_third_party_acts_between_a_read_and_a_write() {
         let theirs = Write { setting: reserved(), value: Value::Number(7), whole: None };
-        let party = ThirdParty { when: When::OnCall(2), write: theirs };
+        let party = ThirdParty { when: When::OnCall(2), act: Act::Set(theirs) };
         let mut world = world(1).with_weather(Weather { third_party: vec![party], ..Weather::calm() });
         let Ok(Reply::Observed(read)) = ask(&mut world, Call::Read { setting: reserved() }) else { panic!() };
         assert_eq!(read.value, Value::Unset);

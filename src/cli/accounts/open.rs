@@ -10,6 +10,7 @@ use crate::cli::project::Project;
 use crate::cli::{Exit, Failure};
 use crate::env::{Env, RealEnv};
 use crate::ids::AccountName;
+use crate::private;
 use crate::project::{AccountSpec, AwsAccount, SandboxAccount};
 use crate::spec::load::ProjectFiles;
 
@@ -274,7 +275,8 @@ fn open_sandbox(
     // Its file lies beside the journal, and neither is ever written in the other's transaction.
     let (folder, file) = (project.folder(), sandbox_file(name, files, project));
     let cannot = |what: String| Failure::refused(what, "look at the rights of the folder, and at the room on its disk");
-    std::fs::create_dir_all(&folder).map_err(|error| cannot(format!("{}: {error}", folder.display())))?;
+    private::folder(&folder).map_err(|error| cannot(format!("{}: {error}", folder.display())))?;
+    private::file(&file).map_err(|error| cannot(format!("{}: {error}", file.display())))?;
     match Sandbox::open(&file, &app, opening.clone(), Arc::new(RealEnv)) {
         Ok(sandbox) => {
             let sandbox = sandbox.with_aliases(aliases);

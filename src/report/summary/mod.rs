@@ -266,22 +266,20 @@ impl Extras {
                 self.left.clear();
                 self.taken_over.push(TakenOver { at, by: words::one_line(by) });
             }
-            Event::Unmeasured { query, error, .. } => {
-                let query = query.to_string();
-                match self.unmeasured.iter_mut().find(|known| known.query == query) {
-                    Some(known) => known.times += 1,
-                    None => self.unmeasured.push(Unmeasured {
-                        query,
-                        times: 1,
-                        first_error: words::one_line(&error.to_string()),
-                    }),
-                }
-            }
+            Event::Unmeasured { query, error, .. } => self.unmeasured(query.to_string(), &error.to_string()),
+            Event::Blind { what, why, .. } => self.unmeasured(words::one_line(what), why),
             Event::Closed { left, .. } => self.left.clone_from(left),
             _ => {
                 self.changes.take(at, event);
                 self.faults.take(at, event);
             }
+        }
+    }
+
+    fn unmeasured(&mut self, query: String, error: &str) {
+        match self.unmeasured.iter_mut().find(|known| known.query == query) {
+            Some(known) => known.times += 1,
+            None => self.unmeasured.push(Unmeasured { query, times: 1, first_error: words::one_line(error) }),
         }
     }
 }

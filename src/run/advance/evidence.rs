@@ -8,6 +8,7 @@ use super::super::event::{Event, Stop};
 use super::super::in_flight::CallPurpose;
 use super::super::machine::{Machine, Precondition};
 use super::super::state::State;
+use super::sight::{Look, Sight, SightChange};
 use super::watch::{DIRECT_TOLERANCE, LOOK_AGAIN, METRIC_PERIOD, PUBLICATION_SLACK, TRIES, TRY_AGAIN};
 use crate::account::{Call, Metric, Outcome, Query, Reply, Sample, Window};
 use crate::judge::ask::Reading;
@@ -27,6 +28,7 @@ const PLACES: [Metric; 3] = [Metric::Depth, Metric::InFlight, Metric::Delayed];
 pub(in crate::run) struct Looking {
     /// Of a windowed indicator: the windows still to come; none before the first look.
     watermark: Option<Watermark>,
+    pub(super) sight: Sight,
     tries: u32,
     not_before: Time,
     /// Those that are closed, in order.
@@ -161,11 +163,13 @@ impl Machine {
         let plan = self.state.plan.clone();
         let now = self.now;
         let Some(asked) = plan.steps.get(step).and_then(|s| s.evidence.any.get(indicator)) else { return };
-        let Some(looking) = self.watch.indicator_mut(step, indicator) else { return };
-        let sample = match outcome {
-            Ok(Reply::Sample(sample)) => Some(sample),
-            _ => None,
+        let (sample, why) = match outcome {
+            Ok(Reply::Sample(sample)) => (Some(sample), "it had no data".to_owned()),
+            Ok(_) => (None, "a wrong kind of answer".to_owned()),
+            Err(error) => (None, error.to_string()),
         };
+        self.see_evidence(step, indicator, sample, &why);
+        let Some(looking) = self.watch.indicator_mut(step, indicator) else { return };
         if !asked.test.is_windowed() {
             return self.counted(step, indicator, asked.test, sample.and_then(|sample| sample.value));
         }
@@ -180,6 +184,32 @@ impl Machine {
         self.close_indicator(step, indicator, asked);
     }
 
+    /// Takes in whether an indicator was seen. A step's evidence is lost sight of with the last of its indicators.
+    fn see_evidence(&mut self, step: usize, indicator: usize, sample: Option<Sample>, why: &str) {
+        let (now, in_baseline) = (self.now, self.state.t0().is_none());
+        let Some(looking) = self.watch.indicator_mut(step, indicator) else { return };
+        let closes_at = looking.watermark.as_ref().map(Watermark::closes_at);
+        let look = match sample {
+            None => Look::Failed,
+            Some(Sample { value: Some(_), .. }) => Look::Seen,
+            // It may be published yet.
+            Some(_) if closes_at.is_some_and(|closes_at| now < closes_at) => return,
+            Some(_) => Look::Empty,
+        };
+        looking.sight.take(look, now, in_baseline);
+        let look = if self.watch.evidence_is_blind(step) { Look::Failed } else { Look::Seen };
+        let Some(change) = self.watch.evidence.get_mut(step).map(|sight| sight.take(look, now, in_baseline)) else {
+            return;
+        };
+        let plan = self.state.plan.clone();
+        let Some(planned) = plan.steps.get(step) else { return };
+        // When the step is over there is nothing more to stop.
+        if self.step_is_over(step) && matches!(change, SightChange::LostFor(_)) {
+            return;
+        }
+        self.note_sight(change, || format!("the evidence of {}", planned.fault), why);
+    }
+
     /// Takes in the windows of an indicator that are closed, and looks at what they show.
     fn close_indicator(&mut self, step: usize, indicator: usize, asked: &Indicator) {
         let now = self.now;
@@ -190,9 +220,10 @@ impl Machine {
             return;
         }
         (looking.tries, looking.not_before) = (0, Time::EPOCH);
+        let new = looking.windows.len();
         looking.windows.extend(closed);
         let shown = match asked.test {
-            IndicatorTest::Appears => self.appeared(step, indicator, asked),
+            IndicatorTest::Appears => self.appeared(step, indicator, asked, new),
             test => self.rose(step, indicator, &asked.query, test),
         };
         if let Some(Shown { since, seen }) = shown {
@@ -200,17 +231,18 @@ impl Machine {
         }
     }
 
-    /// Whether something is counted that the baseline has none of.
-    fn appeared(&self, step: usize, indicator: usize, asked: &Indicator) -> Option<Shown> {
+    /// Whether something is counted that the baseline has none of, in the windows from number `new` on.
+    fn appeared(&self, step: usize, indicator: usize, asked: &Indicator, new: usize) -> Option<Shown> {
         let began = self.state.steps.get(step)?.began?;
         let windows = &self.watch.indicator(step, indicator)?.windows;
-        let before: Vec<&Reading> = windows.iter().filter(|reading| reading.to <= began).collect();
+        let before = &windows[..windows.partition_point(|reading| reading.to <= began)];
         let counted = |reading: &&Reading| reading.value.is_some_and(|value| value > 0.0);
-        if before.len() < ENOUGH || before.iter().any(counted) {
+        if before.len() < ENOUGH || before.iter().any(|reading| counted(&reading)) {
             return None;
         }
         let ends = self.state.step_ends(step).unwrap_or(Time::NEVER);
-        let seen = windows.iter().filter(|reading| reading.from >= began && reading.to <= ends).find(counted)?;
+        let within = |reading: &&Reading| reading.from >= began && reading.to <= ends;
+        let seen = windows.iter().skip(new).filter(within).find(counted)?;
         let text = format!("{} are {}, and the baseline has none", asked.query, seen.value.unwrap_or_default());
         Some(Shown { since: seen.from, seen: text })
     }
@@ -219,15 +251,18 @@ impl Machine {
     fn rose(&mut self, step: usize, indicator: usize, query: &Query, test: IndicatorTest) -> Option<Shown> {
         let plan = self.state.plan.clone();
         let planned = plan.steps.get(step)?;
-        let (baseline, fault) = compared(&self.state, step, &self.watch.indicator(step, indicator)?.windows)?;
+        let began = self.state.steps.get(step)?.began?;
         let over = self.step_is_over(step) && self.is_watched(step);
         let windows = planned.evidence_windows();
         let looking = self.watch.indicator_mut(step, indicator)?;
-        let due = is_look(fault.len(), windows) || over;
-        if !due || fault.len() == looking.looked_at || looking.looks >= looks(windows) {
+        let within = looking.windows.len() - looking.windows.partition_point(|reading| reading.from < began);
+        let due = is_look(within, windows) || over;
+        if !due || within == looking.looked_at || looking.looks >= looks(windows) {
             return None;
         }
-        (looking.looked_at, looking.looks) = (fault.len(), looking.looks + 1);
+        let (baseline, fault) = compared(&self.state, step, &self.watch.indicator(step, indicator)?.windows)?;
+        let looking = self.watch.indicator_mut(step, indicator)?;
+        (looking.looked_at, looking.looks) = (within, looking.looks + 1);
         let chance = plan.evidence_level(planned);
         if let IndicatorTest::RisesTo { times } = test {
             let Level { from, now, usual } = level(&baseline, &fault, times, chance)?;

@@ -1,15 +1,14 @@
-//! Guards: conditions at which the run stops. A guard that cannot see is worse than none, because somebody relies on it:
-//! after [`BLIND_FOR`] the run stops.
+//! Guards: conditions at which the run stops. A guard that cannot see is worse than none, because somebody relies on it: no
+//! fault goes in meanwhile, and after [`BLIND_FOR`](super::sight::BLIND_FOR) the run stops.
 
-use super::super::event::{Event, Stop};
+use super::super::event::Stop;
 use super::super::in_flight::CallPurpose;
 use super::super::machine::{Machine, Precondition};
+use super::sight::{Look, Sight};
 use super::watch::{LOOK_AGAIN, METRIC_PERIOD, PUBLICATION_SLACK, TRY_AGAIN};
 use crate::account::{Call, CallError, Outcome, Reply, Sample, Window};
 use crate::units::{Span, Time};
 
-/// How long a guard, or the look at a changed setting, may see nothing before the run stops.
-pub(super) const BLIND_FOR: Span = Span::from_mins(3);
 /// Queue counts and alarm states are looked at this often.
 const DIRECT_PERIOD: Span = Span::from_secs(10);
 
@@ -19,10 +18,7 @@ pub(in crate::run) struct Guarding {
     /// Start of the next window; none before the first look.
     next: Option<Time>,
     not_before: Time,
-    /// Since when it sees nothing.
-    blind: Option<Time>,
-    /// Whether a window of the baseline had no data, so that none is no sign of blindness.
-    may_be_empty: bool,
+    sight: Sight,
 }
 
 impl Machine {
@@ -75,23 +71,25 @@ impl Machine {
             looking.not_before = if direct { now + planned.every } else { Time::EPOCH };
             looking.next = looking.next.map(|from| from + METRIC_PERIOD);
         }
-        let empty = seen.is_none() && error.is_none() && !late;
-        looking.may_be_empty |= baseline && empty;
-        let blind = error.is_some() || empty && !looking.may_be_empty && !baseline;
-        let began = looking.blind.is_none() && blind;
-        looking.blind =
-            if blind { looking.blind.or(Some(now)) } else { looking.blind.filter(|_| seen.is_none() && !empty) };
-        let since = looking.blind;
-        if let (Some(error), true) = (error, began) {
-            self.record(Event::Unmeasured { query: planned.query.clone(), window, error });
-        }
-        if !self.may_inject() {
-            return;
-        }
-        if let Some(value) = seen.filter(|value| planned.bound.holds(*value)) {
+        let look = match (seen, &error) {
+            (_, Some(_)) => Look::Failed,
+            (Some(_), None) => Look::Seen,
+            // It may be published yet.
+            (None, None) if late => return,
+            (None, None) => Look::Empty,
+        };
+        let change = looking.sight.take(look, now, baseline);
+        if let Some(value) = seen.filter(|value| planned.bound.holds(*value))
+            && self.may_inject()
+        {
             self.stop(Stop::AbortCondition { title: planned.title.clone(), value });
-        } else if let Some(since) = since.filter(|since| now >= *since + BLIND_FOR) {
-            self.stop(Stop::Blind { what: format!("the guard `{}`", planned.title), since });
         }
+        let why = error.map_or_else(|| "it had no data".to_owned(), |error| error.to_string());
+        self.note_sight(change, || format!("the guard `{}`", planned.title), &why);
+    }
+
+    /// Whether a guard cannot be seen now: no fault goes in without it.
+    pub(super) fn guards_are_blind(&self) -> bool {
+        self.watch.guards.iter().any(|looking| looking.sight.blind().is_some())
     }
 }

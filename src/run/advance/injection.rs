@@ -5,7 +5,7 @@ use super::super::in_flight::CallPurpose;
 use super::super::lock::Lock;
 use super::super::machine::{Machine, Precondition};
 use super::backoff;
-use super::guards::BLIND_FOR;
+use super::sight::{Look, Sight};
 use crate::account::setting::with_key;
 use crate::account::{Call, CallError, Observed, Outcome, RefusedBy, Reply, Value, Write};
 use crate::plan::{Change, ChangeId};
@@ -25,8 +25,7 @@ pub(in crate::run) struct Injecting {
     tries: u32,
     next_hold: Time,
     foreign: Option<Value>,
-    /// Since when the changed setting cannot be read.
-    blind: Option<Time>,
+    sight: Sight,
 }
 
 /// What was refused by the service for a reason that passes by itself.
@@ -207,9 +206,13 @@ impl Machine {
         }
         let now = self.now;
         let injecting = self.injecting.entry(id).or_default();
-        if matches!(outcome, Ok(Reply::Observed(_))) {
-            injecting.blind = None;
-        }
+        // A read that fails says nothing, and the next one may; but not for long.
+        let (look, why) = match &outcome {
+            Ok(_) => (Look::Seen, String::new()),
+            Err(error) => (Look::Failed, error.to_string()),
+        };
+        let sight = injecting.sight.take(look, now, false);
+        let what = || format!("the changed {}", change.setting.describe());
         match outcome {
             Ok(Reply::Observed(observed)) if change.setting.same(&observed.value, &change.after) => {
                 injecting.foreign = None
@@ -226,20 +229,14 @@ impl Machine {
             Err(CallError::Gone(what)) => {
                 self.stop(Stop::Failed { change: id, why: format!("{what} does not exist any more") });
             }
-            // A read that fails says nothing, and the next one may; but not for long.
-            _ => {
-                let since = *injecting.blind.get_or_insert(now);
-                if now >= since + BLIND_FOR {
-                    let what = format!("whether somebody else changes the {}", change.setting.describe());
-                    self.stop(Stop::Blind { what, since });
-                }
-            }
+            _ => {}
         }
+        self.note_sight(sight, what, &why);
     }
 
     /// A call never left this process.
     pub(in crate::run) fn not_sent(&mut self, purpose: CallPurpose) {
-        let refused = CallError::Refused { by: RefusedBy::Unsupported, message: "the call was never sent".into() };
+        let refused = CallError::Refused { by: RefusedBy::NotSent, message: "the call was never sent".into() };
         match purpose {
             CallPurpose::Inject(change) => {
                 self.record(Event::Changed { change, outcome: WriteOutcome::Refused(refused) })

@@ -1,5 +1,5 @@
-//! Writes without an answer: their settings are read again before the run is closed, and once more five minutes after the
-//! last moment at which such a write may have been sent.
+//! Last looks: every setting is read again at the end of a recovery, for others may put our value back; and where a write had no
+//! answer, once more five minutes after the last moment at which it may have been sent.
 //!
 //! A run that watches its recovery waits for that. Any other closes and says when to look again ([`Event::LookAgain`]).
 
@@ -31,8 +31,12 @@ impl Machine {
     /// Closes the run when the settings of all writes without an answer were read for the last time, or cannot be.
     pub(super) fn close_after_last_looks(&mut self) {
         let mut waits = false;
-        for (id, sent) in self.may_still_land() {
-            let last = sent + LOOK_AGAIN_AFTER;
+        for (id, sent) in self.settled_as_out() {
+            let Some(last) =
+                sent.map(|sent| sent + LOOK_AGAIN_AFTER).or(self.watches_recovery().then_some(Time::EPOCH))
+            else {
+                continue;
+            };
             // Whoever watches the recovery has the time to wait.
             let due = if self.watches_recovery() { last } else { self.now.min(last) };
             let (tries, not_before) = self.last_looks.failed.get(&id).copied().unwrap_or((0, Time::EPOCH));
@@ -58,19 +62,20 @@ impl Machine {
         self.close();
     }
 
-    /// Changes that are settled as out, and of which a write may take effect all the same; until when it may have been sent.
-    fn may_still_land(&self) -> Vec<(ChangeId, Time)> {
+    /// Changes that are settled as out; where a write of one may take effect all the same, until when it may have been sent.
+    fn settled_as_out(&self) -> Vec<(ChangeId, Option<Time>)> {
         let settled = |how: &Settled| matches!(how, Settled::Restored | Settled::AlreadyBefore);
         let lives =
             self.state.lives.iter().filter(|(_, life)| life.settled.as_ref().is_some_and(|(_, how)| settled(how)));
-        lives.filter_map(|(id, life)| Some((*id, life.may_land()?))).collect()
+        lives.map(|(id, life)| (*id, life.may_land())).collect()
     }
 
     fn say_when_to_look_again(&mut self) {
         let early = |(id, sent): &(ChangeId, Time)| {
             self.last_looks.looked.get(id).is_none_or(|looked| *looked < *sent + LOOK_AGAIN_AFTER)
         };
-        let early: Vec<(ChangeId, Time)> = self.may_still_land().into_iter().filter(early).collect();
+        let sent = self.settled_as_out().into_iter().filter_map(|(id, sent)| Some((id, sent?)));
+        let early: Vec<(ChangeId, Time)> = sent.filter(early).collect();
         if let Some(sent) = early.iter().map(|(_, sent)| *sent).max() {
             let changes = early.into_iter().map(|(id, _)| id).collect();
             self.record(Event::LookAgain { changes, from: sent + LOOK_AGAIN_AFTER });
@@ -85,7 +90,7 @@ impl Machine {
             Ok(Reply::Observed(observed)) if change.setting.same(&observed.value, &change.after) => {
                 self.last_looks.looked.remove(&id);
                 self.rolls_back_again(id);
-                self.record(Event::LandedLate { change: id });
+                self.record(Event::FoundAgain { change: id });
             }
             Ok(Reply::Observed(_)) | Err(CallError::Gone(_)) => {
                 self.last_looks.looked.insert(id, now);

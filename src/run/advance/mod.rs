@@ -4,11 +4,13 @@ pub(super) mod emission;
 pub(super) mod evidence;
 pub(super) mod finish;
 pub(super) mod guards;
+pub(super) mod halted;
 pub(super) mod injection;
 pub(super) mod late;
 pub(super) mod load;
 pub(super) mod provisional;
 pub(super) mod rollback;
+pub(super) mod sight;
 pub(super) mod timeline;
 pub(super) mod watch;
 

@@ -8,6 +8,7 @@ use super::super::event::Stop;
 use super::super::in_flight::CallPurpose;
 use super::super::judging::Case;
 use super::super::machine::{Machine, Precondition};
+use super::super::progress::Progress;
 use super::watch::{LOOK_AGAIN, PUBLICATION_SLACK};
 use crate::account::{Call, Outcome, Reply, Sample, Window};
 use crate::judge::ask::Reading;
@@ -78,7 +79,9 @@ impl Machine {
             .map(|looking| looking.windows.values().copied().collect())
             .unwrap_or_default();
         let Some(case) = Case::of(&self.state, signal).filter(|_| self.may_inject()) else { return };
-        if case.is_broken_with(&ahead) {
+        // What has a control waits for it.
+        let breaks = |progress: &Progress| case.planned().control.is_none() && progress.is_broken_with(&case, &ahead);
+        if self.watch.progress.get(signal).is_some_and(breaks) {
             self.stop(Stop::Suspected { signal, window });
         } else if let Some(value) = ahead.last().and_then(|reading| case.beyond_the_rail(reading)) {
             let title = case.planned().title.clone();

@@ -24,7 +24,7 @@ const LOOK_AGAIN: Span = Span::from_secs(2);
 const SEEN_AGAIN_AFTER: Span = STALE;
 /// After so many turns of a value that others change, it is theirs.
 const TURNS: u32 = 5;
-/// A change is not given up before it was tried so often.
+/// A change is not given up before so many tries in a row failed: after a sleep the first ones fail for want of a network.
 const FEWEST_TRIES: u32 = 5;
 /// How often it is said that the rollback cannot go on.
 const SAID_EVERY: Span = Span::from_mins(1);
@@ -36,7 +36,10 @@ pub(in crate::run) struct RollingBack {
     issued: bool,
     not_before: Time,
     tries: u32,
+    /// When it became due.
     since: Time,
+    /// The tries that failed in a row.
+    failing: Option<Failing>,
     foreign: Option<(Value, Time)>,
     /// How often the value before was written.
     writes: u32,
@@ -55,6 +58,7 @@ impl RollingBack {
             not_before: now,
             tries: 0,
             since: now,
+            failing: None,
             foreign: None,
             writes: 0,
             gone: None,
@@ -73,6 +77,30 @@ impl RollingBack {
     fn contested(&self, found: &Value) -> Option<Settled> {
         let other = self.other.clone().filter(|_| self.turns >= TURNS)?;
         Some(Settled::Contested { found: found.clone(), other })
+    }
+}
+
+/// Tries in a row that failed at the same thing.
+#[derive(Clone, Copy, Debug)]
+struct Failing {
+    at: Attempt,
+    since: Time,
+    tries: u32,
+}
+
+/// What a try is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attempt {
+    Read,
+    Write,
+}
+
+impl RollingBack {
+    /// Forgets the failures so far, and tries again at once.
+    pub(in crate::run) fn be_patient_again(&mut self) {
+        self.failing = None;
+        self.tries = 0;
+        self.not_before = Time::EPOCH;
     }
 }
 
@@ -185,6 +213,9 @@ impl Machine {
     pub(in crate::run) fn read_for_rollback(&mut self, id: ChangeId, outcome: Outcome) {
         let plan = self.state.plan.clone();
         let Some(change) = plan.changes.get(&id) else { return };
+        if matches!(outcome, Ok(Reply::Observed(_))) {
+            self.succeeded(id, Attempt::Read);
+        }
         match outcome {
             Ok(Reply::Observed(observed)) => match self.compare(id, change, &observed) {
                 NextStep::Settle(how) => self.record(Event::Settled { change: id, how }),
@@ -196,12 +227,12 @@ impl Machine {
                 }
                 NextStep::Restore => self.restore(id, change, &observed),
             },
-            Ok(_) => self.postpone(id, "the account gave a wrong kind of answer"),
+            Ok(_) => self.postpone(id, Attempt::Read, "the account gave a wrong kind of answer"),
             Err(CallError::Gone(_)) => self.not_there(id, change),
             Err(error) => {
                 let why = format!("{} cannot be read: {error}", change.setting);
                 self.hinder(id, &error, &why);
-                self.postpone(id, &why);
+                self.postpone(id, Attempt::Read, &why);
             }
         }
     }
@@ -239,7 +270,7 @@ impl Machine {
                 self.record(Event::Restoring { change: id, found: observed.value.clone() });
                 self.call(CallPurpose::Rollback(id), Call::Write(write), Precondition::Tried);
             }
-            Err(why) => self.postpone(id, &why),
+            Err(why) => self.postpone(id, Attempt::Write, &why),
         }
     }
 
@@ -321,6 +352,7 @@ impl Machine {
         self.record(Event::Restored { change: id, outcome: after });
         match outcome {
             Ok(_) | Err(CallError::Unknown(_)) => {
+                self.succeeded(id, Attempt::Write);
                 if let Some(rolling_back) = self.rolling_back.get_mut(&id) {
                     rolling_back.issued = true;
                     rolling_back.not_before = now + LOOK_AGAIN;
@@ -329,8 +361,15 @@ impl Machine {
             Err(error) => {
                 let why = refusal(&error);
                 self.hinder(id, &error, &why);
-                self.postpone(id, &why);
+                self.postpone(id, Attempt::Write, &why);
             }
+        }
+    }
+
+    /// A read that succeeds says nothing of whether the write is permitted by now.
+    fn succeeded(&mut self, id: ChangeId, at: Attempt) {
+        if let Some(rolling_back) = self.rolling_back.get_mut(&id) {
+            rolling_back.failing = rolling_back.failing.filter(|failing| failing.at != at);
         }
     }
 
@@ -345,12 +384,16 @@ impl Machine {
     }
 
     /// Tries again later, or gives the change up as left behind.
-    fn postpone(&mut self, id: ChangeId, why: &str) {
+    fn postpone(&mut self, id: ChangeId, at: Attempt, why: &str) {
         let now = self.now;
         let Some(rolling_back) = self.rolling_back.get_mut(&id) else { return };
         rolling_back.not_before = now + backoff(rolling_back.tries);
         rolling_back.tries += 1;
-        if rolling_back.tries >= FEWEST_TRIES && now.since(rolling_back.since) >= ROLLBACK_PATIENCE {
+        let failing = rolling_back.failing.filter(|failing| failing.at == at);
+        let failing = failing.unwrap_or(Failing { at, since: now, tries: 0 });
+        let failing = Failing { tries: failing.tries + 1, ..failing };
+        rolling_back.failing = Some(failing);
+        if now.since(failing.since) >= ROLLBACK_PATIENCE && failing.tries >= FEWEST_TRIES {
             self.record(Event::Settled { change: id, how: Settled::Left { why: why.to_owned() } });
         }
     }

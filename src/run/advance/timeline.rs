@@ -26,6 +26,10 @@ impl Machine {
         if !over {
             return self.wake_by(closed);
         }
+        // The next look of the guard wakes this up.
+        if self.guards_are_blind() {
+            return;
+        }
         match self.baseline_is_empty() {
             Some(why) => self.stop(Stop::Baseline { why }),
             None => self.record(Event::Entered { phase: Phase::Fault }),

@@ -7,10 +7,12 @@ use super::super::event::{Event, Phase, Stop};
 use super::super::in_flight::CallPurpose;
 use super::super::judging::Case;
 use super::super::machine::{Machine, Precondition};
+use super::super::progress::Progress;
 use super::super::state::{SignalWindow, State};
 use super::evidence::Looking;
 use super::guards::Guarding;
 use super::provisional::Provisional;
+use super::sight::Sight;
 use crate::account::{Call, CallError, Outcome, Reply, Sample, Window};
 use crate::judge::ask::Reading;
 use crate::judge::bound::Bound;
@@ -36,6 +38,10 @@ pub(in crate::run) struct Watch {
     signals: Vec<Closing>,
     pub(super) provisional: Vec<Provisional>,
     pub(super) guards: Vec<Guarding>,
+    /// What the windows so far say against each signal.
+    pub(super) progress: Vec<Progress>,
+    /// How well the evidence of each step is seen: by any of its indicators.
+    pub(super) evidence: Vec<Sight>,
     indicators: Vec<Vec<Looking>>,
     /// The end of a baseline that goes on for longer than planned.
     baseline_until: Option<Time>,
@@ -58,6 +64,8 @@ impl Watch {
             signals: vec![Closing::default(); plan.signals.len()],
             provisional: vec![Provisional::default(); plan.signals.len()],
             guards: vec![Guarding::default(); plan.stops.len()],
+            progress: vec![Progress::default(); plan.signals.len()],
+            evidence: vec![Sight::default(); plan.steps.len()],
             indicators: plan.steps.iter().map(|step| vec![Looking::default(); step.evidence.any.len()]).collect(),
             baseline_until: None,
         }
@@ -68,6 +76,12 @@ impl Watch {
     /// What an indicator has seen.
     pub(super) fn indicator(&self, step: usize, indicator: usize) -> Option<&Looking> {
         self.indicators.get(step)?.get(indicator)
+    }
+
+    /// Whether none of a step's indicators is seen.
+    pub(super) fn evidence_is_blind(&self, step: usize) -> bool {
+        let indicators = self.indicators.get(step).map(Vec::as_slice).unwrap_or_default();
+        !indicators.is_empty() && indicators.iter().all(|looking| looking.sight.blind().is_some())
     }
 
     /// The same, to look further.
@@ -208,7 +222,8 @@ impl Machine {
     /// Whether a window alone is outside of its bound. That decides nothing, and a reader wants to see it.
     fn is_outside(&self, signal: usize, phase: Phase, window: Window, sample: Sample) -> bool {
         let Some(planned) = self.state.plan.signals.get(signal) else { return false };
-        let seen = SignalWindow { phase, window, sample, own: self.state.own_part(planned), breaks: false };
+        let seen =
+            SignalWindow { phase, window, sample, own: self.state.own_part(planned, sample.value), breaks: false };
         let reading = Reading::from(&seen);
         match planned.bound {
             Bound::FiresWithin(_) if matches!(phase, Phase::Fault | Phase::Rollback) => false,
@@ -223,8 +238,14 @@ impl Machine {
     /// Decides a signal that is broken for sure. What may break while the faults are in is decided at the end.
     fn judge(&mut self, signal: usize) {
         let Some(case) = Case::of(&self.state, signal) else { return };
-        let decided = self.state.signals.get(signal).is_none_or(|known| known.broken.is_some());
-        if !decided && let Some(window) = case.broken() {
+        if self.state.signals.get(signal).is_none_or(|known| known.broken.is_some()) {
+            return;
+        }
+        let broken = match case.planned().bound {
+            Bound::FiresWithin(_) => case.did_not_fire(),
+            _ => self.watch.progress.get_mut(signal).and_then(|progress| progress.take_in(&case)),
+        };
+        if let Some(window) = broken {
             self.record(Event::SignalBroken { signal, window });
             self.stop(Stop::Broken { signal });
         }
@@ -237,12 +258,7 @@ impl Machine {
 
     /// When everything about the baseline is published.
     pub(in crate::run) fn baseline_closes(&self) -> Time {
-        let plan = &self.state.plan;
-        let signals = plan.signals.iter().map(|signal| signal.settles);
-        let indicators =
-            plan.steps.iter().flat_map(|step| &step.evidence.any).filter(|indicator| indicator.test.is_windowed());
-        let settles = signals.chain(indicators.map(|indicator| indicator.settles)).max().unwrap_or(Span::ZERO);
-        self.baseline_until() + settles
+        self.baseline_until() + self.state.plan.baseline_settles()
     }
 
     /// Whether every window of the baseline, and of every indicator, has been asked for.

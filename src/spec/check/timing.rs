@@ -6,7 +6,7 @@ use crate::ids::AccountName;
 use crate::judge::baseline::ROOM;
 use crate::judge::bound::Bound;
 use crate::judge::power::{Beside, Power, Stakes, Volume};
-use crate::judge::recovery::{STEADY, watched_after};
+use crate::judge::recovery::{STEADY, over_early_after, watched_after};
 use crate::judge::weighing::Alpha;
 use crate::plan::DuringFault;
 use crate::spec::experiment::{Experiment, HypothesisItem, Judged};
@@ -19,6 +19,8 @@ use crate::yaml::read::Loaded;
 const BETWEEN: Span = Span::from_mins(2);
 /// What the undo takes, and what metrics need to be published, beyond the times of the file.
 const SLACK: Span = Span::from_mins(4);
+/// The longest that a baseline waits for its values: a metric, and the longest time-out of a function.
+const LONGEST_WAIT: Span = Span::from_secs(120 + 900);
 /// Requests in a window that leave nothing to wish for.
 const PLENTY: u64 = 1000;
 /// What is not caught within so many windows is not caught.
@@ -144,7 +146,9 @@ fn cut_short(experiment: &Loaded<Experiment>, judged: &[Judged], findings: &mut 
         let help = format!("write `longest: {}` or more, or make them shorter", round_up(whole));
         findings.push(experiment.finding(Code::TooLong, at, what).help(help));
     } else if whole > longest {
-        let what = format!("the run may take {whole}, and is stopped after {longest}: then it cannot be judged held");
+        let what = format!(
+            "the run may take {whole}, and is stopped after {longest}: one that takes as long is not judged held"
+        );
         let help = format!("write `longest: {}` or more", round_up(whole));
         findings.push(experiment.finding(Code::NeverHeld, at, what).help(help));
     }
@@ -161,11 +165,18 @@ fn too_short(experiment: &Loaded<Experiment>, judged: &[Judged], findings: &mut 
     };
     let enough = slowest.every * i64::try_from(STEADY).unwrap_or(5);
     if value.baseline < enough && value.baseline > Span::ZERO {
+        // Windows that pass while the values of the baseline become final belong to it; how many, the plan knows.
+        let never = if value.baseline + LONGEST_WAIT < enough { ", so it can never be judged held" } else { "" };
+        let waits = slowest.signal.metric.delay();
+        let lasts = match waits {
+            Span::ZERO => String::new(),
+            _ => format!(" It lasts {} at least, until its values are published.", value.baseline + waits),
+        };
         let what = format!(
-            "a baseline of {} has fewer than {STEADY} windows of {} of `{}`, so it can never be judged held",
+            "a baseline of {} has fewer than {STEADY} windows of {} of `{}`, which a verdict of held takes{never}.{lasts}",
             value.baseline, slowest.every, slowest.signal
         );
-        short("baseline", what, format!("write `baseline: {enough}` or more"));
+        short("baseline", what.trim_end_matches('.').to_owned(), format!("write `baseline: {enough}` or more"));
     }
     let blind = |judged: &&Judged| {
         let windows = judged.is_weighed() && !judged.signal.metric.is_share();
@@ -175,7 +186,10 @@ fn too_short(experiment: &Loaded<Experiment>, judged: &[Judged], findings: &mut 
             let fails_from = (tolerated * STEADY as f64).max(1.0) as u64 + 1;
             Power::of_look(tolerated, fails_from, windows).is_enough(judged.must_catch.get())
         };
-        judged.during_fault == DuringFault::MayBreak && windows && tolerated > 0.0 && !sees()
+        // A longer recovery may be over before its end, by the evidence of more windows.
+        let within = value.recovers_within.micros() / judged.every.micros().max(1) + STEADY as i64 - 1;
+        let early = || over_early_after(judged.must_catch.get()) <= within;
+        judged.during_fault == DuringFault::MayBreak && windows && tolerated > 0.0 && !sees() && !early()
     };
     if let Some(judged) = judged.iter().find(blind) {
         let what = format!(
@@ -193,7 +207,7 @@ fn too_short(experiment: &Loaded<Experiment>, judged: &[Judged], findings: &mut 
     let needs = needs.filter_map(|judged| Some((needed(judged, alpha)?, judged)));
     if let Some((index, _)) = last
         && let Some((enough, judged)) = needs.max_by_key(|(enough, _)| *enough)
-        && there < enough
+        && there <= enough - judged.every
         && there > Span::ZERO
     {
         let (of, must) = match judged.signal.metric.is_share() {
@@ -267,7 +281,10 @@ fn alarms(experiment: &Loaded<Experiment>, findings: &mut Findings) {
             HypothesisItem::Named(_) => continue,
         };
         if within >= there && there > Span::ZERO {
-            let what = format!("the faults are out after {there}, before the alarm must have fired");
+            let what = format!(
+                "the faults end after {there}, before the alarm's {within} are over: if it has not fired by then, the verdict \
+                 is unknown"
+            );
             let help = format!("let a fault last for longer than {within}, or give the alarm less time");
             let at = experiment.place(&format!("hypotheses/{index}/{path}"));
             findings.push(experiment.finding(Code::NeverHeld, at, what).help(help));

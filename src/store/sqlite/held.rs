@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::{Epoch, StoreError};
 use crate::ids::RunId;
+use crate::private;
 
 /// The runs that this process holds.
 #[derive(Debug)]
@@ -19,8 +20,13 @@ impl HeldRuns {
     /// Makes the folder for the locks, and the store's, when they are not there.
     pub fn in_folder(folder: &Path) -> Result<HeldRuns, StoreError> {
         let locks = folder.join("locks");
+        // A folder of squall 0.1.0 may still be open to others.
+        if folder.exists() {
+            private::folder(folder).map_err(|error| io(folder, &error))?;
+        }
         if !locks.is_dir() {
-            std::fs::create_dir_all(&locks).map_err(|error| io(&locks, &error))?;
+            private::folder(folder).map_err(|error| io(folder, &error))?;
+            private::folder(&locks).map_err(|error| io(&locks, &error))?;
             // A folder is durable once the folder that names it is synced.
             for named_by in [folder, folder.parent().unwrap_or(folder)] {
                 let named_by = if named_by.as_os_str().is_empty() { Path::new(".") } else { named_by };
@@ -38,7 +44,7 @@ impl HeldRuns {
     /// Holds a run until this value is dropped or the process ends.
     pub fn hold(&mut self, run: &RunId, number: i64, epoch: Epoch) -> Result<(), StoreError> {
         let path = self.path(number, epoch);
-        let file = File::create(&path).map_err(|error| io(&path, &error))?;
+        let file = private::file(&path).map_err(|error| io(&path, &error))?;
         // The epoch is ours alone, so this waits at most for somebody who looks whether it is held.
         file.lock().map_err(|error| io(&path, &error))?;
         self.locks.insert(run.clone(), (file, path));
@@ -75,7 +81,7 @@ impl HeldRuns {
     /// Takes a lock for as long as the returned file lives, so that only one process at a time makes the store's tables.
     pub fn while_making(&self) -> Result<File, StoreError> {
         let path = self.folder.join("making");
-        let file = File::create(&path).map_err(|error| io(&path, &error))?;
+        let file = private::file(&path).map_err(|error| io(&path, &error))?;
         file.lock().map_err(|error| io(&path, &error))?;
         Ok(file)
     }

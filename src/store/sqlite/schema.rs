@@ -61,6 +61,11 @@ pub fn open(file: &Path, held: &HeldRuns) -> Result<Connection, StoreError> {
         migrate(&mut db)?;
     }
     db.pragma_update(None, "synchronous", "full").map_err(failed)?;
+    // On macOS fsync leaves the bytes in the drive's cache; elsewhere these change nothing
+    // (<https://www.sqlite.org/pragma.html#pragma_fullfsync>).
+    for pragma in ["fullfsync", "checkpoint_fullfsync"] {
+        db.pragma_update(None, pragma, true).map_err(failed)?;
+    }
     db.pragma_update(None, "foreign_keys", true).map_err(failed)?;
     Ok(db)
 }

@@ -227,3 +227,14 @@ proptest! {
         prop_assert_eq!(&after.events(&run()).unwrap(), &journal);
     }
 }
+
+/// What macOS needs so that a commit survives a power loss; it has no effect elsewhere, where only the setting can be seen.
+#[test]
+fn a_commit_reaches_the_disk_on_macos_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    for pragma in ["fullfsync", "checkpoint_fullfsync"] {
+        let on: i64 = store.db.pragma_query_value(None, pragma, |row| row.get(0)).unwrap();
+        assert_eq!(on, 1, "{pragma}");
+    }
+}

@@ -1,11 +1,15 @@
 //! CloudWatch alarms, as they are written. Whether a model follows one is not decided here.
 
+mod refused;
+
 use std::collections::BTreeMap;
 
 use super::tag;
-use crate::template::app::{Alarm, AlarmMetric, App, Comparison, MissingData, Threshold, Values, Watches};
+use crate::ids::ResourceKind;
+use crate::template::app::{Alarm, AlarmMetric, App, Comparison, MissingData, Quiet, Threshold, Values, Watches};
+use crate::template::names::Names;
 use crate::template::part::Part;
-use crate::template::value::Value;
+use crate::template::value::{Kind, Unknown, Value};
 use crate::units::Span;
 use crate::yaml::Code;
 
@@ -14,35 +18,138 @@ use crate::yaml::Code;
 const LONGEST: u64 = 86_400;
 const LONGEST_BY_THE_HOUR: u64 = 604_800;
 
+/// Everything that decides in which state an alarm is.
+const DECIDES: &[&str] = &[
+    "Namespace",
+    "MetricName",
+    "Dimensions",
+    "Statistic",
+    "ExtendedStatistic",
+    "Period",
+    "Unit",
+    "Metrics",
+    "ThresholdMetricId",
+    "EvaluationPeriods",
+    "DatapointsToAlarm",
+    "ComparisonOperator",
+    "Threshold",
+    "TreatMissingData",
+    "EvaluateLowSampleCountPercentile",
+    "AlarmRule",
+];
+/// Kinds of alarm that no service's metric and threshold make.
+const OTHERS: &[(&str, &str)] = &[
+    ("ThresholdMetricId", "anomaly detection"),
+    ("EvaluationCriteria", "alarms on PromQL"),
+    ("EvaluationWindow", "alarms whose periods follow the clock (`EvaluationWindow`)"),
+];
+
 /// Reads an alarm on a metric, or on an expression of metrics.
-pub(super) fn alarm(name: String, properties: &mut Part<'_>, app: &mut App) {
-    let actions = properties.flag("ActionsEnabled", true);
-    let watches = watches(properties);
+pub(super) fn alarm(name: String, properties: &mut Part<'_>, names: &Names, app: &mut App) {
+    let quiet = disabled(properties);
+    let watches = unknown(properties, names).or_else(|| watches(properties, names));
     tag(&name, properties, app);
     if let Some(watches) = watches {
-        app.alarms.insert(name, Alarm { watches, actions });
+        app.alarms.insert(name, Alarm { watches, quiet });
     }
 }
 
 /// Reads an alarm on other alarms.
-pub(super) fn composite(name: String, properties: &mut Part<'_>, app: &mut App) {
-    let actions = properties.flag("ActionsEnabled", true);
-    let rule = properties.needed_text("AlarmRule");
+pub(super) fn composite(name: String, properties: &mut Part<'_>, names: &Names, app: &mut App) {
+    let mut quiet = disabled(properties);
+    if let Some(by) = properties.get("ActionsSuppressor") {
+        let by = names.find(ResourceKind::Alarm, by).map(str::to_owned).or_else(|| by.key());
+        quiet.extend(by.map(|by| Quiet::Suppressed { by }));
+    }
+    let watches =
+        unknown(properties, names).or_else(|| properties.needed_text("AlarmRule").map(|rule| Watches::Alarms { rule }));
     tag(&name, properties, app);
-    if let Some(rule) = rule {
-        app.alarms.insert(name, Alarm { watches: Watches::Alarms { rule }, actions });
+    if let Some(watches) = watches {
+        app.alarms.insert(name, Alarm { watches, quiet });
     }
 }
 
-fn watches(properties: &mut Part<'_>) -> Option<Watches> {
+/// Reads a rule that mutes alarms by the clock. Their states change all the same
+/// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutAlarmMuteRule.html>).
+pub(super) fn mute(rule: &str, properties: &mut Part<'_>, names: &Names, app: &mut App) {
+    let schedule = properties.part("Rule").and_then(|mut rule| {
+        let schedule = rule.part("Schedule").and_then(|mut schedule| {
+            let text = (schedule.text("Expression"), schedule.text("Duration"));
+            rule.take(schedule);
+            Some(format!("{} for {}", text.0?, text.1?))
+        });
+        properties.take(rule);
+        schedule
+    });
+    let schedule = schedule.unwrap_or_else(|| "a schedule that is not known".into());
+    let targets = properties.part("MuteTargets").map(|mut targets| {
+        let list = targets.list("AlarmNames");
+        properties.take(targets);
+        list
+    });
+    for target in targets.unwrap_or_default() {
+        let name = names.find(ResourceKind::Alarm, target);
+        if let Some(alarm) = name.and_then(|name| app.alarms.get_mut(name)) {
+            alarm.quiet.push(Quiet::Muted { rule: rule.to_owned(), schedule: schedule.clone() });
+        }
+    }
+}
+
+fn disabled(properties: &mut Part<'_>) -> Vec<Quiet> {
+    match properties.flag("ActionsEnabled", true) {
+        true => Vec::new(),
+        false => vec![Quiet::Disabled],
+    }
+}
+
+/// An alarm of which something that decides its state is not known: nothing can be said of it, so it is not modelled.
+fn unknown(properties: &mut Part<'_>, names: &Names) -> Option<Watches> {
+    let (key, value, unknown) = DECIDES.iter().find_map(|key| {
+        let value = properties.get(key)?;
+        Some((key, value, not_known(value, names)?))
+    })?;
+    let why = unknown.origin().map(|origin| origin.why.clone()).unwrap_or_default();
+    let what = format!("`{key}` of {} is not known: {why}", properties.of);
+    let help = "the alarm is not modelled; give the value in the traffic file";
+    properties.report(Code::UnknownValue, &value.at, what, help);
+    Some(Watches::Other(format!("an alarm whose `{key}` is not known ({why})")))
+}
+
+/// The first thing in a value that is not known. A dimension that is called like a resource of the template is known.
+fn not_known<'v>(value: &'v Value, names: &Names) -> Option<&'v Unknown> {
+    match &value.kind {
+        Kind::List(items) => items.iter().find_map(|item| not_known(item, names)),
+        Kind::Map(_) if dimension(value, names).is_some() => None,
+        Kind::Map(entries) => entries.iter().find_map(|entry| not_known(&entry.value, names)),
+        _ => value.unknown(),
+    }
+}
+
+/// The name and the value of a dimension. A name of a resource that is not known is the one that the model gives it.
+fn dimension(item: &Value, names: &Names) -> Option<(String, String)> {
+    let (name, value) = (item.get("Name")?.plain()?, item.get("Value")?);
+    let kind = match name.as_str() {
+        "FunctionName" => Some(ResourceKind::Function),
+        "QueueName" => Some(ResourceKind::Queue),
+        "TableName" => Some(ResourceKind::Table),
+        "TopicName" => Some(ResourceKind::Topic),
+        _ => None,
+    };
+    let named = || kind.and_then(|kind| names.find(kind, value)).map(str::to_owned);
+    let text = value.plain().or_else(named)?;
+    Some((name, text))
+}
+
+fn watches(properties: &mut Part<'_>, names: &Names) -> Option<Watches> {
     let other = |what: &str| Some(Watches::Other(what.to_owned()));
-    if properties.get("ThresholdMetricId").is_some() {
-        return other("anomaly detection");
+    if let Some((_, what)) = OTHERS.iter().find(|(key, _)| properties.get(key).is_some()) {
+        return other(what);
     }
     if properties.text("EvaluateLowSampleCountPercentile").as_deref() == Some("ignore") {
         return other("`EvaluateLowSampleCountPercentile: ignore`");
     }
-    let (values, period) = if properties.get("Metrics").is_some() { math(properties)? } else { metric(properties)? };
+    let (values, period) =
+        if properties.get("Metrics").is_some() { math(properties, names)? } else { metric(properties, names)? };
     let evaluation_periods = properties.whole("EvaluationPeriods", 1, 10_080);
     if evaluation_periods.is_none() && properties.get("EvaluationPeriods").is_none() {
         let what = format!("{} has no `EvaluationPeriods`", properties.of);
@@ -53,14 +160,14 @@ fn watches(properties: &mut Part<'_>) -> Option<Watches> {
     if datapoints_to_alarm > evaluation_periods {
         let what = format!("`DatapointsToAlarm` of {} is larger than `EvaluationPeriods`", properties.of);
         let help = format!("CloudWatch takes 1 to {evaluation_periods}");
-        properties.fail(Code::BadValue, what, help);
+        properties.fail_at("DatapointsToAlarm", Code::BadValue, what, help);
     }
     let seconds = u64::from(evaluation_periods) * period.micros().unsigned_abs() / 1_000_000;
     let longest = if period >= Span::from_secs(3_600) { LONGEST_BY_THE_HOUR } else { LONGEST };
     if seconds > longest {
         let what = format!("{} evaluates {seconds} s", properties.of);
         let help = format!("CloudWatch takes at most {longest} s of `Period` times `EvaluationPeriods`");
-        properties.fail(Code::BadValue, what, help);
+        properties.fail_at("EvaluationPeriods", Code::BadValue, what, help);
     }
     let word = properties.needed_text("ComparisonOperator")?;
     let comparison = match word.as_str() {
@@ -72,7 +179,7 @@ fn watches(properties: &mut Part<'_>) -> Option<Watches> {
         _ => {
             let help = "write `GreaterThanThreshold`, `GreaterThanOrEqualToThreshold`, `LessThanThreshold` or \
                         `LessThanOrEqualToThreshold`";
-            properties.fail(Code::UnknownWord, format!("unknown comparison `{word}`"), help);
+            properties.fail_at("ComparisonOperator", Code::UnknownWord, format!("unknown comparison `{word}`"), help);
             return None;
         }
     };
@@ -89,7 +196,7 @@ fn watches(properties: &mut Part<'_>) -> Option<Watches> {
 }
 
 /// `Namespace`, `MetricName` and what goes with them.
-fn metric(properties: &mut Part<'_>) -> Option<(Values, Span)> {
+fn metric(properties: &mut Part<'_>, names: &Names) -> Option<(Values, Span)> {
     let statistic = match (properties.text("Statistic"), properties.text("ExtendedStatistic")) {
         (Some(_), Some(_)) => {
             let what = format!("{} has both `Statistic` and `ExtendedStatistic`", properties.of);
@@ -97,10 +204,13 @@ fn metric(properties: &mut Part<'_>) -> Option<(Values, Span)> {
             return None;
         }
         (Some(plain), None) => {
-            plain_statistic(&plain, properties);
+            refused::statistic(&plain, properties);
             plain
         }
-        (None, Some(extended)) => extended,
+        (None, Some(extended)) => {
+            refused::extended_statistic(&extended, properties);
+            extended
+        }
         (None, None) => {
             let what = format!("{} has no statistic", properties.of);
             properties.fail(Code::MissingKey, what, "add `Statistic: Sum`, or `ExtendedStatistic: p99`");
@@ -113,20 +223,13 @@ fn metric(properties: &mut Part<'_>) -> Option<(Values, Span)> {
     }
     let period = period(properties);
     let metric = AlarmMetric {
-        dimensions: dimensions(properties),
-        unit: properties.text("Unit").filter(|unit| !unit.is_empty()),
+        dimensions: dimensions(properties, names),
+        unit: refused::unit(properties),
         namespace: properties.needed_text("Namespace")?,
         name: properties.needed_text("MetricName")?,
         statistic,
     };
     Some((Values::Metric(metric), period))
-}
-
-fn plain_statistic(text: &str, properties: &mut Part<'_>) {
-    if !["Sum", "Average", "Minimum", "Maximum", "SampleCount"].contains(&text) {
-        let help = "write `Sum`, `Average`, `Minimum`, `Maximum` or `SampleCount`; percentiles are `ExtendedStatistic`";
-        properties.fail(Code::UnknownWord, format!("unknown statistic `{text}`"), help);
-    }
 }
 
 /// 10, 20, 30, or a multiple of 60 seconds.
@@ -135,20 +238,18 @@ fn period(properties: &mut Part<'_>) -> Span {
     let seconds = period.micros() / 1_000_000;
     if seconds % 60 != 0 && ![10, 20, 30].contains(&seconds) {
         let what = format!("`Period` of {} is {seconds}", properties.of);
-        properties.fail(Code::BadValue, what, "CloudWatch takes 10, 20, 30 and multiples of 60");
+        properties.fail_at("Period", Code::BadValue, what, "CloudWatch takes 10, 20, 30 and multiples of 60");
     }
     period
 }
 
-fn dimensions(properties: &mut Part<'_>) -> BTreeMap<String, String> {
+fn dimensions(properties: &mut Part<'_>, names: &Names) -> BTreeMap<String, String> {
     let items = properties.list("Dimensions").iter();
-    // One that is not known is none that any service publishes.
-    let text = |value: Option<&Value>| value.and_then(Value::key).unwrap_or_default();
-    items.map(|item| (text(item.get("Name")), text(item.get("Value")))).collect()
+    items.filter_map(|item| dimension(item, names)).collect()
 }
 
 /// `Metrics`: metrics and expressions, of which one is compared.
-fn math(properties: &mut Part<'_>) -> Option<(Values, Span)> {
+fn math(properties: &mut Part<'_>, names: &Names) -> Option<(Values, Span)> {
     let (mut metrics, mut expressions, mut returns) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
     let mut longest = Span::ZERO;
     let items = properties.list("Metrics");
@@ -164,10 +265,10 @@ fn math(properties: &mut Part<'_>) -> Option<(Values, Span)> {
         let stat = part.part("MetricStat").and_then(|mut stat| {
             let statistic = stat.needed_text("Stat");
             let period = period(&mut stat);
-            let unit = stat.text("Unit").filter(|unit| !unit.is_empty());
+            let unit = refused::unit(&mut stat);
             let metric = stat.part("Metric").and_then(|mut metric| {
                 let read = AlarmMetric {
-                    dimensions: dimensions(&mut metric),
+                    dimensions: dimensions(&mut metric, names),
                     namespace: metric.needed_text("Namespace")?,
                     name: metric.needed_text("MetricName")?,
                     statistic: statistic.unwrap_or_default(),
@@ -192,10 +293,12 @@ fn math(properties: &mut Part<'_>) -> Option<(Values, Span)> {
             _ => {}
         }
     }
+    refused::ids(items, properties);
+    refused::expressions(items, properties);
     let [returns] = returns.as_slice() else {
         let what = format!("{} returns {} values", properties.of, returns.len());
         let help = "write `ReturnData: false` at all entries of `Metrics` but one";
-        properties.fail(Code::BadValue, what, help);
+        properties.fail_at("Metrics", Code::BadValue, what, help);
         return None;
     };
     let period = if longest == Span::ZERO { Span::from_secs(60) } else { longest };
@@ -217,7 +320,7 @@ fn missing(properties: &mut Part<'_>, values: &Values) -> MissingData {
         Some(other) => {
             let help = "write `missing`, `notBreaching`, `breaching` or `ignore`";
             let what = format!("unknown way to treat missing data `{other}`");
-            properties.fail(Code::UnknownWord, what, help);
+            properties.fail_at("TreatMissingData", Code::UnknownWord, what, help);
             MissingData::Missing
         }
     }

@@ -33,6 +33,7 @@ impl<'s> Reader<'s> {
             memory_mb: part.whole("MemorySize", 128, MOST_MEMORY).unwrap_or(128),
             timeout: part.seconds("Timeout", 1, LONGEST_TIMEOUT, 3),
             reserved: part.whole("ReservedConcurrentExecutions", 0, 1_000_000),
+            provisioned: 0,
             environment: environment(part),
             cold_start: app::default_cold_start(&runtime),
             runtime,
@@ -95,6 +96,17 @@ impl<'s> Reader<'s> {
             }
         }
         None
+    }
+
+    /// Provisioned concurrency of `AWS::Lambda::Alias` and `AWS::Lambda::Version`.
+    pub(super) fn provisioned_concurrency(&mut self, part: &mut Part<'s>, app: &mut App) {
+        let Some(mut config) = part.part("ProvisionedConcurrencyConfig") else { return };
+        let amount = config.whole("ProvisionedConcurrentExecutions", 1, 1_000_000);
+        part.take(config);
+        let name = part.needed("FunctionName").and_then(|value| self.names.find(ResourceKind::Function, value));
+        if let Some(function) = name.and_then(|name| app.functions.get_mut(name)) {
+            function.provisioned = function.provisioned.saturating_add(amount.unwrap_or_default());
+        }
     }
 
     /// `AWS::Lambda::EventInvokeConfig`.

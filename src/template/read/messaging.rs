@@ -7,11 +7,18 @@ use crate::template::part::Part;
 use crate::template::value::Value;
 use crate::yaml::Code;
 
+/// Sends a second to a FIFO queue that has no high throughput.
+const FIFO_SENDS: u32 = 300;
+
 impl<'s> Reader<'s> {
     /// Limits and defaults: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>.
     pub(super) fn queue(&mut self, name: String, part: &mut Part<'s>, app: &mut App) {
+        let fifo = part.flag("FifoQueue", false);
+        let high_throughput = part.text("DeduplicationScope").as_deref() == Some("messageGroup")
+            && part.text("FifoThroughputLimit").as_deref() == Some("perMessageGroupId");
         let queue = Queue {
-            fifo: part.flag("FifoQueue", false),
+            fifo,
+            sends_per_second: (fifo && !high_throughput).then_some(FIFO_SENDS),
             visibility: part.seconds("VisibilityTimeout", 0, 43_200, 30),
             delay: part.seconds("DelaySeconds", 0, 900, 0),
             retention: part.seconds("MessageRetentionPeriod", 60, 1_209_600, 345_600),

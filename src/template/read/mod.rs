@@ -86,15 +86,19 @@ impl<'s> Reader<'s> {
             (Pass::Things, "AWS::SNS::Topic") => self.topic(name, &mut part, app),
             (Pass::Things, "AWS::IAM::Role") => self.role(name, &mut part, app),
             (Pass::Things, "AWS::SSM::Parameter") => parameter(name, &mut part, app),
-            (Pass::Things, "AWS::CloudWatch::Alarm") => alarms::alarm(name, &mut part, app),
-            (Pass::Things, "AWS::CloudWatch::CompositeAlarm") => alarms::composite(name, &mut part, app),
+            (Pass::Things, "AWS::CloudWatch::Alarm") => alarms::alarm(name, &mut part, self.names, app),
+            (Pass::Things, "AWS::CloudWatch::CompositeAlarm") => alarms::composite(name, &mut part, self.names, app),
             (Pass::Things, "AWS::DynamoDB::Table" | "AWS::DynamoDB::GlobalTable") => {
                 provisioned(name, item, &mut part, app)
             }
+            (Pass::Links, "AWS::CloudWatch::AlarmMuteRule") => alarms::mute(&name, &mut part, self.names, app),
             (Pass::Links, "AWS::SNS::Topic") => self.own_subscriptions(&name, &mut part, app),
             (Pass::Functions, "AWS::Lambda::Function") => self.function(name, item, &mut part, app),
             (Pass::Links, "AWS::SNS::Subscription") => self.subscription(&mut part, app),
             (Pass::Links, "AWS::Lambda::EventSourceMapping") => self.mapping(item, &mut part, app),
+            (Pass::Links, "AWS::Lambda::Alias" | "AWS::Lambda::Version") => {
+                self.provisioned_concurrency(&mut part, app);
+            }
             (Pass::Links, "AWS::Lambda::EventInvokeConfig") => self.invoke_config(&mut part, app),
             (Pass::Links, "AWS::IAM::Policy" | "AWS::IAM::RolePolicy" | "AWS::IAM::ManagedPolicy") => {
                 self.attached_policy(item, &mut part, app);

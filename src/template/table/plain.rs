@@ -9,7 +9,12 @@ const CODE: &str = "what a function is made of is not modelled";
 const LOGS: &str = "logs are not modelled";
 const LABEL: &str = "it only labels or describes";
 const DEPLOYMENT: &str = "a deployment is not modelled";
+const ACTIONS: &str = "actions of alarms are not modelled";
 const SHAPE: &str = "the shape of data is not modelled";
+
+const VERSION: &str = "a version is the same code with the same configuration";
+
+pub(super) const PROVISIONED: &[Row] = &[Read(&["ProvisionedConcurrentExecutions"])];
 
 /// A policy document.
 const DOCUMENT: &[Row] = &[
@@ -45,14 +50,15 @@ pub(super) const TYPES: &[Type] = &[
                 "DelaySeconds",
                 "MessageRetentionPeriod",
                 "MaximumMessageSize",
+                "DeduplicationScope",
+                "FifoThroughputLimit",
                 "Tags",
             ]),
             In("RedrivePolicy", &[Read(&["deadLetterTargetArn", "maxReceiveCount"])]),
             In("RedriveAllowPolicy", &[Read(&["redrivePermission", "sourceQueueArns"])]),
             NoEffect(ENCRYPTION, &["KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled"]),
             NoEffect("pollers wait as Lambda's do", &["ReceiveMessageWaitTimeSeconds"]),
-            NoEffect("no message is sent twice by its sender", &["ContentBasedDeduplication", "DeduplicationScope"]),
-            NoEffect("its limits are above what is modelled", &["FifoThroughputLimit"]),
+            NoEffect("no message is sent twice by its sender", &["ContentBasedDeduplication"]),
         ],
     },
     Type { name: "AWS::SQS::QueuePolicy", rows: &[Read(&["Queues"]), In("PolicyDocument", DOCUMENT)] },
@@ -128,10 +134,19 @@ pub(super) const TYPES: &[Type] = &[
     Type {
         name: "AWS::Lambda::Alias",
         rows: &[
-            Read(&["FunctionName", "Name"]),
-            NoEffect("a version is the same code with the same configuration", &["FunctionVersion", "RoutingConfig"]),
+            Read(&["FunctionName", "Name", "FunctionVersion"]),
+            NoEffect(VERSION, &["RoutingConfig"]),
             NoEffect(LABEL, &["Description"]),
-            Warned("cold starts happen as without it", &["ProvisionedConcurrencyConfig"]),
+            In("ProvisionedConcurrencyConfig", PROVISIONED),
+        ],
+    },
+    Type {
+        name: "AWS::Lambda::Version",
+        rows: &[
+            Read(&["FunctionName"]),
+            NoEffect(VERSION, &["CodeSha256", "RuntimePolicy", "FunctionScalingConfig"]),
+            NoEffect(LABEL, &["Description"]),
+            In("ProvisionedConcurrencyConfig", PROVISIONED),
         ],
     },
     Type {
@@ -268,8 +283,12 @@ pub(super) const TYPES: &[Type] = &[
                 "Tags",
                 "Metrics",
                 "ThresholdMetricId",
+                "EvaluationCriteria",
+                "EvaluationWindow",
             ]),
-            NoEffect("who is told is not modelled", &["AlarmActions", "OKActions", "InsufficientDataActions"]),
+            NoEffect(ACTIONS, &["AlarmActions", "OKActions", "InsufficientDataActions", "ActionConfiguration"]),
+            NoEffect("alarms of the sandbox are older than their warm-up", &["WarmUpConfiguration"]),
+            NoEffect("alarms on PromQL are not modelled", &["EvaluationInterval"]),
             NoEffect(LABEL, &["AlarmDescription"]),
             NoEffect("percentiles of few samples are taken as they are", &["EvaluateLowSampleCountPercentile"]),
         ],
@@ -277,19 +296,28 @@ pub(super) const TYPES: &[Type] = &[
     Type {
         name: "AWS::CloudWatch::CompositeAlarm",
         rows: &[
-            Read(&["AlarmName", "AlarmRule", "ActionsEnabled", "Tags"]),
+            Read(&["AlarmName", "AlarmRule", "ActionsEnabled", "ActionsSuppressor", "Tags"]),
             NoEffect(
-                "who is told is not modelled",
+                ACTIONS,
                 &[
                     "AlarmActions",
                     "OKActions",
                     "InsufficientDataActions",
-                    "ActionsSuppressor",
                     "ActionsSuppressorExtensionPeriod",
                     "ActionsSuppressorWaitPeriod",
                 ],
             ),
             NoEffect(LABEL, &["AlarmDescription"]),
+        ],
+    },
+    Type {
+        name: "AWS::CloudWatch::AlarmMuteRule",
+        rows: &[
+            Read(&["Name"]),
+            In("Rule", &[In("Schedule", &[Read(&["Expression", "Duration"]), NoEffect(ACTIONS, &["Timezone"])])]),
+            In("MuteTargets", &[Read(&["AlarmNames"])]),
+            NoEffect(ACTIONS, &["StartDate", "ExpireDate"]),
+            NoEffect(LABEL, &["Description", "Tags"]),
         ],
     },
     Type {

@@ -92,7 +92,7 @@ pub(super) const TYPES: &[Type] = &[
                 ],
             ),
             Warned("cold starts take as long as without it", &["SnapStart"]),
-            Warned("cold starts happen as without it", &["ProvisionedConcurrencyConfig"]),
+            In("ProvisionedConcurrencyConfig", super::plain::PROVISIONED),
             Warned("executions that last beyond one invocation are not modelled", &["DurableConfig"]),
             Warned("all tenants share one pool of environments in the model", &["TenancyConfig"]),
             Warned(

@@ -106,3 +106,66 @@ Resources:
     }
     assert!(findings.iter().all(|finding| finding.at.end <= finding.source.text.len()));
 }
+
+/// Files that name themselves many times, or that never end: a message with a place, and an end.
+#[test]
+fn files_that_multiply_themselves_or_never_end_are_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let stack = |number: usize, file: &str| {
+        format!("  S{number}: {{ Type: AWS::CloudFormation::Stack, Properties: {{ TemplateURL: {file} }} }}\n")
+    };
+    let include = |number: usize, file: &str| {
+        format!("  I{number}: {{ 'Fn::Transform': {{ Name: AWS::Include, Parameters: {{ Location: {file} }} }} }}\n")
+    };
+    let stacks: String = (0..40).map(|number| stack(number, "stacks.yaml")).collect();
+    let includes: String = (0..40).map(|number| include(number, "includes.yaml")).collect();
+    for (file, resources, says) in [
+        ("stacks.yaml", stacks, "read more than 400 times"),
+        ("includes.yaml", includes, "read more than 400 times"),
+        ("socket.yaml", stack(0, "socket"), "`socket` cannot be read: this is not a regular file"),
+        ("links.yaml", stack(0, "link"), "`link` cannot be read"),
+        (
+            "outside.yaml",
+            stack(0, "../nothing/here.yaml"),
+            "`../nothing/here.yaml` cannot be read: the file does not exist",
+        ),
+        ("folder.yaml", stack(0, "."), "`.` cannot be read: this is a directory"),
+    ] {
+        let path = folder.path().join(file);
+        std::fs::write(&path, format!("Resources:\n{resources}")).unwrap();
+        let _socket =
+            (file == "socket.yaml").then(|| std::os::unix::net::UnixListener::bind(folder.path().join("socket")));
+        if file == "links.yaml" {
+            std::os::unix::fs::symlink("link", folder.path().join("link")).unwrap();
+        }
+        let (_, findings) = read(&Source::open(&path).unwrap(), &Deployment { files: true, ..deployment() });
+        let found = lines(&findings);
+        assert!(found.contains(says), "{file}: {found}");
+        assert!(findings.iter().all(|finding| finding.at.end <= finding.source.text.len()));
+    }
+}
+
+#[test]
+fn deep_templates_are_read_to_48_levels_and_refused_beyond() {
+    let nested = |times: usize| {
+        let (open, close) = ("{ a: ".repeat(times), " }".repeat(times));
+        format!(
+            "Resources: {{ M: {{ Type: AWS::StepFunctions::StateMachine, Properties: {{ Definition: {open}1{close} }} }} }}"
+        )
+    };
+    let (app, warnings) = app_and_warnings(&nested(42));
+    assert!(app.functions.is_empty() && warnings.contains("StateMachine M is not modelled"), "{warnings}");
+    for times in [200, 100_000] {
+        let found = refused(&nested(times));
+        assert!(found.contains("nested deeper than 48 levels"), "{found}");
+    }
+}
+
+/// Texts of a template do not move the cursor of the terminal that they are shown in.
+#[test]
+fn control_characters_are_not_printed() {
+    let text = "Resources: { Q: { Type: AWS::SQS::Queue, Properties: { QueueName: \"\\e[31mred\\n\\u202e\" } } }";
+    let (understood, _) = understand(&Source::new("t.yaml", text), &deployment());
+    let shown = understood.unwrap().render();
+    assert!(shown.contains("name: ?[31mred??\n"), "{shown:?}");
+}

@@ -98,12 +98,37 @@ fn reservations_beyond_the_account() {
 "
         )
     };
-    refuses(&functions(500, 401), "reservations add up to 901; the account has 1000 and keeps 100 unreserved");
+    refuses(
+        &functions(500, 401),
+        "reserved and provisioned concurrency add up to 901; the account has 1000 and keeps 100 unreserved",
+    );
     app(&format!("{SAM}{}", functions(500, 400)));
     // A small account has nothing to reserve.
     let small = Deployment { limits: Limits { concurrency: 10, unreserved: 10 }, ..deployment() };
     let (app, findings) = read(&Source::new("t.yaml", format!("{SAM}{}", functions(1, 0))), &small);
     assert!(app.is_none() && lines(&findings).contains("the account has 10 and keeps 10 unreserved"));
+}
+
+#[test]
+fn provisioned_concurrency() {
+    let function = |more: &str, amount: u32| {
+        format!(
+            "  F: {{ Type: AWS::Serverless::Function, Properties: {{ AutoPublishAlias: live {more}, \
+             ProvisionedConcurrencyConfig: {{ ProvisionedConcurrentExecutions: {amount} }} }} }}\n"
+        )
+    };
+    refuses(&function("", 901), "reserved and provisioned concurrency add up to 901");
+    refuses(&function(", ReservedConcurrentExecutions: 10", 11), "function F has 11 provisioned, and reserves 10");
+    let app = app(&format!("{SAM}{}", function(", ReservedConcurrentExecutions: 10", 10)));
+    assert_eq!(app.functions["F"].provisioned, 10);
+    let found = refused(&format!("{SAM}{}", function(", SnapStart: { ApplyOn: PublishedVersions }", 1)));
+    assert!(found.contains("function F has both SnapStart and provisioned concurrency"), "{found}");
+    refuses(
+        "  F: { Type: AWS::Serverless::Function }
+  A: { Type: AWS::Lambda::Alias, Properties: { FunctionName: !Ref F, FunctionVersion: $LATEST, Name: x, ProvisionedConcurrencyConfig: { ProvisionedConcurrentExecutions: 1 } } }
+",
+        "the alias A points at $LATEST and has provisioned concurrency",
+    );
 }
 
 #[test]
@@ -126,6 +151,18 @@ fn roles_that_may_not_do_what_lambda_asks_of_them() {
         ),
         "does not let Lambda assume it",
     );
+}
+
+#[test]
+fn a_limit_of_each_group_needs_deduplication_by_group() {
+    let queue = |more: &str| {
+        format!(
+            "  Q: {{ Type: AWS::SQS::Queue, Properties: {{ FifoQueue: true, FifoThroughputLimit: perMessageGroupId {more} }} }}\n"
+        )
+    };
+    refuses(&queue(""), "queue Q has a throughput limit per message group, and deduplicates over the whole queue");
+    refuses(&queue(", DeduplicationScope: queue"), "deduplicates over the whole queue");
+    app(&format!("{SAM}{}", queue(", DeduplicationScope: messageGroup")));
 }
 
 #[test]

@@ -17,6 +17,11 @@ const LATENCY: Span = Span::from_millis(40);
 const PUBLISHED: Span = Span::from_secs(90);
 /// How long a call takes that runs into its time-out.
 const SLOW: Span = Span::from_secs(250);
+const SLOWEST: Span = Span::from_secs(900);
+/// How long after its window a count is revised.
+const REVISED: Span = Span::from_mins(10);
+/// How far the services' clock is ahead.
+const AHEAD: Span = Span::from_secs(45);
 
 pub struct Plant {
     scenario: Scenario,
@@ -36,7 +41,11 @@ impl Plant {
         let mut front = app.functions["payment-worker"].clone();
         front.environment.clear();
         front.errors = Share::NONE;
-        front.timeout = if scenario.twist == Twist::SlowFailures { SLOW } else { Span::from_secs(5) };
+        front.timeout = match scenario.twist {
+            Twist::SlowFailures => SLOW,
+            Twist::HalfSlow => SLOWEST,
+            _ => Span::from_secs(5),
+        };
         app.functions.insert("front".into(), front);
         // Nothing polls: the application's own life is not what is measured.
         app.mappings.clear();
@@ -131,7 +140,7 @@ impl Plant {
         }
         let front = query.resource.name == "front";
         let lost = front && twist == Twist::Missing && self.stream(3, window).unit() < 0.2;
-        let middle = window.from + Span::from_secs(30);
+        let middle = window.from + Span::from_secs(30) + if twist == Twist::Clock { AHEAD } else { Span::ZERO };
         if lost || twist == Twist::Idle && front && self.went_in.is_some_and(|went_in| middle >= went_in) {
             return Ok(Reply::Sample(none));
         }
@@ -143,9 +152,13 @@ impl Plant {
             Metric::FailedShare if front => {
                 let truth = self.share(middle);
                 let (failed, of) = self.calls(1, window, truth);
-                match twist == Twist::SlowFailures && now < window.to + SLOW {
-                    true => share(0.0, f64::from(of - failed)),
-                    false => share(f64::from(failed), f64::from(of)),
+                match twist {
+                    Twist::SlowFailures if now < window.to + SLOW => share(0.0, f64::from(of - failed)),
+                    Twist::HalfSlow if now < window.to + SLOWEST => {
+                        share(f64::from(failed / 2), f64::from(of - failed / 2))
+                    }
+                    Twist::Revised if now < window.to + REVISED => share(f64::from(failed / 2), f64::from(of)),
+                    _ => share(f64::from(failed), f64::from(of)),
                 }
             }
             Metric::FailedShare => {
@@ -156,6 +169,15 @@ impl Plant {
             Metric::Depth => {
                 let outside = self.stream(4, window).unit() < self.share(window.to);
                 Sample { value: Some(if outside { 500.0 } else { 3.0 }), of: None }
+            }
+            Metric::AlarmState if twist == Twist::Muted && self.is_in(window.to) => {
+                return Err(CallError::Refused { by: RefusedBy::Unsupported, message: "it is muted by a rule".into() });
+            }
+            Metric::AlarmState
+                if twist == Twist::WarmingUp
+                    && self.went_in.is_some_and(|went_in| window.to < went_in + Span::from_mins(5)) =>
+            {
+                none
             }
             Metric::AlarmState => {
                 let red = self.scenario.expected == Expected::RedAlarm;

@@ -26,6 +26,16 @@ pub enum Twist {
     NoisyTarget,
     /// What breaks begins three minutes before the fault, and heals with its beginning.
     HealedBefore,
+    /// Half of the calls fail fast and the other half run into a time-out of 900 s.
+    HalfSlow,
+    /// Half of the failures are counted only ten minutes after their window, when that was final.
+    Revised,
+    /// The services' clock is 45 s ahead of the account's.
+    Clock,
+    /// The alarm is muted while the fault is in.
+    Muted,
+    /// The alarm says nothing until five minutes after the fault went in: it has too little data.
+    WarmingUp,
 }
 
 /// What is expected.
@@ -124,7 +134,10 @@ guards: {{ longest: 3h }}
 
     /// Whether nothing that is measured could tell.
     pub fn is_unknowable(&self) -> bool {
-        let unseen = matches!(self.twist, Twist::TooLate | Twist::Blind | Twist::Idle | Twist::BeganBefore);
+        let unseen = matches!(
+            self.twist,
+            Twist::TooLate | Twist::Blind | Twist::Idle | Twist::BeganBefore | Twist::Muted | Twist::WarmingUp
+        );
         unseen || self.expected == Expected::RedAlarm || self.expected == Expected::Alarm && self.during == 0.0
     }
 
@@ -136,6 +149,21 @@ guards: {{ longest: 3h }}
             Expected::Alarm | Expected::RedAlarm => return self.during == 1.0,
         };
         self.base <= bound && self.during <= bound || self.twist == Twist::BeganBefore
+    }
+
+    /// What an unknown verdict is owed to, most of all.
+    pub fn why_unknown(&self) -> &'static str {
+        if self.is_unknowable() {
+            "it could not be known"
+        } else if self.effect == 0.0 {
+            "no fault had an effect"
+        } else if self.rate < 30 {
+            "six calls a minute"
+        } else if self.true_share() > 0.01 && self.true_share() < self.must_catch() {
+            "between the bound and what must be caught"
+        } else {
+            "chance"
+        }
     }
 
     /// The row of the table that it belongs to.
@@ -155,6 +183,11 @@ guards: {{ longest: 3h }}
 
 fn tidy(share: f64) -> f64 {
     (share * 1e4).round() / 1e2
+}
+
+/// Every call fails: half of them at once, and half after 900 s.
+pub fn half_slow(rate: u32) -> Scenario {
+    Scenario { rate, during: 1.0, ..Scenario::of(Expected::Share, Twist::HalfSlow) }.named()
 }
 
 /// All of them.
@@ -185,6 +218,8 @@ pub fn bank() -> Vec<Scenario> {
         T::Idle,
         T::NoisyTarget,
         T::HealedBefore,
+        T::Revised,
+        T::Clock,
     ] {
         for rate in [30, 300] {
             for during in [0.003, 0.1, 0.5] {
@@ -206,6 +241,14 @@ pub fn bank() -> Vec<Scenario> {
             bank.push(Scenario { base: 0.0, during, effect, ..Scenario::of(Expected::Alarm, T::Nothing) });
         }
         bank.push(Scenario { base: 1.0, during: 1.0, effect, ..Scenario::of(Expected::RedAlarm, T::Nothing) });
+    }
+    for twist in [T::Muted, T::WarmingUp] {
+        for during in [0.0, 1.0] {
+            bank.push(Scenario { base: 0.0, during, ..Scenario::of(Expected::Alarm, twist) });
+        }
+    }
+    for rate in [30, 300] {
+        bank.push(half_slow(rate));
     }
     bank.into_iter().map(Scenario::named).collect()
 }

@@ -48,7 +48,7 @@ enum Comes<'a> {
 
 fn drive(comes: Comes<'_>, world: World, store: MemoryStore, tapping: bool) -> Outcome {
     let shared = scene(world, store, tapping);
-    let (mut account, mut tapped) = (AccountTap(shared.clone()), StoreTap(shared.clone()));
+    let (mut account, mut tapped) = (AccountTap(shared.clone()), StoreTap::over(shared.clone()));
     let env = FixedEnv::at(start());
     let mut log = Vec::new();
     let ending = {

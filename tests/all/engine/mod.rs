@@ -3,6 +3,10 @@
 
 mod crash_grid;
 pub mod family;
+mod interrupted;
+mod new_weather;
 pub mod shipped;
 mod tap;
+mod telling;
 mod ways_out;
+mod weather;

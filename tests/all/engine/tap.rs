@@ -96,11 +96,26 @@ impl Account for AccountTap {
     }
 }
 
-pub struct StoreTap(pub Shared);
+pub struct StoreTap {
+    shared: Shared,
+    on_append: Box<dyn Fn()>,
+}
+
+impl StoreTap {
+    pub fn over(shared: Shared) -> StoreTap {
+        StoreTap { shared, on_append: Box::new(|| {}) }
+    }
+
+    /// Something happens before each append.
+    pub fn on_append(&mut self, happens: impl Fn() + 'static) {
+        self.on_append = Box::new(happens);
+    }
+}
 
 impl Store for StoreTap {
     fn append(&mut self, run: &RunId, epoch: Epoch, events: &[Recorded]) -> Result<(), StoreError> {
-        let mut scene = self.0.borrow_mut();
+        (self.on_append)();
+        let mut scene = self.shared.borrow_mut();
         let what = format!("{:?}", events.last().map(|last| &last.event)).chars().take(60).collect::<String>();
         if scene.tapping {
             scene.neighbours(format!("before the append of {what}"));
@@ -113,25 +128,25 @@ impl Store for StoreTap {
     }
 
     fn create(&mut self, run: &RunId, owner: &str) -> Result<Epoch, StoreError> {
-        self.0.borrow_mut().store.create(run, owner)
+        self.shared.borrow_mut().store.create(run, owner)
     }
     fn events(&self, run: &RunId) -> Result<Vec<Recorded>, StoreError> {
-        self.0.borrow().store.events(run)
+        self.shared.borrow().store.events(run)
     }
     fn runs(&self) -> Result<Vec<RunRow>, StoreError> {
-        self.0.borrow().store.runs()
+        self.shared.borrow().store.runs()
     }
     fn is_alive(&self, run: &RunId) -> Result<bool, StoreError> {
-        self.0.borrow().store.is_alive(run)
+        self.shared.borrow().store.is_alive(run)
     }
     fn take_over(&mut self, run: &RunId, owner: &str) -> Result<Epoch, StoreError> {
-        self.0.borrow_mut().store.take_over(run, owner)
+        self.shared.borrow_mut().store.take_over(run, owner)
     }
     fn ask_to_stop(&mut self, run: &RunId, by: &str) -> Result<(), StoreError> {
-        self.0.borrow_mut().store.ask_to_stop(run, by)
+        self.shared.borrow_mut().store.ask_to_stop(run, by)
     }
     fn stop_asked(&self, run: &RunId) -> Result<Option<String>, StoreError> {
-        self.0.borrow().store.stop_asked(run)
+        self.shared.borrow().store.stop_asked(run)
     }
     fn claim(
         &mut self,
@@ -139,15 +154,15 @@ impl Store for StoreTap {
         changes: &[Resource],
         watches: &[Resource],
     ) -> Result<Result<(), Conflict>, StoreError> {
-        self.0.borrow_mut().store.claim(run, changes, watches)
+        self.shared.borrow_mut().store.claim(run, changes, watches)
     }
     fn release(&mut self, run: &RunId) -> Result<(), StoreError> {
-        self.0.borrow_mut().store.release(run)
+        self.shared.borrow_mut().store.release(run)
     }
     fn set_halt(&mut self, by: Option<&str>) -> Result<(), StoreError> {
-        self.0.borrow_mut().store.set_halt(by)
+        self.shared.borrow_mut().store.set_halt(by)
     }
     fn halted(&self) -> Result<Option<String>, StoreError> {
-        self.0.borrow().store.halted()
+        self.shared.borrow().store.halted()
     }
 }

@@ -1,17 +1,16 @@
 //! Every way out of a run ends in the rollback, and the rollback touches nothing that is not the run's.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use squall::account::sandbox::weather::{ThirdParty, Weather, When};
+use squall::account::sandbox::weather::{Act, ThirdParty, Weather, When};
 use squall::account::sandbox::{World, shop_like};
 use squall::account::{
     Account, Call, CallId, Location, Message, Outcome, Resource, ResourceKind, RunMarker, Setting, Value, Write,
 };
-use squall::driver::supervise::supervise;
 use squall::driver::{Driver, Ending, NotBegun, Surroundings};
-use squall::env::{Env, FixedEnv, Interrupt, Interrupts};
+use squall::env::{Env, FixedEnv, Interrupts};
 use squall::ids::RunId;
 use squall::judge::verdict::VerdictKind;
 use squall::plan::Plan;
@@ -23,12 +22,12 @@ use squall::units::{Span, Time};
 
 use super::family::{self, start};
 
-fn world() -> World {
+pub(super) fn world() -> World {
     World::new(&shop_like(), 7, start()).expect("a world")
 }
 
 /// Looks at each call on its way, and at what the account does.
-struct Watched<'a, F: FnMut(&mut World, &Call)> {
+pub(super) struct Watched<'a, F: FnMut(&mut World, &Call)> {
     world: World,
     before: F,
     changing: &'a Cell<usize>,
@@ -71,10 +70,10 @@ impl Env for Turned {
     }
 }
 
-struct Ran {
+pub(super) struct Ran {
     ending: Ending,
-    events: Vec<Recorded>,
-    picture: BTreeMap<String, String>,
+    pub(super) events: Vec<Recorded>,
+    pub(super) picture: BTreeMap<String, String>,
     changing: usize,
 }
 
@@ -103,7 +102,7 @@ impl Ran {
     }
 }
 
-fn run_with(
+pub(super) fn run_with(
     plan: Plan,
     mut world: World,
     store: &mut dyn Store,
@@ -160,7 +159,7 @@ fn a_third_partys_change_is_left_alone_and_named() {
     let setting = plan.changes.values().find(|c| !c.setting.is_lock()).expect("a change").setting.clone();
     let theirs = Write { setting, value: Value::Number(42), whole: None };
     let weather = Weather {
-        third_party: vec![ThirdParty { when: When::At(start() + Span::from_secs(20)), write: theirs }],
+        third_party: vec![ThirdParty { when: When::At(start() + Span::from_secs(20)), act: Act::Set(theirs) }],
         ..Weather::calm()
     };
     let ran = run(plan, world().with_weather(weather));
@@ -176,7 +175,7 @@ fn a_drift_in_mid_run_stops_it_and_is_unknown() {
     let setting = plan.changes.values().find(|c| !c.setting.is_lock()).expect("a change").setting.clone();
     let theirs = Write { setting, value: Value::Number(42), whole: None };
     let weather = Weather {
-        third_party: vec![ThirdParty { when: When::At(start() + Span::from_secs(60)), write: theirs }],
+        third_party: vec![ThirdParty { when: When::At(start() + Span::from_secs(60)), act: Act::Set(theirs) }],
         ..Weather::calm()
     };
     let ran = run(plan, world().with_weather(weather));
@@ -192,7 +191,7 @@ fn a_change_between_plan_and_run_stops_before_anything_is_written_there() {
     let setting = plan.changes.values().find(|c| !c.setting.is_lock()).expect("a change").setting.clone();
     let theirs = Write { setting, value: Value::Number(42), whole: None };
     let weather =
-        Weather { third_party: vec![ThirdParty { when: When::At(start()), write: theirs }], ..Weather::calm() };
+        Weather { third_party: vec![ThirdParty { when: When::At(start()), act: Act::Set(theirs) }], ..Weather::calm() };
     let ran = run(plan, world().with_weather(weather));
     assert!(matches!(ran.stop(), Some(Stop::Drifted { .. })), "{:?}", ran.stop());
     assert_eq!(ran.left(), Vec::<String>::new(), "nothing of ours was ever there");
@@ -315,34 +314,6 @@ fn a_run_that_was_taken_over_writes_nothing_more() {
     assert_eq!(after.get(), 0);
 }
 
-#[test]
-fn from_a_signal_on_no_fault_goes_in_and_the_first_inverse_is_out_within_a_second() {
-    for after in [1, 2, 3, 4, 6, 10] {
-        let plan = family::plan(5, start());
-        let interrupts = Interrupts::none();
-        let raised: Rc<RefCell<Option<Time>>> = Rc::default();
-        let (signal, when) = (interrupts.clone(), raised.clone());
-        let mut calls = 0;
-        let ran =
-            run_with(plan, world(), &mut MemoryStore::new(), &FixedEnv::at(start()), interrupts, |world, call| {
-                calls += usize::from(matches!(call, Call::Write(_)));
-                if calls == after && when.borrow().is_none() {
-                    *when.borrow_mut() = Some(world.now());
-                    signal.raise(Interrupt::Terminate);
-                }
-            });
-        let Some(raised) = *raised.borrow() else { continue };
-        assert_eq!(ran.picture, world().picture(), "after {after}");
-        let late_injection = ran
-            .events
-            .iter()
-            .find(|r| r.at > raised && matches!(r.event, Event::Changing { .. } | Event::Sending { .. }));
-        assert_eq!(late_injection.map(|r| &r.event), None, "after {after}");
-        let first_undo = ran.events.iter().find(|r| matches!(r.event, Event::Restoring { .. })).map(|r| r.at);
-        assert!(first_undo.is_none_or(|at| at <= raised + Span::from_secs(1)), "{raised} {first_undo:?}");
-    }
-}
-
 /// A clock that goes on a little each time that it is looked at.
 #[derive(Default)]
 struct Ticking(Turned);
@@ -411,53 +382,4 @@ fn a_process_that_overslept_puts_no_fault_in() {
     assert!(matches!(ran.stop(), Some(Stop::Overslept { late_secs: 40 })), "{:?}", ran.stop());
     assert!(!ran.events.iter().any(|r| matches!(&r.event, Event::StepBegins { .. })));
     assert_eq!(ran.picture, world().picture());
-}
-
-/// Panics once, at the n-th call that changes something.
-struct Panics {
-    world: World,
-    at: usize,
-}
-
-impl Account for Panics {
-    fn now(&self) -> Time {
-        self.world.now()
-    }
-    fn submit(&mut self, id: CallId, call: Call) {
-        if call.changes_something() {
-            self.at = self.at.wrapping_sub(1);
-            assert!(self.at != 0, "a bug of squall");
-        }
-        self.world.submit(id, call);
-    }
-    fn next(&mut self, until: Time) -> Option<(CallId, Outcome)> {
-        self.world.next(until)
-    }
-}
-
-#[test]
-fn a_panic_anywhere_ends_in_the_undo() {
-    for at in 1..8 {
-        let plan = family::throttle();
-        let mut account = Panics { world: world(), at };
-        let (mut store, env) = (MemoryStore::new(), FixedEnv::at(start()));
-        let around = Surroundings {
-            account: &mut account,
-            store: &mut store,
-            env: &env,
-            interrupts: Interrupts::none(),
-            live: false,
-        };
-        let run = plan.run.clone();
-        let supervised = supervise(
-            around,
-            &run,
-            "supervisor",
-            |around, tell| Driver::begin(around, plan, "one".into()).expect("it begins").run(tell),
-            &mut |_| {},
-        );
-        let supervised = supervised.expect("supervised");
-        assert_eq!(supervised.panic.is_some(), at <= 4, "call {at}: mark, throttle, and their undo are four");
-        assert_eq!(account.world.picture(), world().picture(), "panic at call {at}");
-    }
 }

@@ -22,6 +22,26 @@ fn a_read_is_tried_again_while_its_failure_may_pass() {
     }
 }
 
+/// A policy that was just written is not known everywhere at once.
+#[test]
+fn a_read_that_is_refused_is_tried_once_more() {
+    for code in ["AccessDeniedException", "ExpiredTokenException", ""] {
+        let tape = Tape::new();
+        let denied = error(FUNCTION, 403, code, "not authorized");
+        tape.on(FUNCTION, [denied.clone(), function(json!({}))]);
+        assert!(tape.account().ask(read(concurrency())).is_ok(), "{code}");
+        assert_eq!(tape.asked().len(), 2);
+        let tape = Tape::new();
+        tape.on(FUNCTION, [denied.clone(), denied, function(json!({}))]);
+        assert_eq!(refused(tape.account().ask(read(concurrency()))).0, RefusedBy::Permission, "{code}");
+        assert_eq!(tape.asked().len(), 2, "once more and not again");
+    }
+    let tape = Tape::new();
+    tape.on(PUT, [error(PUT, 403, "AccessDeniedException", "no"), fine(json!({}))]);
+    assert_eq!(refused(tape.account().ask(write(concurrency(), Value::Number(0)))).0, RefusedBy::Permission);
+    assert_eq!(tape.asked().len(), 1, "a write goes out once");
+}
+
 #[test]
 fn a_write_goes_out_once_whatever_comes_back() {
     let unknown = |outcome: &Outcome| matches!(outcome, Err(CallError::Unknown(_)));

@@ -76,6 +76,7 @@ fn counts_and_states_are_of_now() {
     tape.on("GetQueueAttributes", [fine(json!({ "Attributes": attributes }))]);
     let alarm = json!({ "MetricAlarms": [{ "AlarmName": "x", "AlarmArn": "arn:x", "StateValue": "ALARM" }] });
     tape.on("DescribeAlarms", [cbor(&alarm)]);
+    tape.on("ListAlarmMuteRules", [cbor(&json!({ "AlarmMuteRuleSummaries": [] }))]);
     let account = tape.account();
     let now = account.clock.now();
     let ask = |metric, kind, to: Time| {
@@ -90,4 +91,37 @@ fn counts_and_states_are_of_now() {
     let long_ago = now - Span::from_mins(5);
     assert_eq!(ask(Metric::Depth, ResourceKind::Queue, long_ago), sample(None), "what was then, nobody knows");
     assert_eq!(ask(Metric::AlarmState, ResourceKind::Alarm, long_ago), sample(None));
+}
+
+#[test]
+fn an_alarm_that_tells_nobody_decides_nothing() {
+    let alarm =
+        |acts: bool| json!({ "AlarmName": "x", "AlarmArn": "arn:x", "StateValue": "ALARM", "ActionsEnabled": acts });
+    let rule = json!([{ "AlarmMuteRuleArn": "arn:aws:cloudwatch:eu-west-1:111122223333:alarm-mute-rule:nightly" }]);
+    for (acts, rules, says) in [
+        (false, json!([]), Some("are disabled")),
+        (true, rule, Some("muted by the rule nightly")),
+        (true, json!([]), None),
+    ] {
+        let tape = calm();
+        tape.on("DescribeAlarms", [cbor(&json!({ "MetricAlarms": [alarm(acts)] }))]);
+        tape.on("ListAlarmMuteRules", [cbor(&json!({ "AlarmMuteRuleSummaries": rules }))]);
+        let account = tape.account();
+        let to = account.clock.now();
+        let query = Query { metric: Metric::AlarmState, resource: resource(ResourceKind::Alarm, "x") };
+        let outcome = account.ask(Call::Measure { query, window: Window { from: to - Span::from_secs(10), to } });
+        match says {
+            Some(says) => assert!(refused(outcome).1.contains(says), "{says}"),
+            None => assert_eq!(outcome, Ok(Reply::Sample(Sample { value: Some(1.0), of: None }))),
+        }
+    }
+    // An endpoint that does not know of mute rules mutes nothing.
+    let tape = calm();
+    tape.on("DescribeAlarms", [cbor(&json!({ "MetricAlarms": [alarm(true)] }))]);
+    tape.on("ListAlarmMuteRules", [error("ListAlarmMuteRules", 400, "UnknownOperationException", "what?")]);
+    let account = tape.account();
+    let to = account.clock.now();
+    let query = Query { metric: Metric::AlarmState, resource: resource(ResourceKind::Alarm, "x") };
+    let outcome = account.ask(Call::Measure { query, window: Window { from: to - Span::from_secs(10), to } });
+    assert_eq!(outcome, Ok(Reply::Sample(Sample { value: Some(1.0), of: None })));
 }

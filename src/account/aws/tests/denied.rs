@@ -38,6 +38,7 @@ fn denials() -> Vec<(Call, &'static str, &'static str)> {
         (describe(ResourceKind::Role, "worker"), "GetRole", "iam:GetRole"),
         (describe(ResourceKind::Role, "worker"), "ListRolePolicies", "iam:ListRolePolicies"),
         (Call::ListLocks { location: account.clone() }, "GetParametersByPath", "ssm:GetParametersByPath"),
+        (Call::Halted { location: account.clone() }, "GET /safetyLevers/default", "fis:GetSafetyLever"),
         (describe(ResourceKind::Queue, "orders"), "GetQueueUrl", "sqs:GetQueueUrl"),
         (describe(ResourceKind::Queue, "orders"), "GetQueueAttributes", "sqs:GetQueueAttributes"),
         (describe(ResourceKind::Queue, "orders"), "ListMessageMoveTasks", "sqs:ListMessageMoveTasks"),
@@ -57,7 +58,7 @@ fn denials() -> Vec<(Call, &'static str, &'static str)> {
         (describe(ResourceKind::Api, "orders"), "ListMetrics", "cloudwatch:ListMetrics"),
         (describe(ResourceKind::Api, "orders"), "GetResources", "tag:GetResources"),
         (tagged(ResourceKind::Function), "GetResources", "tag:GetResources"),
-        (tagged(ResourceKind::Role), "ListRoles", "iam:ListRoles"),
+        (tagged(ResourceKind::Role), "GetAccountAuthorizationDetails", "iam:GetAccountAuthorizationDetails"),
         (stack, "ListStackResources", "cloudformation:ListStackResources"),
         (probe.clone(), "StartQuery", "logs:StartQuery"),
         (probe, "GetQueryResults", "logs:GetQueryResults"),
@@ -91,7 +92,7 @@ fn denials_of_settings() -> Vec<(Call, &'static str, &'static str)> {
 fn a_missing_permission_names_its_action_and_the_statement_that_gives_it() {
     for (call, operation, action) in denials().into_iter().chain(denials_of_settings()) {
         let tape = calm();
-        let code = if matches!(operation, "GetRole" | "ListRoles" | "GetTopicAttributes") {
+        let code = if matches!(operation, "GetRole" | "GetAccountAuthorizationDetails" | "GetTopicAttributes") {
             "AccessDenied"
         } else {
             "AccessDeniedException"

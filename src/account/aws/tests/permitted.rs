@@ -46,18 +46,37 @@ fn a_simulation_says_yes_no_or_that_it_depends() {
             ("iam:GetRolePolicy", "implicitDeny", ""),
             ("iam:GetRole", "explicitDeny", ""),
             ("iam:ListRolePolicies", "implicitDeny", "aws:SourceIp"),
+            ("iam:UpdateRole", "allowed", "aws:MultiFactorAuthPresent"),
+            ("kms:Decrypt", "implicitDeny", ""),
         ])],
     );
-    let actions = ["iam:PutRolePolicy", "iam:GetRolePolicy", "iam:GetRole", "iam:ListRolePolicies", "iam:TagRole"];
+    let actions = [
+        "iam:PutRolePolicy",
+        "iam:GetRolePolicy",
+        "iam:GetRole",
+        "iam:ListRolePolicies",
+        "iam:TagRole",
+        "iam:UpdateRole",
+        "kms:Decrypt",
+    ];
     let found = answers(tape.account().ask(asked(&actions.map(|action| (action, ROLE)), false)));
     assert_eq!(found[0], Permitted::Yes);
     assert!(matches!(&found[1], Permitted::No(why) if why.contains("no policy allows")));
     assert!(matches!(&found[2], Permitted::No(why) if why.contains("explicitly")));
     assert!(matches!(&found[3], Permitted::CannotTell(why) if why.contains("aws:SourceIp")));
     assert!(matches!(&found[4], Permitted::CannotTell(_)), "what is not answered is not allowed");
+    // A deny may depend on it: temporary credentials without MFA are refused where this simulation says yes.
+    assert!(matches!(&found[5], Permitted::CannotTell(why) if why.contains("MultiFactorAuthPresent")), "{found:?}");
+    assert!(matches!(&found[6], Permitted::CannotTell(why) if why.contains("key's own policy")), "{found:?}");
     // The role of the session is asked about with its path, and the resource by name.
     let asked = tape.body("SimulatePrincipalPolicy");
     assert!(asked.contains("role%2Fteam%2Fworker") && asked.contains("role%2Fworker"), "{asked}");
+    for known in
+        ["aws%3ARequestedRegion", "eu-west-1", "aws%3APrincipalArn", "aws%3ACurrentTime", "aws%3ASecureTransport"]
+    {
+        assert!(asked.contains(known), "{known} is not passed: {asked}");
+    }
+    assert!(!asked.contains("MultiFactorAuthPresent"), "it is not known");
 }
 
 #[test]

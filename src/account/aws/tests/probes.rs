@@ -5,8 +5,9 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 
 use super::*;
-use crate::account::CallId;
+use crate::account::aws::Shared;
 use crate::account::aws::worker::Worker;
+use crate::account::{CallId, Dispatch};
 use crate::env::RealEnv;
 use crate::project::probe::{
     CommandProbe, HttpProbe, LogsProbe, MathMetric, Method, MetricMathProbe, ProbeSpec, PrometheusProbe, Url,
@@ -253,13 +254,20 @@ fn a_probe_under_way_delays_nothing_and_dies_with_its_account() {
     tape.on(PUT, [fine(json!({}))]);
     let (sender, answers) = std::sync::mpsc::channel();
     let env = std::sync::Arc::new(RealEnv);
-    let worker = Worker::start(vec![config([("slow", probe)])], env.clone(), sender, Some(tape.into_shared()));
+    let worker = Worker::start(
+        vec![config([("slow", probe)])],
+        env.clone(),
+        Shared::of_process(),
+        sender,
+        Some(tape.into_shared()),
+    );
     let now = env.now();
-    worker.submit(CallId(1), value_of("slow", Window { from: now - Span::from_secs(10), to: now }));
+    let window = Window { from: now - Span::from_secs(10), to: now };
+    worker.submit(CallId(1), value_of("slow", window), Dispatch::default());
     while !file.exists() {
         std::thread::yield_now();
     }
-    worker.submit(CallId(2), write(concurrency(), Value::Number(0)));
+    worker.submit(CallId(2), write(concurrency(), Value::Number(0)), Dispatch::default());
     assert_eq!(answers.recv().unwrap(), (CallId(2), Ok(Reply::Done)));
     drop(worker);
     let pid = std::fs::read_to_string(&file).unwrap();

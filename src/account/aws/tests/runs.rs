@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex};
 use super::moments::{InMoments, Moments};
 use super::service::{Seen, Service};
 use super::*;
-use crate::account::aws::limit::Family;
+use crate::account::aws::Shared;
+use crate::account::gateway::Family;
 use crate::driver::{Driver, Ending, Surroundings};
 use crate::env::Interrupts;
-use crate::guard::Rules;
+use crate::guard::{Objection, Rules};
+use crate::plan::Plan;
 use crate::planner::tests::files;
 use crate::planner::{Request, plan};
 use crate::project::Project;
@@ -17,7 +19,7 @@ use crate::store::memory::MemoryStore;
 use crate::yaml::{Loaded, Source, Style};
 
 /// A project with these accounts, each in its own region.
-fn project(accounts: &[(&str, &str)], probes: &str) -> Project {
+pub fn project(accounts: &[(&str, &str)], probes: &str) -> Project {
     let mut text = format!("version: 1\ndefault_account: {}\naccounts:\n", accounts[0].0);
     for (name, region) in accounts {
         text += &format!(
@@ -29,19 +31,19 @@ fn project(accounts: &[(&str, &str)], probes: &str) -> Project {
     loaded.unwrap_or_else(|| panic!("{}", findings.render(Style::Plain))).value
 }
 
-/// What a run was: its events, its ending, and the real time that it took.
-struct Run {
-    events: Vec<Recorded>,
+/// What a run was: its events, and its ending.
+pub struct Run {
+    pub events: Vec<Recorded>,
     ending: Ending,
 }
 
 impl Run {
-    fn at(&self, which: impl Fn(&Event) -> bool) -> Time {
+    pub fn at(&self, which: impl Fn(&Event) -> bool) -> Time {
         let found = self.events.iter().find(|recorded| which(&recorded.event));
         found.unwrap_or_else(|| panic!("no such event")).at
     }
 
-    fn nothing_is_left(&self) {
+    pub fn nothing_is_left(&self) {
         match &self.ending {
             Ending::Closed { left, .. } => assert_eq!(*left, []),
             other => panic!("{other:?}"),
@@ -51,28 +53,34 @@ impl Run {
 
 /// Plans an experiment and runs it to its end.
 fn run(project: &Project, service: &Service, clock: &Arc<Moments>, experiment: &str) -> Run {
-    let configs = project.accounts.iter().filter_map(|(name, account)| match account {
-        crate::project::AccountSpec::Aws(account) => Some(AccountConfig::of(name, account)),
-        crate::project::AccountSpec::Sandbox(_) => None,
-    });
-    let mut account = InMoments::new(configs, clock.clone(), service);
-    let mut files = files(experiment);
-    files.account = project.default_account.clone();
-    let locations = project.accounts.iter().filter_map(|(name, account)| match account {
-        crate::project::AccountSpec::Aws(account) => Some((name.clone(), account.location())),
-        crate::project::AccountSpec::Sandbox(_) => None,
-    });
-    let rules = Rules::of(project, &locations.collect());
-    let request =
-        Request { files: &files, run: RunId("run-20260302-3f9k2m".into()), seed: 7, by: "ana@laptop", rules: &rules };
-    let planned = plan(&request, &mut account).and_then(crate::planner::Planned::runnable);
+    let process = Process { shared: &Shared::default(), interrupts: Interrupts::none(), run: "run-20260302-3f9k2m" };
+    run_in(process, project, service, clock, experiment)
+}
+
+/// What a run has from its process.
+pub struct Process<'a> {
+    pub shared: &'a Shared,
+    pub interrupts: Interrupts,
+    /// The run's name.
+    pub run: &'a str,
+}
+
+/// The same in a process that may have other runs.
+pub fn run_in(
+    process: Process<'_>,
+    project: &Project,
+    service: &Service,
+    clock: &Arc<Moments>,
+    experiment: &str,
+) -> Run {
+    let (planned, mut account) = planned(&process, project, service, clock, experiment);
     let planned = planned.unwrap_or_else(|objections| panic!("{objections:?}"));
     let mut store = MemoryStore::new();
     let around = Surroundings {
         account: &mut account,
         store: &mut store,
         env: &**clock,
-        interrupts: Interrupts::none(),
+        interrupts: process.interrupts,
         live: true,
     };
     let mut driver = Driver::begin(around, planned, "ana@laptop".into()).unwrap();
@@ -81,7 +89,42 @@ fn run(project: &Project, service: &Service, clock: &Arc<Moments>, experiment: &
     Run { events, ending }
 }
 
-fn experiment(targets: &str, fault: &str, more: &str) -> String {
+/// Plans an experiment that is to be run.
+pub fn plan_in(
+    project: &Project,
+    service: &Service,
+    clock: &Arc<Moments>,
+    experiment: &str,
+) -> Result<Plan, Vec<Objection>> {
+    let process = Process { shared: &Shared::default(), interrupts: Interrupts::none(), run: "run-1" };
+    planned(&process, project, service, clock, experiment).0
+}
+
+fn planned(
+    process: &Process<'_>,
+    project: &Project,
+    service: &Service,
+    clock: &Arc<Moments>,
+    experiment: &str,
+) -> (Result<Plan, Vec<Objection>>, InMoments) {
+    let configs = project.accounts.iter().filter_map(|(name, account)| match account {
+        crate::project::AccountSpec::Aws(account) => Some(AccountConfig::of(name, account)),
+        crate::project::AccountSpec::Sandbox(_) => None,
+    });
+    let mut account = InMoments::new(configs, clock.clone(), process.shared, service);
+    let mut files = files(experiment);
+    files.account = project.default_account.clone();
+    let locations = project.accounts.iter().filter_map(|(name, account)| match account {
+        crate::project::AccountSpec::Aws(account) => Some((name.clone(), account.location())),
+        crate::project::AccountSpec::Sandbox(_) => None,
+    });
+    let rules = Rules::of(project, &locations.collect());
+    let request = Request { files: &files, run: RunId(process.run.into()), seed: 7, by: "ana@laptop", rules: &rules };
+    let planned = plan(&request, &mut account).and_then(crate::planner::Planned::runnable);
+    (planned, account)
+}
+
+pub fn experiment(targets: &str, fault: &str, more: &str) -> String {
     format!(
         "version: 1
 title: Many functions have no concurrency left

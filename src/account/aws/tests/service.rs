@@ -36,6 +36,10 @@ pub struct State {
     pub seen: Vec<Seen>,
     /// Says how a call ends otherwise, given its number and operation; after it was done, if the flag says so.
     pub mishap: Option<Mishap>,
+    /// From then on an operator stops experiments.
+    pub lever: Option<Time>,
+    /// By how many seconds the service's clock is behind at an instant; then its answers have a date.
+    pub behind: Option<fn(Time) -> i64>,
     /// How much longer calls of an operation take.
     pub slow: BTreeMap<String, Span>,
 }
@@ -68,6 +72,13 @@ impl Service {
     /// The calls so far.
     pub fn seen(&self) -> Vec<Seen> {
         self.state.lock().unwrap().seen.clone()
+    }
+
+    /// The service's clock, to the second.
+    fn date(&self) -> Option<(&'static str, String)> {
+        let behind = self.state.lock().unwrap().behind?(self.clock.now());
+        let at = jiff::Timestamp::from_second(self.clock.now().micros() / 1_000_000 - behind).unwrap();
+        Some(("date", jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at).unwrap()))
     }
 
     fn answer(&self, region: &str, operation: &str, body: &str) -> Reply {
@@ -117,8 +128,11 @@ impl State {
             }
             ("GET /2015-03-31/event-source-mappings", _) => fine(json!({ "EventSourceMappings": [] })),
             ("GetResources", _) => {
-                let wanted = asked["TagFilters"][0]["Key"] == "team";
-                let arns = self.functions.keys().filter(|_| wanted).map(|name| json!({ "ResourceARN": arn(name) }));
+                let filter = &asked["TagFilters"][0];
+                let team = filter["Values"][0].as_str().filter(|_| filter["Key"] == "team");
+                // A team's functions begin with its name; `shop` has all of them.
+                let of_team = |name: &&String| team.is_some_and(|team| team == "shop" || name.starts_with(team));
+                let arns = self.functions.keys().filter(of_team).map(|name| json!({ "ResourceARN": arn(name) }));
                 fine(json!({ "ResourceTagMappingList": arns.collect::<Vec<_>>() }))
             }
             ("GetParameter", _) => match self.parameters.get(&text("Name")) {
@@ -149,6 +163,11 @@ impl State {
             ("StopQuery", _) => fine(json!({ "success": true })),
             ("GetMetricData", _) => cbor(&throttles(at)),
             ("GetRole", _) => error(operation, 404, "NoSuchEntity", "no"),
+            ("GET /safetyLevers/default", _) => {
+                let status = if self.lever.is_some_and(|from| at >= from) { "engaged" } else { "disengaged" };
+                fine(json!({ "safetyLever": { "state": { "status": status, "reason": "an outage" } } }))
+            }
+            ("GetAccountAuthorizationDetails", _) => roles(body),
             ("SimulatePrincipalPolicy", _) => simulated(body),
             other => panic!("nobody answers {other:?}"),
         }
@@ -162,6 +181,23 @@ fn throttles(at: Time) -> serde_json::Value {
     let stamps: Vec<_> = minutes.iter().map(|at| json!({ "at": at })).collect();
     let one = |id| json!({ "Id": format!("m{id}"), "Timestamps": stamps, "Values": vec![7.0; stamps.len()] });
     json!({ "MetricDataResults": (0..500).map(one).collect::<Vec<_>>() })
+}
+
+/// A thousand roles and one, of which the last is tagged `team=shop`.
+fn roles(body: &str) -> Reply {
+    let second = body.contains("Marker=next");
+    let role = |number: usize| {
+        let tag = "<member><Key>team</Key><Value>shop</Value></member>";
+        let tags = if number == 1000 { tag } else { "" };
+        format!("<member><RoleName>role-{number}</RoleName><Tags>{tags}</Tags></member>")
+    };
+    let (page, more) = if second { (1000..1001, "false") } else { (0..1000, "true") };
+    xml(&format!(
+        "<GetAccountAuthorizationDetailsResponse><GetAccountAuthorizationDetailsResult><RoleDetailList>{}</RoleDetailList>\
+         <IsTruncated>{more}</IsTruncated><Marker>next</Marker></GetAccountAuthorizationDetailsResult>\
+         </GetAccountAuthorizationDetailsResponse>",
+        page.map(role).collect::<String>()
+    ))
 }
 
 /// Everything that is asked about is allowed.
@@ -199,7 +235,7 @@ impl HttpConnector for Service {
             match reply {
                 Reply::Answer { status, headers, body } => {
                     let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
-                    for (name, value) in headers {
+                    for (name, value) in headers.into_iter().chain(service.date()) {
                         response.headers_mut().insert(name, value);
                     }
                     Ok(response)

@@ -49,3 +49,25 @@ fn a_delay_is_one_attribute_among_others() {
     let (by, _) = refused(account.ask(write(setting(), Value::Unset)));
     assert_eq!(by, RefusedBy::Invalid, "it is never unset");
 }
+
+#[test]
+fn a_queues_own_key_is_known_by_id_arn_or_alias() {
+    let key = |given: &str| {
+        let tape = calm();
+        tape.on("GetQueueAttributes", [fine(json!({ "Attributes": { "KmsMasterKeyId": given } }))]);
+        tape.on("ListMessageMoveTasks", [fine(json!({ "Results": [] }))]);
+        match tape.account().ask(Call::Describe { resource: resource(ResourceKind::Queue, "orders") }) {
+            Ok(Reply::Description(description)) => match *description {
+                Description::Queue(queue) => queue.key,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    };
+    let arn = |resource: &str| Some(format!("arn:aws:kms:eu-west-1:{ACCOUNT}:{resource}"));
+    assert_eq!(key("1234-abcd"), arn("key/1234-abcd"));
+    assert_eq!(key(&format!("arn:aws:kms:eu-west-1:{ACCOUNT}:key/k")), arn("key/k"));
+    assert_eq!(key("alias/shop"), arn("key/*"));
+    assert_eq!(key(&format!("arn:aws:kms:eu-west-1:{ACCOUNT}:alias/shop")), arn("key/*"));
+    assert_eq!([key("alias/aws/sqs"), key("")], [None, None], "AWS's own key needs no permission");
+}

@@ -17,7 +17,7 @@ use serde_json::{Value as Json, json};
 use crate::account::aws::awake::Awake;
 use crate::account::aws::call::Sleeper;
 use crate::account::aws::session::Connection;
-use crate::account::aws::{AccountConfig, worker};
+use crate::account::aws::{AccountConfig, Shared, worker};
 use crate::account::{Call, Outcome};
 use crate::env::Env;
 use crate::units::{Span, Time};
@@ -138,14 +138,13 @@ fn protocol(operation: &str) -> Protocol {
         "PutRolePolicy",
         "DeleteRolePolicy",
         "ListRolePolicies",
-        "ListRoles",
-        "ListRoleTags",
+        "GetAccountAuthorizationDetails",
         "DescribeStackResource",
         "ListStackResources",
         "GetTopicAttributes",
     ];
     match operation {
-        "GetMetricData" | "DescribeAlarms" | "ListMetrics" => Protocol::Cbor,
+        "GetMetricData" | "DescribeAlarms" | "ListAlarmMuteRules" | "ListMetrics" => Protocol::Cbor,
         _ if query.contains(&operation) => Protocol::Query,
         _ => Protocol::Json,
     }
@@ -243,8 +242,14 @@ impl Tape {
         use aws_smithy_runtime_api::shared::IntoShared as _;
         let clock = Arc::new(clock);
         let awake = Arc::new(Awake::new(clock.clone()));
-        let connection =
-            Connection::new(config, clock.clone(), awake, Arc::new(clock.clone()), Some(self.clone().into_shared()));
+        let connection = Connection::new(
+            config,
+            clock.clone(),
+            &Shared::default(),
+            awake,
+            Arc::new(clock.clone()),
+            Some(self.clone().into_shared()),
+        );
         Recorded { connection, clock }
     }
 }

@@ -476,6 +476,26 @@ fn a_throttled_event_is_dropped_when_it_is_too_old() {
     assert_eq!((depth(&world, "Box"), world.count_of("Work", given_up)), (1.0, 1));
 }
 
+/// 300 sends at once, and 300 a second after that; with high throughput no limit that the model reaches
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>).
+#[test]
+fn a_fifo_queue_takes_300_sends_a_second_without_high_throughput() {
+    let queue = |more: &str| format!("Resources: {{ Q: {{ Type: AWS::SQS::Queue, Properties: {{ {more} }} }} }}");
+    let sent = |more: &str| {
+        let mut world = world(&queue(more), "version: 1\n");
+        let mut counts = Vec::new();
+        for secs in [0, 1, 100] {
+            world.run_until(at(secs));
+            counts.push((0..1_000).filter(|_| world.send_message(0, New::default())).count());
+        }
+        (counts, world.count_of("Q", Why::SendThrottled))
+    };
+    assert_eq!(sent("FifoQueue: true"), (vec![300, 300, 300], 2_100));
+    let high = "FifoQueue: true, DeduplicationScope: messageGroup, FifoThroughputLimit: perMessageGroupId";
+    assert_eq!(sent(high), (vec![1_000, 1_000, 1_000], 0));
+    assert_eq!(sent("VisibilityTimeout: 30"), (vec![1_000, 1_000, 1_000], 0));
+}
+
 // --- what is kept of it -------------------------------------------------------------------------------------------
 
 #[test]

@@ -1,0 +1,166 @@
+//! What happens to rollbacks outside of a laboratory: writes that land after their quiet time, others who delete, create again
+//! and remediate, credentials that end, and locks that are forged or of others. Nothing loops, nothing stays unnamed.
+
+use squall::account::sandbox::weather::{Act, Fate, ThirdParty, Weather, When};
+use squall::account::sandbox::{World, shop_like};
+use squall::account::{Account as _, Call, Location, Resource, Setting, Value, Write, ask};
+use squall::driver::{Driver, Ending, Surroundings};
+use squall::env::{FixedEnv, Interrupts};
+use squall::plan::Plan;
+use squall::run::event::{Event, Recorded, Settled};
+use squall::run::state::State;
+use squall::store::Store;
+use squall::store::memory::MemoryStore;
+use squall::units::{Span, Time};
+
+use super::family::{self, start};
+
+fn world(weather: Weather) -> World {
+    World::new(&shop_like(), 7, start()).expect("a world").with_weather(weather)
+}
+
+fn throttled(plan: &Plan) -> (Setting, Resource) {
+    let change = plan.changes.values().find(|change| !change.setting.is_lock()).expect("a change");
+    (change.setting.clone(), change.setting.resource().clone())
+}
+
+fn at(seconds: i64) -> Time {
+    start() + Span::from_secs(seconds)
+}
+
+fn acts(acts: Vec<(i64, Act)>) -> Weather {
+    let parties = acts.into_iter().map(|(seconds, act)| ThirdParty { when: When::At(at(seconds)), act });
+    Weather { third_party: parties.collect(), ..Weather::calm() }
+}
+
+fn set(setting: &Setting, value: Value) -> Act {
+    Act::Set(Write { setting: setting.clone(), value, whole: None })
+}
+
+struct Ran {
+    world: World,
+    events: Vec<Recorded>,
+    left: Vec<String>,
+}
+
+fn run(plan: Plan, mut world: World, store: &mut MemoryStore) -> Ran {
+    let env = FixedEnv::at(start());
+    let mut events = Vec::new();
+    let interrupts = Interrupts::none();
+    let around = Surroundings { account: &mut world, store, env: &env, interrupts, live: false };
+    let mut driver = Driver::begin(around, plan, "tester@here".into()).expect("it begins");
+    let ending = driver.run(&mut |recorded| events.push(recorded.clone())).expect("it ends");
+    let Ending::Closed { left, .. } = ending else { panic!("taken over") };
+    Ran { world, events, left: left.into_iter().map(|left| left.what).collect() }
+}
+
+fn settled(events: &[Recorded], found: impl Fn(&Settled) -> bool) -> bool {
+    events.iter().any(|recorded| matches!(&recorded.event, Event::Settled { how, .. } if found(how)))
+}
+
+/// The inverse has no answer and the value before is read: two minutes later, long after the quiet time, the injection lands.
+#[test]
+fn a_write_that_lands_after_its_quiet_time_is_found_by_the_last_look() {
+    let mut plan = family::throttle();
+    plan.recovers_within = Span::from_mins(8);
+    let mut found = 0;
+    for late in [20, 70, 130, 200, 280] {
+        for call in 0..14 {
+            let mut account = world(Weather::calm());
+            let before = account.picture();
+            account.force_fate(call, Fate::LateBy(Span::from_secs(late)));
+            let ran = run(plan.clone(), account, &mut MemoryStore::new());
+            let mut after = ran.world;
+            after.run_until(after.now() + Span::from_mins(10));
+            let again = ran.events.iter().any(|r| matches!(r.event, Event::LookAgain { .. }));
+            assert!(after.picture() == before || again || !ran.left.is_empty(), "{late} s late, call {call}");
+            found += usize::from(ran.events.iter().any(|r| matches!(r.event, Event::FoundAgain { .. })));
+        }
+    }
+    assert!(found > 0, "no write landed after its change was settled");
+}
+
+#[test]
+fn a_deleted_resource_is_named_and_read_twice() {
+    let plan = family::throttle();
+    let (_, function) = throttled(&plan);
+    let ran = run(plan.clone(), world(acts(vec![(20, Act::Delete(function.clone()))])), &mut MemoryStore::new());
+    assert!(settled(&ran.events, |how| *how == Settled::Deleted));
+    assert!(ran.left.iter().any(|what| what.contains("deleted by others")), "{:?}", ran.left);
+    // Not there for a moment only, as a service may say: created again before the second read.
+    let moment = vec![(35, Act::Delete(function.clone())), (45, Act::Create(function))];
+    let ran = run(plan, world(acts(moment)), &mut MemoryStore::new());
+    assert!(!settled(&ran.events, |how| *how == Settled::Deleted));
+    assert_eq!(ran.left, Vec::<String>::new());
+}
+
+/// Something puts our value back each time that it is taken out; something else never leaves it alone.
+#[test]
+fn a_value_that_others_keep_changing_ends_with_both_values() {
+    let plan = family::throttle();
+    let (setting, _) = throttled(&plan);
+    let every = |step: usize, value: fn(i64) -> u64| {
+        acts((20..1_800).step_by(step).map(|second| (second, set(&setting, Value::Number(value(second))))).collect())
+    };
+    for weather in [every(1, |_| 0), every(7, |second| second.unsigned_abs())] {
+        let ran = run(plan.clone(), world(weather), &mut MemoryStore::new());
+        assert!(settled(&ran.events, |how| matches!(how, Settled::Contested { .. })), "{:?}", ran.left);
+        assert!(ran.left.iter().any(|what| what.contains("goes on changing it, seen as")), "{:?}", ran.left);
+    }
+}
+
+/// Said at once, every minute, and no more when new credentials work, which are used within half a minute.
+#[test]
+fn credentials_that_end_are_said_and_new_ones_are_used() {
+    let plan = family::throttle();
+    let before = world(Weather::calm()).picture();
+    let weather = Weather { expired: Some((at(25), at(25 + 400))), ..Weather::calm() };
+    let ran = run(plan.clone(), world(weather), &mut MemoryStore::new());
+    let said: Vec<Time> =
+        ran.events.iter().filter(|r| matches!(r.event, Event::Hindered { .. })).map(|r| r.at).collect();
+    let rollback = ran.events.iter().find(|r| matches!(r.event, Event::Restoring { .. })).expect("it goes on").at;
+    assert!(said.first().is_some_and(|first| *first <= at(35)), "{said:?}");
+    assert!(said.windows(2).all(|two| two[1].since(two[0]) <= Span::from_secs(95)) && said.len() >= 5, "{said:?}");
+    assert!(rollback <= at(425 + 31), "{rollback}");
+    assert_eq!((ran.left.len(), ran.world.picture()), (0, before));
+    // They never come: given up after a quarter of an hour, and named.
+    let weather = Weather { expired: Some((at(25), at(90_000))), ..Weather::calm() };
+    let ran = run(plan, world(weather), &mut MemoryStore::new());
+    assert!(ran.left.iter().any(|what| what.contains("expired")), "{:?}", ran.left);
+}
+
+/// A process that died with an announced write in flight may have sent it until the moment at which it was taken over.
+#[test]
+fn quiet_time_counts_from_the_last_moment_at_which_a_write_may_have_been_sent() {
+    let plan = family::throttle();
+    let mut store = MemoryStore::new();
+    let ran = run(plan.clone(), world(Weather::calm()), &mut store);
+    let cut = ran.events.iter().rposition(|r| matches!(r.event, Event::Changing { .. })).expect("a change");
+    let mut state = State::replay(ran.events[..=cut].iter().map(|r| (r.at, &r.event))).expect("a state");
+    let id = *plan.changes.keys().next_back().expect("a change");
+    let (announced, taken) = (state.settles_from(id), ran.events[cut].at + Span::from_mins(7));
+    state.apply(taken, &Event::TakenOver { by: "another".into(), epoch: 2 });
+    assert_eq!(state.settles_from(id).since(announced), Span::from_mins(7));
+    let unknown = squall::run::event::WriteOutcome::Unknown("timed out".into());
+    let answered = taken + Span::from_secs(10);
+    state.apply(taken, &Event::Restoring { change: id, found: Value::Unset });
+    state.apply(answered, &Event::Restored { change: id, outcome: unknown });
+    assert_eq!(state.settles_from(id), answered + plan.changes[&id].setting.quiet());
+}
+
+/// Locks of others and forged ones stay where they are, whatever becomes of the run beside them.
+#[test]
+fn a_run_touches_no_lock_but_its_own() {
+    let plan = family::throttle();
+    let mut account = world(Weather::calm());
+    let other = Resource::new(&Location::sandbox(), squall::account::ResourceKind::Queue, "orders");
+    for (resource, text) in [(other, "{\"squall\":2,\"run\":\"../../pwned\"}")] {
+        let write = Write { setting: Setting::Lock { resource }, value: Value::Text(text.into()), whole: None };
+        ask(&mut account, Call::Write(write)).expect("written");
+    }
+    let before = account.picture();
+    let mut store = MemoryStore::new();
+    let ran = run(plan.clone(), account, &mut store);
+    assert_eq!(ran.world.picture(), before);
+    assert!(store.events(&plan.run).expect("a journal").len() > 5);
+}
