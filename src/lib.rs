@@ -5,6 +5,7 @@
 pub mod account;
 pub mod cli;
 pub mod clock;
+pub mod document;
 pub mod driver;
 #[cfg(test)]
 #[path = "../tests/all/effort.rs"]
@@ -12,6 +13,7 @@ mod effort;
 pub mod env;
 pub mod faults;
 pub mod format;
+pub mod graph;
 pub mod guard;
 pub mod ids;
 pub mod judge;

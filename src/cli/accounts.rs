@@ -58,20 +58,29 @@ pub fn own_sandbox(project: &Project) -> Option<AccountName> {
     (is_sandbox && sandbox_file(&name, &files, project).exists()).then_some(name)
 }
 
-/// The application of a sandbox. The shipped shop is part of the binary, for folders that do not have its files.
+/// The application of a sandbox.
 pub fn read(files: &ProjectFiles, sandbox: &SandboxAccount) -> (Option<App>, Findings) {
+    match sources(files, sandbox) {
+        Ok((template, traffic)) => read_app(&template, &traffic, &sandbox.stack),
+        Err(findings) => (None, findings),
+    }
+}
+
+/// The template and the traffic file of a sandbox. The shipped shop is part of the binary, for folders that do not have its
+/// files.
+pub fn sources(files: &ProjectFiles, sandbox: &SandboxAccount) -> Result<(Arc<Source>, Arc<Source>), Findings> {
     let (shop, shop_traffic) = shop_sources();
     let open = |path: &str, shipped: Arc<Source>| match files.root.join(path) {
         own if own.exists() || path != shipped.file => Source::open(&own),
         _ => Ok(shipped),
     };
     match (open(&sandbox.template, shop), open(&sandbox.traffic, shop_traffic)) {
-        (Ok(template), Ok(traffic)) => read_app(&template, &traffic, &sandbox.stack),
+        (Ok(template), Ok(traffic)) => Ok((template, traffic)),
         (template, traffic) => {
             let mut findings = Findings::default();
             let errors = template.err().into_iter().chain(traffic.err());
             errors.for_each(|finding| findings.push(*finding));
-            (None, findings)
+            Err(findings)
         }
     }
 }

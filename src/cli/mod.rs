@@ -4,6 +4,7 @@
 
 mod accounts;
 mod acknowledge;
+mod agreed;
 mod check;
 mod completions;
 mod doctor;
@@ -13,6 +14,7 @@ mod halt;
 mod init;
 mod live;
 mod log;
+mod margin;
 mod output;
 mod plan;
 mod policy;
@@ -95,6 +97,7 @@ enum Command {
     Check(check::Args),
     Plan(plan::Args),
     Predict(predict::Args),
+    Margin(margin::Args),
     Run(run::Args),
     Undo(undo::Args),
     Acknowledge(acknowledge::Args),
@@ -177,6 +180,7 @@ fn execute(command: Command, context: &mut Context) -> Ended {
         Command::Check(args) => check::execute(&args, context),
         Command::Plan(args) => plan::execute(&args, context),
         Command::Predict(args) => predict::execute(&args, context),
+        Command::Margin(args) => margin::execute(&args, context),
         Command::Run(args) => run::execute(&args, context),
         Command::Undo(args) => undo::execute(&args, context),
         Command::Acknowledge(args) => acknowledge::execute(&args, context),

@@ -1,36 +1,137 @@
 //! `squall plan`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::accounts::Pace;
-use super::{Context, Ended, Exit, prepare};
-use crate::format::plan::Document;
-use crate::planner::show;
+use super::predict::{PredictArgs, predicted, write};
+use super::twin::Twin;
+use super::{Context, Ended, Exit, Failure, check, prepare};
+use crate::document::prices::{Cost, Prices};
+use crate::document::{Document, page, written};
+use crate::graph::Graph;
+use crate::plan::Plan;
+use crate::planner::{self, show};
+use crate::units::Span;
+use crate::yaml::Source;
 
 /// Show what a run of an experiment would do, and do nothing
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The account is looked at and not changed. Exit code 3 when the run would be refused, 2 when a file has findings.
+The account is looked at and not changed. Exit code 3 when the run would be refused, 2 when a file has findings. The hash is \
+over what the plan resolves to: `squall run FILE --plan HASH` runs exactly that, or refuses.
 
 Examples:
   squall plan experiments/payment-worker-throttled.yaml
+  squall plan experiments/payment-worker-throttled.yaml --predict --html plan.html
+  squall plan experiments/payment-worker-throttled.yaml --predict --markdown - | gh pr comment 12 --body-file -
   squall plan experiments/payment-worker-throttled.yaml --json | jq '.plan.changes'")]
 pub struct Args {
     /// The experiment's file
     file: PathBuf,
     #[command(flatten)]
     asked: prepare::PlanArgs,
+    /// Predict how it would end, too: 200 runs in virtual time, as `squall predict` makes them
+    #[arg(long)]
+    predict: bool,
+    /// End the prediction after this time, with what is known by then
+    #[arg(long, value_name = "TIME", requires = "predict")]
+    within: Option<Span>,
+    /// Write the plan as a page into this file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the plan as Markdown into this file, `-` for standard output instead of the text
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// Show the numbers of accounts in Markdown
+    #[arg(long, requires = "markdown")]
+    full: bool,
+    /// Take prices from this file
+    #[arg(long, value_name = "FILE")]
+    prices: Option<PathBuf>,
 }
 
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
-    let prepared = prepare::prepare(&args.file, &args.asked, Pace::Max, context)?;
-    let plan = &prepared.plan;
-    let out = &mut context.output.out;
-    match context.json {
-        true => out.line(json!(Document::of(plan)).to_string()),
-        false => show::lines(plan).into_iter().for_each(|line| out.line(line)),
-    }
+    let prices = prices(args.prices.as_deref(), context)?;
+    let mut prepared = prepare::prepare(&args.file, &args.asked, Pace::Max, context)?;
+    let plan = prepared.plan.clone();
+    let twin = twin(&args.file, context);
+    let (prediction, not_predicted) = match (&twin, args.predict) {
+        (_, false) => (None, None),
+        (Ok(twin), true) => (Some(predicted(twin, &PredictArgs::usual(args.within), context)?), None),
+        (Err(failure), true) => (None, Some(told(failure))),
+    };
+    let documents = args.html.is_some() || args.markdown.is_some();
+    let permitted = match documents {
+        true => planner::permitted(&plan, prepared.account.account.as_mut(), false).unwrap_or_default(),
+        false => Vec::new(),
+    };
+    let cost = Cost::of(&plan, prediction.as_ref(), prices);
+    let graph = twin.ok().map(|twin| Graph::of(&twin.app));
+    let refused = prepared.refusals.iter().cloned().collect();
+    let document = Document { plan: &plan, refused, graph, prediction, not_predicted, cost, permitted };
+    print(args, &document, &plan, context)?;
     prepared.refused.map_or(Ok(Exit::Fine), Err)
+}
+
+fn print(args: &Args, document: &Document<'_>, plan: &Plan, context: &mut Context) -> Result<(), Failure> {
+    let out = &mut context.output.out;
+    let markdown = || document.markdown(args.full);
+    let to_stdout = args.markdown.as_deref().is_some_and(|file| file == Path::new("-"));
+    match (context.json, to_stdout) {
+        (true, _) => out.line(json!(written::Document::of(document)).to_string()),
+        (false, true) => out.text(markdown()),
+        (false, false) => {
+            show::lines(plan).into_iter().for_each(|line| out.line(line));
+            beyond(document).into_iter().for_each(|line| out.line(line));
+        }
+    }
+    if let Some(file) = args.markdown.as_deref().filter(|_| !to_stdout) {
+        write(file, &markdown())?;
+        context.output.err.line(format!("Markdown: {}", file.display()));
+    }
+    if let Some(file) = &args.html {
+        write(file, &page(document))?;
+        context.output.err.line(format!("page: {}", file.display()));
+    }
+    Ok(())
+}
+
+/// What the document knows beyond the plan itself.
+fn beyond(document: &Document<'_>) -> Vec<String> {
+    const BEYOND: [&str; 5] =
+        ["Blast radius", "Will it hold?", "What it costs", "Calls to AWS", "What no rollback repairs"];
+    let mut lines = Vec::new();
+    for section in document.sections().into_iter().filter(|section| BEYOND.contains(&section.title)) {
+        lines.extend([String::new(), section.title.to_owned()]);
+        lines.extend(section.lines.into_iter().map(|line| format!("  {line}")));
+    }
+    lines.extend([String::new(), "Run exactly this".into(), format!("  {}", document.command())]);
+    lines
+}
+
+/// The model of the experiment's application.
+fn twin(file: &Path, context: &mut Context) -> Result<Twin, Failure> {
+    let (files, experiment) = prepare::read_quietly(file, context)?;
+    Twin::of(&files, &experiment, context)
+}
+
+fn told(failure: &Failure) -> String {
+    match &failure.next {
+        Some(next) => format!("{}; next: {next}", failure.what),
+        None => failure.what.clone(),
+    }
+}
+
+fn prices(file: Option<&Path>, context: &mut Context) -> Result<Prices, Failure> {
+    let source = match file.map(Source::open) {
+        None => Ok(Prices::shipped()),
+        Some(source) => source.map_err(|finding| (*finding).into()),
+    };
+    source.and_then(|source| Prices::read(&source)).map_err(|findings| {
+        let err = &mut context.output.err;
+        findings.iter().for_each(|finding| err.line(finding.render(check::style(err.colour())) + "\n"));
+        Failure { exit: Exit::Findings, what: "the prices cannot be used".into(), next: None }
+    })
 }

@@ -58,6 +58,13 @@ pub struct PredictArgs {
     within: Option<Span>,
 }
 
+impl PredictArgs {
+    /// As without any arguments.
+    pub fn usual(within: Option<Span>) -> PredictArgs {
+        PredictArgs { runs: 200, seed: 1, uncertainty: None, within }
+    }
+}
+
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let (files, experiment) = prepare::read(&args.file, context)?;
     let twin = Twin::of(&files, &experiment, context)?;

@@ -53,6 +53,8 @@ pub struct Prepared {
     pub plan: Plan,
     /// What the guards have against running it, printed already.
     pub refused: Option<Failure>,
+    /// The same in sentences.
+    pub refusals: Vec<String>,
     pub account: Opened,
 }
 
@@ -94,7 +96,8 @@ pub fn prepare(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Context) 
             let rows = store.as_ref().map(Store::runs).transpose()?.unwrap_or_default();
             plan.warnings.extend(run_before(&rows, &plan.file_hash));
             let refused = (!objections.is_empty()).then(|| refused(&objections, &experiment, context));
-            Ok(Prepared { plan, refused, account })
+            let refusals = objections.iter().map(|objection| objection.refusal.what.clone()).collect();
+            Ok(Prepared { plan, refused, refusals, account })
         }
     }
 }
@@ -128,6 +131,17 @@ fn run_before(rows: &[RunRow], file_hash: &str) -> Option<String> {
 
 /// Reads an experiment and what it needs, and prints what is wrong with it.
 pub fn read(file: &Path, context: &mut Context) -> Result<(ProjectFiles, ExperimentFiles), Failure> {
+    let (read, findings) = look(file, context);
+    show(&findings, context);
+    read
+}
+
+/// The same, where everything was printed before.
+pub fn read_quietly(file: &Path, context: &Context) -> Result<(ProjectFiles, ExperimentFiles), Failure> {
+    look(file, context).0
+}
+
+fn look(file: &Path, context: &Context) -> (Result<(ProjectFiles, ExperimentFiles), Failure>, Findings) {
     let (files, mut findings) = ProjectFiles::open(&context.project.root);
     let experiment = files.as_ref().and_then(|files| {
         let (known, of_accounts) = accounts::known(files);
@@ -140,15 +154,15 @@ pub fn read(file: &Path, context: &mut Context) -> Result<(ProjectFiles, Experim
         findings.append(found);
         experiment
     });
-    show(&findings, context);
-    match (files, experiment, findings.has_errors()) {
+    let read = match (files, experiment, findings.has_errors()) {
         (Some(files), Some(experiment), false) => Ok((files, experiment)),
         _ => Err(Failure {
             exit: Exit::Findings,
             what: format!("{} cannot be used: {}", file.display(), findings.count()),
             next: Some("mend what is shown above, then look again with `squall check`".into()),
         }),
-    }
+    };
+    (read, findings)
 }
 
 fn show(findings: &Findings, context: &mut Context) {

@@ -25,6 +25,7 @@ After a crash or a power loss, `squall undo` does it. The run's lines go to stan
 Examples:
   squall run experiments/payment-worker-throttled.yaml
   squall run experiments/payment-worker-throttled.yaml --pace max --seed 7
+  squall run experiments/payment-worker-throttled.yaml --plan plan.json
   squall run experiments/payment-worker-throttled.yaml --json | jq -c .event")]
 pub struct Args {
     /// The experiment's file
@@ -34,6 +35,9 @@ pub struct Args {
     /// How fast the sandbox's time passes: `1x`, `60x` or `max` [default: 60x on a terminal, else max]
     #[arg(long, value_parser = accounts::pace)]
     pace: Option<Pace>,
+    /// Run exactly the plan of this hash, or of this file that `squall plan --json` wrote; refuse whatever resolves differently
+    #[arg(long, value_name = "HASH|FILE")]
+    plan: Option<String>,
     /// Do not ask before anything is changed in an account of AWS
     #[arg(long, short)]
     yes: bool,
@@ -48,6 +52,9 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     context.output.err.line("");
     if let Some(refused) = prepared.refused.take() {
         return Err(refused);
+    }
+    if let Some(agreed) = &args.plan {
+        super::agreed::check(agreed, &prepared.plan, context)?;
     }
     if prepared.account.real && !args.yes {
         prepared = confirmed(prepared, args, pace, context)?;
@@ -130,7 +137,7 @@ pub fn default_pace(context: &Context) -> Pace {
 
 /// Runs to the end. The failure is that it did not begin, or that the journal cannot be read after a panic.
 fn drive(prepared: Prepared, store: &mut dyn Store, context: &mut Context) -> Result<(Supervised, bool), Failure> {
-    let Prepared { plan, account: mut opened, refused: _ } = prepared;
+    let Prepared { plan, account: mut opened, .. } = prepared;
     let (run, by) = (plan.run.clone(), context.env.who());
     let screen = Screen::over(&mut context.output, &run, context.json);
     let told = screen.clone();

@@ -1,6 +1,7 @@
 //! `squall schema`.
 
 use super::{Context, Ended, Exit};
+use crate::document;
 use crate::format::schema as written;
 use crate::predict;
 use crate::report;
@@ -36,6 +37,8 @@ enum Format {
     Plan,
     /// What `squall predict --json` prints
     Prediction,
+    /// What `squall margin --json` prints
+    Margin,
     /// The JSON report
     Report,
     /// What `squall status --json` prints
@@ -52,8 +55,9 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         Format::Hypothesis => schema::hypothesis(),
         Format::Project => schema::project(),
         Format::Journal => written::journal(),
-        Format::Plan => written::plan(),
+        Format::Plan => written::of::<document::written::Document>(),
         Format::Prediction => written::of::<predict::written::Document>(),
+        Format::Margin => written::of::<predict::margin_show::Document>(),
         Format::Report => report::json::schema(),
         Format::Status => written::status(),
         Format::Change => written::change(),

@@ -1,22 +1,28 @@
 //! What an experiment is predicted on: the sandbox of its account, or the one that its account of AWS names as its twin.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Context, Exit, Failure, accounts};
 use crate::account::sandbox::World;
+use crate::account::sandbox::traffic::with_traffic;
 use crate::account::{Location, Modelled};
 use crate::guard::{AccountRules, Rules};
 use crate::ids::{AccountName, RunId};
 use crate::predict::Subject;
+use crate::predict::vary::{Place, Vary};
 use crate::project::AccountSpec;
 use crate::spec::load::{ExperimentFiles, ProjectFiles};
 use crate::template::app::App;
 use crate::units::Time;
+use crate::yaml::tree::parse;
+use crate::yaml::{Findings, Loaded, Source};
 
 /// Where the clock of a prediction starts: always the same, so that the same command gives the same figures.
 const START: Time = Time::from_micros(1_767_225_600_000_000);
 
 /// An application, and the experiment as it is planned on it.
+#[derive(Clone)]
 pub struct Twin {
     pub app: App,
     pub experiment: ExperimentFiles,
@@ -25,6 +31,9 @@ pub struct Twin {
     location: Location,
     run: RunId,
     by: String,
+    stack: String,
+    template: Arc<Source>,
+    traffic: Arc<Source>,
 }
 
 impl Twin {
@@ -48,11 +57,13 @@ impl Twin {
             }
         };
         let (app, findings) = accounts::read(files, account);
-        let app = app.ok_or_else(|| Failure {
-            exit: Exit::Findings,
-            what: format!("the files of {name} cannot be used: {}", findings.count()),
-            next: Some("squall check".into()),
-        })?;
+        let (Some(app), Ok((template, traffic))) = (app, accounts::sources(files, account)) else {
+            return Err(Failure {
+                exit: Exit::Findings,
+                what: format!("the files of {name} cannot be used: {}", findings.count()),
+                next: Some("squall check".into()),
+            });
+        };
         let location = Location::sandbox();
         let spec = AccountSpec::Sandbox(account.clone());
         let rules = Rules {
@@ -63,7 +74,36 @@ impl Twin {
         experiment.experiment.value.targets.values_mut().for_each(|target| target.account = None);
         experiment.account = name;
         let run = RunId("prediction".into());
-        Ok(Twin { app, experiment, rules, start: START, location, run, by: context.who() })
+        let (by, stack) = (context.who(), account.stack.clone());
+        Ok(Twin { app, experiment, rules, start: START, location, run, by, stack, template, traffic })
+    }
+
+    /// The same with other values.
+    ///
+    /// # Errors
+    /// A path leads nowhere, or its file cannot be read with the value.
+    pub fn varied(&self, vary: &[Vary], values: &[f64]) -> Result<Twin, String> {
+        let mut twin = self.clone();
+        let pairs = || vary.iter().zip(values.iter().copied());
+        let of = |place: Place| pairs().filter(move |(vary, _)| vary.place() == place);
+        if of(Place::Traffic).next().is_some() {
+            let (tree, findings) = parse(&self.traffic);
+            let mut tree = tree.ok_or("the traffic file cannot be read")?;
+            of(Place::Traffic).try_for_each(|(vary, value)| vary.put(&mut tree, value).map(drop))?;
+            let (loaded, findings) = Loaded::from_tree(&self.traffic, tree, findings);
+            let (app, findings) = with_traffic(&self.template, loaded, findings, &self.stack);
+            twin.app = app.ok_or_else(|| first(&findings))?;
+        }
+        of(Place::Application).try_for_each(|(vary, value)| vary.set(&mut twin.app, value))?;
+        if of(Place::Experiment).next().is_some() {
+            let experiment = &mut twin.experiment.experiment;
+            let mut tree = experiment.tree.clone();
+            of(Place::Experiment).try_for_each(|(vary, value)| vary.put(&mut tree, value).map(drop))?;
+            let (loaded, findings) = Loaded::from_tree(&experiment.source, tree, Findings::default());
+            *experiment = loaded.ok_or_else(|| first(&findings))?;
+            experiment.value.targets.values_mut().for_each(|target| target.account = None);
+        }
+        Ok(twin)
     }
 
     /// What is predicted.
@@ -84,6 +124,11 @@ impl Twin {
         let world = World::new(app, seed, self.start).map_err(|dangling| dangling.to_string())?;
         Ok(Box::new(world.at_location(self.location.clone())))
     }
+}
+
+/// The first thing that is wrong.
+fn first(findings: &Findings) -> String {
+    findings.iter().next().map_or_else(|| "it cannot be read".into(), |finding| finding.what.clone())
 }
 
 /// The sandbox that stands for an account.

@@ -220,7 +220,7 @@ impl<'a> Driver<'a> {
         let _ = self.around.store.release(&self.run);
         let state = self.machine.state();
         Ending::Closed {
-            verdict: crate::run::conclude::verdict(state),
+            verdict: state.closed.clone().unwrap_or_else(|| crate::run::conclude::verdict(state)),
             left: crate::run::conclude::left_behind(state),
             journal: self.journal.clone(),
         }

@@ -1,31 +1,15 @@
-//! The plan, as `squall plan --json` prints it and as a journal begins with it.
+//! The plan, as it stands in what `squall plan --json` prints and as a journal begins with it.
 
 use std::collections::BTreeMap;
 
 use super::account::{Location, Query, Resource, Setting, Value};
-use super::{Convert, Seconds, VERSION, written};
+use super::{Convert, Seconds, written};
 use crate::ids::FaultName;
 use crate::ids::RunId;
 use crate::judge::weighing::Alpha;
 use crate::judge::{bound, budget};
 use crate::plan::{self, ChangeId};
 use crate::units::{Rate, Share, Time};
-
-/// What `squall plan --json` prints.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Document {
-    /// Version of this form.
-    pub format: u32,
-    pub plan: Plan,
-}
-
-impl Document {
-    /// A plan, as it is printed.
-    pub fn of(plan: &plan::Plan) -> Document {
-        Document { format: VERSION, plan: plan.clone().convert() }
-    }
-}
 
 /// A setting with its value before and after.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]

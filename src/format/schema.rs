@@ -9,11 +9,6 @@ pub fn journal() -> Json {
     of::<super::journal::Line>()
 }
 
-/// What `squall plan --json` prints.
-pub fn plan() -> Json {
-    of::<super::plan::Document>()
-}
-
 /// What `squall status --json` prints.
 pub fn status() -> Json {
     of::<super::status::Document>()

@@ -3,7 +3,8 @@
 //!
 //! The windows are simulated from a stream with a fixed number: the same readings give the same statement everywhere.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::Serialize;
 
@@ -22,6 +23,9 @@ const FEWEST_RUNS: u32 = 200;
 
 /// Simulated windows for each rise, where that leaves runs enough.
 const WINDOWS: usize = 5_000_000;
+
+/// So many answers are kept.
+const KEPT: usize = 32;
 
 /// A window's share hardly varies by chance beyond so many requests, and larger tables would take time.
 const MOST_REQUESTS: u64 = 2000;
@@ -77,8 +81,27 @@ pub struct Power {
 }
 
 impl Power {
-    /// What the rule would have caught in these windows.
+    /// What the rule would have caught in these windows. A run asks this several times of the same windows, and many runs of
+    /// the same experiment ask it of windows that are alike, so the last answers are kept.
     pub fn of(stakes: &Stakes, volumes: &[Volume]) -> Power {
+        thread_local! {
+            static LAST: RefCell<VecDeque<(Stakes, Vec<Volume>, Power)>> = const { RefCell::new(VecDeque::new()) };
+        }
+        let known = LAST.with_borrow(|last| {
+            let mut last = last.iter();
+            last.find(|(of, over, _)| of == stakes && over == volumes).map(|(_, _, power)| *power)
+        });
+        known.unwrap_or_else(|| {
+            let power = Power::simulated(stakes, volumes);
+            LAST.with_borrow_mut(|last| {
+                last.truncate(KEPT - 1);
+                last.push_front((*stakes, volumes.to_vec(), power));
+            });
+            power
+        })
+    }
+
+    fn simulated(stakes: &Stakes, volumes: &[Volume]) -> Power {
         let tolerated = stakes.control.map_or(stakes.tolerated, |beside| beside.ratio * beside.usual);
         let candidates: Vec<f64> = RISES.into_iter().filter(|rise| *rise > tolerated).collect();
         // A greater rise is caught more surely.
@@ -104,12 +127,19 @@ impl Stakes {
     /// Whether a rise to this badness in the windows with the fault would be caught with a probability of [`SURE`].
     pub fn catches(&self, rise: f64, volumes: &[Volume]) -> bool {
         let runs = u32::try_from(WINDOWS / volumes.len().max(1)).unwrap_or(RUNS).clamp(FEWEST_RUNS, RUNS);
-        let caught = self.caught(rise, volumes, runs);
-        share_lower(f64::from(caught), f64::from(runs), 0.01) >= SURE
+        let (mut too_few, mut enough) = (0, runs + 1);
+        while too_few + 1 < enough {
+            let middle = (too_few + enough) / 2;
+            match share_lower(f64::from(middle), f64::from(runs), 0.01) >= SURE {
+                true => enough = middle,
+                false => too_few = middle,
+            }
+        }
+        enough <= runs && self.caught_in(enough, rise, volumes, runs)
     }
 
-    /// In how many of so many runs such a rise is caught.
-    fn caught(&self, rise: f64, volumes: &[Volume], runs: u32) -> u32 {
+    /// Whether such a rise is caught in `enough` of so many runs. It ends as soon as that is clear.
+    fn caught_in(&self, enough: u32, rise: f64, volumes: &[Volume], runs: u32) -> bool {
         let size = |of: u64| of.min(MOST_REQUESTS) as u32;
         let mut tables: BTreeMap<(u32, Arm), Counts> = BTreeMap::new();
         let sizes: Vec<Option<[(u32, Arm); 2]>> = volumes
@@ -144,7 +174,14 @@ impl Stakes {
                 wager.observe(badness.map(|badness| Badness { weight: *weight, ..badness })) * self.alpha >= 1.0
             })
         };
-        (0..runs).filter(|_| catches(&mut stream)).count() as u32
+        let (mut caught, mut missed) = (0, 0);
+        while caught < enough && missed <= runs - enough {
+            match catches(&mut stream) {
+                true => caught += 1,
+                false => missed += 1,
+            }
+        }
+        caught >= enough
     }
 
     /// How much of a full window it is; beside a control every window counts alike.

@@ -3,6 +3,7 @@
 //! Invariant: nothing is changed here. What is wrong is collected, not stopped at, so that one try shows all of it.
 
 mod alarms;
+pub mod fingerprint;
 mod permissions;
 mod settling;
 pub mod show;

@@ -7,13 +7,17 @@
 
 pub mod figures;
 pub mod influence;
+pub mod margin;
+pub mod margin_show;
 pub mod outcome;
 pub mod page;
 mod pool;
 pub mod prediction;
+pub mod sequential;
 pub mod share;
 pub mod show;
 mod simulate;
+pub mod vary;
 pub mod written;
 
 use crate::account::Modelled;
@@ -93,6 +97,29 @@ pub struct Progress<'a> {
     /// Outcomes of the runs as the files say, in the order of their seeds, without a gap.
     pub so_far: &'a [Outcome],
     pub runs: usize,
+}
+
+/// Runs some seeds as the files say, and gives their outcomes in the order of the seeds; of those that ended before
+/// `enough` said so.
+///
+/// # Errors
+/// The experiment cannot be planned on the application.
+pub fn outcomes(
+    subject: &Subject<'_>,
+    seeds: std::ops::Range<u64>,
+    threads: usize,
+    enough: &dyn Fn() -> bool,
+) -> Result<Vec<Outcome>, NotPredicted> {
+    let runs = usize::try_from(seeds.end.saturating_sub(seeds.start)).unwrap_or(usize::MAX);
+    let mut ended: Vec<Option<Outcome>> = vec![None; runs];
+    let work = |number: usize, stop: &pool::Stop| {
+        simulate::simulate(subject, subject.app, seeds.start + number as u64, stop).transpose()
+    };
+    pool::each(threads, runs, enough, &work, &mut |number, outcome| {
+        ended[number] = Some(outcome?);
+        Ok(())
+    })?;
+    Ok(ended.into_iter().map_while(|outcome| outcome).collect())
 }
 
 /// Predicts. It ends early when `enough` says so, with what is known by then: the runs of the first seeds, all of them, so

@@ -17,7 +17,7 @@ const TOP: f64 = 20.0;
 const BOTTOM: f64 = 150.0;
 
 /// What the style sheet of reports has not.
-const OWN_STYLE: &str = "\
+pub const OWN_STYLE: &str = "\
 .chart .band { fill: var(--line); fill-opacity: .2; }
 .meter { display: flex; height: 1.6rem; border-radius: 6px; overflow: hidden; margin: .3rem 0 1rem; }
 .meter .held { background: var(--held); } .meter .broken { background: var(--broken); } .meter .unknown { background: var(--unknown); }";

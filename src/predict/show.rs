@@ -117,7 +117,8 @@ fn subject(reached: &Reached) -> String {
     format!("{} {}, of {}", reached.kind.word(), reached.name, reached.limit)
 }
 
-fn ran_out(reached: &Reached, first: Counted) -> String {
+/// `The first to run out, in every run: function PaymentWorker, of concurrency, ...`.
+pub fn ran_out(reached: &Reached, first: Counted) -> String {
     let how_often = match first.share() >= NEARLY_ALL {
         true => "in every run".to_owned(),
         false => format!("in {} of {} runs", first.hits, first.of),

@@ -159,10 +159,13 @@ impl<'a> Case<'a> {
         self.readings(first..self.known.windows.len())
     }
 
-    /// For each window that is judged, whether a fault was seen to work in it. A pause between two steps does not count.
+    /// For each window that is judged, whether a fault was seen to work in it. A pause between two steps does not count. A
+    /// plan without faults is a test of the load alone, which works all the time.
     fn with_fault(&self) -> Vec<bool> {
         let steps = 0..self.state.steps.len();
-        let works = |seen: &SignalWindow| steps.clone().any(|step| self.state.works_throughout(step, seen.window));
+        let works = |seen: &SignalWindow| {
+            steps.is_empty() || steps.clone().any(|step| self.state.works_throughout(step, seen.window))
+        };
         self.known.windows.iter().filter(|seen| seen.phase != Phase::Baseline).map(works).collect()
     }
 

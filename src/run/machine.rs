@@ -341,7 +341,8 @@ impl Machine {
                     | Stop::BeganBefore { .. }
             ))
         );
-        let began = self.state.steps.iter().any(|step| step.began.is_some());
+        // A plan without faults is watched as one whose faults are gone.
+        let began = self.state.steps.is_empty() || self.state.steps.iter().any(|step| step.began.is_some());
         !self.only_rollback && !self.hurried && !cut_short && began
     }
 

@@ -71,8 +71,15 @@ pub struct Loaded<T> {
 impl<T: FromNode> Loaded<T> {
     /// Reads a whole file's text. Without errors there is a value.
     pub fn read(source: &Arc<Source>) -> (Option<Loaded<T>>, Findings) {
-        let (tree, mut findings) = parse(source);
-        let Some(tree) = tree else { return (None, findings) };
+        let (tree, findings) = parse(source);
+        match tree {
+            Some(tree) => Loaded::from_tree(source, tree, findings),
+            None => (None, findings),
+        }
+    }
+
+    /// Reads a tree that came of a text, perhaps with other values in it; what was found in the text goes first.
+    pub fn from_tree(source: &Arc<Source>, tree: Node, mut findings: Findings) -> (Option<Loaded<T>>, Findings) {
         let mut reader = Reader::new(source, &mut findings);
         reader.whole(&tree);
         let value = T::from_node(&tree, &mut reader);

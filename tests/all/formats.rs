@@ -99,7 +99,7 @@ fn what_every_command_prints_fits_its_schema() {
     for (number, experiment) in experiments.iter().enumerate() {
         let file = format!("experiments/{experiment}");
         let plan = bench.ended(&["plan", &file, "--json", "--seed", "7"]);
-        fits(&schema::plan(), &parsed(&plan));
+        fits(&schema::of::<squall::document::written::Document>(), &parsed(&plan));
         assert_eq!(parsed(&plan)["format"], VERSION);
         let run = format!("run-{number}");
         let live = bench.ended(&["run", &file, "--json", "--pace", "max", "--seed", "7", "--run-id", &run]);

@@ -128,3 +128,104 @@ fn it_ends_early_with_the_first_seeds() {
     let (low, high) = prediction.as_written.held.interval();
     assert!(low == 0.0 && high > 0.5, "few runs say little: {high}");
 }
+
+/// A project that `squall init` wrote, and commands in it.
+struct Bench(tempfile::TempDir);
+
+impl Bench {
+    fn new() -> Bench {
+        let bench = Bench(tempfile::tempdir().expect("a folder"));
+        assert_eq!(bench.squall(&["init"]).0, 0);
+        bench
+    }
+
+    /// The exit code, and what is printed on both.
+    fn squall(&self, args: &[&str]) -> (i32, String, String) {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_squall"));
+        let output = command.current_dir(self.0.path()).env("SQUALL_WHO", "you@laptop").args(args).output();
+        let output = output.expect("it starts");
+        let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        (output.status.code().unwrap_or(-1), out, err)
+    }
+
+    fn rewrite(&self, file: &str, from: &str, to: &str) {
+        let path = self.0.path().join(file);
+        let text = std::fs::read_to_string(&path).expect("a file");
+        assert!(text.contains(from), "{file}: {from}");
+        std::fs::write(&path, text.replace(from, to)).expect("written");
+    }
+}
+
+const FILE: &str = "experiments/payment-worker-throttled.yaml";
+
+#[test]
+fn what_predict_and_margin_print_fits_its_schema() {
+    let bench = Bench::new();
+    let json = |args: &[&str]| -> serde_json::Value {
+        let (code, out, err) = bench.squall(args);
+        assert_eq!(code, 0, "{err}");
+        serde_json::from_str(&out).expect("JSON")
+    };
+    let predicted = json(&["predict", FILE, "--runs", "2", "--json"]);
+    let schema = squall::format::schema::of::<predict::written::Document>();
+    assert_eq!(crate::schema::misfits(&schema, &schema, &predicted, ""), Vec::<String>::new());
+    assert_eq!(predicted["prediction"]["runs"], 2);
+    let vary = "faults.0.inject.lambda.throttle.concurrency=0..1";
+    let margin = json(&["margin", FILE, "--vary", vary, "--runs", "2", "--json"]);
+    let schema = squall::format::schema::of::<predict::margin_show::Document>();
+    assert_eq!(crate::schema::misfits(&schema, &schema, &margin, ""), Vec::<String>::new());
+    assert_eq!(margin["points"].as_array().map(Vec::len), Some(2), "{margin}");
+    let (code, _, err) = bench.squall(&["margin", FILE, "--vary", "faults.0.form=1m..2m"]);
+    assert!(code == 64 && err.contains("there is no `form`"), "{err}");
+}
+
+#[test]
+fn a_plan_that_was_agreed_on_is_run_and_no_other() {
+    let bench = Bench::new();
+    let plan = |more: &[&str]| bench.squall(&[&["plan", FILE, "--seed", "7"], more].concat());
+    let (_, json, _) = plan(&["--json"]);
+    std::fs::write(bench.0.path().join("plan.json"), &json).expect("written");
+    let document: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let hash = document["hash"].as_str().expect("a hash").to_owned();
+    let (_, again, _) = plan(&["--json", "--run-id", "another", "--start", "2026-03-02T09:00:00Z"]);
+    assert!(again.contains(&hash), "neither time nor name is part of it");
+    bench.rewrite(FILE, "for: 9m", "for: 8m");
+    let run = |agreed: &str| bench.squall(&["run", FILE, "--seed", "7", "--pace", "max", "--plan", agreed]);
+    for agreed in [hash.as_str(), "plan.json"] {
+        let (code, _, err) = run(agreed);
+        assert_eq!(code, 3, "{err}");
+        assert!(err.contains("differs in its timeline") && err.contains("lambda.throttle at 0s for 8m"), "{err}");
+        assert_eq!(err.contains("- lambda.throttle at 0s for 9m"), agreed == "plan.json", "{err}");
+    }
+    let (code, out, _) = bench.squall(&["status", "--all"]);
+    assert!(code == 0 && !out.contains("run-"), "nothing was begun: {out}");
+    bench.rewrite(FILE, "for: 8m", "for: 9m");
+    assert_eq!(run(&hash).0, 0);
+    assert_eq!(run("no-such-thing").0, 64);
+}
+
+#[test]
+fn the_plan_is_a_page_and_a_comment() {
+    let bench = Bench::new();
+    let args = ["plan", FILE, "--seed", "7", "--html", "plan.html", "--markdown", "-"];
+    let (code, markdown, err) = bench.squall(&args);
+    assert_eq!(code, 0, "{err}");
+    for wanted in
+        ["### Blast radius", "queue OrdersQueue: messages wait", "### What it costs", "no entry point of users fails"]
+    {
+        assert!(markdown.contains(wanted), "{wanted}: {markdown}");
+    }
+    let page = std::fs::read_to_string(bench.0.path().join("plan.html")).expect("a page");
+    assert!(page.contains("<svg") && !page.contains("<script") && !page.contains("http://localhost"), "{page}");
+}
+
+/// Without a fault the load alone is tested.
+#[test]
+fn a_load_alone_can_be_tested() {
+    let bench = Bench::new();
+    let text = "version: 1\ntitle: The shop takes its orders\nbecause: Sales rise.\ntargets:\n  orders: { queue: OrdersQueue }\n\
+                hypotheses:\n  - named: shoppers-can-order\nbaseline: 6m\nfaults: []\nrecovers_within: 8m\n";
+    std::fs::write(bench.0.path().join("experiments/load.yaml"), text).expect("written");
+    let (code, out, err) = bench.squall(&["run", "experiments/load.yaml", "--seed", "3", "--pace", "max"]);
+    assert_eq!(code, 0, "{out}{err}");
+}

@@ -277,7 +277,17 @@ fn lognormal(median: Span, p99: Span) -> Result<Duration, &'static str> {
 /// Reads an application from its template and its traffic file, as it is deployed in the stack `stack`. Without an
 /// [`App`] the findings hold an error.
 pub fn read_app(template: &Arc<Source>, traffic: &Arc<Source>, stack: &str) -> (Option<App>, Findings) {
-    let (loaded, mut findings) = Loaded::<TrafficFile>::read(traffic);
+    let (loaded, findings) = Loaded::<TrafficFile>::read(traffic);
+    with_traffic(template, loaded, findings, stack)
+}
+
+/// The same, from a traffic file that was read already, with what was found in it.
+pub fn with_traffic(
+    template: &Arc<Source>,
+    loaded: Option<Loaded<TrafficFile>>,
+    mut findings: Findings,
+    stack: &str,
+) -> (Option<App>, Findings) {
     let deployment = loaded.as_ref().map(|file| deployment(&file.value)).unwrap_or_default();
     let (app, found) = template::read(template, &Deployment { stack: stack.to_owned(), files: true, ..deployment });
     findings.append(found);

@@ -94,7 +94,6 @@ pub fn experiment(files: &ExperimentFiles, project: &Project, known: &Known, fin
             "there is no hypothesis",
             "say what must stay true, such as `- named: ...`",
         ),
-        ("faults", value.faults.is_empty(), "there is no fault", "`squall faults` lists what can be injected"),
     ];
     for (key, empty, what, help) in lists {
         if empty {

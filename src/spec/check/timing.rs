@@ -31,7 +31,7 @@ pub(super) fn check(files: &ExperimentFiles, findings: &mut Findings) {
     zeros(experiment, findings);
     overlaps(files, findings);
     if experiment.value.faults.is_empty() {
-        return;
+        return no_fault(experiment, findings);
     }
     let judged = files.judged();
     let whole = cut_short(experiment, &judged, findings);
@@ -247,6 +247,23 @@ fn needed(judged: &Judged, alpha: Alpha) -> Option<Span> {
     let windows = (1..=MOST_WINDOWS).find(|windows| catches(*windows))?;
     // Windows lie on the clock, so that the fault begins in the middle of one.
     Some(judged.every * i64::try_from(windows + 1).unwrap_or(i64::MAX))
+}
+
+/// Without a fault the load alone is tested, and there is nothing for an alarm to fire for.
+fn no_fault(experiment: &Loaded<Experiment>, findings: &mut Findings) {
+    for (index, item) in experiment.value.hypotheses.iter().enumerate() {
+        let fires = match item {
+            HypothesisItem::Alarm(_) => true,
+            HypothesisItem::Signal(item) => matches!(item.signal.0.bound, Bound::FiresWithin(_)),
+            HypothesisItem::Named(_) => false,
+        };
+        if fires {
+            let what = "there is no fault for this alarm to fire for";
+            let help = "add a fault (`squall faults` lists them), or write `alarm NAME stays quiet`";
+            let at = experiment.place(&format!("hypotheses/{index}"));
+            findings.push(experiment.finding(Code::Empty, at, what).help(help));
+        }
+    }
 }
 
 /// An alarm must have the time to fire before the faults are undone.
