@@ -97,6 +97,11 @@ impl Call {
         }
     }
 
+    /// Whether it may not go out any more once the run's faults end. Load goes on while the run recovers.
+    pub fn ends_with_the_faults(&self) -> bool {
+        self.changes_something() && !matches!(self, Call::Load { .. })
+    }
+
     /// Whether the call may change the account. Such a call is never repeated without a look at what happened.
     pub fn changes_something(&self) -> bool {
         matches!(

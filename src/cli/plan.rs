@@ -69,7 +69,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     };
     let cost = Cost::of(&plan, prediction.as_ref(), prices);
     let graph = twin.ok().map(|twin| Graph::of(&twin.app));
-    let refused = prepared.refusals.iter().cloned().collect();
+    let refused = prepared.refusals.to_vec();
     let document = Document { plan: &plan, refused, graph, prediction, not_predicted, cost, permitted };
     print(args, &document, &plan, context)?;
     prepared.refused.map_or(Ok(Exit::Fine), Err)

@@ -244,9 +244,7 @@ impl<'a> Driver<'a> {
                         self.pending.push(Recorded { seq: self.seq, at: now, event });
                     }
                     Effect::Call { id, call, precondition, lane, deadline } => {
-                        // Load is no fault: it goes on while the run recovers.
-                        let owned = call.changes_something() && !matches!(call, Call::Load { .. });
-                        let owner = owned.then(|| self.owner.clone());
+                        let owner = call.ends_with_the_faults().then(|| self.owner.clone());
                         let dispatch = Dispatch { lane, deadline, owner };
                         inputs.extend(self.perform(id, call, precondition, dispatch, tell)?);
                     }
