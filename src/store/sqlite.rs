@@ -60,7 +60,9 @@ impl SqliteStore {
     pub fn open(folder: &Path) -> Result<SqliteStore, StoreError> {
         let unusable = |path: &Path| {
             let path = path.display().to_string();
-            move |error| StoreError::Failed(format!("{path}: {error}"))
+            move |error| {
+                StoreError::Failed(format!("it cannot be opened; look at its folder and its rights ({path}: {error})"))
+            }
         };
         let held = HeldRuns::in_folder(folder)?;
         let file = folder.join(FILE);
