@@ -4,6 +4,7 @@
 //!     cargo bench --no-default-features --bench predict -- calibration 20 50 100
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a bench ends at the first failure")]
+#![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -91,6 +91,25 @@ fn change(setting: Setting, after: Value, before: Value, whole: Option<&str>) ->
     }
 }
 
+/// Forty seconds of one change, whose effect nobody looks for.
+fn step(index: u32, id: ChangeId, setting: &Setting, nothing: Resource) -> Step {
+    let query = Query { metric: Metric::Depth, resource: nothing };
+    Step {
+        fault: FaultName(setting.service().into()),
+        summary: setting.describe(),
+        hits: vec![setting.resource().clone()],
+        at: Span::from_secs(i64::from(index) * 10),
+        lasts: Span::from_secs(40),
+        changes: vec![id],
+        emission: None,
+        evidence: Evidence {
+            expect: "nothing".into(),
+            any: vec![Indicator { settles: Span::ZERO, query, test: IndicatorTest::Arrives }],
+            within: Span::from_mins(60),
+        },
+    }
+}
+
 /// A throttle, a flag and a denial, one after the other and overlapping, each with the lock of its resource.
 fn plan(number: usize, location: &Location, now: Time) -> Plan {
     let resource = |kind, name: String| Resource::new(location, kind, name);
@@ -124,22 +143,8 @@ fn plan(number: usize, location: &Location, now: Time) -> Plan {
     let mut steps = Vec::new();
     for (index, planned) in (0_u32..).zip(changes) {
         let id = ChangeId(4 + index);
-        let target = planned.setting.resource().clone();
-        let query = Query { metric: Metric::Depth, resource: resource(ResourceKind::Queue, "nothing".into()) };
-        steps.push(Step {
-            fault: FaultName(planned.setting.service().into()),
-            summary: planned.setting.describe(),
-            hits: vec![target],
-            at: Span::from_secs(i64::from(index) * 10),
-            lasts: Span::from_secs(40),
-            changes: vec![id],
-            emission: None,
-            evidence: Evidence {
-                expect: "nothing".into(),
-                any: vec![Indicator { settles: Span::ZERO, query, test: IndicatorTest::Arrives }],
-                within: Span::from_mins(60),
-            },
-        });
+        let nothing = resource(ResourceKind::Queue, "nothing".into());
+        steps.push(step(index, id, &planned.setting, nothing));
         numbered.insert(id, planned);
     }
     let mut plan = Plan {
