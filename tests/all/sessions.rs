@@ -234,14 +234,8 @@ fn a_folder_without_a_project_has_the_shop() {
     assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stderr));
 }
 
-/// What is said of a template: resource by resource, then what is left out, unknown and refused; and as data, which fits its
-/// schema.
-#[test]
-fn a_template_and_what_is_understood_of_it() {
-    let mut session = Session::new();
-    std::fs::write(
-        session.path().join("template.yaml"),
-        "AWSTemplateFormatVersion: '2010-09-09'
+/// A template with something read, something left out, something unknown and something quiet.
+const TEMPLATE: &str = "AWSTemplateFormatVersion: '2010-09-09'
 Transform: AWS::Serverless-2016-10-31
 Parameters:
   Threshold: { Type: Number }
@@ -288,9 +282,14 @@ Resources:
       Threshold: !Ref Threshold
       ComparisonOperator: GreaterThanThreshold
   Photos: { Type: AWS::S3::Bucket }
-",
-    )
-    .unwrap();
+";
+
+/// What is said of a template: resource by resource, then what is left out, unknown and refused; and as data, which fits its
+/// schema.
+#[test]
+fn a_template_and_what_is_understood_of_it() {
+    let mut session = Session::new();
+    std::fs::write(session.path().join("template.yaml"), TEMPLATE).unwrap();
     std::fs::write(session.path().join("traffic.yaml"), "version: 1\nparameters: { Threshold: '60' }\n").unwrap();
     std::fs::write(
         session.path().join("refused.yaml"),
