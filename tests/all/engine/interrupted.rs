@@ -181,7 +181,9 @@ fn panic_at(place: Place, number: usize, supervised: bool) -> Result<bool, Strin
     };
     let mut tell = |_: &Recorded| bug.visit(&Place::Tell);
     let met = match supervised {
-        true => supervise(around, &run, "supervisor", begin, &mut tell).map(|ended| ended.panic.is_some()),
+        true => {
+            supervise(around, &run, "supervisor", begin, &mut tell).map(|ended| ended.panic.or(ended.mute).is_some())
+        }
         false => Ok(catch_unwind(AssertUnwindSafe(|| begin(around, &mut tell))).is_err()),
     };
     let met = met.map_err(|error| format!("{place:?} {number}: {error}"))?;

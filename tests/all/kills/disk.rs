@@ -27,11 +27,16 @@ impl Drop for SmallDisk<'_> {
     }
 }
 
-/// The journal alone lies on the full disk: the sandbox stands for an account, which is elsewhere.
+/// The journal alone lies on the full disk: the sandbox stands for an account, which is elsewhere. Its files are mounted one
+/// by one, since no link is followed; they go with the small disk.
 fn sandbox_elsewhere(bench: &Bench) {
-    let elsewhere = bench.folder.path().join("elsewhere.db");
-    std::fs::write(&elsewhere, "").unwrap();
-    std::os::unix::fs::symlink(&elsewhere, bench.state().join("sandbox.db")).unwrap();
+    for file in ["sandbox.db", "sandbox.db-wal", "sandbox.db-shm"] {
+        let (elsewhere, here) = (bench.folder.path().join(format!("elsewhere-{file}")), bench.state().join(file));
+        std::fs::write(&elsewhere, "").unwrap();
+        std::fs::write(&here, "").unwrap();
+        let mounted = Command::new("mount").arg("--bind").args([&elsewhere, &here]).output().unwrap();
+        assert!(mounted.status.success(), "{mounted:?}");
+    }
 }
 
 #[test]
