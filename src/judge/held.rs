@@ -90,6 +90,9 @@ fn caught(ask: &Ask, power: Power, must_catch: f64, evidence: &SignalReadings<'_
     let pairs = || evidence.judged.iter().zip(evidence.with_fault).filter(|(_, with_fault)| **with_fault);
     let sizes: Vec<u64> = pairs().filter_map(|(reading, _)| ask.size(reading)).collect();
     let (windows, with_data) = (pairs().count(), sizes.len());
+    if windows == 0 {
+        return (VerdictKind::Unknown, "was not judged: in none of its windows was a fault seen at work".into());
+    }
     if with_data == 0 {
         let beside = if matches!(ask, Ask::TimesControl { .. }) { ", or its control has none" } else { "" };
         return (VerdictKind::Unknown, format!("has no data in the {windows} windows with the faults at work{beside}"));
