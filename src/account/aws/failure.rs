@@ -120,7 +120,7 @@ impl Failure {
 
     /// Whether a read is worth another try.
     pub fn is_passing(&self) -> bool {
-        matches!(self.kind, Kind::Throttled | Kind::NoAnswer | Kind::ServiceFailed)
+        matches!(self.kind, Kind::Throttled | Kind::NoAnswer | Kind::ServiceFailed) && !self.is_not_implemented()
     }
 
     /// Whether the service said that the caller may not.
@@ -136,7 +136,8 @@ impl Failure {
     /// Whether the endpoint does not know the operation: an emulator's gap.
     pub fn is_not_implemented(&self) -> bool {
         let codes = ["NotImplemented", "UnknownOperationException", "InvalidAction", "UnsupportedOperation"];
-        codes.iter().any(|code| self.code.contains(code)) || self.message.contains("not yet implemented")
+        let texts = ["not yet implemented", "not yet been implemented"];
+        codes.iter().any(|code| self.code.contains(code)) || texts.iter().any(|text| self.message.contains(text))
     }
 
     /// For the engine. `who` is the ARN of the caller.

@@ -21,7 +21,10 @@ const SIGNALS: [(&str, Expected); 7] = [
         100.0 * f64::from(minute.refused) / f64::from(minute.served + minute.refused)
     }),
     ("calls of front are at least 1", |minute| f64::from(minute.served)),
-    ("failed share of front is at most 5 %", |_| 0.0),
+    // A call that is throttled is one that failed.
+    ("failed share of front is at most 5 %", |minute| {
+        f64::from(minute.refused) / f64::from(minute.served + minute.refused)
+    }),
     ("share of front slower than 5s is at most 5 %", |_| 0.0),
     ("calls of orders are at least 1", |minute| f64::from(minute.ordered)),
     (DONE, |minute| f64::from(minute.ordered)),
