@@ -142,7 +142,10 @@ impl Machine {
         // A count that is read directly is there at once, or it is another moment's.
         let direct = asked.query.metric.delay() == Span::ZERO;
         let patience = if direct { DIRECT_TOLERANCE } else { asked.settles + PUBLICATION_SLACK };
-        let watermark = looking.watermark.get_or_insert_with(|| Watermark::from(first, METRIC_PERIOD, patience));
+        // Metrics are kept by the whole minute, wherever in one the baseline begins.
+        let whole = first.window_start(METRIC_PERIOD);
+        let from = if whole < first { whole + METRIC_PERIOD } else { whole };
+        let watermark = looking.watermark.get_or_insert_with(|| Watermark::from(from, METRIC_PERIOD, patience));
         let window = Window { from: watermark.next(), to: watermark.next() + METRIC_PERIOD };
         if ends.is_some_and(|ends| window.to > ends) {
             return;
