@@ -72,7 +72,7 @@ impl Ticks {
 }
 
 /// The account's clock as it is read on this machine. It follows the wall clock, corrected by what the account's answers say,
-/// and the monotonic clock where that goes back: so it never goes back itself, and never stands still for longer than
+/// and the monotonic clock where that goes back: so it never goes back itself, and never stops for longer than
 /// [`CLOCK_JUMP`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AccountClock {
@@ -110,7 +110,7 @@ mod tests {
     fn each_clock_shows_what_the_other_does_not() {
         assert_eq!(moved(1, 1), None);
         assert_eq!(moved(30, 30), None);
-        // Stopped and woken: both go on. A closed laptop: the monotonic one stands still.
+        // Stopped and woken: both go on. A closed laptop: the monotonic one stops.
         assert_eq!(moved(31, 31), Some(Trouble::Overslept(Span::from_secs(31))));
         assert_eq!(moved(40, 0), Some(Trouble::Overslept(Span::from_secs(40))));
         // The wall clock was set back while the process was stopped.

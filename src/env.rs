@@ -119,7 +119,7 @@ impl Env for RealEnv {
     }
 }
 
-/// A fixed one, for tests and predictions: the clock stands still, entropy counts, nothing is set.
+/// A fixed one, for tests and predictions: the clock stops, entropy counts, nothing is set.
 #[derive(Debug, Default)]
 pub struct FixedEnv {
     /// What the clock says.

@@ -19,6 +19,7 @@ pub mod ids;
 pub mod judge;
 pub mod location;
 pub mod numbers;
+mod outside;
 pub mod payload;
 pub mod plan;
 pub mod planner;

@@ -1,4 +1,4 @@
-//! Files that only their owner may read: what squall writes into `.squall`. No symbolic link is followed, so that nobody else
+//! Files that only their owner may read: what squall writes into `.squall`. No symbolic link is followed, so that no other user
 //! decides where it is written.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
@@ -12,7 +12,7 @@ use rustix::fs::OFlags;
 const FOLDER: u32 = 0o700;
 /// Read and write for the owner.
 const FILE: u32 = 0o600;
-/// What a file has that is meant for others as well, as far as the umask allows.
+/// What a file has that others may read as well, as far as the umask allows.
 const SHARED: u32 = 0o666;
 
 /// Makes a folder, with those above it, that only its owner may look into. One that is there is closed to others.
@@ -50,7 +50,7 @@ pub fn write(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
-/// Writes a whole file that others may read, such as a report into a folder that somebody named. It follows no link either.
+/// Writes a whole file that others may read, such as a report into a folder named on the command line. It follows no link either.
 ///
 /// # Errors
 /// It cannot be written, or it is a symbolic link.

@@ -82,7 +82,7 @@ fn print(rows: &[Row], context: &mut Context) {
         return out.line(json!({ "checks": checks }).to_string());
     }
     if rows.is_empty() {
-        return out.line("no account of AWS is meant; the sandbox needs nothing");
+        return out.line("no AWS account selected; the sandbox needs nothing");
     }
     let width = |column: fn(&Row) -> &str| rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0);
     let (accounts, whats) = (width(|row| &row.account), width(|row| &row.what));

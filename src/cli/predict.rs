@@ -127,7 +127,7 @@ pub fn predicted(twin: &Twin, asked: &PredictArgs, context: &mut Context) -> Res
 /// Between two looks of a person.
 const REDRAWN: Span = Span::from_millis(100);
 
-/// Prints what stands against a plan on the model.
+/// Prints why a plan is refused on the model.
 pub fn not_predicted(error: NotPredicted, twin: &Twin, context: &mut Context) -> Failure {
     match error {
         NotPredicted::NoPlan(objections) => {

@@ -68,19 +68,19 @@ pub fn short(at: Time) -> String {
 }
 
 /// The run that somebody means: by its name or a part of it; without one, the newest that began.
-pub fn pick_run(store: &dyn Store, meant: Option<&str>) -> Result<RunId, Failure> {
+pub fn pick_run(store: &dyn Store, chosen: Option<&str>) -> Result<RunId, Failure> {
     let runs = store.runs()?;
-    let Some(meant) = meant else {
+    let Some(chosen) = chosen else {
         return runs
             .into_iter()
             .find(|row| row.started.is_some() && row.kind == JournalKind::Run)
             .map(|row| row.run)
             .ok_or_else(|| Failure::usage("nothing was run here yet", "squall run FILE"));
     };
-    if let Some(row) = runs.iter().find(|row| row.run.0 == meant) {
+    if let Some(row) = runs.iter().find(|row| row.run.0 == chosen) {
         return Ok(row.run.clone());
     }
-    let alike: Vec<_> = runs.iter().filter(|row| row.run.0.contains(meant)).collect();
+    let alike: Vec<_> = runs.iter().filter(|row| row.run.0.contains(chosen)).collect();
     // A part of a name means the run, and not what came after it.
     let runs_alike: Vec<_> = alike.iter().filter(|row| row.kind == JournalKind::Run).collect();
     if let [only] = runs_alike.as_slice() {
@@ -89,8 +89,8 @@ pub fn pick_run(store: &dyn Store, meant: Option<&str>) -> Result<RunId, Failure
     let alike: Vec<String> = alike.into_iter().map(|row| row.run.0.clone()).collect();
     match alike.as_slice() {
         [only] => Ok(RunId(only.clone())),
-        [] => Err(Failure::usage(format!("there is no run `{meant}`"), "squall status --all")),
-        several => Err(Failure::usage(format!("`{meant}` may mean {}", several.join(", ")), "name the whole run")),
+        [] => Err(Failure::usage(format!("there is no run `{chosen}`"), "squall status --all")),
+        several => Err(Failure::usage(format!("`{chosen}` may mean {}", several.join(", ")), "name the whole run")),
     }
 }
 

@@ -72,7 +72,7 @@ fn folder(run: &RunId, context: &Context) -> PathBuf {
     context.project.path(project.reports).join(&run.0)
 }
 
-/// In `.squall` only the owner may read them; a folder that somebody named is open to whom it is open.
+/// In `.squall` only the owner may read them; a folder named on the command line keeps its rights.
 fn write(folder: &Path, events: &[Recorded], context: &Context) -> Result<Vec<PathBuf>, Failure> {
     let failed = |error: std::io::Error| {
         Failure::refused(format!("{}: {error}", folder.display()), "name another folder with --to DIR")

@@ -70,7 +70,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     Ok(exit)
 }
 
-/// Asks until somebody says yes to a plan that may still be begun. One that waited too long for its yes is made again, and what
+/// Asks until a plan that may still be begun is confirmed. One that waited too long is made again, and what
 /// became different is shown.
 fn confirmed(prepared: Prepared, args: &Args, pace: Pace, context: &mut Context) -> Result<Prepared, Failure> {
     let late = |prepared: &Prepared| prepared.account.account.now() > prepared.plan.start_by();
@@ -92,7 +92,7 @@ fn confirmed(prepared: Prepared, args: &Args, pace: Pace, context: &mut Context)
     })
 }
 
-/// What has to be done on the way to a plan that somebody said yes to in time.
+/// What has to be done on the way to a plan that was confirmed in time.
 enum Step<'p, P> {
     Ask,
     /// Make the plan again.

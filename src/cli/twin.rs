@@ -131,7 +131,7 @@ fn first(findings: &Findings) -> String {
     findings.iter().next().map_or_else(|| "it cannot be read".into(), |finding| finding.what.clone())
 }
 
-/// The sandbox that stands for an account.
+/// The sandbox in the place of an account.
 fn named<'a>(
     files: &'a ProjectFiles,
     name: &AccountName,

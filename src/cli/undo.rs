@@ -147,11 +147,12 @@ pub fn locks_in(name: &AccountName, context: &mut Context) -> Result<Vec<(Resour
 /// What the journals say has to be done: of one run, or of all.
 fn journals(args: &Args, store: &mut dyn Store) -> Result<Vec<Task>, Failure> {
     let rows = store.runs()?;
-    let meant = args.run.as_deref().map(|name| pick_run(store, Some(name))).transpose()?;
-    let meant = meant.map(|run| rows.iter().find(|row| row.run == run).map_or(run.clone(), |row| row.origin().clone()));
+    let chosen = args.run.as_deref().map(|name| pick_run(store, Some(name))).transpose()?;
+    let chosen =
+        chosen.map(|run| rows.iter().find(|row| row.run == run).map_or(run.clone(), |row| row.origin().clone()));
     let mut tasks = Vec::new();
     for aftermath in Aftermath::of_all(&rows) {
-        if meant.is_none() || aftermath.origin() == meant.as_ref() {
+        if chosen.is_none() || aftermath.origin() == chosen.as_ref() {
             tasks.extend(of_run(&aftermath, store)?);
         }
     }

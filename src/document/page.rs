@@ -1,42 +1,32 @@
 //! The document as one HTML page: no network, no script.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use super::{Document, Section};
 use crate::graph::picture;
 use crate::plan::Plan;
 use crate::predict::page::{OWN_STYLE, sections as predicted};
-use crate::report::html::STYLE;
+use crate::report::html::page_of;
 use crate::report::words;
 use crate::units::Span;
 
 /// The whole page.
 pub fn page(document: &Document<'_>) -> String {
     let title = words::one_line(&document.plan.title);
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
-                title { "Plan: " (title) }
-                style { (PreEscaped(STYLE)) (PreEscaped(OWN_STYLE)) }
+    page_of(
+        &format!("Plan: {title}"),
+        OWN_STYLE,
+        &html! {
+            header {
+                p class="kicker" { "Plan of " (document.plan.file) }
+                h1 { (title) }
+                p { (words::one_line(&document.plan.because)) }
+                pre { (document.command()) }
             }
-            body { main {
-                header {
-                    p class="kicker" { "Plan of " (document.plan.file) }
-                    h1 { (title) }
-                    p { (words::one_line(&document.plan.because)) }
-                    pre { (document.command()) }
-                }
-                @for section in document.sections() { (shown(document, &section)) }
-                footer { "Nothing was touched. The hash is over what the plan resolves to, not over when it was made." }
-            } }
-        }
-    };
-    words::printable(&page.into_string())
+            @for section in document.sections() { (shown(document, &section)) }
+            footer { "Nothing was touched. The hash is over what the plan resolves to, not over when it was made." }
+        },
+    )
 }
 
 fn shown(document: &Document<'_>, section: &Section) -> Markup {

@@ -1,4 +1,4 @@
-//! The plan, as it stands in what `squall plan --json` prints and as a journal begins with it.
+//! The plan, as it is in what `squall plan --json` prints and as a journal begins with it.
 
 use std::collections::BTreeMap;
 

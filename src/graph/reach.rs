@@ -70,7 +70,7 @@ impl fmt::Display for Affected {
 }
 
 impl BlastRadius {
-    /// What is reached from some nodes. Failure goes up hard calls to whoever waits for an answer, and stops at a queue, in
+    /// What is reached from some nodes. Failure goes up hard calls to the callers that wait for an answer, and stops at a queue, in
     /// which messages wait; missing work goes down along what is fed.
     pub fn of(graph: &Graph, hits: &[Node]) -> BlastRadius {
         let mut radius = BlastRadius::default();
@@ -117,7 +117,7 @@ fn reached(affected: &Affected, edge: &Edge) -> Option<Affected> {
         let how = match (edge.relation, affected.how) {
             (Relation::Permits, How::Directly) => How::FailsWithIt,
             (Relation::Feeds, How::Waits) if !edge.hard => How::GetsGivenUp,
-            // A dead-letter queue gets less of what is given up, which hurts nobody.
+            // A dead-letter queue gets less of what is given up, which does no harm.
             (Relation::Feeds, _) if both_queues(edge) => return None,
             (Relation::Feeds, How::Directly | How::FailsWithIt | How::GetsLess | How::DoesWithout) => How::GetsLess,
             _ => return None,

@@ -1,4 +1,4 @@
-//! What can be known of alarms beforehand: one that tells nobody decides nothing, and one that watches a queue to which the
+//! What can be known of alarms beforehand: one that notifies nothing decides nothing, and one that watches a queue to which the
 //! run itself sends rings for that.
 
 use super::Draft;

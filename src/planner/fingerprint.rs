@@ -128,7 +128,7 @@ fn targets(plan: &Plan) -> Vec<String> {
     let accounts = plan.accounts.iter().map(|account| format!("account {account}"));
     let hits = plan.hits().into_iter().map(|hit| {
         let written: WrittenResource = hit.convert();
-        format!("feels it: {}", json(&written))
+        format!("affected: {}", json(&written))
     });
     accounts.chain(hits).collect()
 }

@@ -1,5 +1,5 @@
-//! The figures of an application that nobody knows exactly: rates, durations, shares of failures. A prediction draws them
-//! anew for each run, within what the traffic file says of their uncertainty.
+//! The figures of an application that are not known exactly: rates, durations, shares of failures. A prediction draws them
+//! again for each run, within what the traffic file says of their uncertainty.
 
 use sha2::{Digest, Sha256};
 
@@ -16,7 +16,7 @@ const GUESS: f64 = 2.0;
 pub struct Figure {
     /// `duration of PaymentWorker`.
     pub name: String,
-    /// Whether nobody said it: it is a default.
+    /// Whether it is a default: the traffic file does not say it.
     pub guessed: bool,
 }
 

@@ -1,6 +1,6 @@
 //! A breaking point as text, as a picture and as JSON.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use super::sequential::Side;
 use super::written::Counted;
 use crate::format::VERSION;
 use crate::numbers::percent;
-use crate::report::html::STYLE;
+use crate::report::html::page_of;
 use crate::report::words;
 
 /// The length of a full bar.
@@ -164,27 +164,17 @@ fn bare(point: &Point) -> String {
 /// The curve on a page of its own.
 pub fn page(title: &str, margin: &Margin) -> String {
     let vary = &margin.vary;
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
-                title { "Margin: " (words::one_line(title)) }
-                style { (PreEscaped(STYLE)) }
+    page_of(
+        &format!("Margin: {}", words::one_line(title)),
+        "",
+        &html! {
+            header { p class="kicker" { (vary.path) " from " (vary.shown(vary.from)) " to " (vary.shown(vary.to)) } h1 { (words::one_line(title)) } }
+            section { @for line in sentences(margin) { p { (line) } } (curve(margin)) }
+            @if let Some(point) = margin.beyond() {
+                section { h2 { "At " (vary.shown(point.values[0])) } ul { @for why in &point.why { li { (words::one_line(why)) } } } }
             }
-            body { main {
-                header { p class="kicker" { (vary.path) " from " (vary.shown(vary.from)) " to " (vary.shown(vary.to)) } h1 { (words::one_line(title)) } }
-                section { @for line in sentences(margin) { p { (line) } } (curve(margin)) }
-                @if let Some(point) = margin.beyond() {
-                    section { h2 { "At " (vary.shown(point.values[0])) } ul { @for why in &point.why { li { (words::one_line(why)) } } } }
-                }
-            } }
-        }
-    };
-    words::printable(&page.into_string())
+        },
+    )
 }
 
 /// The probability of holding over the range, each point with its interval.

@@ -62,7 +62,7 @@ pub struct Asked {
 /// Why nothing can be predicted.
 #[derive(Debug, thiserror::Error)]
 pub enum NotPredicted {
-    /// There is no plan: what stands against it.
+    /// There is no plan: why it is refused.
     #[error("the experiment cannot be planned on the model")]
     NoPlan(Vec<Objection>),
     /// The application cannot be modelled, or the model failed.

@@ -1,12 +1,12 @@
 //! A prediction as one HTML page with charts: no network, no script.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use super::prediction::{Prediction, SignalPrediction, Verdicts};
 use super::share::Counted;
 use super::show;
 use crate::report::axis::{TimeAxis, ValueAxis};
-use crate::report::html::STYLE;
+use crate::report::html::page_of;
 use crate::report::words;
 use crate::units::{Span, Time};
 
@@ -25,28 +25,18 @@ pub const OWN_STYLE: &str = "\
 /// The whole page.
 pub fn page(prediction: &Prediction) -> String {
     let title = words::one_line(&prediction.title);
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
-                title { "Prediction: " (title) }
-                style { (PreEscaped(STYLE)) (PreEscaped(OWN_STYLE)) }
+    page_of(
+        &format!("Prediction: {title}"),
+        OWN_STYLE,
+        &html! {
+            header {
+                p class="kicker" { (show::how(prediction)) }
+                h1 { (title) }
             }
-            body { main {
-                header {
-                    p class="kicker" { (show::how(prediction)) }
-                    h1 { (title) }
-                }
-                (sections(prediction))
-                footer { "Predicted by squall on a model of the application. Nothing was touched. The same seeds give the same page." }
-            } }
-        }
-    };
-    words::printable(&page.into_string())
+            (sections(prediction))
+            footer { "Predicted by squall on a model of the application. Nothing was touched. The same seeds give the same page." }
+        },
+    )
 }
 
 /// The sections of a prediction, for a page of its own or for that of a plan.

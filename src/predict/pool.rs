@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-/// Says to work under way that nobody waits for it any more.
+/// Tells work under way that its result is not needed any more.
 #[derive(Debug, Default)]
 pub(super) struct Stop(AtomicBool);
 

@@ -253,12 +253,12 @@ pub fn quality(prediction: &Prediction) -> Vec<String> {
     let Some(uncertain) = &prediction.uncertain else { return lines };
     if uncertain.decide.is_empty() {
         lines.push(format!(
-            "None of the application's {} figures decides, {} of them defaults that nobody measured.",
+            "None of the application's {} figures decides, {} of them defaults that were not measured.",
             uncertain.figures, uncertain.guessed
         ));
     }
     for influence in uncertain.decide.iter().take(5) {
-        let guess = if influence.figure.guessed { ", a default that nobody measured," } else { "" };
+        let guess = if influence.figure.guessed { ", a default that was not measured," } else { "" };
         let share = |counted: Counted| percent(counted.share());
         lines.push(format!(
             "The {}{guess} decides: held {} of the time where it is low, {} where it is high.",

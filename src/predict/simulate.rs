@@ -24,7 +24,7 @@ fn planned(subject: &Subject<'_>, model: &mut dyn Modelled, seed: u64) -> Result
     planner::plan(&request, model).map(|planned| planned.plan).map_err(NotPredicted::NoPlan)
 }
 
-/// Runs one seed on an application. `None`: it was left because nobody waits for it any more.
+/// Runs one seed on an application. `None`: it was stopped because its result is not needed any more.
 pub(super) fn simulate(
     subject: &Subject<'_>,
     app: &App,
@@ -57,7 +57,7 @@ pub(super) fn run(
     let verdict = loop {
         match driver.advance(tell).map_err(|error| failed(error.to_string()))? {
             Some(Ending::Closed { verdict, .. }) => break verdict,
-            Some(Ending::TakenOver { .. }) => return Err(failed("somebody took it over".into())),
+            Some(Ending::TakenOver { .. }) => return Err(failed("another process took it over".into())),
             None if stop() => return Ok(None),
             None => {}
         }

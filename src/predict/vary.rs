@@ -201,13 +201,13 @@ impl Vary {
             return Err(format!("`{}` is not of the form functions.NAME.SETTING", self.path));
         };
         let name = app.logical_ids.get(*name).map_or(*name, String::as_str).to_owned();
-        let meant = |known: &String| name == "*" || *known == name;
+        let chosen = |known: &String| name == "*" || *known == name;
         let count = |was: u32| self.changed(f64::from(was), value).round().clamp(0.0, f64::from(u32::MAX)) as u32;
         let span = |was: Span| Span::from_secs_f64(self.changed(was.secs_f64(), value));
         let mut set = 0;
         match *group {
             "functions" => {
-                for (_, function) in app.functions.iter_mut().filter(|(name, _)| meant(name)) {
+                for (_, function) in app.functions.iter_mut().filter(|(name, _)| chosen(name)) {
                     match *key {
                         "reserved" => function.reserved = Some(count(function.reserved.unwrap_or(1))),
                         "timeout" => function.timeout = span(function.timeout),
@@ -217,7 +217,7 @@ impl Vary {
                 }
             }
             "queues" => {
-                for (_, queue) in app.queues.iter_mut().filter(|(name, _)| meant(name)) {
+                for (_, queue) in app.queues.iter_mut().filter(|(name, _)| chosen(name)) {
                     match (*key, &mut queue.redrive) {
                         ("visibility", _) => queue.visibility = span(queue.visibility),
                         ("delay", _) => queue.delay = span(queue.delay),
@@ -232,7 +232,7 @@ impl Vary {
                 }
             }
             "mappings" => {
-                for (_, mapping) in app.mappings.iter_mut().filter(|(name, _)| meant(name)) {
+                for (_, mapping) in app.mappings.iter_mut().filter(|(name, _)| chosen(name)) {
                     match *key {
                         "batch_size" => mapping.batch_size = count(mapping.batch_size).max(1),
                         "batch_window" => mapping.batch_window = span(mapping.batch_window),
@@ -245,7 +245,7 @@ impl Vary {
                 }
             }
             "tables" => {
-                for (_, table) in app.tables.iter_mut().filter(|(name, _)| meant(name)) {
+                for (_, table) in app.tables.iter_mut().filter(|(name, _)| chosen(name)) {
                     match *key {
                         "writes" => table.writes_per_second = Some(count(table.writes_per_second.unwrap_or(1))),
                         _ => return Err(self.no_setting("writes")),

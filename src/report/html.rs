@@ -11,10 +11,10 @@ use super::words;
 use crate::judge::verdict::VerdictKind;
 
 /// The style sheet of every page.
-pub const STYLE: &str = include_str!("style.css");
+const STYLE: &str = include_str!("style.css");
 
-/// The whole page.
-pub fn page(summary: &Summary) -> String {
+/// A page in one file. Nothing in it runs or is fetched, whatever is in the texts of an experiment.
+pub fn page_of(title: &str, own_style: &str, main: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -22,24 +22,30 @@ pub fn page(summary: &Summary) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                // Whatever a file of the experiment holds, nothing in this page runs or is fetched.
                 meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
-                title { (capital(summary.ending.word())) ": " (summary.title) }
-                style { (PreEscaped(STYLE)) }
+                title { (title) }
+                style { (PreEscaped(STYLE)) (PreEscaped(own_style)) }
             }
-            body {
-                main {
-                    (head(summary))
-                    (sections::all(summary))
-                    footer {
-                        "Written by squall " (summary.environment.squall) " from the journal of " (summary.run)
-                        ", and from nothing else: the same journal gives the same bytes."
-                    }
-                }
-            }
+            body { main { (main) } }
         }
     };
-    page.into_string()
+    words::printable(&page.into_string())
+}
+
+/// The whole page.
+pub fn page(summary: &Summary) -> String {
+    page_of(
+        &format!("{}: {}", capital(summary.ending.word()), summary.title),
+        "",
+        &html! {
+                (head(summary))
+                (sections::all(summary))
+                footer {
+                    "Written by squall " (summary.environment.squall) " from the journal of " (summary.run)
+                    ", and from nothing else: the same journal gives the same bytes."
+                }
+        },
+    )
 }
 
 fn head(summary: &Summary) -> Markup {

@@ -67,7 +67,7 @@ pub fn render(format: Format, events: &[Recorded]) -> Result<String, NoPlan> {
     let summary = Summary::of(events).ok_or(NoPlan)?;
     // Names from files and services may hold what neither XML nor a terminal takes; JSON escapes it.
     Ok(match format {
-        Format::Html => words::printable(&html::page(&summary)),
+        Format::Html => html::page(&summary),
         Format::Markdown => words::printable(&markdown::document(&summary)),
         Format::Junit => words::printable(&junit::document(&summary)),
         Format::Json => json::document(&summary),

@@ -1,6 +1,7 @@
 //! Numbers, times and texts as every format prints them: fixed decimals and fixed units, so that the same journal gives
 //! the same bytes.
 
+pub use crate::outside::{one_line, printable};
 use std::fmt::Write;
 
 use crate::account::{Metric, Sample, Setting, Value};
@@ -294,32 +295,6 @@ pub fn list(words: &[String]) -> String {
         [one] => one.clone(),
         [most @ .., last] => format!("{} and {last}", most.join(", ")),
     }
-}
-
-/// A text from outside on one line, without the characters that move a cursor, colour a terminal or break XML.
-pub fn one_line(text: &str) -> String {
-    printable(text).split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// A text from outside without control characters but for line breaks; XML 1.0 and terminals take the rest.
-pub fn printable(text: &str) -> String {
-    let allowed = |c: char| c == '\n' || !(c.is_control() || ('\u{fffe}'..='\u{ffff}').contains(&c) || turns(c));
-    text.chars()
-        .map(|c| {
-            if allowed(c) {
-                c
-            } else if c == '\t' {
-                ' '
-            } else {
-                '\u{fffd}'
-            }
-        })
-        .collect()
-}
-
-/// Whether a character turns the direction of the text around it, so that what is read is not what is written.
-fn turns(c: char) -> bool {
-    ('\u{202a}'..='\u{202e}').contains(&c) || ('\u{2066}'..='\u{2069}').contains(&c)
 }
 
 /// At most so many characters, with an ellipsis where something was cut.

@@ -51,7 +51,7 @@ pub struct Life {
     pending: Option<Time>,
     /// The last moment at which a write whose outcome stayed unknown, injection or rollback, may have been sent.
     doubted: Option<Time>,
-    /// The same, and kept when the account shows that the write took effect no later: nobody knows how late it can.
+    /// The same, and kept when the account shows that the write took effect no later: how late it can is not known.
     pub unanswered: Option<Time>,
     pub settled: Option<(Time, Settled)>,
 }
@@ -203,7 +203,7 @@ impl State {
         }
     }
 
-    /// Whoever takes a run over looks again at what the one before left. The process before may have sent what it announced
+    /// The process that takes a run over looks again at what the one before left. The process before may have sent what it announced
     /// until now.
     fn reopen(&mut self, at: Time) {
         self.closed = None;
@@ -390,7 +390,7 @@ impl Life {
         self.unanswered = self.unanswered.max(Some(at));
     }
 
-    /// The last moment at which a write may have been sent of which nobody knows whether it took effect.
+    /// The last moment at which a write may have been sent without it being known whether it took effect.
     pub fn may_land(&self) -> Option<Time> {
         self.unanswered.max(self.pending)
     }

@@ -11,6 +11,7 @@ use super::table::{self, PASSIVE};
 use super::value::Spot;
 use super::written::{Application, missing, sign};
 use crate::ids::ResourceKind;
+use crate::outside::plain;
 use crate::units::Span;
 
 /// A template as far as it was understood.
@@ -97,12 +98,12 @@ impl Understood {
         for resource in &self.resources {
             let made = if resource.generated { ", made by SAM" } else { "" };
             let place = &resource.place;
-            text += &format!("{}  {}{made}  {place}\n", printable(&resource.id), printable(&resource.kind));
+            text += &format!("{}  {}{made}  {place}\n", plain(&resource.id), plain(&resource.kind));
             if resource.name != resource.id {
-                text += &format!("    name: {}\n", printable(&resource.name));
+                text += &format!("    name: {}\n", plain(&resource.name));
             }
             match &resource.becomes {
-                Becomes::Modelled(facts) => facts.iter().for_each(|fact| text += &format!("    {}\n", printable(fact))),
+                Becomes::Modelled(facts) => facts.iter().for_each(|fact| text += &format!("    {}\n", plain(fact))),
                 Becomes::NoEffect(because) => text += &format!("    no effect here: {because}\n"),
                 Becomes::Triggers(functions) => {
                     text += &format!("    invokes {}; nothing comes from it in the model\n", functions.join(", "));
@@ -113,14 +114,6 @@ impl Understood {
         }
         text
     }
-}
-
-/// A text of a template on one line, without what would move a terminal's cursor or turn its direction of writing.
-fn printable(text: &str) -> String {
-    let hides = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|c| if hides(c) { '?' } else { c }).collect()
 }
 
 fn becomes(kind: &str, name: &str, app: &App, application: &Json) -> Becomes {

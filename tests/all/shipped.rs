@@ -30,7 +30,7 @@ use squall::yaml::Style;
 /// How an experiment ends: most hold, and some are there because they find a weakness of the shop, and say so.
 fn ending(file: &Path) -> VerdictKind {
     let text = std::fs::read_to_string(file).expect("an experiment");
-    match text.contains("This experiment is meant to end broken") {
+    match text.contains("This experiment should end broken") {
         true => VerdictKind::Broken,
         false => VerdictKind::Held,
     }

@@ -16,7 +16,7 @@ use crate::account::pause;
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fate {
     Normal,
-    /// It is done, and nobody hears of it.
+    /// It is done, and the answer is lost.
     ReplyLost,
     /// The caller loses its connection at once, and so long after the call is done all the same.
     Late(Duration),

@@ -91,7 +91,7 @@ fn change(setting: Setting, after: Value, before: Value, whole: Option<&str>) ->
     }
 }
 
-/// Forty seconds of one change, whose effect nobody looks for.
+/// Forty seconds of one change, whose effect is not looked for.
 fn step(index: u32, id: ChangeId, setting: &Setting, nothing: Resource) -> Step {
     let query = Query { metric: Metric::Depth, resource: nothing };
     Step {

@@ -89,17 +89,21 @@ async fn muted_by(session: &Session, alarm: &Resource) -> Result<Option<String>,
 /// An alarm's state, now: 1 in ALARM, 0 when OK, none while it has too little data or is warming up.
 ///
 /// # Errors
-/// Its actions are disabled or muted: its state changes, and it tells nobody.
+/// Its actions are disabled or muted: its state changes, and nothing is notified.
 pub async fn measure(session: &Session, alarm: &Resource, window: Window) -> Result<Sample, CallError> {
     if session.caller.env.now().since(window.to) > FRESH {
         return Ok(Sample { value: None, of: None });
     }
     let found = get(session, alarm).await?;
     if !found.acts {
-        return super::unsupported(format!("the actions of {alarm} are disabled: it tells nobody, whatever its state"));
+        return super::unsupported(format!(
+            "the actions of {alarm} are disabled: nothing is notified, whatever its state"
+        ));
     }
     if let Some(rule) = muted_by(session, alarm).await? {
-        return super::unsupported(format!("{alarm} is muted by the rule {rule}: it tells nobody, whatever its state"));
+        return super::unsupported(format!(
+            "{alarm} is muted by the rule {rule}: nothing is notified, whatever its state"
+        ));
     }
     let value = match found.state {
         Some(StateValue::Alarm) => Some(1.0),

@@ -1,5 +1,5 @@
 //! Whether this process slept, or its clock was set: a closed laptop, SIGSTOP. What was about to be written then must not go
-//! out any more, for somebody else may have taken the run over meanwhile.
+//! out any more, because another process may have taken the run over meanwhile.
 
 use std::sync::Arc;
 use std::sync::Mutex;

@@ -1,7 +1,7 @@
 //! How long credentials last: the least over the chain that they come from, or that nothing tells.
 //!
 //! The SDK renews what it got from a service for as long as what it asked with lasts. So a role's credentials are renewed only
-//! while those below it are good, and single sign-on only while somebody is signed in.
+//! while those below it are good, and single sign-on only while a person is signed in.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ pub enum Source {
     Environment,
     /// The machine or container that squall runs on: renewed for as long as it has its role.
     Machine,
-    /// IAM Identity Center: renewed while somebody is signed in.
+    /// IAM Identity Center: renewed while a person is signed in.
     SignOn { start_url: String },
     /// Anything else that is temporary: a program, a file with a web identity, keys that were put into a file by hand.
     Other,

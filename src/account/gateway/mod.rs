@@ -1,7 +1,7 @@
 //! The gateway: one for each account and process, shared by everything there that calls the account.
 //!
 //! It holds the limits of the account's APIs, so that many runs together take no more than one would; it lets a rollback's
-//! calls go first; and it keeps what the account's answers say of its clock. It sends nothing itself: whoever sends asks for
+//! calls go first; and it keeps what the account's answers say of its clock. It sends nothing itself: the sender asks for
 //! a turn.
 //!
 //! Invariant: a call that changes something is checked against its deadline and its run right before it is sent

@@ -220,7 +220,7 @@ impl World {
                 Ok(Reply::Observed(self.sky.stale(&setting, self.now).unwrap_or(true_one)))
             }
             Call::Write(write) => self.set(&write).map(|()| Reply::Done),
-            // Nobody stands over a sandbox.
+            // A sandbox has no operator.
             Call::Halted { .. } => Ok(Reply::Halted(None)),
             Call::ListLocks { .. } => {
                 let on = |(kind, name): &Named| Resource::new(&self.location, *kind, name.as_str());

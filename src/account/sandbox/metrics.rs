@@ -210,7 +210,7 @@ impl World {
             Metric::Delayed => plain(Some(f64::from(self.queues.queues[index].delayed))),
             Metric::AlarmState if self.is_silent(&query.resource.name) => {
                 let message =
-                    format!("the actions of {} are disabled: it tells nobody, whatever its state", query.resource);
+                    format!("the actions of {} are disabled: nothing is notified, whatever its state", query.resource);
                 return Err(CallError::Refused { by: RefusedBy::Unsupported, message });
             }
             Metric::AlarmState => plain(self.alarms.value(index)),

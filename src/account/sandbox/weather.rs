@@ -44,7 +44,7 @@ pub enum Act {
     Create(Resource),
 }
 
-/// Somebody else, or an automatic remediation, acts in the account.
+/// A third party, or an automatic remediation, acts in the account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThirdParty {
     pub when: When,

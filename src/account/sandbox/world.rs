@@ -173,7 +173,7 @@ impl World {
     pub(super) fn third_party_acts(&mut self, index: u32) {
         if let Some(party) = self.sky.weather.third_party.get(index as usize) {
             match party.act.clone() {
-                // What is refused to somebody else is no concern of ours.
+                // What is refused to a third party does not concern the run.
                 Act::Set(write) => drop(self.set(&write)),
                 Act::Delete(resource) => self.delete(&resource),
                 Act::Create(resource) => self.create(&resource),

@@ -50,9 +50,9 @@ pub fn tasks(
         }
     }
     let rows = store.runs().unwrap_or_default();
-    let meant = |run: &RunId| args.run.as_deref().is_none_or(|meant| run.0.contains(meant));
+    let chosen = |run: &RunId| args.run.as_deref().is_none_or(|chosen| run.0.contains(chosen));
     let mut tasks = Vec::new();
-    for (run, locked) in runs.iter().filter(|(run, _)| meant(run)) {
+    for (run, locked) in runs.iter().filter(|(run, _)| chosen(run)) {
         let aftermath = Aftermath::of(&rows, run);
         if let Some(task) = from_here(run, locked, &aftermath, store) {
             tasks.push(task);
@@ -69,7 +69,7 @@ pub fn tasks(
     }
     let here = opened.locations.get(name).cloned();
     for aftermath in Aftermath::of_all(&rows) {
-        let Some(origin) = aftermath.origin().filter(|run| meant(run) && !runs.contains_key(*run)) else { continue };
+        let Some(origin) = aftermath.origin().filter(|run| chosen(run) && !runs.contains_key(*run)) else { continue };
         if here.as_ref().is_some_and(|here| is_in(here, origin, &aftermath, store)) {
             tasks.extend(super::of_run(&aftermath, store)?);
         }
@@ -87,7 +87,7 @@ fn from_here(run: &RunId, locked: &Locked, aftermath: &Aftermath, store: &dyn St
     if let Some(open) = aftermath.open().find(|row| row.started.is_some()) {
         return (!readable(&open.run).is_empty()).then(|| Task::Journal(open.run.clone()));
     }
-    // The account decides: a lock that came late stands there, whatever the journal says.
+    // The account decides: a lock that came late is there, whatever the journal says.
     let events = if aftermath.run.is_some() { readable(run) } else { Vec::new() };
     let Some(Event::Started { plan, .. }) = events.first().map(|first| &first.event) else { return None };
     let ours = |resource: &Resource, text: &String| {

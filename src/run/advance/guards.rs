@@ -1,4 +1,4 @@
-//! Guards: conditions at which the run stops. A guard that cannot see is worse than none, because somebody relies on it: no
+//! Guards: conditions at which the run stops. A guard that cannot see is worse than none, because people rely on it: no
 //! fault goes in meanwhile, and after [`BLIND_FOR`](super::sight::BLIND_FOR) the run stops.
 
 use super::super::event::Stop;

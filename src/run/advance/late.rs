@@ -37,7 +37,7 @@ impl Machine {
             else {
                 continue;
             };
-            // Whoever watches the recovery has the time to wait.
+            // A run that watches its recovery has the time to wait.
             let due = if self.watches_recovery() { last } else { self.now.min(last) };
             let (tries, not_before) = self.last_looks.failed.get(&id).copied().unwrap_or((0, Time::EPOCH));
             let looked = self.last_looks.looked.get(&id).is_some_and(|at| *at >= last || !self.watches_recovery());

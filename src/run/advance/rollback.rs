@@ -45,7 +45,7 @@ pub(in crate::run) struct RollingBack {
     writes: u32,
     /// Since when the resource is not there.
     gone: Option<Time>,
-    /// How often the value turned to another one of somebody else's, or back to ours after it had been put back.
+    /// How often the value turned to another one of a third party's, or back to ours after it had been put back.
     turns: u32,
     /// The other value that was seen, where it turns.
     other: Option<Value>,

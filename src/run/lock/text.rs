@@ -10,6 +10,7 @@ use super::{LOCK_LIMIT, Lock, LockedChange, LockedSends, NotALock};
 use crate::account::setting::every_setting;
 use crate::account::{AccountIdentity, Location, Region, Resource, ResourceKind, Setting, Value};
 use crate::ids::RunId;
+use crate::outside::plain;
 use crate::plan::Cleanup;
 use crate::units::{Span, Time};
 
@@ -311,13 +312,6 @@ fn believable_change(run: &RunId, change: &LockedChange) -> Result<(), String> {
     setting
         .could_be_changed_by(run, &change.before, &change.after)
         .map_err(|why| format!("{}: {why}", plain(&setting.describe())))
-}
-
-/// Text from outside without control characters and without what hides or turns text around.
-fn plain(text: &str) -> String {
-    let hides =
-        |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-    text.chars().map(|c| if c.is_control() || hides(c) { '?' } else { c }).collect()
 }
 
 fn written_value(value: &Value) -> WrittenValue {

@@ -125,7 +125,7 @@ fn check(before: &BTreeMap<String, String>, theirs: &Theirs, outcome: &mut Outco
         outcome.left().iter().any(of)
     };
     let state = State::replay(outcome.events().iter().map(|recorded| (recorded.at, &recorded.event))).expect("a state");
-    // Whatever others set or deleted is as they left it, unless it is the run's own value and nobody else writes that.
+    // What others set or deleted is as they left it, unless it is the run's own value, which only the run writes.
     let ours = |key: &str| {
         let change = state.plan.changes.values().find(|change| change.setting.describe() == key);
         !theirs.puts_ours_back
@@ -332,7 +332,7 @@ fn plant_locks(world: &mut World, plan: &Plan) {
     let resources = kinds.into_iter().zip(names).map(|(kind, name)| Resource::new(&Location::sandbox(), kind, name));
     for (number, resource) in resources.filter(|resource| !touched.contains(resource)).take(2).enumerate() {
         let text = match number {
-            // Another account's: whoever believed it would write there.
+            // Another account's: to believe it would be to write there.
             0 => Lock::of(plan, &resource, "mallory").text(&resource).replace("sandbox:", "sandbox:0"),
             _ => Lock::of(&Plan { run: RunId("run-other".into()), ..plan.clone() }, &resource, "bo").text(&resource),
         };

@@ -32,7 +32,7 @@ fn injects(plan: &Plan, call: &Call) -> bool {
     }
 }
 
-/// How many faults go in when nobody interrupts.
+/// How many faults go in without an interrupt.
 fn injections(plan: &Plan) -> usize {
     let mut count = 0;
     run_with(plan.clone(), world(), &mut MemoryStore::new(), &FixedEnv::at(start()), Interrupts::none(), |_, call| {

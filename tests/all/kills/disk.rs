@@ -27,7 +27,7 @@ impl Drop for SmallDisk<'_> {
     }
 }
 
-/// The journal alone lies on the full disk: the sandbox stands for an account, which is elsewhere. Its files are mounted one
+/// The journal alone lies on the full disk: the sandbox takes the place of an account, which is elsewhere. Its files are mounted one
 /// by one, since no link is followed; they go with the small disk.
 fn sandbox_elsewhere(bench: &Bench) {
     for file in ["sandbox.db", "sandbox.db-wal", "sandbox.db-shm"] {

@@ -13,14 +13,14 @@ use super::bench::{Bench, Running, text};
 const EXPERIMENT: &str = "payment-worker-throttled.yaml";
 
 impl Bench {
-    /// The account, as somebody else works on it.
+    /// The account, as a third party works on it.
     fn sandbox(&self) -> Sandbox {
         let start = "2026-03-02T09:00:00Z".parse().unwrap();
         let opening = Opening { seed: 7, start, identity: 7, pace: Pace::Max, weather: Weather::calm() };
         Sandbox::open(&self.state().join("sandbox.db"), &shop(), opening, Arc::new(RealEnv)).unwrap()
     }
 
-    /// Somebody writes a setting.
+    /// A third party writes a setting.
     fn write(&self, setting: Setting, value: Value) {
         let mut account: Box<dyn Account> = Box::new(self.sandbox());
         ask(account.as_mut(), Call::Write(Write { setting, value, whole: None })).unwrap();

@@ -7,7 +7,7 @@ use super::*;
 use crate::account::ResourceKind::Function;
 use crate::account::{Metric, Value};
 
-/// One function that takes exactly so long and calls nobody.
+/// One function that takes exactly so long and calls nothing.
 fn app(takes: Span) -> App {
     let mut app = shop_like();
     app.mappings.clear();
