@@ -8,6 +8,10 @@ use super::target::Resource;
 use crate::account::ResourceKind;
 use crate::units::{Span, Time};
 
+/// Services keep their metrics by the whole minute of the clock
+/// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html>).
+pub const METRIC_PERIOD: Span = Span::from_mins(1);
+
 /// A kind of measurement. Each is about one resource and one window.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,7 +1,9 @@
 //! Whether the steps of a plan go together: one setting, one change at a time, and everything within `longest`.
 
+use crate::account::signal::METRIC_PERIOD;
 use crate::faults::Refusal;
 use crate::guard::Objection;
+use crate::judge::effectiveness;
 use crate::judge::recovery::STEADY;
 use crate::plan::{Change, Plan, Step};
 use crate::units::Span;
@@ -97,12 +99,30 @@ pub fn baseline(plan: &Plan) -> Option<String> {
 /// What the times of the steps mean for what can be found out.
 pub fn warnings(plan: &Plan) -> Vec<String> {
     let short = plan.steps.iter().filter(|step| step.lasts < step.evidence.within);
-    short
-        .map(|step| {
-            format!(
-                "{} for {}: its effect may take {} to be seen, and without an effect seen the verdict is unknown",
-                step.fault, step.lasts, step.evidence.within
-            )
-        })
-        .collect()
+    let short = short.map(|step| {
+        format!(
+            "{} for {}: its effect may take {} to be seen, and without an effect seen the verdict is unknown",
+            step.fault, step.lasts, step.evidence.within
+        )
+    });
+    short.chain(nothing_to_compare(plan)).collect()
+}
+
+/// The faults whose evidence can only be compared with a baseline that is too short for it: metrics are kept by the whole
+/// minute, and a baseline of shorter windows begins anywhere in one.
+fn nothing_to_compare(plan: &Plan) -> impl Iterator<Item = String> {
+    let every = plan.signals.iter().map(|signal| signal.every).max().unwrap_or(Span::ZERO);
+    let aligned = every.micros() % METRIC_PERIOD.micros() == 0;
+    let lasts = plan.baseline + plan.baseline_settles() - if aligned { Span::ZERO } else { METRIC_PERIOD };
+    let enough = METRIC_PERIOD * i64::try_from(effectiveness::ENOUGH).unwrap_or(5);
+    let needed = (plan.baseline + enough - lasts).max(plan.baseline);
+    let compared = |step: &&Step| step.evidence.any.iter().all(|indicator| indicator.test.is_windowed());
+    plan.steps.iter().filter(compared).filter(move |_| lasts < enough).map(move |step| {
+        format!(
+            "{}: its effect cannot be shown, because it is compared with {} whole minutes of the baseline, so that the verdict \
+             is unknown: write `baseline: {needed}` or more",
+            step.fault,
+            effectiveness::ENOUGH
+        )
+    })
 }

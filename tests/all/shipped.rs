@@ -17,14 +17,14 @@ use squall::judge::verdict::{Verdict, VerdictKind};
 use squall::planner::{Request, plan};
 use squall::report::line;
 use squall::run::conclude;
-use squall::run::event::Recorded;
+use squall::run::event::{Event, Recorded};
 use squall::run::judging::Case;
 use squall::run::state::State;
 use squall::spec::check::Known;
 use squall::spec::load::{ExperimentFiles, ProjectFiles, everything};
 use squall::store::Store;
 use squall::store::memory::MemoryStore;
-use squall::units::Time;
+use squall::units::{Span, Time};
 use squall::yaml::Style;
 
 /// How an experiment ends: most hold, and some are there because they find a weakness of the shop, and say so.
@@ -219,4 +219,34 @@ fn the_session_of_the_readme_is_a_real_one() {
         return;
     }
     assert!(shown == session, "write it with ./test.sh --update, and look at it:\n{session}");
+}
+
+/// Signals of ten seconds, so that the baseline begins anywhere in a minute. CloudWatch keeps what shows the fault by the whole
+/// minute, and refuses other windows, as the sandbox does.
+const EVERY_TEN_SECONDS: &str = "\
+version: 1
+title: No order is lost while the worker is throttled
+because: The queue holds them.
+targets: { worker: { function: PaymentWorker }, dead: { queue: OrdersDeadLetters } }
+hypotheses: [ { signal: depth of dead stays at 0, every: 10s } ]
+baseline: 5m
+faults: [ { inject: { lambda.throttle: { target: worker, concurrency: 0 } }, at: 0m, for: 6m } ]
+recovers_within: 2m
+guards: { longest: 40m }
+";
+
+#[test]
+fn a_fault_is_seen_at_work_wherever_in_a_minute_the_baseline_begins() {
+    let project = project();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("worker-throttled.yaml");
+    std::fs::write(&file, EVERY_TEN_SECONDS).expect("a file");
+    let run = run(&open(&file, &project), &project, 1);
+    let baseline = run.events.iter().find_map(|recorded| match &recorded.event {
+        Event::Sampled { window, .. } => Some(window.from),
+        _ => None,
+    });
+    let baseline = baseline.expect("a window");
+    assert_ne!(baseline, baseline.window_start(Span::from_mins(1)), "it begins on a whole minute by chance");
+    assert_eq!(run.verdict.kind, VerdictKind::Held, "{}", line::text(&run.events));
 }

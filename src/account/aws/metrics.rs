@@ -2,12 +2,11 @@
 
 use super::batch::{Statistic, Wanted};
 use super::session::Session;
+use crate::account::signal::METRIC_PERIOD;
 use crate::account::{CallError, Metric, Query, Resource, ResourceKind, Sample, Window};
 use crate::project::probe::MetricMathProbe;
 use crate::units::Span;
 
-/// Services publish by the minute.
-const MINUTE: Span = Span::from_secs(60);
 /// The writing operations of DynamoDB whose successes are counted.
 const TABLE_WRITES: [&str; 5] = ["PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"];
 
@@ -223,7 +222,7 @@ pub async fn math(
 }
 
 fn by_the_minute(what: impl std::fmt::Display, window: Window) -> Result<(), CallError> {
-    let (length, minute) = (window.to.since(window.from), MINUTE.micros());
+    let (length, minute) = (window.to.since(window.from), METRIC_PERIOD.micros());
     match length > Span::ZERO && length.micros() % minute == 0 && window.from.micros() % minute == 0 {
         true => Ok(()),
         false => super::unsupported(format!(

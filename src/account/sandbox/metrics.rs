@@ -12,7 +12,7 @@ use crate::template::app::Quiet;
 use crate::units::{Span, Time};
 
 /// The period of service metrics (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html>).
-pub const PERIOD: Span = Span::from_mins(1);
+pub use crate::account::signal::METRIC_PERIOD as PERIOD;
 /// A minute's values can be read so long after its end. AWS gives no number; one to three minutes are usual, and
 /// [`Metric::delay`] waits for 120 s.
 pub const PUBLISHED_AFTER: Span = Span::from_secs(90);
@@ -199,6 +199,13 @@ impl World {
         if is_published(query.metric) && window.from >= self.born && window.from < self.now - kept {
             let message = format!("{query}: the sandbox keeps metrics for {kept}; ask for a later window");
             return Err(CallError::Refused { by: RefusedBy::Invalid, message });
+        }
+        let (minute, length) = (PERIOD.micros(), window.to.since(window.from));
+        if is_published(query.metric) && (window.from.micros() % minute != 0 || length.micros() % minute != 0) {
+            let message = format!(
+                "CloudWatch keeps the {query} by the minute: it cannot be measured every {length}; set `every` to whole minutes"
+            );
+            return Err(CallError::Refused { by: RefusedBy::Unsupported, message });
         }
         let plain = |value: Option<f64>| Sample { value, of: None };
         let sum = |metric: &str| self.datum(of, metric, window).map(|datum| datum.sum);

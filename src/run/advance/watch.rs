@@ -13,6 +13,7 @@ use super::evidence::Looking;
 use super::guards::Guarding;
 use super::provisional::Provisional;
 use super::sight::Sight;
+pub(super) use crate::account::signal::METRIC_PERIOD;
 use crate::account::{Call, CallError, Outcome, Reply, Sample, Window};
 use crate::judge::ask::Reading;
 use crate::judge::bound::Bound;
@@ -27,8 +28,6 @@ pub(super) const TRY_AGAIN: Span = Span::from_secs(5);
 pub(super) const PUBLICATION_SLACK: Span = Span::from_secs(60);
 /// Between two looks at a metric that is not there yet.
 pub(super) const LOOK_AGAIN: Span = Span::from_secs(20);
-/// Service metrics have periods of a minute.
-pub(super) const METRIC_PERIOD: Span = Span::from_secs(60);
 /// A count that is read directly belongs to its moment; later than this it is another moment's.
 pub(super) const DIRECT_TOLERANCE: Span = Span::from_secs(5);
 
