@@ -195,8 +195,8 @@ impl Shown {
                 out.line(format!("  {} left behind, acknowledged {at} by {by}: {reason}", left.len()));
             }
         }
-        for (_, from) in &self.after.look_again {
-            let (at, run) = (short(*from), self.origin());
+        for (_, again) in &self.after.look_again {
+            let (at, run) = (short(again.from), self.origin());
             out.line(format!(
                 "  a write had no answer: after {at}, `squall undo {run}` reads again whether it took effect"
             ));
@@ -261,7 +261,7 @@ impl Shown {
             outstanding,
             rollbacks: rollbacks.collect(),
             acknowledged: acknowledged.collect(),
-            look_again: self.after.look_again.iter().map(|(_, from)| *from).max(),
+            look_again: self.after.look_again.iter().map(|(_, again)| again.from).max(),
             hindered: self.hindered.clone(),
         }
     }

@@ -27,7 +27,7 @@ use crate::run::state::State;
 use crate::spec::load::ProjectFiles;
 use crate::store::aftermath::Aftermath;
 use crate::store::memory::MemoryStore;
-use crate::store::{JournalKind, Store, StoreError};
+use crate::store::{JournalKind, LookAgain, Store, StoreError};
 use crate::units::Time;
 
 /// Put back what runs changed: of one run, or of all
@@ -80,7 +80,7 @@ enum Task {
     /// What is known from the closed journal `source` to be, or to be found again, on these resources.
     Closed { source: RunId, resources: BTreeSet<Resource> },
     /// A write of this closed journal had no answer; its settings are read once more from then on.
-    LookAgain { source: RunId, from: Time },
+    LookAgain { source: RunId, again: LookAgain },
     /// From what a run's locks say: the beginning of the journal.
     Locks(Vec<Recorded>),
 }
@@ -181,8 +181,10 @@ fn of_run(aftermath: &Aftermath, store: &mut dyn Store) -> Result<Vec<Task>, Fai
         }
     }
     tasks.extend(by_source.into_iter().map(|(source, resources)| Task::Closed { source, resources }));
-    let again =
-        aftermath.look_again.iter().map(|(source, from)| Task::LookAgain { source: source.clone(), from: *from });
+    let again = aftermath
+        .look_again
+        .iter()
+        .map(|(source, again)| Task::LookAgain { source: source.clone(), again: again.clone() });
     tasks.extend(again);
     Ok(tasks)
 }
@@ -195,9 +197,8 @@ fn one(task: Task, take_over: bool, pace: Pace, store: &mut dyn Store, context: 
         },
         Task::Live(run) | Task::Journal(run) => from_journal(&run, pace, store, context),
         Task::Closed { source, resources } => from_closed(&source, &resources, None, pace, store, context),
-        Task::LookAgain { source, from } => {
-            let resources = to_look_at(&source, store)?;
-            from_closed(&source, &resources, Some(from), pace, store, context)
+        Task::LookAgain { source, again } => {
+            from_closed(&source, &again.resources, Some(again.from), pace, store, context)
         }
         Task::Locks(events) => from_locks(events, pace, store, context),
     }
@@ -239,20 +240,6 @@ fn from_closed(
     let key = Aftermath::next_rollback(&store.runs()?, origin);
     let events = later::journal_of(key.clone(), &state, resources, &by, now);
     drive(&key, &[], opened, store, context, |around| Driver::roll_back(around, events, by))
-}
-
-/// The resources that a closed journal says are to be read once more.
-fn to_look_at(source: &RunId, store: &dyn Store) -> Result<BTreeSet<Resource>, Failure> {
-    let events = store.to_roll_back(source).map_err(|error| run::lost(source, &error))?.events;
-    let Some(Event::Started { plan, .. }) = events.first().map(|first| &first.event) else {
-        return Ok(BTreeSet::new());
-    };
-    let changes = events.iter().flat_map(|recorded| match &recorded.event {
-        Event::LookAgain { changes, .. } => changes.clone(),
-        _ => Vec::new(),
-    });
-    let resources = changes.filter_map(|id| plan.changes.get(&id)).map(|change| change.setting.resource().clone());
-    Ok(resources.collect())
 }
 
 fn from_locks(events: Vec<Recorded>, pace: Pace, store: &mut dyn Store, context: &mut Context) -> Ended {

@@ -7,13 +7,14 @@ pub mod prices;
 pub mod written;
 
 use crate::account::Permitted;
+use crate::account::setting::quote;
 use crate::graph::{BlastRadius, Graph, Node};
 use crate::plan::{Cleanup, Permission, Plan};
 use crate::planner::fingerprint::PlanHash;
 use crate::planner::show as planned;
 use crate::predict::prediction::Prediction;
 use crate::predict::show as predicted;
-use crate::report::words;
+use crate::report::{markdown, words};
 use crate::units::Span;
 
 pub use page::page;
@@ -177,28 +178,22 @@ impl Document<'_> {
 
     /// What to type to run exactly this.
     pub fn command(&self) -> String {
-        format!("squall run {} --seed {} --plan {}", self.plan.file, self.plan.seed, self.hash())
-    }
-
-    /// The document as text for a terminal.
-    pub fn text(&self) -> Vec<String> {
-        let mut lines = vec![words::one_line(&self.plan.title), format!("plan {}", self.hash())];
-        for Section { title, lines: body } in self.sections() {
-            lines.extend([String::new(), title.to_owned()]);
-            lines.extend(body.into_iter().map(|line| format!("  {line}")));
-        }
-        lines.extend([String::new(), "Run exactly this".into(), format!("  {}", self.command())]);
-        lines
+        format!(
+            "squall run {} --seed {} --plan {}",
+            quote(&words::one_line(&self.plan.file)),
+            self.plan.seed,
+            self.hash()
+        )
     }
 
     /// The document for a pull request. Numbers of accounts are masked unless `full`.
     pub fn markdown(&self, full: bool) -> String {
-        let head = format!("## Plan: {}\n\n`{}`\n", escaped(&self.plan.title), self.hash());
+        let head = format!("## Plan: {}\n\n`{}`\n", markdown::text(&self.plan.title), self.hash());
         let mut text = String::new();
         for Section { title, lines } in self.sections() {
             text += &format!("\n### {title}\n\n");
             for line in lines {
-                text += &format!("- {}\n", escaped(&line));
+                text += &format!("- {}\n", markdown::text(&line));
             }
         }
         let body = if full { text } else { masked(&text) };
@@ -210,18 +205,6 @@ impl Document<'_> {
 fn messages(plan: &Plan) -> impl Iterator<Item = String> {
     let emissions = plan.steps.iter().filter_map(|step| step.emission.as_ref());
     emissions.map(|emission| format!("{} messages to {}", emission.bodies.len(), emission.queue))
-}
-
-/// A text that Markdown takes as a text.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for letter in words::one_line(text).chars() {
-        if matches!(letter, '*' | '_' | '`' | '<' | '>' | '[' | ']' | '|' | '\\' | '#') {
-            escaped.push('\\');
-        }
-        escaped.push(letter);
-    }
-    escaped
 }
 
 /// Every run of exactly twelve digits is an account's number, and is hidden.
@@ -262,6 +245,6 @@ mod tests {
 
     #[test]
     fn markdown_takes_a_title_as_a_text() {
-        assert_eq!(escaped("a *b* <script> `c`\nd"), "a \\*b\\* \\<script\\> \\`c\\` d");
+        assert_eq!(markdown::text("a *b* <script> `c`\nd"), "a \\*b\\* &lt;script&gt; \\`c\\` d");
     }
 }

@@ -101,6 +101,13 @@ pub struct Driver<'a> {
     now: Time,
 }
 
+/// Whatever still waits for its turn must not go out when the driver is gone, after a panic for example.
+impl Drop for Driver<'_> {
+    fn drop(&mut self) {
+        self.owner.lose();
+    }
+}
+
 impl<'a> Driver<'a> {
     /// Begins a run: the store knows it, its resources are claimed, nothing in the account is touched yet.
     pub fn begin(around: Surroundings<'a>, plan: Plan, by: String) -> Result<Driver<'a>, NotBegun> {

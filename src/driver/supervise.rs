@@ -64,8 +64,9 @@ fn roll_back(
         let verdict = Verdict::unknown("squall panicked before it did anything");
         return Ok(Ending::Closed { verdict, left: Vec::new(), journal: None });
     }
-    match Driver::take_over(around.again(), run, by.to_owned()) {
-        Ok(mut driver) => driver.run(tell),
+    let taken = Driver::take_over(around.again(), run, by.to_owned()).map(|mut driver| driver.run(tell));
+    match taken {
+        Ok(ending) => ending,
         // It panicked when everything was done.
         Err(StoreError::Closed(_)) => closed(&around.store.events(run)?, run),
         Err(error) => Err(error),

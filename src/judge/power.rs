@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
@@ -123,10 +124,11 @@ impl Power {
     }
 }
 
-impl Stakes {
-    /// Whether a rise to this badness in the windows with the fault would be caught with a probability of [`SURE`].
-    pub fn catches(&self, rise: f64, volumes: &[Volume]) -> bool {
-        let runs = u32::try_from(WINDOWS / volumes.len().max(1)).unwrap_or(RUNS).clamp(FEWEST_RUNS, RUNS);
+/// In how many of so many simulated runs a rise must be caught, so that it is caught with a probability of [`SURE`].
+fn enough_of(runs: u32) -> u32 {
+    // Nearly every question is about this many.
+    static OF_ALL: OnceLock<u32> = OnceLock::new();
+    let search = || {
         let (mut too_few, mut enough) = (0, runs + 1);
         while too_few + 1 < enough {
             let middle = (too_few + enough) / 2;
@@ -135,6 +137,16 @@ impl Stakes {
                 false => too_few = middle,
             }
         }
+        enough
+    };
+    if runs == RUNS { *OF_ALL.get_or_init(search) } else { search() }
+}
+
+impl Stakes {
+    /// Whether a rise to this badness in the windows with the fault would be caught with a probability of [`SURE`].
+    pub fn catches(&self, rise: f64, volumes: &[Volume]) -> bool {
+        let runs = u32::try_from(WINDOWS / volumes.len().max(1)).unwrap_or(RUNS).clamp(FEWEST_RUNS, RUNS);
+        let enough = enough_of(runs);
         enough <= runs && self.caught_in(enough, rise, volumes, runs)
     }
 

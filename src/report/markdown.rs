@@ -327,7 +327,7 @@ fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
 }
 
 /// A text in which nothing is markup.
-fn text(plain: &str) -> String {
+pub fn text(plain: &str) -> String {
     let mut out = String::with_capacity(plain.len());
     for c in words::one_line(plain).chars() {
         match c {

@@ -105,6 +105,8 @@ impl Machine {
         let taken = Event::TakenOver { by, epoch };
         state.apply(now, &taken);
         let mut machine = Machine::over(state, now, true);
+        // A driver before, in this process, may still get answers from the account: no number means two calls.
+        machine.next_call = epoch << 32;
         machine.effects.push(Effect::Record(taken));
         machine.stop(Stop::Died);
         machine

@@ -249,11 +249,7 @@ impl State {
                 life.outcome = Some(outcome.clone());
             }
             Event::Restoring { .. } => {
-                life.doubted = life.doubted.max(life.pending);
-                life.pending = Some(at);
-                life.ends.get_or_insert(at);
-                life.restoring = Some(at);
-                life.restored = None;
+                life.begins_to_restore(at);
             }
             Event::Restored { outcome, .. } => {
                 life.landed(at, outcome);
@@ -385,6 +381,17 @@ impl Life {
         self.pending = None;
     }
 
+    /// The value before is about to be written. The write before that may still take effect, even when this one does.
+    fn begins_to_restore(&mut self, at: Time) {
+        if let Some(sent) = self.pending {
+            self.doubt(sent);
+        }
+        self.pending = Some(at);
+        self.ends.get_or_insert(at);
+        self.restoring = Some(at);
+        self.restored = None;
+    }
+
     fn doubt(&mut self, at: Time) {
         self.doubted = self.doubted.max(Some(at));
         self.unanswered = self.unanswered.max(Some(at));
@@ -483,5 +490,16 @@ mod tests {
         };
         sends.accounted = Some(account);
         assert_eq!(sends.present(), 1);
+    }
+
+    /// The write of a process that died has no answer, and may take effect after the rollback's own.
+    #[test]
+    fn a_restore_that_worked_says_nothing_of_the_write_before_it() {
+        let at = |text: &str| text.parse::<Time>().unwrap();
+        let (sent, restored) = (at("2026-03-02T10:00:00Z"), at("2026-03-02T10:00:10Z"));
+        let mut life = Life { pending: Some(sent), ..Life::default() };
+        life.begins_to_restore(restored);
+        life.landed(restored, &WriteOutcome::Applied);
+        assert_eq!(life.may_land(), Some(sent));
     }
 }

@@ -3,11 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{JournalKind, RunRow};
+use super::{JournalKind, LookAgain, RunRow};
 use crate::account::Resource;
 use crate::ids::RunId;
 use crate::run::event::Left;
-use crate::units::Time;
 
 /// A run with all that came after it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,8 +21,8 @@ pub struct Aftermath {
     pub left: Vec<Left>,
     /// The newest closed journal that knows what was done to each of these resources.
     pub known_from: BTreeMap<Resource, RunId>,
-    /// Journals with a write that had no answer, and from when on to look once more; none that a later rollback looked at.
-    pub look_again: Vec<(RunId, Time)>,
+    /// Journals with a write that had no answer, and what to look at once more; none that a later rollback looked at in time.
+    pub look_again: Vec<(RunId, LookAgain)>,
 }
 
 impl Aftermath {
@@ -49,8 +48,12 @@ impl Aftermath {
                         aftermath.left.retain(|left| !covers.contains(&left.resource));
                         aftermath.left.extend(row.left.iter().cloned());
                         aftermath.known_from.extend(covers.iter().map(|resource| (resource.clone(), row.run.clone())));
-                        aftermath.look_again.clear();
-                        aftermath.look_again.extend(row.look_again.map(|from| (row.run.clone(), from)));
+                        let looked = |again: &LookAgain| {
+                            again.resources.is_subset(covers)
+                                && row.started.is_some_and(|started| started >= again.from)
+                        };
+                        aftermath.look_again.retain(|(_, again)| !looked(again));
+                        aftermath.look_again.extend(row.look_again.clone().map(|again| (row.run.clone(), again)));
                     }
                     aftermath.rollbacks.push(row.clone());
                 }
@@ -66,7 +69,7 @@ impl Aftermath {
     fn begin(&mut self, row: &RunRow) {
         self.left.clone_from(&row.left);
         self.known_from = row.left.iter().map(|left| (left.resource.clone(), row.run.clone())).collect();
-        self.look_again = row.look_again.map(|from| (row.run.clone(), from)).into_iter().collect();
+        self.look_again = row.look_again.clone().map(|again| (row.run.clone(), again)).into_iter().collect();
         self.run = Some(row.clone());
     }
 
@@ -114,6 +117,7 @@ mod tests {
     use super::*;
     use crate::account::{Location, ResourceKind};
     use crate::judge::verdict::Verdict;
+    use crate::units::Time;
 
     fn queue(name: &str) -> Resource {
         Resource::new(&Location::sandbox(), ResourceKind::Queue, name)
@@ -126,6 +130,25 @@ mod tests {
     fn row(run: &str, kind: JournalKind, left: Vec<Left>) -> RunRow {
         let row = RunRow::empty(RunId(run.into()), "ana".into(), false);
         RunRow { kind, left, verdict: Some(Verdict::held()), ..row }
+    }
+
+    /// A write without an answer may still take effect: only a look at its resource, late enough, settles it.
+    #[test]
+    fn a_reminder_stays_until_its_resources_were_looked_at_late_enough() {
+        let of = RunId("run-1".into());
+        let at = |text: &str| text.parse::<Time>().unwrap();
+        let from = at("2026-03-02T10:00:00Z");
+        let again = LookAgain { resources: BTreeSet::from([queue("b")]), from };
+        let run = RunRow { look_again: Some(again), ..row("run-1", JournalKind::Run, vec![left("a", "theirs")]) };
+        let reminders = |covers: &[&str], started: &str| {
+            let covers = covers.iter().map(|name| queue(name)).collect();
+            let kind = JournalKind::Rollback { of: of.clone(), covers };
+            let rollback = RunRow { started: Some(at(started)), ..row("run-1-rollback-1", kind, vec![]) };
+            Aftermath::of(&[rollback, run.clone()], &of).look_again.len()
+        };
+        assert_eq!(reminders(&["a"], "2026-03-02T11:00:00Z"), 1, "it looked at something else");
+        assert_eq!(reminders(&["a", "b"], "2026-03-02T09:59:00Z"), 1, "it looked too early");
+        assert_eq!(reminders(&["a", "b"], "2026-03-02T10:00:00Z"), 0);
     }
 
     #[test]

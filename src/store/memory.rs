@@ -104,7 +104,7 @@ impl Run {
         let before = self.events.iter().nth_back(1);
         RunRow::empty(run.clone(), self.owner.clone(), self.holder.is_some())
             .begun(first.map(|first| first.at), first.map(|first| &first.event))
-            .ended(before.map(|before| &before.event), last.map(|last| &last.event))
+            .ended(first.map(|first| &first.event), before.map(|before| &before.event), last.map(|last| &last.event))
     }
 }
 

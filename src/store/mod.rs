@@ -92,10 +92,18 @@ pub struct RunRow {
     pub verdict: Option<Verdict>,
     /// What its last event says is left.
     pub left: Vec<Left>,
-    /// From when on its account is to be looked at once more, because a write of it had no answer.
-    pub look_again: Option<Time>,
+    /// What is to be looked at once more, because a write had no answer.
+    pub look_again: Option<LookAgain>,
     /// What its journal is of.
     pub kind: JournalKind,
+}
+
+/// What a closed journal wants looked at once more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LookAgain {
+    pub resources: BTreeSet<Resource>,
+    /// Before that, a write may still take effect.
+    pub from: Time,
 }
 
 /// What a journal is of.
@@ -163,12 +171,14 @@ impl RunRow {
         self.verdict.is_some() || matches!(self.kind, JournalKind::Acknowledgement { .. })
     }
 
-    /// With its last two events.
-    fn ended(mut self, before: Option<&Event>, last: Option<&Event>) -> RunRow {
+    /// With its first and its last two events.
+    fn ended(mut self, first: Option<&Event>, before: Option<&Event>, last: Option<&Event>) -> RunRow {
         if let Some(Event::Closed { verdict, left }) = last {
             (self.verdict, self.left) = (Some(verdict.clone()), left.clone());
-            if let Some(Event::LookAgain { from, .. }) = before {
-                self.look_again = Some(*from);
+            if let (Some(Event::Started { plan, .. }), Some(Event::LookAgain { changes, from })) = (first, before) {
+                let changes = changes.iter().filter_map(|id| plan.changes.get(id));
+                let resources = changes.map(|change| change.setting.resource().clone()).collect();
+                self.look_again = Some(LookAgain { resources, from: *from });
             }
         }
         self

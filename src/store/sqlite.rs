@@ -224,9 +224,10 @@ impl Store for SqliteStore {
                 let body = row.get::<usize, Option<String>>(column).map_err(failed)?;
                 Ok::<_, StoreError>(body.and_then(|body| journal::read(&body).ok()))
             };
+            let first = event(5)?;
             let row = RunRow::empty(run, row.get(2).map_err(failed)?, alive)
-                .begun(started.map(Time::from_micros), event(5)?.as_ref())
-                .ended(event(7)?.as_ref(), event(6)?.as_ref());
+                .begun(started.map(Time::from_micros), first.as_ref())
+                .ended(first.as_ref(), event(7)?.as_ref(), event(6)?.as_ref());
             runs.push(row);
         }
         Ok(runs)
@@ -254,6 +255,10 @@ impl Store for SqliteStore {
         };
         self.locked = false;
         let found = record(&transaction, run)?;
+        if found.closed {
+            // It closed while this process waited for the file.
+            return Err(StoreError::Closed(run.clone()));
+        }
         let epoch = Epoch(found.epoch.0 + 1);
         transaction
             .execute("UPDATE runs SET epoch = ?2, owner = ?3 WHERE number = ?1", params![found.number, epoch.0, owner])

@@ -53,6 +53,8 @@ enum Kind {
     Invalid,
     /// The service failed; it may have done it.
     ServiceFailed,
+    /// It never left this process, and may be made again after a new look. The service has nothing to do with it.
+    NotNow,
     /// An answer without a code of AWS: of something else, or of an emulator that does not know the operation.
     NotOfAws,
 }
@@ -95,14 +97,14 @@ impl Failure {
     /// The process slept while the call waited for its turn; it never left.
     pub fn overslept() -> Failure {
         let message = "this process slept before the call went out".into();
-        Failure { kind: Kind::Throttled, code: String::new(), message, request_id: None }
+        Failure { kind: Kind::NotNow, code: String::new(), message, request_id: None }
     }
 
     /// It may not go out any more, and did not.
     pub fn not_sent(why: NotSent) -> Failure {
         // What passes is tried again after a new look; what does not ends there.
         let kind = match why {
-            NotSent::Unconfirmed | NotSent::Stale { .. } => Kind::Throttled,
+            NotSent::Unconfirmed | NotSent::Stale { .. } => Kind::NotNow,
             NotSent::Stopped | NotSent::TermLost | NotSent::TooLate { .. } => Kind::NotSent,
         };
         Failure { kind, code: String::new(), message: why.to_string(), request_id: None }
@@ -120,7 +122,8 @@ impl Failure {
 
     /// Whether a read is worth another try.
     pub fn is_passing(&self) -> bool {
-        matches!(self.kind, Kind::Throttled | Kind::NoAnswer | Kind::ServiceFailed) && !self.is_not_implemented()
+        matches!(self.kind, Kind::Throttled | Kind::NotNow | Kind::NoAnswer | Kind::ServiceFailed)
+            && !self.is_not_implemented()
     }
 
     /// Whether the service said that the caller may not.
@@ -144,7 +147,7 @@ impl Failure {
     pub fn into_error(self, operation: &Operation, who: &str) -> CallError {
         let by = match self.kind {
             Kind::Gone => return CallError::Gone(operation.about.clone()),
-            Kind::Throttled => return CallError::Throttled,
+            Kind::Throttled | Kind::NotNow => return CallError::Throttled,
             Kind::NoAnswer | Kind::ServiceFailed => return CallError::Unknown(self.text(operation)),
             Kind::NotOfAws => {
                 let text = self.text(operation);

@@ -155,7 +155,9 @@ impl Machine {
             return self.wake_by(due);
         }
         if now >= closes_at && (direct || looking.tries > 0) {
-            return self.close_indicator(step, indicator, asked);
+            self.close_indicator(step, indicator, asked);
+            // No event says so: the baseline may have waited for just this.
+            return self.wake_by(now);
         }
         let call = Call::Measure { query: asked.query.clone(), window };
         self.call(this, call, Precondition::Nothing);

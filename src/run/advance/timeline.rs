@@ -24,7 +24,11 @@ impl Machine {
             None => {}
         }
         if !over {
-            return self.wake_by(closed);
+            // After that, what is still missing wakes this up: its answer, or the end of the wait for it.
+            if self.now < closed {
+                self.wake_by(closed);
+            }
+            return;
         }
         // The next look of the guard wakes this up.
         if self.guards_are_blind() {

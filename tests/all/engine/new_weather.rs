@@ -51,6 +51,7 @@ fn run(plan: Plan, mut world: World, store: &mut MemoryStore) -> Ran {
     let mut driver = Driver::begin(around, plan, "tester@here".into()).expect("it begins");
     let ending = driver.run(&mut |recorded| events.push(recorded.clone())).expect("it ends");
     let Ending::Closed { left, .. } = ending else { panic!("taken over") };
+    drop(driver);
     Ran { world, events, left: left.into_iter().map(|left| left.what).collect() }
 }
 
