@@ -156,6 +156,12 @@ impl<'a> Driver<'a> {
             Ok(epoch) => (epoch, None),
             Err(error) => (Epoch(0), Some(error.to_string())),
         };
+        // What looks like the fault of the closed run may be that of another one, which changes the same now.
+        let touched: Vec<Resource> = state.plan.touched().into_iter().collect();
+        if let Ok(Err(conflict)) = around.store.claim(&run, &[], &touched) {
+            around.store.release(&run)?;
+            return Err(StoreError::Failed(conflict.to_string()));
+        }
         let machine = Machine::roll_back(state, around.account.now());
         let seq = events.last().map_or(0, |last| last.seq);
         let mut driver = Driver::over(around, machine, run, epoch, seq);

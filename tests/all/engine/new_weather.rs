@@ -6,8 +6,10 @@ use squall::account::sandbox::{World, shop_like};
 use squall::account::{Account as _, Call, Location, Resource, Setting, Value, Write, ask};
 use squall::driver::{Driver, Ending, Surroundings};
 use squall::env::{FixedEnv, Interrupts};
+use squall::ids::RunId;
 use squall::plan::Plan;
 use squall::run::event::{Event, Recorded, Settled};
+use squall::run::later::journal_of;
 use squall::run::state::State;
 use squall::store::Store;
 use squall::store::memory::MemoryStore;
@@ -163,4 +165,34 @@ fn a_run_touches_no_lock_but_its_own() {
     let ran = run(plan.clone(), account, &mut store);
     assert_eq!(ran.world.picture(), before);
     assert!(store.events(&plan.run).expect("a journal").len() > 5);
+}
+
+/// The same value may be another run's fault by now: a later rollback leaves it to that run, which has it claimed.
+#[test]
+fn a_later_rollback_leaves_alone_what_another_run_changes() {
+    let (plan, mut store) = (family::throttle(), MemoryStore::new());
+    let Ran { mut world, events, .. } = run(plan.clone(), world(Weather::calm()), &mut store);
+    let (setting, function) = throttled(&plan);
+    let state = State::replay(events.iter().map(|recorded| (recorded.at, &recorded.event))).expect("a run");
+    // Another run of the same experiment has its fault in.
+    let other = RunId("run-other".into());
+    store.create(&other, "bo").expect("made");
+    store.claim(&other, std::slice::from_ref(&function), &[]).expect("a store").expect("claimed");
+    let write = Write { setting: setting.clone(), value: Value::Number(0), whole: None };
+    ask(&mut world, Call::Write(write)).expect("written");
+    let before = world.picture();
+    let mut begin = |store: &mut MemoryStore| {
+        let key = RunId("run-1-rollback-1".into());
+        let later = journal_of(key, &state, &[function.clone()].into(), "ana", world.now());
+        let env = FixedEnv::at(start());
+        let interrupts = Interrupts::none();
+        let around = Surroundings { account: &mut world, store, env: &env, interrupts, live: false };
+        Driver::roll_back(around, later, "ana".into()).map(|mut driver| driver.run(&mut |_| {}).expect("it ends"))
+    };
+    let refused = begin(&mut store).expect_err("the other run changes it").to_string();
+    assert!(refused.contains("run-other changes"), "{refused}");
+    // Once that one has given it back, the rollback goes on, under the name that it had.
+    store.release(&other).expect("released");
+    assert!(begin(&mut store).is_ok());
+    assert_ne!(world.picture(), before, "it is rolled back");
 }
