@@ -158,7 +158,10 @@ impl<'a> Driver<'a> {
         };
         // What looks like the fault of the closed run may be that of another one, which changes the same now.
         let touched: Vec<Resource> = state.plan.touched().into_iter().collect();
-        if let Ok(Err(conflict)) = around.store.claim(&run, &[], &touched) {
+        // A run whose own journal cannot be read is still open: its claims are no conflict, and keep all others away.
+        if let Ok(Err(conflict)) = around.store.claim(&run, &[], &touched)
+            && conflict.run != *state.plan.origin()
+        {
             around.store.release(&run)?;
             return Err(StoreError::Failed(conflict.to_string()));
         }
