@@ -31,8 +31,8 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         false => each(&root, &args.files),
     };
     if checked.is_empty() {
-        let here = std::path::absolute(&root).unwrap_or(root);
-        let what = format!("there is nothing to check: {} has no {CONFIG} and no experiments", here.display());
+        let here = if root == Path::new(".") { "this folder".to_owned() } else { root.display().to_string() };
+        let what = format!("there is nothing to check: {here} has no {CONFIG} and no experiments");
         return Err(Failure::usage(
             what,
             "go to the folder of your project, name it with --project, or begin one: squall init",

@@ -6,7 +6,7 @@ use std::path::Path;
 use owo_colors::Style;
 
 use super::accounts::{self, Opened, Opening, Pace};
-use super::{Context, Exit, Failure, check};
+use super::{Context, Exit, Failure, afresh, check};
 use crate::env::Env as _;
 use crate::guard::{Objection, Rules};
 use crate::ids::{AccountName, RunId};
@@ -33,15 +33,23 @@ pub struct PlanArgs {
     /// Decides all that is left to chance: which targets are picked, payloads, the sandbox's traffic [default: random]
     #[arg(long)]
     seed: Option<u64>,
-    /// Where a new sandbox's clock starts [default: now]
+    /// Where the clock of a sandbox starts that begins afresh [default: now]
     #[arg(long, value_name = "TIME")]
     start: Option<Time>,
     /// The run's name [default: made from the day and random letters]
     #[arg(long, value_name = "NAME")]
     run_id: Option<RunId>,
+    /// A sandbox begins afresh: what earlier runs left there is forgotten.
+    #[arg(skip)]
+    afresh: bool,
 }
 
 impl PlanArgs {
+    /// The same in a sandbox that begins afresh.
+    pub fn afresh(&self, afresh: bool) -> PlanArgs {
+        PlanArgs { afresh, ..self.clone() }
+    }
+
     /// The same for another plan of the same run.
     pub fn again(&self, plan: &Plan) -> PlanArgs {
         PlanArgs { seed: Some(plan.seed), run_id: Some(plan.run.clone()), ..self.clone() }
@@ -63,6 +71,9 @@ pub fn prepare(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Context) 
     let (files, experiment) = read(file, context)?;
     let seed = args.seed.unwrap_or_else(|| context.env.entropy());
     let start = args.start.unwrap_or_else(|| context.env.now());
+    if args.afresh {
+        afresh::begin(&files, &names(&experiment), context)?;
+    }
     let mut account = accounts::open(
         &files,
         &names(&experiment),
