@@ -10,6 +10,7 @@ mod findings;
 mod formats;
 mod judge;
 mod kills;
+mod kinds;
 mod known_answers;
 mod predict;
 mod private;
