@@ -19,6 +19,7 @@ pub mod criterion;
 pub mod detection;
 pub mod effect;
 pub mod effectiveness;
+pub mod foresight;
 mod held;
 pub mod invariant;
 pub mod judgement;

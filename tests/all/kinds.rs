@@ -23,6 +23,8 @@ const FINDINGS: Option<i32> = Some(2);
 const REFUSED: Option<i32> = Some(3);
 const UNKNOWN: Option<i32> = Some(5);
 
+const HEAD: &str = "version: 1\ntitle: It works on\nbecause: The test says so.\n";
+
 /// A function of a SAM template in one line.
 fn function(name: &str, more: &str) -> String {
     format!(
@@ -54,14 +56,15 @@ impl Project {
         Said { text, exit: output.status.code() }
     }
 
-    fn check(&self) -> Said {
+    /// What `squall check` says of an experiment.
+    fn check(&self, experiment: &str) -> Said {
+        self.write("x.yaml", &format!("{HEAD}{experiment}"));
         self.squall(&["check", "x.yaml"])
     }
 
     /// The experiment, in a sandbox of its own.
     fn run(&self, experiment: &str, seed: u32) -> Said {
-        let head = "version: 1\ntitle: It works on\nbecause: The test says so.\n";
-        self.write("x.yaml", &format!("{head}{experiment}"));
+        self.write("x.yaml", &format!("{HEAD}{experiment}"));
         let _ = std::fs::remove_dir_all(self.0.path().join(".squall"));
         let start = "2026-03-02T09:00:20Z";
         self.squall(&["run", "x.yaml", "--pace", "max", "--yes", "--seed", &seed.to_string(), "--start", start])
@@ -291,5 +294,151 @@ fn permissions_are_those_of_the_template() {
              recovers_within: 5m\n"
         );
         project.ends(&experiment, exit, &[]);
+    }
+}
+
+/// What a fault could not show is refused with what it would take, and what can be said of its chances is said.
+#[test]
+fn evidence_that_cannot_appear_is_known_before() {
+    let template = READER.to_owned()
+        + "  Box: { Type: AWS::SQS::Queue }\n"
+        + &function(
+            "Busy",
+            ", Timeout: 20, Policies: [ { DynamoDBWritePolicy: { TableName: !Ref Store } }, \
+             { SQSSendMessagePolicy: { QueueName: !GetAtt Box.QueueName } } ]",
+        )
+        + &function("Rare", ", Timeout: 20, Policies: [ { DynamoDBWritePolicy: { TableName: !Ref Store } } ]")
+        + &function("Idle", "");
+    let traffic = "traffic: [ { to: { function: Busy }, rate: 5/s }, { to: { function: Rare }, rate: 6 per hour } ]\n\
+         functions:\n  Busy: { duration: { median: 3s, p99: 8s }, errors: 2 %, calls: [ { table: Store }, \
+         { queue: Box, optional: true } ] }\n  Rare: { calls: [ { table: Store } ] }\n";
+    let project = Project::of(&template, traffic);
+    let experiment = |fault: &str, baseline: &str, lasts: &str| {
+        format!(
+            "targets: {{ busy: {{ function: Busy }}, rare: {{ function: Rare }}, idle: {{ function: Idle }}, \
+             store: {{ table: Store }}, box: {{ queue: Box }} }}\nhypotheses: [ depth of box is below 100000, \
+             {{ signal: writes to store are at least 0, during_fault: may_break }} ]\nbaseline: {baseline}\n\
+             faults: [ {{ inject: {{ {fault} }}, for: {lasts} }} ]\nrecovers_within: 5m\nguards: {{ longest: 48h }}\n"
+        )
+    };
+    let writes = |target: &str| {
+        format!("iam.deny: {{ target: {target}, actions: [ 'dynamodb:PutItem' ], resources: [ store ] }}")
+    };
+    for (fault, baseline, lasts, exit, says) in [
+        // 2 % beside 2 %: the failures do not about triple.
+        ("lambda.error: { target: busy, share: 2 % }".into(), "8m", "10m", FINDINGS, "it takes `share: 5 %`"),
+        ("lambda.error: { target: busy, share: 20 % }".into(), "8m", "10m", HELD, ""),
+        // As slow as that they are anyway.
+        (
+            "lambda.latency: { target: busy, delay: 1s }".into(),
+            "8m",
+            "10m",
+            FINDINGS,
+            "take longer than 1s without the fault",
+        ),
+        ("lambda.latency: { target: busy, delay: 9s }".into(), "8m", "10m", HELD, ""),
+        ("lambda.error: { target: idle, share: 50 % }".into(), "8m", "10m", FINDINGS, "sends no calls to `Idle`"),
+        // Six calls of a baseline, and four of a fault.
+        (writes("rare"), "60m", "40m", FINDINGS, "with a baseline as long"),
+        (writes("rare"), "120m", "120m", HELD, ""),
+        (writes("busy"), "8m", "10m", HELD, ""),
+        // No effect, though it could be run.
+        (writes("busy").replace("PutItem", "GetItem"), "8m", "10m", HELD, "no statement of the role"),
+        (
+            writes("busy").replace("PutItem", "UpdateItem"),
+            "8m",
+            "10m",
+            HELD,
+            "no call of `Busy` that takes what is denied",
+        ),
+        (
+            "iam.deny: { target: busy, actions: [ 'sqs:SendMessage' ], resources: [ box ] }".into(),
+            "8m",
+            "10m",
+            HELD,
+            "can do without the calls that are denied",
+        ),
+        (
+            "lambda.throttle: { target: busy, concurrency: 900 }".into(),
+            "8m",
+            "10m",
+            HELD,
+            "a cap of 900 is never reached",
+        ),
+        ("lambda.throttle: { target: busy, concurrency: 9 }".into(), "8m", "10m", HELD, ""),
+        ("lambda.throttle: { target: rare, concurrency: 0 }".into(), "60m", "8m", HELD, "may meet no call"),
+        (
+            "sqs.poison: { target: box, payload: malformed, count: 3, rate: 1/s, leave_in_queue: true }".into(),
+            "8m",
+            "10m",
+            FINDINGS,
+            "no function consumes `Box`",
+        ),
+        ("sqs.delay: { target: box, delay: 10s }".into(), "8m", "10m", HELD, ""),
+        // A misspelt action and one of no service, both at once.
+        (
+            "iam.deny: { target: busy, actions: [ 'dynamodb:PutItems', 'dynamodbb:PutItem' ], resources: [ store ] }"
+                .into(),
+            "8m",
+            "10m",
+            FINDINGS,
+            "did you mean `dynamodb:`?",
+        ),
+    ] {
+        let fault: String = fault;
+        let said = project.check(&experiment(&fault, baseline, lasts));
+        assert_eq!(said.exit, exit, "{fault}: {}", said.text);
+        assert!(said.text.contains(says), "{fault}: `{says}` is not in: {}", said.text);
+        let silent = !says.is_empty() || !["no-evidence", "never-held"].iter().any(|code| said.text.contains(code));
+        assert!(silent, "{fault}: {}", said.text);
+    }
+    let both =
+        "iam.deny: { target: busy, actions: [ 'dynamodb:PutItems', 'dynamodbb:PutItem' ], resources: [ store ] }";
+    assert!(project.check(&experiment(both, "8m", "10m")).text.contains("did you mean `dynamodb:PutItem`?"));
+}
+
+/// What the traffic can show is said before: by `check` and by `plan`.
+#[test]
+fn what_the_traffic_can_show_is_said_before() {
+    let template = function("Front", "") + &function("Apart", "");
+    let traffic = "traffic: [ { to: { function: Front }, rate: 1/s }, { to: { function: Apart }, rate: 1/s } ]\n";
+    let project = Project::of(&template, traffic);
+    let experiment = |lasts: &str, must_catch: &str| {
+        format!(
+            "targets: {{ apart: {{ function: Apart }} }}\nhypotheses: [ {{ signal: failed share of Front is at most 1 %, \
+             must_catch: {must_catch} }} ]\nbaseline: 6m\nfaults: [ {{ inject: {{ lambda.throttle: {{ target: apart, \
+             concurrency: 0 }} }}, for: {lasts} }} ]\nrecovers_within: 5m\n"
+        )
+    };
+    let said = project.check(&experiment("10m", "10 %"));
+    assert!(said.text.contains("at 60 requests a minute faults of 10m show a rise to 7.5 %"), "{}", said.text);
+    assert!(!said.text.contains("never-held"), "{}", said.text);
+    let said = project.check(&experiment("6m", "5 %"));
+    assert!(said.text.contains("yours last 6m and show a rise to 15 %"), "{}", said.text);
+    assert!(said.text.contains("never-held"), "{}", said.text);
+    project.write("x.yaml", &format!("{HEAD}{}", experiment("10m", "10 %")));
+    let said = project.squall(&["plan", "x.yaml"]);
+    assert!(said.text.contains("at 60 requests a minute faults of 10m show a rise to 7.5 %"), "{}", said.text);
+}
+
+/// A resource that is not there is refused by the plan, by its ARN too.
+#[test]
+fn an_arn_of_nothing_is_refused() {
+    let template =
+        READER.to_owned() + &function("Writer", ", Policies: [ { DynamoDBWritePolicy: { TableName: !Ref Store } } ]");
+    let project = Project::of(
+        &template,
+        "traffic: [ { to: { function: Writer }, rate: 1/s } ]\nfunctions: { Writer: { calls: [ { table: Store } ] } }\n",
+    );
+    for (table, exit, says) in [("Store", Some(0), ""), ("Stare", REFUSED, "table/Stare does not exist")] {
+        let experiment = format!(
+            "targets: {{ writer: {{ function: Writer }} }}\nhypotheses: [ invocations of writer are at least 10 ]\nbaseline: 6m\n\
+             faults: [ {{ inject: {{ iam.deny: {{ target: writer, actions: [ 'dynamodb:PutItem' ], \
+             resources: [ 'arn:aws:dynamodb:eu-west-1:000000000000:table/{table}' ] }} }}, for: 10m }} ]\nrecovers_within: 5m\n"
+        );
+        project.write("x.yaml", &format!("{HEAD}{experiment}"));
+        let said = project.squall(&["plan", "x.yaml"]);
+        assert_eq!(said.exit, exit, "{}", said.text);
+        assert!(said.text.contains(says), "{}", said.text);
     }
 }
