@@ -20,7 +20,7 @@ pub mod detection;
 pub mod effect;
 pub mod effectiveness;
 pub mod foresight;
-mod held;
+pub mod held;
 pub mod invariant;
 pub mod judgement;
 pub mod power;

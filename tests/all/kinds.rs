@@ -10,12 +10,12 @@ use tempfile::TempDir;
 use crate::effort::effort;
 
 /// A project in a folder of its own.
-struct Project(TempDir);
+pub struct Project(TempDir);
 
 /// What a command printed, and how it exited.
-struct Said {
-    text: String,
-    exit: Option<i32>,
+pub struct Said {
+    pub text: String,
+    pub exit: Option<i32>,
 }
 
 const HELD: Option<i32> = Some(0);
@@ -26,7 +26,7 @@ const UNKNOWN: Option<i32> = Some(5);
 const HEAD: &str = "version: 1\ntitle: It works on\nbecause: The test says so.\n";
 
 /// A function of a SAM template in one line.
-fn function(name: &str, more: &str) -> String {
+pub fn function(name: &str, more: &str) -> String {
     format!(
         "  {name}: {{ Type: AWS::Serverless::Function, Properties: {{ Runtime: python3.13, Handler: a.h, InlineCode: x{more} \
          }} }}\n"
@@ -35,7 +35,7 @@ fn function(name: &str, more: &str) -> String {
 
 impl Project {
     /// Resources of a SAM template, and what a traffic file says of them.
-    fn of(resources: &str, traffic: &str) -> Project {
+    pub fn of(resources: &str, traffic: &str) -> Project {
         let project = Project(TempDir::new().unwrap());
         let sandbox = "sandbox: { template: template.yaml, traffic: traffic.yaml, stack: small }";
         project
@@ -63,11 +63,18 @@ impl Project {
     }
 
     /// The experiment, in a sandbox of its own.
-    fn run(&self, experiment: &str, seed: u32) -> Said {
+    pub fn run(&self, experiment: &str, seed: u32) -> Said {
         self.write("x.yaml", &format!("{HEAD}{experiment}"));
         let _ = std::fs::remove_dir_all(self.0.path().join(".squall"));
         let start = "2026-03-02T09:00:20Z";
         self.squall(&["run", "x.yaml", "--pace", "max", "--yes", "--seed", &seed.to_string(), "--start", start])
+    }
+
+    /// The Markdown report of the only run.
+    pub fn report(&self) -> String {
+        let folder = self.0.path().join(".squall/reports");
+        let run = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap();
+        std::fs::read_to_string(run.path().join("report.md")).unwrap()
     }
 
     /// The experiment with several seeds: how each ends, and what it says.

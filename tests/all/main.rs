@@ -20,4 +20,5 @@ mod schema;
 mod sessions;
 mod shipped;
 mod tidy;
+mod told;
 mod translator;
