@@ -13,6 +13,7 @@ use crate::ids::{AccountName, RunId};
 use crate::judge::verdict::VerdictKind;
 use crate::plan::Plan;
 use crate::planner::{self, Planned};
+use crate::spec::check::what_it_shows;
 use crate::spec::load::{ExperimentFiles, ProjectFiles};
 use crate::store::{JournalKind, RunRow, Store};
 use crate::units::Time;
@@ -105,6 +106,7 @@ pub fn prepare(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Context) 
         Err(objections) => Err(refused(&objections, &experiment, context)),
         Ok(Planned { mut plan, refused: objections }) => {
             let rows = store.as_ref().map(Store::runs).transpose()?.unwrap_or_default();
+            plan.warnings.extend(what_it_shows(&experiment, &accounts::known(&files).0));
             plan.warnings.extend(run_before(&rows, &plan.file_hash));
             let refused = (!objections.is_empty()).then(|| refused(&objections, &experiment, context));
             let refusals = objections.iter().map(|objection| objection.refusal.what.clone()).collect();

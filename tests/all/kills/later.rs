@@ -220,3 +220,23 @@ fn a_rollback_that_is_killed_is_repeated_from_that_store() {
         assert_eq!(bench.ended(&["status"]).status.code(), Some(0));
     }
 }
+
+/// A rollback from the locks alone says what the run may have done, and not that it happens now.
+#[test]
+fn a_rollback_from_locks_says_whose_changes_they_are() {
+    let bench = Bench::new();
+    let mut running = bench.begin_held(EXPERIMENT);
+    running.kill();
+    bench.lose_the_journal();
+    let undone = bench.ended(&["undo", "--account", "sandbox", "--yes", "--take-over", "--pace", "max"]);
+    assert!(undone.status.success(), "{}", text(&undone.stderr));
+    let log = bench.log_of("run-1-rollback-1");
+    let faults: Vec<&str> = log.lines().filter(|line| line.contains("  fault ")).collect();
+    assert!(!faults.is_empty() && faults.iter().all(|line| line.contains("run-1 may have set it to")), "{log}");
+    assert!(!log.contains("is marked as changed by run-1-rollback-1"), "{log}");
+    let report = std::fs::read_to_string(bench.state().join("reports/run-1-rollback-1/report.md")).unwrap();
+    let rows = report.lines().filter(|line| line.contains("read back"));
+    let written: Vec<&str> = rows.filter_map(|row| row.split('|').nth(5)).map(str::trim).collect();
+    assert!(!written.is_empty() && written.iter().all(|written| !written.contains('+')), "{report}");
+    assert!(!report.contains("How to reproduce"), "{report}");
+}
