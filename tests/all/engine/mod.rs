@@ -4,6 +4,7 @@
 mod crash_grid;
 pub mod family;
 mod interrupted;
+mod leases;
 mod new_weather;
 pub mod shipped;
 mod tap;
