@@ -79,7 +79,7 @@ fn print(rows: &[Row], context: &mut Context) {
     let out = &mut context.output.out;
     if context.json {
         let checks: Vec<_> = rows.iter().map(Row::to_json).collect();
-        return out.line(json!({ "checks": checks }).to_string());
+        return out.json(&json!({ "checks": checks }));
     }
     if rows.is_empty() {
         return out.line("no AWS account selected; the sandbox needs nothing");
