@@ -181,7 +181,7 @@ fn look(file: &Path, context: &Context) -> (Result<(ProjectFiles, ExperimentFile
 fn show(findings: &Findings, context: &mut Context) {
     let err = &mut context.output.err;
     for finding in findings.iter() {
-        err.line(finding.render(check::style(err.colour())) + "\n");
+        err.text(finding.render(check::style(err.colour())) + "\n\n");
     }
 }
 
