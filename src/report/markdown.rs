@@ -382,7 +382,7 @@ fn code(plain: &str) -> String {
 }
 
 /// A block that nothing in it can end.
-fn fenced(language: &str, plain: &str) -> String {
+pub fn fenced(language: &str, plain: &str) -> String {
     let fence = "`".repeat(longest_backticks(plain).max(2) + 1);
     format!("{fence}{language}\n{plain}{fence}")
 }
