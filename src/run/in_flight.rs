@@ -15,6 +15,9 @@ pub(super) enum CallPurpose {
     ReadForRollback(ChangeId),
     Rollback(ChangeId),
     LastLook(ChangeId),
+    /// Of the switch with this number in the plan.
+    Arm(usize),
+    Disarm(usize),
     Signal(usize),
     Provisional(usize),
     Indicator {
@@ -49,6 +52,7 @@ impl CallPurpose {
         match self {
             CallPurpose::ReadForRollback(_)
             | CallPurpose::Rollback(_)
+            | CallPurpose::Disarm(_)
             | CallPurpose::Inspect(_)
             | CallPurpose::Receive(_)
             | CallPurpose::DeleteMessage { .. }
@@ -64,6 +68,7 @@ impl CallPurpose {
             | CallPurpose::AbortCondition(_)
             | CallPurpose::Lever(_)
             | CallPurpose::LastLook(_)
+            | CallPurpose::Arm(_)
             | CallPurpose::Send { .. }
             | CallPurpose::Load { .. } => Lane::Ordinary,
         }

@@ -155,6 +155,9 @@ pub async fn answer(connection: &Connection, call: Call) -> Outcome {
         Call::Read { setting } => settings::read(session, &setting).await.map(Reply::Observed),
         Call::Write(write) => settings::write(session, write).await.map(|()| Reply::Done),
         Call::Halted { .. } => fis::halted(session).await.map(Reply::Halted),
+        Call::FindSwitch { .. } | Call::Arm(_) | Call::Disarm { .. } => {
+            unsupported("the dead-man switch is not built yet")
+        }
         Call::ListLocks { location } => ssm::list_locks(session, &location).await.map(Reply::Locks),
         Call::Send { queue, messages } => queues::send(session, &queue, messages).await.map(Reply::Sent),
         Call::Receive { queue, hide } => queues::receive(session, &queue, hide).await.map(Reply::Received),

@@ -6,6 +6,7 @@ pub mod family;
 mod interrupted;
 mod new_weather;
 pub mod shipped;
+mod switch;
 mod tap;
 mod telling;
 mod ways_out;
