@@ -83,6 +83,25 @@ impl Rules {
         exact.or_else(global)
     }
 
+    /// Whether what does not end by itself needs a dead-man switch at this location.
+    pub fn needs_switch(&self, location: &Location) -> bool {
+        let asked = match self.account(location).map(|rules| &rules.spec) {
+            Some(AccountSpec::Aws(account)) => account.dead_man,
+            Some(AccountSpec::Sandbox(sandbox)) => sandbox.dead_man,
+            None => DeadMan::MayGoWithout,
+        };
+        asked == DeadMan::Required && !self.without_dead_man
+    }
+
+    /// Whether a dead-man switch may read the variables of functions there.
+    pub fn switch_may_read_variables(&self, location: &Location) -> bool {
+        match self.account(location).map(|rules| &rules.spec) {
+            Some(AccountSpec::Aws(account)) => account.dead_man_may_read_variables,
+            Some(AccountSpec::Sandbox(_)) => true,
+            None => false,
+        }
+    }
+
     /// Where the account with this nickname is.
     pub fn location(&self, name: &AccountName) -> Option<&Location> {
         self.accounts.iter().find(|(_, rules)| rules.name == *name).map(|(location, _)| location)
@@ -128,6 +147,8 @@ pub struct Facts<'a> {
     pub halted: BTreeMap<Location, String>,
     /// Resources of the plan that carry [`OPT_OUT`].
     pub opted_out: Vec<Resource>,
+    /// Resources with a change that stays if this machine dies, which no dead-man switch rolls back, and why not.
+    pub unguarded: BTreeMap<Resource, String>,
     /// Whether what the faults and their rollback need is permitted.
     pub permitted: Vec<(Permission, Permitted)>,
 }
@@ -336,38 +357,41 @@ fn check_aws(
             format!("write `longest: {}` or less under `guards`", account.longest),
         ));
     }
-    refusals.extend(without_dead_man(location, name, account, plan, rules));
+    refusals.extend(without_dead_man(location, name, plan, rules, facts));
     refusals.extend(too_short_lived(location, plan, rules, facts));
     refusals.extend(clock_off(location, rules, facts));
     refusals
 }
 
-/// What does not end by itself needs somebody who ends it when this machine cannot.
+/// What does not end by itself needs a switch that ends it when this machine cannot.
 fn without_dead_man(
     location: &Location,
     name: &AccountName,
-    account: &AwsAccount,
     plan: &Plan,
     rules: &Rules,
+    facts: &Facts<'_>,
 ) -> Option<Refusal> {
-    if account.dead_man == DeadMan::MayGoWithout || rules.without_dead_man {
+    if !rules.needs_switch(location) {
         return None;
     }
     let here = |resource: &Resource| resource.location.account == location.account;
-    let stays: Vec<String> = plan
-        .stays_alone()
-        .filter(|(_, change)| here(change.setting.resource()))
-        .map(|(_, change)| change.setting.describe())
-        .collect();
+    let unguarded = plan.stays_alone().filter(|(_, change)| here(change.setting.resource()));
+    let unguarded = unguarded.filter_map(|(_, change)| Some((change, facts.unguarded.get(change.setting.resource())?)));
+    let (mut stays, mut whys) = (Vec::new(), BTreeSet::new());
+    for (change, why) in unguarded {
+        stays.push(change.setting.describe());
+        whys.insert(why.as_str());
+    }
     (!stays.is_empty()).then(|| {
         Refusal::new(
             format!(
-                "if this machine dies, the {} stays changed in account {name}: it does not end by itself",
-                listed(stays)
+                "if this machine dies, the {} stays changed in account {name}: it does not end by itself, and {}",
+                listed(stays),
+                listed(whys)
             ),
             format!(
-                "say that it may go without a dead-man switch: --without-dead-man, or `dead_man: none` for {name} \
-                 in squall.yaml"
+                "deploy the switch that `squall dead-man template EXPERIMENT --account {name}` prints; or say that it may go \
+                 without: --without-dead-man, or `dead_man: none` for {name} in squall.yaml"
             ),
         )
     })
@@ -376,7 +400,7 @@ fn without_dead_man(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::sandbox::shop_like;
+    use crate::account::sandbox::{World, shop_like};
     use crate::planner::tests::{DENY, LATENCY, THROTTLE, file, plan_under, world};
     use crate::yaml::{Loaded, Source, Style};
 
@@ -440,14 +464,54 @@ mod tests {
         refused(THROTTLE, &rules(&format!("{ALLOWED}      longest: 59m\n")), &["may take 1h", "longest: 59m"]);
     }
 
+    fn under(fault: &str, rules: &Rules, world: World) -> Result<Plan, Vec<String>> {
+        let mut world = world;
+        plan_under(&mut world, &file(fault), 7, rules)
+            .map_err(|objections| objections.iter().map(ToString::to_string).collect())
+    }
+
     #[test]
     fn what_does_not_end_by_itself_needs_a_dead_man_switch() {
         let mut rules = rules("      writing: allowed\n");
-        refused(THROTTLE, &rules, &["reserved concurrency of function payment-worker", "--without-dead-man"]);
-        refused(LATENCY, &rules, &["fault flag `latency`", "dead_man: none"]);
-        assert_eq!(objections(DENY, &rules), Vec::<String>::new(), "it ends by itself");
+        let without = || world(&shop_like()).without_switch();
+        for (fault, setting) in
+            [(THROTTLE, "reserved concurrency of function payment-worker"), (LATENCY, "fault flag `latency`")]
+        {
+            let [objection] = &under(fault, &rules, without()).unwrap_err()[..] else { panic!() };
+            let words = [
+                setting,
+                "no dead-man switch is deployed",
+                "squall dead-man template",
+                "--without-dead-man",
+                "dead_man: none",
+            ];
+            for word in words {
+                assert!(objection.contains(word), "{objection}");
+            }
+        }
+        let plan = under(DENY, &rules, without()).unwrap();
+        assert_eq!(plan.switches, [], "it ends by itself");
         rules.without_dead_man = true;
-        assert_eq!(objections(THROTTLE, &rules), Vec::<String>::new());
+        assert_eq!(under(THROTTLE, &rules, without()).unwrap().switches, []);
+    }
+
+    #[test]
+    fn a_switch_is_planned_where_one_is_required() {
+        let plan = under(THROTTLE, &rules("      writing: allowed\n"), world(&shop_like())).unwrap();
+        let [switch] = &plan.switches[..] else { panic!("{:?}", plan.switches) };
+        assert_eq!((switch.until, switch.name.as_str()), (plan.latest_end(), "run-20260302-3f9k2m.1"));
+        assert!(plan.stays_alone().all(|(id, _)| switch.changes.contains(&id)));
+        assert!(
+            plan.warnings.iter().any(|warning| warning.contains("the dead-man switch rolls the")),
+            "{:?}",
+            plan.warnings
+        );
+        for action in ["DescribeStateMachine", "StartExecution", "StopExecution", "DescribeExecution"] {
+            assert!(plan.permissions.iter().any(|needed| needed.action == format!("states:{action}")), "{action}");
+        }
+        let allowed = under(THROTTLE, &rules(ALLOWED), world(&shop_like())).unwrap();
+        assert_eq!(allowed.switches, [], "it may go without");
+        assert!(allowed.permissions.iter().all(|needed| !needed.action.starts_with("states:")));
     }
 
     #[test]
@@ -474,6 +538,7 @@ mod tests {
             found: BTreeMap::new(),
             halted: BTreeMap::new(),
             opted_out: Vec::new(),
+            unguarded: BTreeMap::new(),
             permitted,
         };
         check(&plan, &Guards::default(), rules, &facts).iter().map(ToString::to_string).collect()

@@ -5,6 +5,7 @@
 pub mod account;
 pub mod cli;
 pub mod clock;
+pub mod deadman;
 pub mod document;
 pub mod driver;
 #[cfg(test)]

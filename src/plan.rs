@@ -237,6 +237,19 @@ pub struct LoadPlan {
     pub at_most: u32,
 }
 
+/// An execution of the dead-man switch, armed before the first fault: it rolls back what would stay if the machine that runs squall
+/// died.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Switch {
+    pub location: Location,
+    /// The name of the execution.
+    pub name: String,
+    /// When it wakes. It is fixed with the plan, and nothing makes it later.
+    pub until: Time,
+    /// The changes that it rolls back.
+    pub changes: Vec<ChangeId>,
+}
+
 /// A permission that the run itself needs. The list of them is the least policy for its role.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Permission {
@@ -297,6 +310,8 @@ pub struct Plan {
     pub load: Vec<LoadPlan>,
     /// Resources that the run watches or changes; no other run may change those meanwhile.
     pub watches: Vec<Resource>,
+    /// What is armed before the first fault; empty where nothing stays, or where the account does without.
+    pub switches: Vec<Switch>,
     /// The least that squall must be allowed to do.
     pub permissions: Vec<Permission>,
     /// What the user should know before saying yes, in the order of weight.
@@ -450,6 +465,11 @@ impl Plan {
             Some((_, query)) if query.metric.is_share() => percent(value),
             _ => tidy(value).to_string(),
         }
+    }
+
+    /// The dead-man switch that rolls a change back if nothing else does.
+    pub fn switch_of(&self, change: ChangeId) -> Option<&Switch> {
+        self.switches.iter().find(|switch| switch.changes.contains(&change))
     }
 
     /// The setting's changes that do not end by themselves: they stay if the machine that runs squall dies.

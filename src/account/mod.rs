@@ -18,6 +18,7 @@ pub mod reason;
 pub mod sandbox;
 pub mod setting;
 pub mod signal;
+pub mod switch;
 pub mod target;
 
 use serde::{Deserialize, Serialize};
@@ -32,13 +33,15 @@ pub use permission::{Action, Lasts, Permitted};
 pub use reason::{Limit, Reason, Why};
 pub use setting::{Observed, Setting, Value, Write};
 pub use signal::{Metric, Query, Sample, Window};
+pub use switch::{Deployment, Order, SwitchState};
 pub use target::{Resource, ResourceKind, Selector};
 
 /// Names one call of a driver, so that its reply finds its way back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CallId(pub u64);
 
-/// One call to an account. Only `Write`, `Renew`, `Send`, `DeleteMessage`, `ReleaseMessage` and `Load` change anything there.
+/// One call to an account. Only `Write`, `Renew`, `Send`, `DeleteMessage`, `ReleaseMessage`, `Load`,
+/// `Arm` and `Disarm` change anything there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Call {
@@ -67,6 +70,13 @@ pub enum Call {
     Lease { resource: Resource },
     /// Whether an operator of the account has stopped every experiment in it. Reply: [`Reply::Halted`].
     Halted { location: Location },
+    /// What is deployed of the dead-man switch there. Reply: [`Reply::Deployment`].
+    FindSwitch { location: Location },
+    /// Arms an execution of the dead-man switch. One that is armed already under this name, with the same order, is the same one.
+    /// Reply: [`Reply::Done`].
+    Arm(Order),
+    /// Stops an execution of the dead-man switch, if it is not over, and says what became of it. Reply: [`Reply::Switch`].
+    Disarm { location: Location, name: String },
     /// Sends up to ten messages that carry the run's marker. Reply: [`Reply::Sent`], one outcome a message.
     Send { queue: Resource, messages: Vec<Message> },
     /// Receives up to ten messages, hidden from others for `hide`. Only ever called on a dead-letter queue.
@@ -90,7 +100,10 @@ impl Call {
             | Call::Permitted { location, .. }
             | Call::Resolve { location, .. }
             | Call::Halted { location }
+            | Call::FindSwitch { location }
+            | Call::Disarm { location, .. }
             | Call::ListLocks { location } => location,
+            Call::Arm(order) => &order.location,
             Call::Describe { resource } | Call::Renew { resource, .. } | Call::Lease { resource } => &resource.location,
             Call::Read { setting } => setting.location(),
             Call::Write(write) => write.setting.location(),
@@ -117,6 +130,8 @@ impl Call {
                 | Call::Send { .. }
                 | Call::DeleteMessage { .. }
                 | Call::ReleaseMessage { .. }
+                | Call::Arm(_)
+                | Call::Disarm { .. }
                 | Call::Load { .. }
         )
     }
@@ -136,6 +151,8 @@ pub enum Reply {
     Alive(Time),
     /// Who or what stopped experiments, if anything did.
     Halted(Option<String>),
+    Deployment(Deployment),
+    Switch(SwitchState),
     Sent(Vec<SendOutcome>),
     Received(Vec<Received>),
     Sample(Sample),

@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 
 use super::kind::{self, Absence, Cli, Sample, SettingDescriptor, Shares, Unit};
 use super::target::{Resource, ResourceKind};
+use crate::deadman::branch::Branch;
 use crate::ids::RunId;
 use crate::location::{AccountIdentity, Location};
 use crate::units::Span;
@@ -59,6 +60,15 @@ macro_rules! settings {
                 }
             }
 
+            /// How the dead-man switch rolls back each setting that has to be, in the order of their names.
+            pub fn branches() -> Vec<Branch> {
+                let anywhere = |kind| Resource::new(&Location::sandbox(), kind, "");
+                let samples = Setting::samples(&anywhere);
+                let mut all: Vec<Branch> = samples.iter().filter_map(|sample| sample.setting.branch().copied()).collect();
+                all.sort_by_key(|branch| branch.setting);
+                all
+            }
+
             /// One of each setting, with a value that it may be given, on the resource that `on` says for its kind. What has
             /// to know every setting is tested with these.
             pub fn samples(on: &dyn Fn(ResourceKind) -> Resource) -> Vec<Sample> {
@@ -97,6 +107,30 @@ pub struct Write {
     pub value: Value,
     /// For a key in a document: the whole document to put. The account writes these bytes and looks no further.
     pub whole: Option<String>,
+}
+
+impl Write {
+    /// The write that takes a setting from what was just read to `value`. A key in a document goes with the whole document: as it
+    /// was read but for the key, and byte for byte as it was before the run where that is the same document.
+    ///
+    /// # Errors
+    /// The document is not a JSON object.
+    pub fn over(
+        setting: &Setting,
+        observed: &Observed,
+        value: &Value,
+        whole_before: Option<&str>,
+    ) -> Result<Write, String> {
+        let whole = match (setting.key(), &observed.whole) {
+            (Some(key), Some(document)) => Some(with_key(document, key, value)?),
+            _ => None,
+        };
+        let whole = match (whole, whole_before) {
+            (Some(new), Some(before)) if same_document(&new, before) => Some(before.to_owned()),
+            (whole, _) => whole,
+        };
+        Ok(Write { setting: setting.clone(), value: value.clone(), whole })
+    }
 }
 
 impl Setting {
@@ -151,6 +185,11 @@ impl Setting {
     /// Whether two of its values mean the same.
     pub fn same(&self, a: &Value, b: &Value) -> bool {
         self.look(|it| it.compares()).same(a, b)
+    }
+
+    /// How the dead-man switch reads and writes it; `None` for a setting that it never has to roll back.
+    pub fn branch(&self) -> Option<&'static Branch> {
+        self.look(|it| it.branch())
     }
 
     /// The setting in words: `reserved concurrency of function PaymentWorker`.

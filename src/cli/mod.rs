@@ -8,6 +8,7 @@ mod afresh;
 mod agreed;
 mod check;
 mod completions;
+mod dead_man;
 mod doctor;
 mod exit;
 mod faults;
@@ -108,6 +109,7 @@ enum Command {
     Log(log::Args),
     Report(report::Args),
     Policy(policy::Args),
+    DeadMan(dead_man::Args),
     Doctor(doctor::Args),
     Faults(faults::Args),
     Schema(schema::Args),
@@ -197,6 +199,7 @@ fn execute(command: Command, context: &mut Context) -> Ended {
         Command::Schema(args) => schema::execute(&args, context),
         Command::Template(args) => template::execute(&args, context),
         Command::Policy(args) => policy::execute(&args, context),
+        Command::DeadMan(args) => dead_man::execute(&args, context),
         Command::Doctor(args) => doctor::execute(&args, context),
         Command::Faults(args) => faults::execute(&args, context),
         Command::Completions(args) => completions::execute(&args, context),

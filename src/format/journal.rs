@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::account::{CallError, Query, Resource, Sample, SendOutcome, Value, Window};
 use super::plan::Plan;
 use super::{Convert, VERSION, v1, written};
-use crate::account;
+use crate::account::{self, switch};
 use crate::ids::RunId;
 use crate::judge::verdict;
 use crate::plan::ChangeId;
@@ -105,7 +105,7 @@ fn format_of(body: &str) -> Result<Option<u32>, serde_json::Error> {
 }
 
 /// The kinds of events of this version. A newer event of one of these is needed to roll back, or may be.
-const KINDS: [&str; 30] = [
+const KINDS: [&str; 33] = [
     "started",
     "entered",
     "sampled",
@@ -113,6 +113,9 @@ const KINDS: [&str; 30] = [
     "blind",
     "sighted",
     "extended",
+    "arming",
+    "armed",
+    "switch_ended",
     "step_begins",
     "changing",
     "changed",
@@ -152,6 +155,11 @@ written! {
         Sighted { what: String },
         /// The baseline goes on until its last windows hold, at most to `until`.
         Extended { until: Time, why: String },
+        /// An execution of the dead-man switch is about to be started. Switches are counted from 0, as in the plan.
+        Arming { switch: usize },
+        /// The account has it.
+        Armed { switch: usize, until: Time },
+        SwitchEnded { switch: usize, how: SwitchEnd },
         StepBegins { step: usize },
         /// The change's `after` is about to be written.
         Changing { change: ChangeId },
@@ -237,6 +245,8 @@ written! {
         Signal { name: String },
         Asked { by: String },
         Failed { change: ChangeId, why: String },
+        /// The dead-man switch could not be armed.
+        NotArmed { why: String },
         Drifted { change: ChangeId, found: Value },
         Overslept {
             #[serde(rename = "late_seconds")]
@@ -257,6 +267,27 @@ written! {
         Died,
         /// It is a later rollback of this run.
         RollsBack { run: RunId },
+    }
+
+    /// What became of an execution of the dead-man switch.
+    pub enum SwitchEnd = event::SwitchEnd {
+        Stopped,
+        /// It woke: what it did about each resource.
+        Acted { resources: Vec<Acted> },
+        /// It woke and could not do all of its work.
+        Failed { why: String },
+        /// It was announced, and there is none.
+        NeverArmed,
+        /// It could not be stopped, or not be asked.
+        Unstopped { why: String },
+    }
+
+    /// What the dead-man switch did about a resource.
+    pub struct Acted = switch::Acted {
+        /// Kind and name.
+        resource: String,
+        /// How its changes ended, newest first.
+        ends: Vec<String>,
     }
 
     /// How the messages of an emission were accounted for.

@@ -105,8 +105,22 @@ written! {
         stops: Vec<Stop>,
         load: Vec<Load>,
         watches: Vec<Resource>,
+        /// Executions of the dead-man switch that are armed before the first fault.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        switches: Vec<Switch>,
         permissions: Vec<Permission>,
         warnings: Vec<String>,
+    }
+
+    /// An execution of the dead-man switch.
+    pub struct Switch = plan::Switch {
+        location: Location,
+        /// The name of the execution.
+        name: String,
+        /// When it wakes.
+        until: Time,
+        /// The changes that it rolls back.
+        changes: Vec<ChangeId>,
     }
 
     /// One fault on the timeline.

@@ -183,6 +183,8 @@ fn guards(plan: &Plan) -> Vec<String> {
         let stop: Stop = stop.clone().convert();
         json(&stop)
     }));
+    let guarded = plan.stays_alone().filter(|(id, _)| plan.switch_of(*id).is_some());
+    lines.extend(guarded.map(|(_, change)| format!("dead-man switch for {}", change.setting)));
     lines.extend(plan.load.iter().map(|load| {
         let load: Load = load.clone().convert();
         json(&load)

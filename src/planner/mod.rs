@@ -11,6 +11,7 @@ pub mod show;
 mod signals;
 mod steps;
 mod survey;
+mod switches;
 mod target;
 mod timeline;
 
@@ -152,6 +153,7 @@ impl<'a, 'b> Draft<'a, 'b> {
             stops: Vec::new(),
             load: Vec::new(),
             watches: Vec::new(),
+            switches: Vec::new(),
             permissions: Vec::new(),
             warnings: Vec::new(),
         };
@@ -226,12 +228,21 @@ impl<'a, 'b> Draft<'a, 'b> {
         self.plan.warnings.extend(timeline::baseline(&self.plan));
         write_locks(&mut self.plan, self.request.by);
         self.objections.extend(unwritable_locks(&self.plan));
+        let unguarded = self.plan_switches();
         // Looking for opt-outs takes permissions of its own, so it comes before they are counted.
         let (opted_out, picked, halted) = (self.opted_out(), self.picked(), self.halted());
         self.plan.permissions = permissions::of(&self.plan, &self.survey, self.request.rules);
         let permitted = self.permitted();
         let found = self.targets.iter().map(|(name, picked)| (name.clone(), picked.found.clone())).collect();
-        let facts = guard::Facts { identities: &self.survey.identities, picked, found, halted, opted_out, permitted };
+        let facts = guard::Facts {
+            identities: &self.survey.identities,
+            picked,
+            found,
+            halted,
+            opted_out,
+            permitted,
+            unguarded,
+        };
         self.refused.extend(guard::check(&self.plan, &self.experiment().guards, self.request.rules, &facts));
         self.plan.watches = self.watches();
         let mut warnings = show::stays(&self.plan);

@@ -7,6 +7,7 @@ use crate::account::target::SelectBy;
 use crate::account::{
     Description, Identity, Location, Metric, Query, Region, Resource, ResourceKind, Selector, Setting,
 };
+use crate::deadman;
 use crate::guard::{AccountRules, Rules};
 use crate::plan::{Change, Cleanup, Emission, Permission, Plan, Purpose};
 use crate::project::AccountSpec;
@@ -23,6 +24,10 @@ pub fn of(plan: &Plan, survey: &Survey<'_>, rules: &Rules) -> Vec<Permission> {
     }
     for change in plan.changes.values() {
         needs.change(change);
+    }
+    let staying = plan.stays_alone().map(|(_, change)| &change.setting.resource().location);
+    for location in staying.filter(|location| rules.needs_switch(location)).collect::<BTreeSet<_>>() {
+        needs.switch(location);
     }
     for emission in plan.steps.iter().filter_map(|step| step.emission.as_ref()) {
         needs.emission(emission);
@@ -183,6 +188,17 @@ impl Needs<'_, '_> {
             for purpose in [Purpose::Inject, Purpose::Rollback] {
                 self.key_of(setting.resource(), purpose, &["kms:Decrypt", "kms:Encrypt"]);
             }
+        }
+    }
+
+    /// Arming and stopping the dead-man switch.
+    fn switch(&mut self, location: &Location) {
+        let machine = self.arn_in(location, "states", &format!("stateMachine:{}", deadman::NAME));
+        let executions = self.arn_in(location, "states", &format!("execution:{}:*", deadman::NAME));
+        self.insert(Purpose::Look, "states:DescribeStateMachine", machine.clone());
+        self.insert(Purpose::Inject, "states:StartExecution", machine);
+        for action in ["states:DescribeExecution", "states:StopExecution"] {
+            self.insert(Purpose::Rollback, action, executions.clone());
         }
     }
 

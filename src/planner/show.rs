@@ -189,12 +189,16 @@ fn sid(purpose: Purpose) -> &'static str {
 pub fn stays(plan: &Plan) -> Vec<String> {
     let mut lines: Vec<String> = plan
         .stays_alone()
-        .map(|(_, change)| {
-            format!(
+        .map(|(id, change)| match plan.switch_of(id) {
+            Some(switch) => format!(
+                "if this machine dies, the dead-man switch rolls the {} back after {}",
+                change.setting, switch.until
+            ),
+            None => format!(
                 "if this machine dies, the {} stays {} until `squall undo --account NAME` runs elsewhere",
                 change.setting,
                 shown(change, &change.after),
-            )
+            ),
         })
         .collect();
     let expiring = plan.changes.values().filter_map(|change| Some((change, change.expires?)));

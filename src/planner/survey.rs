@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::account::target::SelectBy;
 use crate::account::{
-    Account, Action, Call, CallError, Description, Identity, Location, Observed, Outcome, Permitted, Query, RefusedBy,
-    Reply, Resource, Selector, Setting, Window, ask,
+    Account, Action, Call, CallError, Deployment, Description, Identity, Location, Observed, Outcome, Permitted, Query,
+    RefusedBy, Reply, Resource, Selector, Setting, Window, ask,
 };
 use crate::faults::{Described, Refusal};
 use crate::plan::Permission;
@@ -88,6 +88,14 @@ impl<'a> Survey<'a> {
     pub fn halted(&mut self, location: &Location) -> Result<Option<String>, String> {
         match ask(self.account, Call::Halted { location: location.clone() }) {
             Ok(Reply::Halted(why)) => Ok(why),
+            other => Err(said(other)),
+        }
+    }
+
+    /// What is deployed of the dead-man switch.
+    pub fn switch(&mut self, location: &Location) -> Result<Deployment, String> {
+        match self.look(&Call::FindSwitch { location: location.clone() }) {
+            Ok(Reply::Deployment(deployment)) => Ok(deployment),
             other => Err(said(other)),
         }
     }

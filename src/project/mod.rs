@@ -78,6 +78,8 @@ record! {
         pub traffic: String,
         /// The name of its stack: what `AWS::StackName` gives in the template, and targets may be found by.
         pub stack: String = "sandbox".into(),
+        /// Whether runs arm the sandbox's dead-man switch, as they do in an account of AWS.
+        pub dead_man: DeadMan = DeadMan::MayGoWithout,
     }
 }
 
@@ -108,6 +110,9 @@ record! {
         pub production: bool = false,
         /// Whether a fault that does not end by itself needs a dead-man switch here.
         pub dead_man: DeadMan = DeadMan::Required,
+        /// Whether the dead-man switch may read the environment variables of functions, which are in the history of its executions
+        /// then. Its template has to be made with `--key`.
+        pub dead_man_may_read_variables: bool = false,
         /// Probes by name: numbers for sentences such as `value of checkout is at least 1`.
         pub probes: BTreeMap<String, ProbeSpec> = BTreeMap::new(),
         /// The longest that any run may take here.
@@ -207,6 +212,7 @@ impl Default for Project {
             template: "sandbox/shop/template.yaml".into(),
             traffic: "sandbox/shop/traffic.yaml".into(),
             stack: "shop".into(),
+            dead_man: DeadMan::MayGoWithout,
         };
         Project {
             version: Version,

@@ -131,6 +131,7 @@ pub fn plan() -> Plan {
             at_most: 5000,
         }],
         watches: Vec::new(),
+        switches: Vec::new(),
         permissions: Vec::new(),
         warnings: vec![
             "Nothing in the account puts the reserved concurrency back if this machine dies: `squall undo` must be run."

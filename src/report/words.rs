@@ -208,6 +208,7 @@ pub fn stop(plan: &Plan, why: &Stop) -> String {
         Stop::Signal { name } => format!("interrupted by {}", one_line(name)),
         Stop::Asked { by } => format!("{} asked it to stop", one_line(by)),
         Stop::Failed { change: number, why } => format!("{} could not be changed: {}", change(*number), one_line(why)),
+        Stop::NotArmed { why } => format!("the dead-man switch could not be armed: {}", one_line(why)),
         Stop::Drifted { change: number, found } => {
             let value = plan.changes.get(number).map(|change| setting_value(&change.setting, found));
             format!("somebody else changed {} to {}", change(*number), value.unwrap_or_else(|| found.to_string()))

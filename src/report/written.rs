@@ -464,6 +464,7 @@ told! {
         Start,
         Baseline,
         Lock,
+        Switch,
         Fault,
         Effect,
         Steady,

@@ -54,6 +54,7 @@ fn because_of_stop(state: &State, why: &Stop) -> Verdict {
         Stop::Signal { name } => Verdict::unknown(format!("stopped by {name}")),
         Stop::Asked { by } => Verdict::unknown(format!("stopped by {by}")),
         Stop::Failed { change: id, why } => Verdict::unknown(format!("{} could not be changed: {why}", change(id))),
+        Stop::NotArmed { why } => Verdict::unknown(format!("the dead-man switch could not be armed: {why}")),
         Stop::Drifted { change: id, .. } => {
             Verdict::unknown(format!("somebody else changed the {} meanwhile", change(id)))
         }
@@ -231,6 +232,7 @@ mod tests {
             stops: Vec::new(),
             load: Vec::new(),
             watches: Vec::new(),
+            switches: Vec::new(),
             permissions: Vec::new(),
             warnings: Vec::new(),
         };
@@ -246,6 +248,7 @@ mod tests {
             lives: BTreeMap::new(),
             steps: vec![effective],
             signals: vec![SignalState { windows, broken: None }],
+            switches: Vec::new(),
             loaded: Vec::new(),
             stopping: None,
             hindered: None,

@@ -2,6 +2,7 @@
 //!
 //! Invariant: an event that announces a write is durable before the write goes out (DESIGN rule 1).
 
+use crate::account::switch::Acted;
 use crate::account::{CallError, Query, Resource, Sample, SendOutcome, Value, Window};
 use crate::ids::RunId;
 use crate::judge::verdict::Verdict;
@@ -95,6 +96,8 @@ pub enum Stop {
     Asked { by: String },
     /// An injection could not be made.
     Failed { change: ChangeId, why: String },
+    /// The dead-man switch could not be armed: nothing was changed.
+    NotArmed { why: String },
     /// A changed setting was changed by somebody else in mid-run.
     Drifted { change: ChangeId, found: Value },
     /// A tick came more than 30 s late: a closed laptop, a stopped process.
@@ -114,6 +117,21 @@ pub enum Stop {
     Died,
     /// It is a later rollback of a closed run and does nothing else.
     RollsBack { run: RunId },
+}
+
+/// What became of an execution of the dead-man switch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SwitchEnd {
+    /// It was stopped before it woke.
+    Stopped,
+    /// It woke, and did this.
+    Acted { resources: Vec<Acted> },
+    /// It woke and could not do all of its work.
+    Failed { why: String },
+    /// It was announced, and there is none of that name.
+    NeverArmed,
+    /// It could not be stopped, or not be asked. It does no harm: under a lock that is gone it writes nothing.
+    Unstopped { why: String },
 }
 
 /// How the messages of an emission were accounted for.
@@ -161,6 +179,12 @@ pub enum Event {
     Sighted { what: String },
     /// The end of the baseline did not hold: it goes on until it does, at most to `until`.
     Extended { until: Time, why: String },
+    /// Intent: this execution of the dead-man switch is about to be started. Switches are counted from 0, as in the plan.
+    Arming { switch: usize },
+    /// The account has it: it wakes at `until`.
+    Armed { switch: usize, until: Time },
+    /// It is over.
+    SwitchEnded { switch: usize, how: SwitchEnd },
     /// A step's time has come.
     StepBegins { step: usize },
     /// Intent: the change's `after` is about to be written.

@@ -15,6 +15,9 @@ pub(super) enum CallPurpose {
     ReadForRollback(ChangeId),
     Rollback(ChangeId),
     LastLook(ChangeId),
+    /// Of the switch with this number in the plan.
+    Arm(usize),
+    Disarm(usize),
     Signal(usize),
     Provisional(usize),
     Indicator {
@@ -53,6 +56,7 @@ impl CallPurpose {
             CallPurpose::ReadForRollback(_)
             | CallPurpose::Rollback(_)
             | CallPurpose::Renew(_)
+            | CallPurpose::Disarm(_)
             | CallPurpose::Inspect(_)
             | CallPurpose::Receive(_)
             | CallPurpose::DeleteMessage { .. }
@@ -68,6 +72,7 @@ impl CallPurpose {
             | CallPurpose::AbortCondition(_)
             | CallPurpose::Lever(_)
             | CallPurpose::LastLook(_)
+            | CallPurpose::Arm(_)
             | CallPurpose::Send { .. }
             | CallPurpose::Load { .. } => Lane::Ordinary,
         }

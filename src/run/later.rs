@@ -22,6 +22,10 @@ pub fn journal_of(key: RunId, state: &State, resources: &BTreeSet<Resource>, by:
             events.push((at, Event::Changed { change: *id, outcome: WriteOutcome::Applied }));
         }
     }
+    for (switch, armed) in plan.switches.iter().enumerate() {
+        events.push((now, Event::Arming { switch }));
+        events.push((now, Event::Armed { switch, until: armed.until }));
+    }
     for (step, (planned, known)) in plan.steps.iter().zip(&state.steps).enumerate() {
         if planned.emission.is_some() {
             messages(step, known, now, &mut events);
@@ -40,6 +44,14 @@ fn plan_of(key: RunId, state: &State, resources: &BTreeSet<Resource>, now: Time)
     };
     let mut plan = Plan::clone(&state.plan);
     plan.changes.retain(|id, change| resources.contains(change.setting.resource()) && may_be_there(id));
+    // A switch is stopped when nothing is left for it: what is not rolled back here has to be out.
+    let out = |id: &ChangeId| {
+        let life = state.lives.get(id);
+        plan.changes.contains_key(id) || !life.is_some_and(|life| life.outstanding() || life.is_left())
+    };
+    let switches = plan.switches.iter().zip(&state.switches);
+    let switches = switches.filter(|(switch, known)| known.is_out() && switch.changes.iter().all(out));
+    plan.switches = switches.map(|(switch, _)| switch.clone()).collect();
     let sought = |step: &Step, known: &StepState| {
         let emission = step.emission.as_ref().filter(|emission| resources.contains(&emission.queue))?;
         let account = known.sends.accounted.as_ref();

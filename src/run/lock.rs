@@ -250,6 +250,7 @@ fn empty_plan(key: RunId, lock: &Lock, accounts: Vec<Location>) -> Plan {
         stops: Vec::new(),
         load: Vec::new(),
         watches: Vec::new(),
+        switches: Vec::new(),
         permissions: Vec::new(),
         warnings: Vec::new(),
     }

@@ -13,6 +13,7 @@ use super::advance::injection::Injecting;
 use super::advance::late::LastLooks;
 use super::advance::lease::Lease;
 use super::advance::rollback::RollingBack;
+use super::advance::switch::Switching;
 use super::advance::watch::Watch;
 use super::event::{Event, Phase, Stop};
 use super::in_flight::{CallPurpose, InFlight};
@@ -76,6 +77,8 @@ pub struct Machine {
     pub(super) rolling_back: BTreeMap<ChangeId, RollingBack>,
     pub(super) rollback_since: Option<Time>,
     pub(super) last_looks: LastLooks,
+    /// By the switch's number in the plan.
+    pub(super) switching: BTreeMap<usize, Switching>,
     pub(super) sweeps: Vec<Sweep>,
     pub(super) watch: Watch,
     /// By the account's number in the plan.
@@ -136,6 +139,7 @@ impl Machine {
             levers: BTreeMap::new(),
             leases: BTreeMap::new(),
             last_looks: LastLooks::default(),
+            switching: BTreeMap::new(),
             sweeps: vec![Sweep::default(); steps],
             only_rollback,
             journal_failed: false,
@@ -227,6 +231,8 @@ impl Machine {
             CallPurpose::ReadForRollback(id) => self.read_for_rollback(id, outcome),
             CallPurpose::Rollback(id) => self.undone(id, outcome),
             CallPurpose::LastLook(id) => self.looked_at_last(id, outcome),
+            CallPurpose::Arm(switch) => self.armed(switch, outcome),
+            CallPurpose::Disarm(switch) => self.disarmed(switch, outcome),
             CallPurpose::Signal(signal) => self.measured(signal, outcome),
             CallPurpose::Provisional(signal) => self.seen_ahead(signal, outcome),
             CallPurpose::Indicator { step, indicator } => self.indicator_measured(step, indicator, outcome),
@@ -318,7 +324,7 @@ impl Machine {
         let step = match purpose {
             CallPurpose::Inject(id) => self.state.plan.steps.iter().find(|step| step.changes.contains(id)),
             CallPurpose::Send { step, .. } => self.state.plan.steps.get(*step),
-            CallPurpose::Load { .. } => None,
+            CallPurpose::Load { .. } | CallPurpose::Arm(_) => None,
             _ => return Time::NEVER,
         };
         let ends = step.and_then(|step| Some(self.state.t0()? + step.ends()));
@@ -350,6 +356,7 @@ impl Machine {
                     | Stop::LeaseLost { .. }
                     | Stop::Died
                     | Stop::Journal { .. }
+                    | Stop::NotArmed { .. }
                     | Stop::Baseline { .. }
                     | Stop::BeganBefore { .. }
             ))

@@ -11,5 +11,6 @@ pub mod machine;
 mod own;
 mod progress;
 pub mod state;
+pub mod switch;
 
 pub use event::{Event, Recorded};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::event::{Event, MessageAccount, Phase, Settled, Stop, WriteOutcome};
+use super::event::{Event, MessageAccount, Phase, Settled, Stop, SwitchEnd, WriteOutcome};
 use crate::account::{CallError, Sample, SendOutcome, Window};
 use crate::judge::verdict::Verdict;
 use crate::plan::{ChangeId, Plan, Step};
@@ -22,6 +22,8 @@ pub struct State {
     pub lives: BTreeMap<ChangeId, Life>,
     pub steps: Vec<StepState>,
     pub signals: Vec<SignalState>,
+    /// The executions of the dead-man switch, as the plan has them.
+    pub switches: Vec<SwitchState>,
     /// Requests made by each load.
     pub loaded: Vec<u32>,
     pub stopping: Option<(Time, Stop)>,
@@ -83,6 +85,32 @@ pub struct Sends {
     pub accounted: Option<MessageAccount>,
 }
 
+/// One execution of the dead-man switch so far.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SwitchState {
+    /// When it was announced: from then on there may be one.
+    pub announced: Option<Time>,
+    /// When the account was known to have it.
+    pub armed: Option<Time>,
+    pub ended: Option<SwitchEnd>,
+}
+
+impl SwitchState {
+    fn apply(&mut self, at: Time, event: &Event) {
+        match event {
+            Event::Arming { .. } => self.announced = Some(at),
+            Event::Armed { .. } => self.armed = Some(at),
+            Event::SwitchEnded { how, .. } => self.ended = Some(how.clone()),
+            _ => {}
+        }
+    }
+
+    /// Whether there may be one that is not over, as far as is known.
+    pub fn is_out(&self) -> bool {
+        self.announced.is_some() && self.ended.is_none()
+    }
+}
+
 /// One signal so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SignalState {
@@ -112,6 +140,7 @@ impl State {
             lives: plan.changes.keys().map(|id| (*id, Life::default())).collect(),
             steps: plan.steps.iter().map(StepState::of).collect(),
             signals: vec![SignalState::default(); plan.signals.len()],
+            switches: vec![SwitchState::default(); plan.switches.len()],
             loaded: vec![0; plan.load.len()],
             stopping: None,
             hindered: None,
@@ -167,6 +196,11 @@ impl State {
                     });
                 }
             }
+            Event::Arming { switch } | Event::Armed { switch, .. } | Event::SwitchEnded { switch, .. } => {
+                if let Some(known) = self.switches.get_mut(*switch) {
+                    known.apply(at, event);
+                }
+            }
             Event::SignalBroken { signal, window } => {
                 if let Some(known) = self.signals.get_mut(*signal) {
                     known.broken.get_or_insert(*window);
@@ -213,6 +247,11 @@ impl State {
             }
             if life.settled.as_ref().is_some_and(|(_, how)| how.needs_attention()) {
                 life.settled = None;
+            }
+        }
+        for switch in &mut self.switches {
+            if matches!(switch.ended, Some(SwitchEnd::Unstopped { .. })) {
+                switch.ended = None;
             }
         }
         for step in &mut self.steps {

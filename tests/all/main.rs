@@ -5,6 +5,7 @@
 mod bad_input;
 mod bank;
 mod calibration;
+mod dead_man;
 mod effort;
 mod engine;
 mod findings;

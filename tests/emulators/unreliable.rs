@@ -168,6 +168,7 @@ fn plan(number: usize, location: &Location, now: Time) -> Plan {
         stops: Vec::new(),
         load: Vec::new(),
         watches: Vec::new(),
+        switches: Vec::new(),
         permissions: Vec::new(),
         warnings: Vec::new(),
     };

@@ -155,6 +155,9 @@ pub async fn answer(connection: &Connection, call: Call) -> Outcome {
         Call::Read { setting } => settings::read(session, &setting).await.map(Reply::Observed),
         Call::Write(write) => settings::write(session, write).await.map(|()| Reply::Done),
         Call::Halted { .. } => fis::halted(session).await.map(Reply::Halted),
+        Call::FindSwitch { .. } | Call::Arm(_) | Call::Disarm { .. } => {
+            unsupported("the dead-man switch is not built yet")
+        }
         Call::ListLocks { location } => ssm::list_locks(session, &location).await.map(Reply::Locks),
         Call::Renew { resource, at } => ssm::renew(session, &resource, at).await.map(|()| Reply::Done),
         Call::Lease { resource } => ssm::lease(session, &resource).await.map(Reply::Alive),

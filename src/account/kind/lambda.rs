@@ -4,6 +4,7 @@ use super::{ArnShape, Cli, Comparison, KindDescriptor, Sample, SettingDescriptor
 use super::{json_is, json_text, object, quote, text_is, up_to_colon};
 use crate::account::setting::{Setting, Value};
 use crate::account::target::{Resource, ResourceKind};
+use crate::deadman::branch::{ApiCall, Branch, Look, Shape};
 use crate::ids::RunId;
 
 /// A function.
@@ -18,6 +19,72 @@ pub static FUNCTION: KindDescriptor = KindDescriptor {
     // Its aliases lead to published versions.
     describe: &["lambda:GetFunction", "lambda:ListAliases"],
     lists: &["lambda:GetAccountSettings", "lambda:ListEventSourceMappings"],
+};
+
+/// What Step Functions calls the error that there is no such function.
+const NO_FUNCTION: &str = "Lambda.ResourceNotFoundException";
+
+/// `GetFunctionConcurrency` and not `GetFunction`, which would put the function's variables into the execution's history.
+static RESERVED_CONCURRENCY: Branch = Branch {
+    setting: "reserved_concurrency",
+    kind: "function",
+    shape: Shape::Count,
+    has_key: false,
+    has_document: false,
+    reads: &[Look {
+        call: ApiCall { api: "lambda:getFunctionConcurrency", arguments: r#"{ "FunctionName": "{% $name %}" }"# },
+        assigns: &[(
+            "found",
+            "$exists($states.result.ReservedConcurrentExecutions) ? \
+             {'value': $states.result.ReservedConcurrentExecutions} : {}",
+        )],
+    }],
+    write: ApiCall {
+        api: "lambda:putFunctionConcurrency",
+        arguments: r#"{ "FunctionName": "{% $name %}", "ReservedConcurrentExecutions": "{% $change.before.value %}" }"#,
+    },
+    delete: Some(ApiCall {
+        api: "lambda:deleteFunctionConcurrency",
+        arguments: r#"{ "FunctionName": "{% $name %}" }"#,
+    }),
+    gone: NO_FUNCTION,
+    reads_variables: false,
+};
+
+/// Lambda takes all variables of a function at once: the others are read and written with them, under the revision that was read.
+static VARIABLES: Branch = Branch {
+    setting: "variables",
+    kind: "function",
+    shape: Shape::Texts,
+    has_key: false,
+    has_document: false,
+    reads: &[Look {
+        call: ApiCall { api: "lambda:getFunctionConfiguration", arguments: r#"{ "FunctionName": "{% $name %}" }"# },
+        assigns: &[
+            (
+                "found",
+                "($ours := $sift($states.result.Environment.Variables, function($v, $k) \
+                 { $contains($k, /^CHAOS_EXTENSION__LAMBDA__/) }); $exists($ours) ? {'value': $ours} : {})",
+            ),
+            (
+                "others",
+                "($others := $sift($states.result.Environment.Variables, function($v, $k) \
+                 { $not($contains($k, /^CHAOS_EXTENSION__LAMBDA__/)) }); $exists($others) ? $others : {})",
+            ),
+            ("revision", "$states.result.RevisionId"),
+        ],
+    }],
+    write: ApiCall {
+        api: "lambda:updateFunctionConfiguration",
+        arguments: r#"{
+            "FunctionName": "{% $name %}",
+            "RevisionId": "{% $revision %}",
+            "Environment": { "Variables": "{% $merge([$others, $exists($change.before.value) ? $change.before.value : {}]) %}" }
+        }"#,
+    },
+    delete: None,
+    gone: NO_FUNCTION,
+    reads_variables: true,
 };
 
 /// A function's reserved concurrency: unset, or a number that also is a cap.
@@ -75,6 +142,10 @@ impl<'a> SettingDescriptor<'a> for ReservedConcurrency<'a> {
                 quote(&value.to_string())
             ),
         })
+    }
+
+    fn branch(&self) -> Option<&'static Branch> {
+        Some(&RESERVED_CONCURRENCY)
     }
 
     fn sample(on: &dyn Fn(ResourceKind) -> Resource) -> Sample {
@@ -164,6 +235,10 @@ impl<'a> SettingDescriptor<'a> for Variables<'a> {
         let put =
             format!("lambda update-function-configuration --function-name {name} --environment file:///dev/stdin");
         format!("{} | jq {} | {}", aws.call(&get), quote(&merge), aws.call(&put))
+    }
+
+    fn branch(&self) -> Option<&'static Branch> {
+        Some(&VARIABLES)
     }
 
     fn sample(on: &dyn Fn(ResourceKind) -> Resource) -> Sample {

@@ -16,6 +16,7 @@ pub mod ssm;
 
 use super::setting::{Setting, Value};
 use super::target::{Resource, ResourceKind};
+use crate::deadman::branch::Branch;
 use crate::ids::RunId;
 use crate::units::Span;
 pub use compare::{Comparison, same_document};
@@ -177,6 +178,11 @@ pub trait SettingDescriptor<'a> {
 
     /// The command that writes a value, ready to paste; `whole` is the document for a key in one.
     fn write_command(&self, aws: &Cli, value: &Value, whole: Option<&str>) -> String;
+
+    /// How the dead-man switch reads and writes it; `None` for a setting that it never has to roll back.
+    fn branch(&self) -> Option<&'static Branch> {
+        None
+    }
 
     /// One such setting with a value that it may be given, on resources of the caller's. Tests of everything that must
     /// know every setting loop over these.

@@ -3,6 +3,7 @@
 use super::{ArnShape, Cli, Comparison, KindDescriptor, Sample, SettingDescriptor, Unit, quote, text_is, whole};
 use crate::account::setting::{Setting, Value};
 use crate::account::target::{Resource, ResourceKind};
+use crate::deadman::branch::{ApiCall, Branch, Look, Shape};
 use crate::ids::RunId;
 use crate::units::Span;
 
@@ -23,6 +24,37 @@ pub static QUEUE: KindDescriptor = KindDescriptor {
 /// SQS takes up to 60 s until a changed attribute works everywhere
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>).
 pub const ATTRIBUTES_SETTLE: Span = Span::from_secs(60);
+
+static QUEUE_DELAY: Branch = Branch {
+    setting: "queue_delay",
+    kind: "queue",
+    shape: Shape::Count,
+    has_key: false,
+    has_document: false,
+    reads: &[
+        Look {
+            call: ApiCall { api: "sqs:getQueueUrl", arguments: r#"{ "QueueName": "{% $name %}" }"# },
+            assigns: &[("url", "$states.result.QueueUrl")],
+        },
+        Look {
+            call: ApiCall {
+                api: "sqs:getQueueAttributes",
+                arguments: r#"{ "QueueUrl": "{% $url %}", "AttributeNames": ["DelaySeconds"] }"#,
+            },
+            assigns: &[("found", "{'value': $number($states.result.Attributes.DelaySeconds)}")],
+        },
+    ],
+    write: ApiCall {
+        api: "sqs:setQueueAttributes",
+        arguments: r#"{
+            "QueueUrl": "{% $url %}", "Attributes": { "DelaySeconds": "{% $string($change.before.value) %}" }
+        }"#,
+    },
+    // It is never unset.
+    delete: None,
+    gone: "Sqs.QueueDoesNotExistException",
+    reads_variables: false,
+};
 
 /// How long a queue hides each new message, in seconds (`DelaySeconds`, 0 to 900). It is never unset.
 pub struct QueueDelay<'a> {
@@ -83,6 +115,10 @@ impl<'a> SettingDescriptor<'a> for QueueDelay<'a> {
     fn write_command(&self, aws: &Cli, value: &Value, _whole: Option<&str>) -> String {
         let delay = quote(&format!("DelaySeconds={value}"));
         aws.call(&format!("sqs set-queue-attributes {} --attributes {delay}", self.url(aws)))
+    }
+
+    fn branch(&self) -> Option<&'static Branch> {
+        Some(&QUEUE_DELAY)
     }
 
     fn sample(on: &dyn Fn(ResourceKind) -> Resource) -> Sample {

@@ -4,6 +4,7 @@ use super::{ArnShape, Cli, Comparison, KindDescriptor, Sample, SettingDescriptor
 use super::{json_is, json_text, quote, text_is};
 use crate::account::setting::{Setting, Value, with_key};
 use crate::account::target::{Resource, ResourceKind};
+use crate::deadman::branch::{ApiCall, Branch, Look, Shape};
 
 /// A parameter. Its ARN does not tell a name from a path of one part.
 pub static PARAMETER: KindDescriptor = KindDescriptor {
@@ -113,6 +114,59 @@ impl<'a> SettingDescriptor<'a> for Lock<'a> {
     }
 }
 
+const NO_PARAMETER: &str = "Ssm.ParameterNotFoundException";
+const GET: ApiCall = ApiCall { api: "ssm:getParameter", arguments: r#"{ "Name": "{% $name %}" }"# };
+
+/// The document is written without the flag, or with the flag from before; the bytes from before where that is the same document.
+/// JSONata keeps 15 digits of a number, so a document with longer ones is taken for somebody else's and left alone.
+static FAULT_FLAG: Branch = Branch {
+    setting: "fault_flag",
+    kind: "parameter",
+    shape: Shape::Json,
+    has_key: true,
+    has_document: true,
+    reads: &[Look {
+        call: GET,
+        assigns: &[
+            (
+                "found",
+                "$contains($states.result.Parameter.Value, /[0-9.]{16}/) ? {'unreadable': true} : \
+                 ($document := $parse($states.result.Parameter.Value); $flag := $lookup($document, $change.key); \
+                 $exists($flag) ? {'value': $flag} : {})",
+            ),
+            ("document", "$states.result.Parameter.Value"),
+        ],
+    }],
+    write: ApiCall {
+        api: "ssm:putParameter",
+        arguments: r#"{
+            "Name": "{% $name %}",
+            "Value": "{% ($before := $change.before.value; $key := $change.key; $all := $parse($document); $rest := $sift($all, function($v, $k) { $k != $key }); $new := $exists($before) ? $merge([$all, {$key: $before}]) : $exists($rest) ? $rest : {}; $new = $parse($change.document) ? $change.document : $string($new)) %}",
+            "Overwrite": true
+        }"#,
+    },
+    delete: None,
+    gone: NO_PARAMETER,
+    reads_variables: false,
+};
+
+/// The document goes back byte for byte.
+static FAULT_DOCUMENT: Branch = Branch {
+    setting: "fault_document",
+    kind: "parameter",
+    shape: Shape::Json,
+    has_key: false,
+    has_document: true,
+    reads: &[Look { call: GET, assigns: &[("found", "{'value': $parse($states.result.Parameter.Value)}")] }],
+    write: ApiCall {
+        api: "ssm:putParameter",
+        arguments: r#"{ "Name": "{% $name %}", "Value": "{% $change.document %}", "Overwrite": true }"#,
+    },
+    delete: None,
+    gone: NO_PARAMETER,
+    reads_variables: false,
+};
+
 /// One flag, by its key, in the document of a parameter that a fault wrapper reads.
 pub struct FaultFlag<'a> {
     pub parameter: &'a Resource,
@@ -160,6 +214,10 @@ impl<'a> SettingDescriptor<'a> for FaultFlag<'a> {
         overwrite(aws, &self.parameter.name, &document)
     }
 
+    fn branch(&self) -> Option<&'static Branch> {
+        Some(&FAULT_FLAG)
+    }
+
     fn sample(on: &dyn Fn(ResourceKind) -> Resource) -> Sample {
         let setting = Setting::FaultFlag { parameter: on(ResourceKind::Parameter), key: "exception".into() };
         let (value, whole) = (r#"{"enabled":true}"#, r#"{"exception":{"enabled":true}}"#);
@@ -199,6 +257,10 @@ impl<'a> SettingDescriptor<'a> for FaultDocument<'a> {
 
     fn write_command(&self, aws: &Cli, value: &Value, _whole: Option<&str>) -> String {
         overwrite(aws, &self.parameter.name, &value.to_string())
+    }
+
+    fn branch(&self) -> Option<&'static Branch> {
+        Some(&FAULT_DOCUMENT)
     }
 
     fn sample(on: &dyn Fn(ResourceKind) -> Resource) -> Sample {

@@ -228,6 +228,9 @@ impl World {
             Call::Write(write) => self.set(&write).map(|()| Reply::Done),
             // A sandbox has no operator.
             Call::Halted { .. } => Ok(Reply::Halted(None)),
+            Call::FindSwitch { .. } => Ok(Reply::Deployment(self.switches.deployment())),
+            Call::Arm(order) => self.arm_switch(order).map(|()| Reply::Done),
+            Call::Disarm { name, .. } => Ok(Reply::Switch(self.disarm_switch(&name))),
             Call::ListLocks { .. } => {
                 let on = |(kind, name): &Named| Resource::new(&self.location, *kind, name.as_str());
                 let locks = self.settings.locks.iter().map(|(named, text)| (on(named), text.to_string()));

@@ -44,6 +44,10 @@ pub(super) enum Event {
     GatewayGivesUp(Key),
     /// One request of squall's load.
     LoadRequest { load: Ticket },
+    /// An execution of the dead-man switch wakes.
+    SwitchWakes { execution: u32 },
+    /// It goes on with one of its resources.
+    SwitchActs { execution: u32, resource: u32 },
     /// The time of a load is over, or that for its last answers.
     LoadEnds { load: Ticket },
     /// A minute of the clock ends: gauges are read, alarms are looked at.

@@ -42,6 +42,7 @@ pub mod shop_like;
 mod sketch;
 mod slab;
 mod stored;
+pub mod switch;
 mod table;
 #[cfg(test)]
 mod testing;

@@ -17,6 +17,7 @@ use super::message::{Body, Held, Place};
 use super::model::Dangling;
 use super::settings::{Named, named};
 use super::world::World;
+use crate::account::switch::{Order, SwitchState};
 use crate::account::{Call, Location, Resource, ResourceKind, RunMarker, Setting, Value};
 use crate::units::Time;
 
@@ -47,6 +48,9 @@ pub(super) struct Stored {
     /// When each lock was made, or last renewed.
     #[serde(default)]
     alive: Vec<(Resource, Time)>,
+    /// The executions of the dead-man switch, and what became of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    switches: Vec<(Order, SwitchState)>,
     /// Calls that change something and have not reached their service yet, and when they will.
     late: Vec<(Time, Call)>,
 }
@@ -114,6 +118,7 @@ impl World {
             policies: BTreeMap::new(),
             deleted: self.settings.deleted.iter().map(on).collect(),
             alive: self.settings.alive.iter().map(|(of, at)| (on(of), *at)).collect(),
+            switches: self.switches.stored(),
             late: self.changes_under_way(),
         }
     }
@@ -163,6 +168,9 @@ impl World {
             }
         }
         world.messages_saved();
+        for (order, state) in &stored.switches {
+            world.put_switch(order.clone(), state.clone());
+        }
         for (at, call) in &stored.late {
             world.land_later(*at, call.clone());
         }

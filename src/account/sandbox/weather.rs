@@ -74,6 +74,10 @@ pub struct Weather {
     pub slow_settings: Span,
     /// What others do.
     pub third_party: Vec<ThirdParty>,
+    /// Calls of the dead-man switch that fail: a third of them happened, and a third happens late.
+    pub switch_failing: Share,
+    /// How much later than it should the dead-man switch wakes.
+    pub switch_late: Span,
     /// From when until when the caller's credentials are not accepted.
     pub expired: Option<(Time, Time)>,
 }
@@ -93,6 +97,8 @@ impl Weather {
             stale_for: Span::from_secs(5),
             slow_settings: Span::ZERO,
             third_party: Vec::new(),
+            switch_failing: Share::NONE,
+            switch_late: Span::ZERO,
             expired: None,
         }
     }
@@ -106,6 +112,7 @@ impl Weather {
             lost_reply: share,
             late: share,
             stale: share,
+            switch_failing: share,
             slow_settings: Span::from_secs(5),
             ..Weather::calm()
         }

@@ -24,6 +24,7 @@ use super::model::{Dangling, Model};
 use super::queue::Queues;
 use super::reasons::Reasons;
 use super::settings::Settings;
+use super::switch::Switches;
 use super::table::Tables;
 use super::topic::Topics;
 use super::weather::{Act, Sky, Weather, When};
@@ -42,6 +43,7 @@ pub struct World {
     pub(super) sky: Sky,
     pub(super) control: Control,
     pub(super) settings: Settings,
+    pub(super) switches: Switches,
     pub(super) lambda: Lambda,
     pub(super) queues: Queues,
     pub(super) iam: Iam,
@@ -72,6 +74,7 @@ impl World {
             sky: Sky::new(Weather::calm(), seed),
             control: Control::new(start),
             settings: Settings::new(app),
+            switches: Switches::new(seed),
             lambda: Lambda::new(&model, seed, start),
             queues: Queues::new(&model),
             iam: Iam::new(&model, seed),
@@ -201,6 +204,8 @@ impl World {
             Event::GatewayGivesUp(key) => self.gateway_gives_up(key),
             Event::LoadRequest { load } => self.load_request(load),
             Event::LoadEnds { load } => self.load_ends(load),
+            Event::SwitchWakes { execution } => self.switch_wakes(execution),
+            Event::SwitchActs { execution, resource } => self.switch_acts(execution, resource),
             Event::Minute => {
                 self.read_gauges();
                 self.note_concurrency();

@@ -19,6 +19,7 @@ impl Machine {
             matches!(
                 purpose,
                 CallPurpose::Inject(_)
+                    | CallPurpose::Arm(_)
                     | CallPurpose::Rollback(_)
                     | CallPurpose::Send { .. }
                     | CallPurpose::DeleteMessage { .. }

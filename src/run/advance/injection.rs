@@ -6,7 +6,6 @@ use super::super::lock::Lock;
 use super::super::machine::{Machine, Precondition};
 use super::backoff;
 use super::sight::{Look, Sight};
-use crate::account::setting::with_key;
 use crate::account::{Call, CallError, Observed, Outcome, RefusedBy, Reply, Value, Write};
 use crate::plan::{Change, ChangeId};
 use crate::units::{Span, Time};
@@ -35,16 +34,7 @@ pub(super) fn passes(error: &CallError) -> bool {
 
 /// The write that takes a setting from what was just read to `value`.
 pub(super) fn write_over(change: &Change, observed: &Observed, value: &Value) -> Result<Write, String> {
-    let whole = match (change.setting.key(), &observed.whole) {
-        (Some(key), Some(document)) => Some(with_key(document, key, value)?),
-        _ => None,
-    };
-    // When the document is back as it was planned from, it gets back the very bytes.
-    let whole = match (whole, &change.whole_before) {
-        (Some(new), Some(before)) if crate::account::setting::same_document(&new, before) => Some(before.clone()),
-        (whole, _) => whole,
-    };
-    Ok(Write { setting: change.setting.clone(), value: value.clone(), whole })
+    Write::over(&change.setting, observed, value, change.whole_before.as_deref())
 }
 
 impl Machine {
@@ -254,6 +244,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::account::setting::with_key;
     use crate::account::{Location, Resource, ResourceKind, Setting};
 
     fn flag(key: &str, before: Value, after: Value, whole: &str) -> Change {

@@ -58,6 +58,9 @@ impl Machine {
         if waits {
             return;
         }
+        if !self.advance_disarming() {
+            return;
+        }
         self.say_when_to_look_again();
         self.close();
     }

@@ -12,6 +12,7 @@ pub(super) mod load;
 pub(super) mod provisional;
 pub(super) mod rollback;
 pub(super) mod sight;
+pub(super) mod switch;
 pub(super) mod timeline;
 pub(super) mod watch;
 

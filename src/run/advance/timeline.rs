@@ -56,10 +56,13 @@ impl Machine {
         true
     }
 
-    /// Locks first, all of them; then each step in its time.
+    /// The dead-man switch first; then the locks, all of them; then each step in its time.
     pub(in crate::run) fn advance_faults(&mut self) {
         let Some(t0) = self.state.t0() else { return };
         if !self.may_inject() {
+            return;
+        }
+        if !self.advance_arming() {
             return;
         }
         let locks: Vec<ChangeId> =

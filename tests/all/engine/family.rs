@@ -122,6 +122,7 @@ fn empty(seed: u64, now: Time) -> Plan {
         stops: Vec::new(),
         load: Vec::new(),
         watches: Vec::new(),
+        switches: Vec::new(),
         warnings: Vec::new(),
         permissions: Vec::new(),
     }

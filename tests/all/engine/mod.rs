@@ -8,6 +8,7 @@ mod interrupted;
 mod leases;
 mod new_weather;
 pub mod shipped;
+mod switch;
 mod tap;
 mod telling;
 mod ways_out;
