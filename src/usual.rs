@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::account::Metric;
 use crate::ids::ResourceKind;
 use crate::units::Span;
 
@@ -61,16 +60,10 @@ impl Usual {
 }
 
 impl UsualFunction {
-    /// The usual value of a share; nothing of any other metric.
-    pub fn share(&self, metric: Metric) -> Option<f64> {
-        match metric {
-            Metric::FailedShare => Some(self.failed),
-            Metric::SlowShare { limit } => {
-                let slow = self.durations.iter().filter(|duration| **duration > limit).count();
-                Some(slow as f64 / self.durations.len().max(1) as f64)
-            }
-            _ => None,
-        }
+    /// The share of invocations that take longer, 0 to 1.
+    pub fn slower_than(&self, limit: Span) -> f64 {
+        let slow = self.durations.iter().filter(|duration| **duration > limit).count();
+        slow as f64 / self.durations.len().max(1) as f64
     }
 
     /// How many run at one time, on the average (Little's law).

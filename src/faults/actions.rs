@@ -1,6 +1,7 @@
-//! Which IAM actions there are, so that a misspelt one is found before anything is run: IAM takes any text for an action, and one
-//! that does not exist denies nothing.
+//! What `iam.deny` may name. Which IAM actions there are is known, so that a misspelt one is found before anything is run: IAM
+//! takes any text for an action, and one that does not exist denies nothing.
 
+use super::Flaw;
 use super::pattern::actions_overlap;
 use crate::yaml::read::closest;
 
@@ -32,6 +33,42 @@ pub fn unknown(action: &str) -> Option<(String, String)> {
         None => format!("see the actions of {prefix} in AWS's Service Authorization Reference"),
     };
     Some((format!("`{action}` is no action of AWS, so to deny it denies nothing"), help))
+}
+
+/// An action that would reach beyond the fault, whatever the role.
+pub(super) fn flawed_action(action: &str) -> Option<Flaw> {
+    let help = "name actions of one service: `dynamodb:PutItem`, `sqs:Send*`";
+    if let Some(all) = ["iam:*", "sts:*"].into_iter().find(|all| actions_overlap(action, all)) {
+        let what = format!("`{action}` takes in actions of `{all}`, which the way back may need");
+        return Some(Flaw::new("actions", what, help));
+    }
+    let letters = |text: &str, more: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c));
+    let sound = action.split_once(':').is_some_and(|(service, name)| {
+        letters(service, "-") && letters(name, "*?") && !service.is_empty() && !name.is_empty()
+    });
+    if !sound {
+        return Some(Flaw::new("actions", format!("`{action}` is not an IAM action"), help));
+    }
+    unknown(action).map(|(what, help)| Flaw::new("actions", what, help))
+}
+
+/// An ARN that names more than the resources of one service.
+pub(super) fn flawed_arn(arn: &str) -> Option<Flaw> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let sound = match parts.as_slice() {
+        ["arn", partition, service, _, _, resource] => {
+            let plain = |part: &str| !part.is_empty() && !part.contains(['*', '?']);
+            plain(partition) && plain(service) && resource.chars().any(|c| c.is_ascii_alphanumeric())
+        }
+        _ => false,
+    };
+    (!sound).then(|| {
+        Flaw::new(
+            "resources",
+            format!("`{arn}` does not name resources of one service"),
+            "name a target of the experiment, or an ARN such as `arn:aws:dynamodb:*:*:table/payments`",
+        )
+    })
 }
 
 #[cfg(test)]

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use super::actions::{flawed_action, flawed_arn};
 use super::pattern::{actions_overlap, overlap};
-use super::{
-    Described, Fault, FaultPlan, Flaw, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene, actions, all, listed,
-};
+use super::{Described, Fault, FaultPlan, Flaw, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene, all, listed};
 use crate::account::description::RoleDescription;
 use crate::account::{Description, Metric, Resource, ResourceKind, Setting, Value};
 use crate::plan::{Evidence, Indicator, IndicatorTest};
@@ -255,42 +254,6 @@ faults:
             warnings,
         })
     }
-}
-
-/// An action that would reach beyond the fault, whatever the role.
-fn flawed_action(action: &str) -> Option<Flaw> {
-    let help = "name actions of one service: `dynamodb:PutItem`, `sqs:Send*`";
-    if let Some(all) = ["iam:*", "sts:*"].into_iter().find(|all| actions_overlap(action, all)) {
-        let what = format!("`{action}` takes in actions of `{all}`, which the way back may need");
-        return Some(Flaw::new("actions", what, help));
-    }
-    let letters = |text: &str, more: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c));
-    let sound = action.split_once(':').is_some_and(|(service, name)| {
-        letters(service, "-") && letters(name, "*?") && !service.is_empty() && !name.is_empty()
-    });
-    if !sound {
-        return Some(Flaw::new("actions", format!("`{action}` is not an IAM action"), help));
-    }
-    actions::unknown(action).map(|(what, help)| Flaw::new("actions", what, help))
-}
-
-/// An ARN that names more than the resources of one service.
-fn flawed_arn(arn: &str) -> Option<Flaw> {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let sound = match parts.as_slice() {
-        ["arn", partition, service, _, _, resource] => {
-            let plain = |part: &str| !part.is_empty() && !part.contains(['*', '?']);
-            plain(partition) && plain(service) && resource.chars().any(|c| c.is_ascii_alphanumeric())
-        }
-        _ => false,
-    };
-    (!sound).then(|| {
-        Flaw::new(
-            "resources",
-            format!("`{arn}` does not name resources of one service"),
-            "name a target of the experiment, or an ARN such as `arn:aws:dynamodb:*:*:table/payments`",
-        )
-    })
 }
 
 /// The ARNs that an action on a resource may name: for a table its indexes too, for a function its versions.

@@ -204,6 +204,15 @@ fn evidence_waits_for_the_next_call() {
         )
     };
     project.ends(&experiment("60m"), HELD, &["iam.deny works since"]);
+    assert!(!project.check(&experiment("60m")).text.contains("have no call"));
+    let minutes = experiment("60m").replace(", every: 5m", "");
+    let said = project.check(&minutes);
+    assert!(
+        said.text.contains("about 8 of 10 windows of 1m of `errors of Hand stay at 0` have no call"),
+        "{}",
+        said.text
+    );
+    assert!(said.text.contains("write `every: 5m` or more"), "{}", said.text);
 }
 
 /// An alarm on a series that its API does not publish is refused, and never judged.
@@ -447,5 +456,54 @@ fn an_arn_of_nothing_is_refused() {
         let said = project.squall(&["plan", "x.yaml"]);
         assert_eq!(said.exit, exit, "{}", said.text);
         assert!(said.text.contains(says), "{}", said.text);
+    }
+}
+
+/// An API that is not modelled calls nothing: the functions behind it need traffic of their own.
+#[test]
+fn an_api_that_is_not_modelled_says_how_to_drive_its_functions() {
+    for (api, line) in [
+        (
+            "  Chat: { Type: AWS::ApiGatewayV2::Api, Properties: { Name: chat, ProtocolType: WEBSOCKET, \
+             RouteSelectionExpression: $request.body.action } }\n",
+            "no message comes from it in the model; drive its functions with `traffic:`",
+        ),
+        (
+            "  Graph: { Type: AWS::Serverless::GraphQLApi, Properties: { SchemaInline: 'type Query { a: String }', \
+             Auth: { Type: AWS_IAM } } }\n",
+            "no request comes from it in the model; drive its functions with `traffic:`",
+        ),
+    ] {
+        let project = Project::of(api, "");
+        let said = project.squall(&["template", "template.yaml"]);
+        assert!(said.exit == HELD && said.text.contains(line), "{}", said.text);
+    }
+}
+
+/// An alarm that the run's own messages ring, and a baseline that lasts longer than it says, are told in the plan.
+#[test]
+fn the_plan_says_what_the_run_does_to_its_own_signals() {
+    let template = BOXES.to_owned()
+        + &function(
+            "Opener",
+            ", Timeout: 5, Events: { In: { Type: SQS, Properties: { Queue: !GetAtt In.Arn, BatchSize: 1 } } }",
+        )
+        + "  Letters: { Type: AWS::CloudWatch::Alarm, Properties: { Namespace: AWS/SQS, \
+           MetricName: ApproximateNumberOfMessagesVisible, Dimensions: [ { Name: QueueName, Value: !GetAtt Out.QueueName } ], \
+           Statistic: Maximum, Period: 60, EvaluationPeriods: 1, Threshold: 0, ComparisonOperator: GreaterThanThreshold } }\n";
+    let project = Project::of(&template, "traffic: [ { to: { queue: In }, rate: 1/s } ]\n");
+    for (fault, rings) in [
+        ("sqs.poison: { target: in, payload: malformed, count: 3, rate: 1/s, fifo_group: a }", true),
+        ("lambda.throttle: { target: opener, concurrency: 0 }", false),
+    ] {
+        let experiment = format!(
+            "targets: {{ in: {{ queue: In }}, opener: {{ function: Opener }} }}\nhypotheses: [ alarm Letters stays quiet, failed share of Opener is at most 5 % ]\n\
+             baseline: 10s\nfaults: [ {{ inject: {{ {fault} }}, for: 10m }} ]\nrecovers_within: 6m\n\
+             guards: {{ longest: 2h }}\n"
+        );
+        project.write("x.yaml", &format!("{HEAD}{experiment}"));
+        let said = project.squall(&["plan", "x.yaml"]);
+        assert_eq!(said.text.contains("they may ring it"), rings, "{}", said.text);
+        assert!(said.text.contains("the baseline lasts 2m15s to 3m15s"), "{}", said.text);
     }
 }

@@ -2,8 +2,8 @@
 //! the account is a model, with its traffic.
 
 use super::{Known, KnownAccount};
+use crate::account::ResourceKind;
 use crate::account::target::SelectBy;
-use crate::account::{Metric, ResourceKind};
 use crate::faults::deny::{Deny, TargetOrArn};
 use crate::faults::pattern::{actions_overlap, overlap};
 use crate::faults::{FaultSpec, listed};
@@ -84,7 +84,7 @@ impl Faults<'_> {
         match &self.inject.fault {
             FaultSpec::Error(error) => {
                 let share = error.share.get();
-                self.too_small(&function, Metric::FailedShare, share, "fail");
+                self.too_small(&function, function.failed, share, "fail");
             }
             FaultSpec::Latency(latency) => {
                 let (from, to) = latency.delay.bounds();
@@ -92,7 +92,7 @@ impl Faults<'_> {
                 // What runs into its timeout fails, which shows too.
                 if to < function.timeout {
                     let what = format!("take longer than {limit}");
-                    self.too_small(&function, Metric::SlowShare { limit }, latency.share.get(), &what);
+                    self.too_small(&function, function.slower_than(limit), latency.share.get(), &what);
                 }
             }
             FaultSpec::Throttle(throttle) => self.throttle(&function, throttle.concurrency),
@@ -108,8 +108,7 @@ impl Faults<'_> {
     }
 
     /// A share of calls that the fault adds to those that fail, or are slow, anyway.
-    fn too_small(&mut self, function: &UsualFunction, metric: Metric, share: f64, what: &str) {
-        let before = function.share(metric).unwrap_or_default();
+    fn too_small(&mut self, function: &UsualFunction, before: f64, share: f64, what: &str) {
         let after = |share: f64| before + share * (1.0 - before);
         let expected = Expected { calls: function.calls, before, after: after(share) };
         let looked = self.looked();

@@ -70,6 +70,7 @@ pub fn what_it_shows(files: &ExperimentFiles, known: &Known) -> Vec<String> {
 
 pub(super) fn check(files: &ExperimentFiles, known: &Known, findings: &mut Findings) {
     let experiment = &files.experiment;
+    sparse(files, known, findings);
     let faults = experiment.value.faults.iter().enumerate();
     let Some((last, _)) = faults.max_by_key(|(_, inject)| inject.at + inject.lasts) else { return };
     let at = experiment.place(&format!("faults/{last}/for"));
@@ -84,6 +85,33 @@ pub(super) fn check(files: &ExperimentFiles, known: &Known, findings: &mut Findi
         };
         let what = format!("{}: it can never be judged held", shows.sentence());
         findings.push(experiment.finding(Code::NeverHeld, at, what).help(help));
+    }
+}
+
+/// Signals of calls that are so few that most windows have none: a window without data says nothing, in the recovery either.
+fn sparse(files: &ExperimentFiles, known: &Known, findings: &mut Findings) {
+    if !files.experiment.value.load.is_empty() {
+        return;
+    }
+    for judged in files.judged() {
+        let of_calls = matches!(
+            judged.signal.metric,
+            Metric::Errors | Metric::FailedShare | Metric::SlowShare { .. } | Metric::Duration
+        );
+        let Some(calls) = calls(files, known, &judged).filter(|_| of_calls) else { continue };
+        let minutes = judged.every.secs_f64() / 60.0;
+        if calls * minutes >= 1.0 - 1e-9 {
+            continue;
+        }
+        let what = format!(
+            "about {} of 10 windows of {} of `{}` have no call and so no data, in the baseline and in the recovery",
+            (10.0 * (-calls * minutes).exp()).round(),
+            judged.every,
+            judged.signal
+        );
+        let help = format!("write `every: {}` or more for it", Span::from_mins((1.0 / calls).ceil() as i64));
+        let at = files.experiment.place("hypotheses");
+        findings.push(files.experiment.finding(Code::NeverHeld, at, what).help(help));
     }
 }
 

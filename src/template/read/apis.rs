@@ -45,7 +45,7 @@ impl<'s> Reader<'s> {
                 part.not_modelled(
                     &item.at,
                     format!("the WebSocket API {} is not modelled", item.id),
-                    "the application is modelled without it",
+                    "no message comes from it in the model; drive its functions with `traffic:` in the traffic file",
                 );
                 self.findings.append(part.findings);
                 continue;

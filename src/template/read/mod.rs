@@ -122,6 +122,9 @@ impl<'s> Reader<'s> {
             return;
         }
         let help = match triggers {
+            0 if kind.ends_with("::GraphQLApi") => {
+                "no request comes from it in the model; drive its functions with `traffic:` in the traffic file"
+            }
             0 => "the application is modelled without it",
             _ => "nothing comes from it in the model; drive its function with `traffic:` in the traffic file",
         };
