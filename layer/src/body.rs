@@ -50,6 +50,14 @@ impl Body {
         Body(State::UntilClose)
     }
 
+    /// How many bytes are left of a body whose length is known.
+    pub const fn length(&self) -> Option<u64> {
+        match self.0 {
+            State::Length(left) => Some(left),
+            _ => None,
+        }
+    }
+
     /// Whether all of it has passed.
     pub const fn is_done(&self) -> bool {
         matches!(self.0, State::Done)

@@ -5,10 +5,17 @@
 //! come. And an order ends by the environment's own clocks, whatever happens to squall, to the parameter or to the network.
 
 pub mod body;
+pub mod clock;
+pub mod date;
+pub mod faults;
 pub mod head;
+mod inject;
+pub mod orders;
 pub mod proxy;
 pub mod report;
 pub mod runtime_api;
 pub mod settings;
+pub mod sigv4;
+pub mod ssm;
 pub mod start;
 pub mod wire;

@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     let done = match (command.as_str(), settings) {
         ("start", settings) => start::start(&runtime, settings),
         ("guard", _) => start::guard(&runtime),
-        ("serve" | "pass", Ok(settings)) => start::serve(&runtime, settings),
+        ("serve" | "pass", Ok(settings)) => start::serve(&runtime, settings, command == "serve"),
         ("serve" | "pass", Err(_)) => return ExitCode::SUCCESS,
         _ => {
             report::problem("the wrapper script squall-layer starts this program; it is not for the command line");

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::thread;
 
 use crate::body::Body;
+use crate::faults::Faults;
 use crate::head::Head;
 use crate::runtime_api::{self, Call};
 use crate::wire::{NoHead, Wire, broken, readable};
@@ -20,12 +21,14 @@ const STACK: usize = 128 << 10;
 pub struct Proxy {
     /// Address and port of the Runtime API.
     upstream: String,
+    faults: Option<Arc<Faults>>,
 }
 
 /// A connection of the runtime with its own to the Runtime API.
 pub(crate) struct Pair {
     pub(crate) client: Wire,
     pub(crate) upstream: Wire,
+    address: String,
 }
 
 /// Whether a connection goes on after an exchange.
@@ -38,7 +41,7 @@ pub(crate) enum After {
 }
 
 /// What came of passing a request on.
-enum Sent {
+pub(crate) enum Sent {
     Whole(After),
     /// The Runtime API answers, or has closed, before it was sent all of the request.
     Early,
@@ -47,7 +50,12 @@ enum Sent {
 impl Proxy {
     /// A proxy of the Runtime API at `upstream`, which passes everything through.
     pub fn new(upstream: impl Into<String>) -> Proxy {
-        Proxy { upstream: upstream.into() }
+        Proxy { upstream: upstream.into(), faults: None }
+    }
+
+    /// A proxy that injects faults.
+    pub fn with(faults: Arc<Faults>) -> Proxy {
+        Proxy { upstream: faults.settings.upstream.clone(), faults: Some(faults) }
     }
 
     /// Accepts connections until the listener fails.
@@ -68,7 +76,7 @@ impl Proxy {
     /// All exchanges of one connection. An error on one side closes both.
     fn connection(&self, client: TcpStream) -> io::Result<()> {
         let upstream = Wire::new(TcpStream::connect(&self.upstream)?)?;
-        let mut pair = Pair { client: Wire::new(client)?, upstream };
+        let mut pair = Pair { client: Wire::new(client)?, upstream, address: self.upstream.clone() };
         loop {
             let (asked, _) = readable(&pair.client, &pair.upstream, None)?;
             if !asked {
@@ -89,8 +97,14 @@ impl Proxy {
     }
 
     fn exchange(&self, pair: &mut Pair, head: Head) -> io::Result<After> {
-        let waits = matches!(runtime_api::call(&head), Call::Next);
-        pair.exchange(&head, waits)
+        let call = runtime_api::call(&head);
+        let Some(faults) = &self.faults else { return pair.exchange(&head, call == Call::Next) };
+        match call {
+            Call::Next => pair.next(&head, faults),
+            Call::Response(request) => pair.response(&head, &request, false, faults.kept(&request), faults),
+            Call::Error(request) => pair.response(&head, &request, true, faults.kept(&request), faults),
+            Call::Other => pair.exchange(&head, false),
+        }
     }
 }
 
@@ -118,12 +132,12 @@ impl Pair {
             self.client.send(response.bytes())?;
             return Ok(After::Tunnel);
         };
-        let answered = self.pass_response(response, &mut body)?;
+        let answered = self.pass_response(response, &mut body, &[])?;
         Ok(if asked == After::Next { answered } else { asked })
     }
 
     /// Passes a request on.
-    fn pass_request(&mut self, head: &Head) -> io::Result<Sent> {
+    pub(crate) fn pass_request(&mut self, head: &Head) -> io::Result<Sent> {
         let Some(mut body) = head.request_body() else {
             self.upstream.send(head.bytes())?;
             return Ok(Sent::Whole(After::Tunnel));
@@ -188,10 +202,17 @@ impl Pair {
         }
     }
 
-    /// Passes a response back, each piece of it as soon as it is there.
-    pub(crate) fn pass_response(&mut self, head: Head, body: &mut Body) -> io::Result<After> {
+    /// A new connection to the Runtime API in place of one that it closes.
+    pub(crate) fn reconnect(&mut self) -> io::Result<()> {
+        self.upstream = Wire::new(TcpStream::connect(&self.address)?)?;
+        Ok(())
+    }
+
+    /// Passes a response back, each piece of it as soon as it is there. `read` is what was read of its body already.
+    pub(crate) fn pass_response(&mut self, head: Head, body: &mut Body, read: &[u8]) -> io::Result<After> {
         let closes = head.closes() || body.ends_with_connection();
         let mut bytes = head.into_bytes();
+        bytes.extend_from_slice(read);
         loop {
             let taken = body.take(self.upstream.data(), |_| ()).map_err(|_| broken())?;
             bytes.extend_from_slice(self.upstream.data().get(..taken).unwrap_or_default());

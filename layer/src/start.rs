@@ -14,9 +14,12 @@ use std::thread;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open, setsid};
 
+use crate::clock::System;
+use crate::faults::Faults;
 use crate::proxy::Proxy;
 use crate::report;
 use crate::settings::{Off, Settings};
+use crate::ssm::Ssm;
 
 /// So often a proxy that died is replaced.
 const REPLACED: usize = 5;
@@ -64,7 +67,7 @@ pub fn guard(runtime: &str) -> io::Result<()> {
 }
 
 /// Serves until the runtime ends.
-pub fn serve(runtime: &str, settings: Settings) -> io::Result<()> {
+pub fn serve(runtime: &str, settings: Settings, with_faults: bool) -> io::Result<()> {
     let runtime = runtime.to_owned();
     thread::Builder::new().stack_size(64 << 10).spawn(move || {
         if await_end(&runtime).is_ok() {
@@ -72,7 +75,27 @@ pub fn serve(runtime: &str, settings: Settings) -> io::Result<()> {
         }
     })?;
     let listener = TcpListener::from(inherited()?);
-    Err(Arc::new(Proxy::new(settings.upstream)).serve(&listener))
+    let proxy = match with_faults {
+        true => Proxy::with(reader(settings)?),
+        false => Proxy::new(settings.upstream),
+    };
+    Err(Arc::new(proxy).serve(&listener))
+}
+
+/// Reads orders in the background, now and whenever invocations come.
+fn reader(settings: Settings) -> io::Result<Arc<Faults>> {
+    let ssm = Ssm::new(&settings, |name| std::env::var(name).ok());
+    let (faults, asked) = Faults::new(settings, System::new(), report::line);
+    let learns = faults.clone();
+    thread::Builder::new().stack_size(256 << 10).spawn(move || {
+        for () in asked {
+            let sent = learns.now();
+            let fetched = ssm.as_ref().map_err(Clone::clone).and_then(|ssm| ssm.fetch(sent.wall));
+            learns.learn(sent, fetched);
+        }
+    })?;
+    faults.refresh();
+    Ok(faults)
 }
 
 /// Waits until a process has ended. Fails at once where the kernel cannot say; then the environment's end is the proxy's.

@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
+mod ends;
+mod inject;
+mod orders;
+mod parser;
 mod pass;
 mod script;
 mod wires;
