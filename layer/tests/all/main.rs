@@ -8,4 +8,5 @@ mod orders;
 mod parser;
 mod pass;
 mod script;
+mod ssm;
 mod wires;

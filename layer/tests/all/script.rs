@@ -9,10 +9,10 @@ use std::process::{Command, Output, Stdio};
 use crate::wires::End;
 
 /// A folder like `/opt` in an environment with the layer.
-struct Opt(PathBuf);
+pub struct Opt(PathBuf);
 
 impl Opt {
-    fn new(name: &str) -> Opt {
+    pub fn new(name: &str) -> Opt {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(folder.join("squall-layer.d")).unwrap();
@@ -21,7 +21,7 @@ impl Opt {
         Opt(folder)
     }
 
-    fn command(&self, api: &str, variables: &[(&str, &str)], runtime: &str) -> Command {
+    pub fn command(&self, api: &str, variables: &[(&str, &str)], runtime: &str) -> Command {
         let mut command = Command::new(self.0.join("squall-layer"));
         command.args(["sh", "-c", runtime, "the name", "an argument"]).env("AWS_LAMBDA_RUNTIME_API", api);
         command.envs([("SQUALL_FAULTS_PARAM", "/shop/faults")]).envs(variables.iter().copied()).stderr(Stdio::piped());
@@ -106,7 +106,7 @@ fn a_proxy_that_is_killed_is_replaced() {
     server.is_closed();
 }
 
-fn line(from: &mut impl Read) -> String {
+pub fn line(from: &mut impl Read) -> String {
     let mut line = String::new();
     for byte in from.bytes() {
         match byte.unwrap() {
