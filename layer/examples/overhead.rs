@@ -133,6 +133,7 @@ fn invocations(address: &str, size: usize, rounds: usize) -> Vec<Duration> {
 fn wrapped(binary: &str, api: &str, variables: &[(&str, &str)]) -> (Child, BufReader<ChildStdout>, String) {
     let opt = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/overhead");
     std::fs::create_dir_all(opt.join("squall-layer.d")).unwrap();
+    let _ = std::fs::remove_file(opt.join("squall-layer.d/squall-layer"));
     std::fs::copy(binary, opt.join("squall-layer.d/squall-layer")).unwrap();
     std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("opt/squall-layer"), opt.join("squall-layer")).unwrap();
     let mut command = Command::new(opt.join("squall-layer"));

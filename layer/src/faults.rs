@@ -236,7 +236,7 @@ impl Faults {
 /// What an order does to a request, if it hits it.
 fn decided(id: &Name, order: &Order, request: &str, event: Option<&[u8]>) -> Option<Injection> {
     let mut draw = Draw::new(order.seed, &order.run, id, request);
-    if draw.next() >= order.share {
+    if draw.number() >= order.share {
         return None;
     }
     if order.needs_event() {

@@ -12,7 +12,7 @@ use crate::body::Body;
 use crate::faults::Faults;
 use crate::head::Head;
 use crate::runtime_api::{self, Call};
-use crate::wire::{NoHead, Wire, broken, readable};
+use crate::wire::{NoHead, Wire, readable};
 
 /// A thread of a connection needs little.
 const STACK: usize = 128 << 10;
@@ -150,13 +150,11 @@ impl Pair {
             bytes = head.without("expect");
         }
         loop {
-            let taken = body.take(self.client.data(), |_| ()).map_err(|_| broken())?;
-            bytes.extend_from_slice(self.client.data().get(..taken).unwrap_or_default());
-            self.client.consume(taken);
-            if self.upstream.send(&bytes).is_err() {
-                return Ok(Sent::Early);
+            match self.client.pass(&mut body, std::mem::take(&mut bytes), &mut self.upstream) {
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(error),
+                Err(_) => return Ok(Sent::Early),
+                Ok(()) => (),
             }
-            bytes.clear();
             if body.is_done() {
                 return Ok(Sent::Whole(after));
             }
@@ -214,11 +212,7 @@ impl Pair {
         let mut bytes = head.into_bytes();
         bytes.extend_from_slice(read);
         loop {
-            let taken = body.take(self.upstream.data(), |_| ()).map_err(|_| broken())?;
-            bytes.extend_from_slice(self.upstream.data().get(..taken).unwrap_or_default());
-            self.upstream.consume(taken);
-            self.client.send(&bytes)?;
-            bytes.clear();
+            self.upstream.pass(body, std::mem::take(&mut bytes), &mut self.client)?;
             if body.is_done() {
                 return Ok(if closes { After::Close } else { After::Next });
             }

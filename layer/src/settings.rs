@@ -78,15 +78,15 @@ impl Settings {
         let text = |name: &str| set(name).unwrap_or_default();
         Ok(Settings {
             upstream,
-            port: number(&set, "SQUALL_LAYER_PORT", 0, 0..=u16::MAX)?,
+            port: number(set, "SQUALL_LAYER_PORT", 0, 0..=u16::MAX)?,
             parameter,
-            wait_for_first: number(&set, "SQUALL_LAYER_WAIT_MS", 0, 0..=10_000)?,
-            interval: number(&set, "SQUALL_LAYER_INTERVAL_S", 5, 5..=20)? * 1000,
+            wait_for_first: number(set, "SQUALL_LAYER_WAIT_MS", 0, 0..=10_000)?,
+            interval: number(set, "SQUALL_LAYER_INTERVAL_S", 5, 5..=20)? * 1000,
             limits: Limits {
                 kinds: kinds(set("SQUALL_LAYER_KINDS"))?,
-                delay: number(&set, "SQUALL_LAYER_MAX_DELAY_MS", LONGEST_DELAY, 0..=LONGEST_DELAY)?,
-                percent: number(&set, "SQUALL_LAYER_MAX_PERCENT", 100, 0..=100)?,
-                minutes: number(&set, "SQUALL_LAYER_MAX_MINUTES", 60, 0..=1440)?,
+                delay: number(set, "SQUALL_LAYER_MAX_DELAY_MS", LONGEST_DELAY, 0..=LONGEST_DELAY)?,
+                percent: number(set, "SQUALL_LAYER_MAX_PERCENT", 100, 0..=100)?,
+                minutes: number(set, "SQUALL_LAYER_MAX_MINUTES", 60, 0..=1440)?,
             },
             function: Function {
                 name: text("AWS_LAMBDA_FUNCTION_NAME"),

@@ -69,7 +69,8 @@ mod tests {
         };
         let scope = Scope { region: "us-east-1", service: "service", wall: 1_440_938_160_000 };
         let (host, time) = (("host", "example.amazonaws.com"), ("x-amz-date", "20150830T123600Z"));
-        let cases: [(&[(&str, &str)], &str, &str); 5] = [
+        type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
+        let cases: [Case<'_>; 5] = [
             (&[host, time], "", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
             (
                 &[host, ("my-header1", "value1"), time],

@@ -9,14 +9,18 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::body::Body;
 use crate::head::{self, Head, LONGEST_HEAD};
 
-/// What is read at once. The buffer of a connection is as large while nothing longer than this is a head.
+/// The buffer of a connection at rest. A head or a body that fills it makes it grow, while that lasts.
 const PIECE: usize = 16 << 10;
+
+/// So much of a body is read at once at most.
+const LARGEST_PIECE: usize = 256 << 10;
 
 /// One end of a connection.
 pub struct Wire {
     stream: TcpStream,
     buffer: Vec<u8>,
     start: usize,
+    end: usize,
 }
 
 /// What came instead of a head.
@@ -31,7 +35,7 @@ impl Wire {
     /// An end that sends without delay.
     pub fn new(stream: TcpStream) -> io::Result<Wire> {
         stream.set_nodelay(true)?;
-        Ok(Wire { stream, buffer: Vec::with_capacity(PIECE), start: 0 })
+        Ok(Wire { stream, buffer: vec![0; PIECE], start: 0, end: 0 })
     }
 
     /// The socket.
@@ -41,42 +45,46 @@ impl Wire {
 
     /// What was read and not yet passed on.
     pub fn data(&self) -> &[u8] {
-        self.buffer.get(self.start..).unwrap_or_default()
+        self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
     /// Takes `count` bytes off.
     pub fn consume(&mut self, count: usize) {
-        self.start = (self.start + count).min(self.buffer.len());
-        if self.start == self.buffer.len() {
-            self.buffer.clear();
-            self.start = 0;
-            if self.buffer.capacity() > 4 * PIECE {
-                self.buffer.shrink_to(PIECE);
-            }
+        self.start = (self.start + count).min(self.end);
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
         }
     }
 
     /// Reads what is there, waiting for at least a byte; 0 at the end of the connection.
     pub fn fill(&mut self) -> io::Result<usize> {
         if self.start > 0 {
-            self.buffer.drain(..self.start);
-            self.start = 0;
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
         }
-        let kept = self.buffer.len();
-        let room = PIECE.saturating_sub(kept).max(PIECE / 4);
-        self.buffer.resize(kept + room, 0);
+        if self.end == self.buffer.len() {
+            self.buffer.resize(self.end * 2, 0);
+        }
+        let room = self.buffer.len() - self.end;
         let read = loop {
-            match self.stream.read(self.buffer.get_mut(kept..).unwrap_or_default()) {
+            match self.stream.read(self.buffer.get_mut(self.end..).unwrap_or_default()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
-                other => break other,
+                other => break other?,
             }
         };
-        self.buffer.truncate(kept + *read.as_ref().unwrap_or(&0));
-        read
+        self.end += read;
+        if read == room && self.buffer.len() < LARGEST_PIECE {
+            self.buffer.resize(self.buffer.len() * 2, 0);
+        }
+        Ok(read)
     }
 
     /// Reads until a head is complete.
     pub fn head(&mut self) -> io::Result<Result<Head, NoHead>> {
+        if self.end <= PIECE && self.buffer.len() > PIECE {
+            self.buffer.truncate(PIECE);
+            self.buffer.shrink_to_fit();
+        }
         loop {
             if let Some(length) = head::length(self.data()) {
                 let bytes = self.data().get(..length).unwrap_or_default();
@@ -115,6 +123,20 @@ impl Wire {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
+    }
+
+    /// Passes on what is here of `body`, after `before`. Both go out together.
+    pub fn pass(&mut self, body: &mut Body, mut before: Vec<u8>, to: &mut Wire) -> io::Result<()> {
+        let taken = body.take(self.data(), |_| ()).map_err(|_| broken())?;
+        let bytes = self.data().get(..taken).unwrap_or_default();
+        if before.is_empty() {
+            to.send(bytes)?;
+        } else {
+            before.extend_from_slice(bytes);
+            to.send(&before)?;
+        }
+        self.consume(taken);
+        Ok(())
     }
 
     /// Whether the other side has closed the connection and left nothing to read.

@@ -11,6 +11,7 @@ pub mod deny;
 pub mod error;
 pub mod extension;
 pub mod latency;
+mod layer;
 pub mod page;
 pub mod pattern;
 pub mod poison;

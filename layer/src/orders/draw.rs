@@ -17,7 +17,7 @@ impl Draw {
     }
 
     /// The next number, at least 0 and under 1.
-    pub fn next(&mut self) -> f64 {
+    pub fn number(&mut self) -> f64 {
         let mut key = self.key.clone();
         key.extend_from_slice(&self.count.to_be_bytes());
         self.count += 1;
@@ -31,10 +31,10 @@ impl Draw {
     pub fn delay(&mut self, delay: Delay) -> u64 {
         match delay {
             Delay::Fixed { ms } => ms.0,
-            Delay::Uniform { from_ms, to_ms } => from_ms.0 + (self.next() * (to_ms.0 - from_ms.0 + 1) as f64) as u64,
+            Delay::Uniform { from_ms, to_ms } => from_ms.0 + (self.number() * (to_ms.0 - from_ms.0 + 1) as f64) as u64,
             Delay::Lognormal { median_ms, sigma } => {
                 // Box and Muller: a normal number from two uniform ones.
-                let (one, two) = (1.0 - self.next(), self.next());
+                let (one, two) = (1.0 - self.number(), self.number());
                 let normal = (-2.0 * one.ln()).sqrt() * (std::f64::consts::TAU * two).cos();
                 (median_ms.0 as f64 * (sigma.0 * normal).exp()).round() as u64
             }

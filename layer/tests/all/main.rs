@@ -1,6 +1,6 @@
 //! The tests of the layer that need sockets or the whole of it.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
 
 mod ends;
 mod inject;

@@ -100,6 +100,21 @@ fn each_chunk_of_a_stream_passes_before_the_next_is_sent() {
     runtime.hears(ACCEPTED);
 }
 
+/// The buffer that grows with a long body is not waited for to be full.
+#[test]
+fn each_piece_of_a_long_body_passes_before_the_next_is_sent() {
+    let (mut runtime, mut api) = Stage::passing().connection();
+    let head = "POST /2018-06-01/runtime/invocation/7/response HTTP/1.1\r\nContent-Length: 200000\r\n\r\n";
+    runtime.says(head);
+    api.hears(head);
+    for piece in [1, 10, 100_000, 10, 99_879] {
+        runtime.says("x".repeat(piece));
+        api.hears("x".repeat(piece));
+    }
+    api.says(ACCEPTED);
+    runtime.hears(ACCEPTED);
+}
+
 #[test]
 fn twenty_megabytes_pass_in_both_directions() {
     let (mut runtime, mut api) = Stage::passing().connection();

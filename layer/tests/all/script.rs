@@ -106,15 +106,16 @@ fn a_proxy_that_is_killed_is_replaced() {
     server.is_closed();
 }
 
+/// A line, read byte by byte: nothing behind it is taken.
 pub fn line(from: &mut impl Read) -> String {
-    let mut line = String::new();
-    for byte in from.bytes() {
-        match byte.unwrap() {
-            b'\n' => break,
+    let (mut line, mut byte) = (String::new(), [0]);
+    loop {
+        from.read_exact(&mut byte).unwrap();
+        match byte[0] {
+            b'\n' => return line,
             byte => line.push(char::from(byte)),
         }
     }
-    line
 }
 
 /// The process of the proxy for a runtime.
