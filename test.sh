@@ -190,6 +190,11 @@ fi
 part test "layer" cargo test --locked --manifest-path layer/Cargo.toml
 part check "layer: clippy" cargo clippy --locked --manifest-path layer/Cargo.toml --all-targets -- -D warnings
 part check "layer: format" cargo fmt --manifest-path layer/Cargo.toml --check
+if command -v zig >/dev/null || python3 -c "import ziglang" 2>/dev/null; then
+  part build "layer: static binaries" layer/build.sh
+else
+  skip "the layer's static binaries" "neither zig nor the Python package ziglang is there"
+fi
 tests "judge" judge::
 tests "engine and crash grid" engine::
 if need script bsdutils; then

@@ -3,7 +3,7 @@
 #
 #   layer/build.sh [x86_64|arm64]...     both, unless named; the zips are in layer/target/layer
 #
-# Needs rustup's musl targets, zip, and a C compiler for the TLS library's assembly: zig, or the package `ziglang` of Python.
+# Needs rustup's musl targets, zip, readelf, and a C compiler for the TLS library's assembly: zig, or the package `ziglang` of Python.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -27,6 +27,11 @@ build() {
     CARGO_INCREMENTAL=0 \
     RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=$PWD=/squall-layer --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo" \
     cargo build --locked --release --target "$target"
+  # A library of the system, or a version of one, would tie it to that system.
+  if readelf -dV "target/$target/release/squall-layer" | grep -E 'NEEDED|GLIBC'; then
+    echo "the binary is not static" >&2
+    return 1
+  fi
   rm -rf "$folder" && mkdir -p "$folder/squall-layer.d"
   cp "target/$target/release/squall-layer" "$folder/squall-layer.d/"
   cp opt/squall-layer "$folder/"
@@ -38,6 +43,9 @@ build() {
   sha256sum "target/layer/squall-layer-$architecture.zip"
 }
 
+for program in zip readelf; do
+  command -v "$program" >/dev/null || { echo "$program is not there" >&2; exit 1; }
+done
 mkdir -p target/layer
 [ $# -gt 0 ] || set -- x86_64 arm64
 for architecture; do

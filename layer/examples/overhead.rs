@@ -11,10 +11,14 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 20_000;
+
+/// When the first bytes of streams arrived at the Runtime API.
+static ARRIVED: Mutex<Vec<Instant>> = Mutex::new(Vec::new());
 
 fn main() {
     let binary = std::env::args().nth(1).unwrap_or_else(|| "target/release/squall-layer".into());
@@ -31,6 +35,12 @@ fn main() {
         let rounds = 40;
         let took: Duration = invocations(address, 6 << 20, rounds).iter().sum();
         println!("{name:8} 6 MB: {:.0} MB/s", 2.0 * 6.0 * rounds as f64 / took.as_secs_f64());
+    }
+    for (name, address) in [("direct", &api), ("proxy", &proxy), ("direct", &api), ("proxy", &proxy)] {
+        let mut times = first_bytes(address, 2_000);
+        times.sort();
+        let at = |share: f64| times[(times.len() as f64 * share) as usize].as_secs_f64() * 1e3;
+        println!("{name:8} first byte of a stream, one way: p50 {:.3} ms, p99 {:.3} ms", at(0.5), at(0.99));
     }
     println!("memory after it: {}", memory(runtime.id()));
     drop(stdout);
@@ -73,6 +83,11 @@ fn serve(stream: TcpStream) -> Option<()> {
                     .into_bytes();
             reply.resize(reply.len() + sizes, b'x');
             stream.write_all(&reply).ok()?;
+        } else if line.contains("/stream") {
+            skip(&mut reader, "4\r\nabcd\r\n".len())?;
+            ARRIVED.lock().unwrap().push(Instant::now());
+            skip(&mut reader, "0\r\n\r\n".len())?;
+            stream.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").ok()?;
         } else {
             skip(&mut reader, length)?;
             stream.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").ok()?;
@@ -127,6 +142,24 @@ fn invocations(address: &str, size: usize, rounds: usize) -> Vec<Duration> {
         }
     }
     times
+}
+
+/// How long the first chunk of each of some streamed responses took to the Runtime API, after its head had been sent.
+fn first_bytes(address: &str, rounds: usize) -> Vec<Duration> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_nodelay(true).unwrap();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut sent = Vec::new();
+    ARRIVED.lock().unwrap().clear();
+    for _ in 0..rounds {
+        stream.write_all(b"POST /stream HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
+        sent.push(Instant::now());
+        stream.write_all(b"4\r\nabcd\r\n").unwrap();
+        stream.write_all(b"0\r\n\r\n").unwrap();
+        head(&mut reader).unwrap();
+    }
+    let arrived = ARRIVED.lock().unwrap();
+    sent.iter().zip(arrived.iter()).map(|(sent, arrived)| arrived.duration_since(*sent)).collect()
 }
 
 /// A runtime in the wrapper script, which says its address of the Runtime API and waits.
