@@ -4,12 +4,15 @@
 
 mod bad_input;
 mod bank;
+mod calibration;
 mod effort;
 mod engine;
 mod findings;
 mod formats;
+mod hostile;
 mod judge;
 mod kills;
+mod kinds;
 mod known_answers;
 mod predict;
 mod private;
@@ -19,4 +22,5 @@ mod schema;
 mod sessions;
 mod shipped;
 mod tidy;
+mod told;
 mod translator;
