@@ -14,7 +14,7 @@ fast= update=
 case "${1:-}" in
   "") ;;
   --fast) fast=yes ;;
-  --long) export SQUALL_TEST_EFFORT=10 PROPTEST_CASES=2560 ;;  # 256 cases are usual
+  --long) export SQUALL_TEST_EFFORT=10 PROPTEST_CASES=2560 SQUALL_LAYER_INPUTS=1000000 SQUALL_LAYER_SCHEDULES=100000 ;;  # 256 cases are usual
   --update) update=yes ;;
   *) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
@@ -185,6 +185,15 @@ if tests/translator/setup.sh >"$logs/translator-setup.log" 2>&1 </dev/null; then
   tests "templates against AWS's SAM translator" translator::
 else
   skip "templates against AWS's SAM translator" "$(tail -1 "$logs/translator-setup.log")"
+fi
+# The layer is a crate of its own, with its own lock and target directory.
+part test "layer" cargo test --locked --manifest-path layer/Cargo.toml
+part check "layer: clippy" cargo clippy --locked --manifest-path layer/Cargo.toml --all-targets -- -D warnings
+part check "layer: format" cargo fmt --manifest-path layer/Cargo.toml --check
+if command -v zig >/dev/null || python3 -c "import ziglang" 2>/dev/null; then
+  part build "layer: static binaries" layer/build.sh
+else
+  skip "the layer's static binaries" "neither zig nor the Python package ziglang is there"
 fi
 tests "judge" judge::
 tests "engine and crash grid" engine::

@@ -96,6 +96,8 @@ pub enum Delivery {
     /// failure-lambda 1.x reads flags from AppConfig (`FAILURE_APPCONFIG_CONFIGURATION`): application, environment and
     /// profile in one text.
     AppConfig { profile: String },
+    /// squall's own layer (`docs/layer.md`) reads orders from an SSM parameter (`SQUALL_FAULTS_PARAM`). Each order has an end.
+    Layer { parameter: Resource },
     /// chaos-lambda-extension reads variables of the function; those that are set.
     Variables { set: BTreeMap<String, String> },
 }
@@ -114,7 +116,7 @@ impl FunctionDescription {
     /// The parameter that the function's fault wrapper reads.
     pub fn fault_parameter(&self) -> Option<&Resource> {
         match &self.delivery {
-            Delivery::Parameter { parameter, .. } => Some(parameter),
+            Delivery::Parameter { parameter, .. } | Delivery::Layer { parameter } => Some(parameter),
             _ => None,
         }
     }

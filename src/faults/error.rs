@@ -28,7 +28,8 @@ impl LambdaError {
         name: "lambda.error",
         summary: "makes a share of a function's invocations fail",
         kinds: &[ResourceKind::Function],
-        does: "Sets the flag `exception` of failure-lambda in the SSM parameter that the function's wrapper reads (of 0.x, \
+        does: "Where the function has squall's own layer, writes an order with an end of its own into the SSM parameter that the \
+               layer reads; the layer then answers with an error in the handler's place. Otherwise sets the flag `exception` of failure-lambda in the SSM parameter that the function's wrapper reads (of 0.x, \
                which knows one fault at a time, the whole document); the wrapper then raises instead of calling the handler. It is what a bad deploy or a dependency that is down \
                does. A synchronous caller sees a 5xx; asynchronous events are retried twice; an SQS message comes back \
                after its visibility timeout, and goes to the dead-letter queue when it was received too often.",
@@ -36,7 +37,7 @@ impl LambdaError {
         undo: "Puts the flag back as it was: the parameter's original bytes when nobody else wrote to it, else this one \
                key. The parameter is never deleted. The undo counts after the wrapper's cache time (FAILURE_CACHE_TTL, \
                60 s unless set; 0.x keeps nothing).",
-        alone: "The errors go on until somebody restores the flag.",
+        alone: "An order of squall's layer ends by itself. With failure-lambda the errors go on until the flag is restored.",
         actions_do: &["ssm:GetParameter", "ssm:PutParameter"],
         actions_undo: &["ssm:GetParameter", "ssm:PutParameter"],
         refusals: &[
@@ -84,6 +85,8 @@ impl Fault for LambdaError {
             key: "exception",
             flag: json!({ "enabled": true, "percentage": percentage, "exception_msg": self.message }),
             one_fault: json!({ "failureMode": "exception", "rate": self.share.get(), "exceptionMsg": self.message }),
+            order: json!({ "error": { "message": self.message } }),
+            share: self.share,
         };
         let plans = all(scene.targets.iter().map(|target| {
             let wrapped = Wrapped::find(target, scene)?;

@@ -82,8 +82,9 @@ impl Latency {
         name: "lambda.latency",
         summary: "delays a share of a function's invocations",
         kinds: &[ResourceKind::Function],
-        does: "Sets the flag `latency` of failure-lambda in the SSM parameter that the function's wrapper reads (of 0.x, \
-               which knows one fault at a time, the whole document); the wrapper then waits before the handler. A function that chaos-lambda-extension wraps is delayed through its \
+        does: "Where the function has squall's own layer, writes an order with an end of its own into the SSM parameter that the \
+               layer reads. Otherwise sets the flag `latency` of failure-lambda in the SSM parameter that the function's wrapper reads (of 0.x, \
+               which knows one fault at a time, the whole document). Both then wait before the handler. A function that chaos-lambda-extension wraps is delayed through its \
                variables instead, by whole seconds. It is what a slow dependency or a cold start does to the function's \
                callers. The delay counts towards the function's timeout and its bill.",
         evidence: "The share of invocations slower than the shortest delay rises beyond the noise and the trend of the baseline; \
@@ -93,7 +94,7 @@ impl Latency {
                that it read. The undo counts after the wrapper's cache time (FAILURE_CACHE_TTL, 60 s unless set; 0.x \
                keeps nothing). Variables are put back as \
                they were, all others untouched; Lambda takes an update only of the configuration that was read.",
-        alone: "The delay stays until somebody restores the flag.",
+        alone: "An order of squall's layer ends by itself. A flag of failure-lambda, or a variable, stays until it is restored.",
         actions_do: &[
             "lambda:GetFunction",
             "lambda:UpdateFunctionConfiguration",
@@ -200,7 +201,7 @@ impl Latency {
         })
     }
 
-    /// The flag as failure-lambda reads it.
+    /// The fault as each wrapper reads it.
     fn flag(&self) -> Flag {
         let (from, to) = self.delay.bounds();
         Flag {
@@ -217,6 +218,10 @@ impl Latency {
                 "minLatency": from.millis(),
                 "maxLatency": to.millis(),
             }),
+            order: json!({
+                "latency": { "delay": { "uniform": { "from_ms": from.millis(), "to_ms": to.millis() } } },
+            }),
+            share: self.share,
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod deny;
 pub mod error;
 pub mod extension;
 pub mod latency;
+mod layer;
 pub mod page;
 pub mod pattern;
 pub mod poison;

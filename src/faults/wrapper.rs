@@ -1,5 +1,5 @@
-//! What the faults share that work through a function's fault wrapper: failure-lambda, which reads its flags from an SSM
-//! parameter (github.com/gunnargrosch/failure-lambda, MIT).
+//! What the faults share that work through a function's fault wrapper: squall's own layer ([`super::layer`]), or failure-lambda
+//! (github.com/gunnargrosch/failure-lambda, MIT). Both read an SSM parameter.
 //!
 //! Facts that shape this: the flags' document must be there and stay there, because the layer form of the wrapper keeps
 //! the last flags that it could read. 1.x knows several flags, by key; a flag's `enabled` must be a JSON boolean and
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{Described, FaultPlan, Flaw, PlannedChange, Refusal, Scene, listed};
+use super::{Described, FaultPlan, Flaw, PlannedChange, Refusal, Scene, layer, listed};
 use crate::account::description::{Alias, Delivery, FunctionDescription, ParameterDescription};
 use crate::account::setting::{quote, with_key};
 use crate::account::{Resource, Setting, Value};
@@ -24,6 +24,8 @@ pub struct Wrapped<'a> {
     pub cache: Span,
     format: Format,
     flags: &'a ParameterDescription,
+    /// By whom and until when an order is given.
+    terms: layer::Terms<'a>,
 }
 
 /// What a wrapper reads.
@@ -33,9 +35,11 @@ enum Format {
     Flags,
     /// failure-lambda 0.x: one fault, and nothing is kept from one invocation to the next.
     OneFault,
+    /// squall's layer: orders by key.
+    Orders,
 }
 
-/// A fault in the words of both formats.
+/// A fault in the words of each format.
 pub struct Flag {
     /// The key of the flag in 1.x.
     pub key: &'static str,
@@ -43,6 +47,10 @@ pub struct Flag {
     pub flag: Json,
     /// In 0.x the fault: what it sets beside `isEnabled`.
     pub one_fault: Json,
+    /// What an order of squall's layer says under `fault`.
+    pub order: Json,
+    /// Which part of the invocations.
+    pub share: Share,
 }
 
 /// SSM's limits on a parameter's value, in bytes: standard and advanced.
@@ -83,6 +91,7 @@ impl<'a> Wrapped<'a> {
         let name = &target.name;
         let (parameter, cache) = match &function.delivery {
             Delivery::Parameter { parameter, cache } => (parameter, *cache),
+            Delivery::Layer { parameter } => (parameter, layer::LEARNT_WITHIN),
             Delivery::AppConfig { profile } => {
                 return Err(Refusal::new(
                     format!(
@@ -106,19 +115,23 @@ impl<'a> Wrapped<'a> {
                 ));
             }
         };
-        wrappable(target, function)?;
+        let is_layer = matches!(function.delivery, Delivery::Layer { .. });
+        if !is_layer {
+            wrappable(target, function)?;
+        }
+        let empty = if is_layer { layer::EMPTY } else { "{}" };
         let flags = scene.described.parameter(parameter).ok_or_else(|| {
             Refusal::new(
                 format!("{parameter}, which the wrapper of {name} reads, does not exist"),
                 format!(
-                    "create it empty: aws ssm put-parameter --name {} --type String --value '{{}}'",
+                    "create it empty: aws ssm put-parameter --name {} --type String --value '{empty}'",
                     quote(&parameter.name)
                 ),
             )
         })?;
-        let format = format(parameter, flags)?;
+        let format = format(parameter, flags, is_layer)?;
         let cache = if format == Format::OneFault { Span::ZERO } else { cache };
-        Ok(Wrapped { function, parameter, cache, format, flags })
+        Ok(Wrapped { function, parameter, cache, format, flags, terms: layer::Terms::of(scene) })
     }
 
     /// The change that sets a fault. One that is on already belongs to somebody else.
@@ -126,6 +139,7 @@ impl<'a> Wrapped<'a> {
         match self.format {
             Format::Flags => self.flag(fault.key, &fault.flag),
             Format::OneFault => self.one_fault(&fault.one_fault),
+            Format::Orders => self.order(fault),
         }
     }
 
@@ -164,22 +178,27 @@ impl<'a> Wrapped<'a> {
 }
 
 /// What the wrapper reads, as far as its parameter says; refused when squall cannot write that.
-fn format(parameter: &Resource, flags: &ParameterDescription) -> Result<Format, Refusal> {
+fn format(parameter: &Resource, flags: &ParameterDescription, is_layer: bool) -> Result<Format, Refusal> {
     if flags.secure {
         return Err(Refusal::new(
             format!("{parameter} is a SecureString, which squall does not touch"),
             "keep the flags in a parameter of type String; they are no secret",
         ));
     }
+    let empty = if is_layer { layer::EMPTY } else { "{}" };
     let document: Map<String, Json> = serde_json::from_str(&flags.text).map_err(|error| {
         Refusal::new(
             format!("{parameter} does not hold a JSON object: {error}"),
             format!(
-                "write an empty one: aws ssm put-parameter --name {} --type String --overwrite --value '{{}}'",
+                "write an empty one: aws ssm put-parameter --name {} --type String --overwrite --value '{empty}'",
                 quote(&parameter.name)
             ),
         )
     })?;
+    if is_layer {
+        layer::check(parameter, &document)?;
+        return Ok(Format::Orders);
+    }
     let one_fault = document.contains_key("failureMode") || document.contains_key("isEnabled");
     Ok(if one_fault { Format::OneFault } else { Format::Flags })
 }
@@ -202,6 +221,24 @@ impl Wrapped<'_> {
         Ok(self.planned(Setting::FaultFlag { parameter: parameter.clone(), key: key.to_owned() }, after))
     }
 
+    /// One order of squall's layer, which ends by itself.
+    fn order(&self, fault: &Flag) -> Result<PlannedChange, Refusal> {
+        let parameter = self.parameter;
+        let before: Map<String, Json> = serde_json::from_str(&self.flags.text).unwrap_or_default();
+        if before.contains_key(fault.key) {
+            return Err(Refusal::new(
+                format!("{parameter} holds an order `{}` already", fault.key),
+                "see which run gave it (`squall status`), and remove it if that run is over",
+            ));
+        }
+        let after = Value::Text(self.terms.order(&fault.order, fault.share).to_string());
+        let document = with_key(&self.flags.text, fault.key, &after)
+            .map_err(|error| Refusal::new(format!("{parameter}: {error}"), "correct the document in the parameter"))?;
+        self.fits(&document, &format!("the order `{}`", fault.key))?;
+        let setting = Setting::FaultFlag { parameter: parameter.clone(), key: fault.key.to_owned() };
+        Ok(PlannedChange { expires: Some(self.terms.ends), ..self.planned(setting, after) })
+    }
+
     /// Every function that reads the parameter.
     pub fn hits(&self, target: &Resource) -> Vec<Resource> {
         let mut hits = self.flags.read_by.clone();
@@ -217,15 +254,17 @@ impl Wrapped<'_> {
         let others: Vec<_> = self.hits(target).into_iter().filter(|hit| hit != target).map(|hit| hit.name).collect();
         let shared = (!others.is_empty())
             .then(|| format!("{} is read by {} as well: the fault hits them too", self.parameter, listed(others)));
-        shared.into_iter().chain(unreached(target, self.function, |alias| alias.delivered_alike)).collect()
+        let long = if self.format == Format::Orders { self.terms.warning() } else { None };
+        shared.into_iter().chain(long).chain(unreached(target, self.function, |alias| alias.delivered_alike)).collect()
     }
 }
 
 /// How to make faults reach a function.
 fn instrument(name: &str) -> String {
     format!(
-        "wrap {name} with failure-lambda 1.x (its layer, or around a Node handler), set FAILURE_INJECTION_PARAM to the name \
-         of an SSM parameter that holds `{{}}`, and allow its role ssm:GetParameter on that"
+        "add squall's layer to {name} (docs/layer.md) and set SQUALL_FAULTS_PARAM; or wrap it with failure-lambda 1.x (its \
+         layer, or around a Node handler), set FAILURE_INJECTION_PARAM to the name of an SSM parameter that holds `{{}}`, and \
+         allow its role ssm:GetParameter on that"
     )
 }
 

@@ -80,6 +80,9 @@ fn reserved(found: &aws_sdk_lambda::operation::get_function::GetFunctionOutput) 
 /// How faults reach the invocations of a function, or of a version of it.
 fn delivery(function: &Resource, configuration: &FunctionConfiguration) -> Delivery {
     let variable = |name: &str| variable(configuration, name);
+    if let Some(name) = variable("SQUALL_FAULTS_PARAM").filter(|_| has_layer(configuration)) {
+        return Delivery::Layer { parameter: function.beside(ResourceKind::Parameter, name) };
+    }
     if let Some(name) = variable("FAILURE_INJECTION_PARAM") {
         let cache = variable("FAILURE_CACHE_TTL").and_then(|text| text.parse().ok());
         return Delivery::Parameter {
@@ -101,6 +104,18 @@ fn delivery(function: &Resource, configuration: &FunctionConfiguration) -> Deliv
         }
         _ => Delivery::None,
     }
+}
+
+/// Whether squall's layer runs in a function: as its wrapper script, or where Lambda ignores those, by its own bootstrap, of which
+/// the configuration shows nothing.
+fn has_layer(configuration: &FunctionConfiguration) -> bool {
+    if variable(configuration, "SQUALL_LAYER").as_deref() == Some("off") {
+        return false;
+    }
+    let wrapper = variable(configuration, "AWS_LAMBDA_EXEC_WRAPPER").unwrap_or_default();
+    // A container image has no runtime.
+    let runtime = configuration.runtime().map(|runtime| runtime.as_str().to_owned()).unwrap_or_default();
+    wrapper.ends_with("/squall-layer") || runtime.is_empty() || runtime.starts_with("provided")
 }
 
 /// The aliases of a function that lead to published versions.

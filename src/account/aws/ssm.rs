@@ -37,7 +37,10 @@ pub async fn get(session: &Session, region: &Region, name: &str, about: String) 
 /// What a parameter is.
 pub async fn describe(session: &Session, parameter: &Resource) -> Result<ParameterDescription, CallError> {
     let found = get(session, session.region_of(parameter), &parameter.name, parameter.to_string()).await?;
-    let reads = |function: &_| lambda::variable(function, "FAILURE_INJECTION_PARAM").as_ref() == Some(&parameter.name);
+    let reads = |function: &_| {
+        let named = ["SQUALL_FAULTS_PARAM", "FAILURE_INJECTION_PARAM"].map(|name| lambda::variable(function, name));
+        named.iter().any(|name| name.as_ref() == Some(&parameter.name))
+    };
     Ok(ParameterDescription {
         arn: names::arn(session, parameter),
         secure: found.r#type() == Some(&ParameterType::SecureString),

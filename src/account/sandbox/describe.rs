@@ -108,9 +108,12 @@ impl World {
             reserved: self.lambda.functions[index].reserved.map(u64::from),
             account_unreserved: u64::from(app.account_concurrency.saturating_sub(self.lambda.reserved())),
             unreserved_floor: u64::from(app.unreserved_floor),
-            delivery: of.wrapper.as_ref().map_or(Delivery::None, |w| Delivery::Parameter {
-                parameter: beside(ResourceKind::Parameter, &w.parameter),
-                cache: w.cache,
+            delivery: of.wrapper.as_ref().map_or(Delivery::None, |w| {
+                let parameter = beside(ResourceKind::Parameter, &w.parameter);
+                match w.is_layer {
+                    true => Delivery::Layer { parameter },
+                    false => Delivery::Parameter { parameter, cache: w.cache },
+                }
             }),
             aliases: Vec::new(),
             consumes: feeds.map(|m| beside(ResourceKind::Queue, &m.queue)).collect(),

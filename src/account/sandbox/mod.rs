@@ -29,6 +29,7 @@ mod message;
 mod metrics;
 mod model;
 mod modelled;
+mod order;
 mod paced;
 mod persistent;
 mod policy;

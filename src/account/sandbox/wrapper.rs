@@ -1,4 +1,4 @@
-//! The fault wrapper in a function's code: failure-lambda, which reads its flags from an SSM parameter. Which version of it,
+//! The fault wrapper of a function: squall's own layer, whose orders are in `order.rs`, or failure-lambda in its code, which reads its flags from an SSM parameter. Which version of it,
 //! the parameter's text says: 1.x knows flags, and 0.x one fault at a time, which it reads at every invocation.
 //!
 //! Flags are evaluated in its order: latency, timeout, (diskspace), denylist, statuscode, exception, (corruption). Those
@@ -13,6 +13,7 @@ use serde_json::{Map, Value as Json};
 use super::app::Function;
 use super::chance::Chance;
 use super::lambda::Instance;
+use super::order::{self, Order};
 use super::world::World;
 use crate::units::{Share, Span, Time};
 
@@ -27,14 +28,19 @@ pub(super) struct Wrapper {
     /// The parameter's name.
     pub parameter: String,
     pub cache: Span,
+    /// It is squall's layer.
+    pub is_layer: bool,
 }
 
 impl Wrapper {
     /// The wrapper of a function, when its environment names a parameter.
     pub fn of(function: &Function) -> Option<Wrapper> {
+        if let Some(parameter) = function.environment.get("SQUALL_FAULTS_PARAM") {
+            return Some(Wrapper { parameter: parameter.clone(), cache: order::INTERVAL, is_layer: true });
+        }
         let parameter = function.environment.get("FAILURE_INJECTION_PARAM")?.clone();
         let cache = function.environment.get("FAILURE_CACHE_TTL").and_then(|text| text.parse().ok());
-        Some(Wrapper { parameter, cache: cache.map_or(CACHE, Span::from_secs) })
+        Some(Wrapper { parameter, cache: cache.map_or(CACHE, Span::from_secs), is_layer: false })
     }
 }
 
@@ -85,6 +91,8 @@ pub(super) struct Flags {
     denylist: Option<Flag<Arc<Denied>>>,
     statuscode: Option<Flag<u16>>,
     exception: Option<Flag<()>>,
+    /// Those of squall's layer, which are none of the others.
+    orders: Vec<Order>,
     /// Nobody keeps them: 0.x.
     read_each_time: bool,
 }
@@ -107,6 +115,9 @@ impl Flags {
     /// Reads the document of a parameter. What is not a flag of this format is no flag.
     pub fn read(document: &str) -> Flags {
         let Ok(document) = serde_json::from_str::<Map<String, Json>>(document) else { return Flags::default() };
+        if document.contains_key("version") {
+            return Flags { orders: order::read(&document), ..Flags::default() };
+        }
         if document.contains_key("isEnabled") || document.contains_key("failureMode") {
             return Flags::read_0x(&document);
         }
@@ -138,6 +149,7 @@ impl Flags {
                 Flag { share, with: code }
             }),
             exception: flag("exception").map(|(share, _)| Flag { share, with: () }),
+            orders: Vec::new(),
             read_each_time: false,
         }
     }
@@ -202,6 +214,9 @@ impl World {
         let model = self.model.clone();
         let of = &model.functions[function];
         let Some(wrapper) = &of.wrapper else { return (Injected::default(), None) };
+        if wrapper.is_layer {
+            return (self.inject_ordered(function, instance), None);
+        }
         let mut fetched = Span::ZERO;
         let fresh =
             |(read, flags): &&(Time, Arc<Flags>)| !flags.read_each_time && self.now.since(*read) < wrapper.cache;
@@ -220,6 +235,29 @@ impl World {
         let (mut injected, denied) = flags.act(of.spec.timeout, &mut self.lambda.functions[function].chance);
         injected.delay = injected.delay + fetched;
         (injected, denied)
+    }
+
+    /// The same for squall's layer. It reads while an environment starts and then beside invocations, which cost nothing and go
+    /// by what was read before.
+    fn inject_ordered(&mut self, function: usize, instance: &mut Instance) -> Injected {
+        let model = self.model.clone();
+        let of = &model.functions[function];
+        let Some(wrapper) = &of.wrapper else { return Injected::default() };
+        let age = instance.flags.as_ref().map(|(read, _)| self.now.since(*read));
+        let known = instance.flags.clone();
+        if age.is_none_or(|age| age >= wrapper.cache) {
+            let may = self.allowed(of.role, "ssm:GetParameter", &of.wrapper_arn);
+            let flags = if may { self.settings.flags.get(&wrapper.parameter).cloned() } else { None };
+            // What cannot be read counts as no orders, and is read again like others.
+            instance.flags = Some((self.now, flags.unwrap_or_default()));
+        }
+        let flags = match age {
+            None => instance.flags.clone(),
+            Some(age) if age < order::CURRENT_FOR => known,
+            Some(_) => None,
+        };
+        let Some((_, flags)) = flags else { return Injected::default() };
+        order::act(&flags.orders, self.now, &mut self.lambda.functions[function].chance)
     }
 }
 

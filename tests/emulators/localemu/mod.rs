@@ -5,6 +5,7 @@
 
 mod broken;
 mod held;
+mod layered;
 mod traffic;
 mod wrapped;
 

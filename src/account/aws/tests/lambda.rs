@@ -111,6 +111,20 @@ fn how_faults_reach_a_function_is_read_off_its_configuration() {
     };
     assert_eq!(found.aliases, [alias("7", true), alias("8", false)]);
 
+    let layer = |more: serde_json::Value| {
+        let mut variables = json!({ "SQUALL_FAULTS_PARAM": "/shop/orders", "FAILURE_INJECTION_PARAM": "/shop/faults" });
+        variables.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        described(variables, json!([]), &[]).delivery
+    };
+    let orders = Delivery::Layer { parameter: resource(ResourceKind::Parameter, "/shop/orders") };
+    assert_eq!(layer(json!({ "AWS_LAMBDA_EXEC_WRAPPER": "/opt/squall-layer" })), orders);
+    for without in [
+        json!({ "AWS_LAMBDA_EXEC_WRAPPER": "/opt/other", "_": "" }),
+        json!({ "SQUALL_LAYER": "off", "AWS_LAMBDA_EXEC_WRAPPER": "/opt/squall-layer" }),
+    ] {
+        assert!(matches!(layer(without), Delivery::Parameter { .. }));
+    }
+
     let app_config = json!({ "FAILURE_APPCONFIG_CONFIGURATION": "flags", "FAILURE_APPCONFIG_APPLICATION": "shop",
         "FAILURE_APPCONFIG_ENVIRONMENT": "live" });
     let expected = Delivery::AppConfig { profile: "shop/live/flags".into() };
