@@ -28,6 +28,7 @@ pub mod private;
 pub mod project;
 pub mod report;
 pub mod run;
+pub mod schedule;
 pub mod spec;
 pub mod store;
 pub mod template;

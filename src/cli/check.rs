@@ -6,20 +6,21 @@ use serde_json::json;
 
 use super::{Context, Ended, Exit, accounts};
 use crate::spec::load::{self, CONFIG, ExperimentFiles, ProjectFiles};
+use crate::spec::schedules;
 use crate::yaml::{Findings, Style};
 
 /// Check files: everything that is wrong in them, each with its place and what to write instead
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Without a file, the whole project is checked: squall.yaml, the sandbox's template and traffic, every hypothesis and \
-every experiment. No account is asked. Exit code 2 when a file cannot be used; warnings alone are 0.
+Without a file, the whole project is checked: squall.yaml, the sandbox's template and traffic, every hypothesis, \
+every experiment and every schedule. No account is asked. Exit code 2 when a file cannot be used; warnings alone are 0.
 
 Examples:
   squall check
   squall check experiments/payment-worker-throttled.yaml
   squall check --json | jq -r '.findings[] | \"\\(.file):\\(.line): \\(.what)\"'")]
 pub struct Args {
-    /// Experiments, hypotheses or squall.yaml
+    /// Experiments, hypotheses, schedules or squall.yaml
     files: Vec<PathBuf>,
 }
 
@@ -56,6 +57,7 @@ fn everything(root: &Path) -> (Findings, Vec<PathBuf>) {
     let shown = |path: PathBuf| path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
     let checked =
         config.into_iter().chain(accounts::files(&files)).chain(files.hypotheses()).chain(files.experiments());
+    let checked = checked.chain(files.schedule_files());
     (findings, checked.map(shown).collect())
 }
 
@@ -65,6 +67,7 @@ fn named(root: &Path, paths: &[PathBuf]) -> (Findings, Vec<PathBuf>) {
     let (known, found) = accounts::known(&files);
     found.into_values().for_each(|found| findings.append(found));
     let hypotheses = std::fs::canonicalize(root.join(&files.project.hypotheses)).ok();
+    let schedules = std::fs::canonicalize(root.join(&files.project.schedules_in)).ok();
     for path in paths {
         let folder = path.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
         let folder = folder.and_then(|folder| std::fs::canonicalize(folder).ok());
@@ -72,6 +75,8 @@ fn named(root: &Path, paths: &[PathBuf]) -> (Findings, Vec<PathBuf>) {
             findings.append(ProjectFiles::open(path.parent().unwrap_or(root)).1);
         } else if folder.is_some() && folder == hypotheses {
             findings.append(load::hypothesis(path).1);
+        } else if folder.is_some() && folder == schedules {
+            findings.append(schedules::one_file(path, &files));
         } else {
             findings.append(ExperimentFiles::open(path, &files, None, &known).1);
         }

@@ -23,6 +23,7 @@ mod prepare;
 mod project;
 mod report;
 mod run;
+mod schedule;
 mod schema;
 mod screen;
 mod signals;
@@ -105,6 +106,7 @@ enum Command {
     Status(status::Args),
     Log(log::Args),
     Report(report::Args),
+    Schedule(schedule::Args),
     Policy(policy::Args),
     Doctor(doctor::Args),
     Faults(faults::Args),
@@ -188,6 +190,7 @@ fn execute(command: Command, context: &mut Context) -> Ended {
         Command::Status(args) => status::execute(&args, context),
         Command::Log(args) => log::execute(&args, context),
         Command::Report(args) => report::execute(&args, context),
+        Command::Schedule(args) => schedule::execute(&args, context),
         Command::Schema(args) => schema::execute(&args, context),
         Command::Template(args) => template::execute(&args, context),
         Command::Policy(args) => policy::execute(&args, context),

@@ -11,6 +11,7 @@ mod formats;
 mod judge;
 mod kills;
 mod known_answers;
+mod planner;
 mod predict;
 mod private;
 mod reference;
