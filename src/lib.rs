@@ -29,6 +29,7 @@ pub mod project;
 pub mod report;
 pub mod run;
 pub mod schedule;
+pub mod serve;
 pub mod spec;
 pub mod store;
 pub mod template;

@@ -5,6 +5,7 @@
 mod accounts;
 mod acknowledge;
 mod agreed;
+mod board;
 mod check;
 mod completions;
 mod doctor;
@@ -26,6 +27,7 @@ mod run;
 mod schedule;
 mod schema;
 mod screen;
+mod serve;
 mod signals;
 mod status;
 mod tell;
@@ -67,6 +69,8 @@ Examples:
   squall undo                   put back whatever is outstanding
   squall acknowledge RUN --reason TEXT
                                 say that you took care of what it left
+  squall schedule               when scheduled experiments run, and when not and why
+  squall serve                  run them
   squall halt                   stop every run, and start none
 
 Exit codes:
@@ -106,7 +110,9 @@ enum Command {
     Status(status::Args),
     Log(log::Args),
     Report(report::Args),
+    Board(board::Args),
     Schedule(schedule::Args),
+    Serve(serve::Args),
     Policy(policy::Args),
     Doctor(doctor::Args),
     Faults(faults::Args),
@@ -190,7 +196,9 @@ fn execute(command: Command, context: &mut Context) -> Ended {
         Command::Status(args) => status::execute(&args, context),
         Command::Log(args) => log::execute(&args, context),
         Command::Report(args) => report::execute(&args, context),
+        Command::Board(args) => board::execute(&args, context),
         Command::Schedule(args) => schedule::execute(&args, context),
+        Command::Serve(args) => serve::execute(&args, context),
         Command::Schema(args) => schema::execute(&args, context),
         Command::Template(args) => template::execute(&args, context),
         Command::Policy(args) => policy::execute(&args, context),

@@ -46,10 +46,14 @@ enum Format {
     Report,
     /// What `squall status --json` prints
     Status,
+    /// What `squall board --json` prints
+    Board,
     /// What `squall schedule --json` prints
     Occurrences,
     /// What `squall schedule explain --json` prints
     Explanation,
+    /// A line of `squall schedule history --json` and `squall serve --json`
+    Occurrence,
     /// What `squall undo RUN --change N --json` prints
     Change,
     /// What `squall template --json` prints
@@ -68,7 +72,9 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         Format::Margin => written::of::<predict::margin_show::Document>(),
         Format::Report => report::json::schema(),
         Format::Status => written::status(),
+        Format::Board => written::of::<report::board::Document>(),
         Format::Occurrences => written::of::<list::Document>(),
+        Format::Occurrence => written::of::<list::Decided>(),
         Format::Explanation => written::of::<list::Explanation>(),
         Format::Change => written::change(),
         Format::Template => written::of::<Document>(),

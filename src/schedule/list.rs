@@ -65,6 +65,27 @@ pub struct Reason {
     pub what: String,
 }
 
+/// A line of `squall schedule history --json` and `squall serve --json`: what became of an occurrence.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Decided {
+    /// Version of this form.
+    pub format: u32,
+    pub schedule: String,
+    /// The time that it was scheduled for, or at which a person asked for it.
+    pub at: String,
+    /// Whether a person asked for it.
+    pub by_hand: bool,
+    /// When it was decided.
+    pub decided: String,
+    /// Who decided.
+    pub by: String,
+    /// `run`, `skipped`, `missed` or `failed`.
+    pub fate: String,
+    /// The run's name, or the reason.
+    pub detail: String,
+}
+
 /// The next occurrences of a schedule after an instant.
 pub fn next(schedule: &Schedule, after: Time) -> Vec<Occurrence> {
     schedule.occurrences(after).take(LISTED).collect()

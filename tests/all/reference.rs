@@ -44,6 +44,8 @@ fn the_schemas_are_fresh() {
         ("project", schema::project()),
         ("schedule", schema::schedule()),
         ("occurrences", written::of::<squall::schedule::list::Document>()),
+        ("board", written::of::<report::board::Document>()),
+        ("occurrence", written::of::<squall::schedule::list::Decided>()),
         ("explanation", written::of::<squall::schedule::list::Explanation>()),
         ("traffic", schema::of::<TrafficFile>()),
         ("journal", written::journal()),
