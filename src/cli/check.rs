@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{Context, Ended, Exit, accounts};
+use super::{Context, Ended, Exit, Failure, accounts, named};
 use crate::spec::load::{self, CONFIG, ExperimentFiles, ProjectFiles};
 use crate::spec::schedules;
 use crate::yaml::{Findings, Style};
@@ -21,6 +21,7 @@ Examples:
   squall check --json | jq -r '.findings[] | \"\\(.file):\\(.line): \\(.what)\"'")]
 pub struct Args {
     /// Experiments, hypotheses, schedules or squall.yaml
+    #[arg(value_parser = named::file)]
     files: Vec<PathBuf>,
 }
 
@@ -28,8 +29,16 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let root = context.project.root.clone();
     let (findings, checked) = match args.files.is_empty() {
         true => everything(&root),
-        false => named(&root, &args.files),
+        false => each(&root, &args.files),
     };
+    if checked.is_empty() {
+        let here = std::path::absolute(&root).unwrap_or(root);
+        let what = format!("there is nothing to check: {} has no {CONFIG} and no experiments", here.display());
+        return Err(Failure::usage(
+            what,
+            "go to the folder of your project, name it with --project, or begin one: squall init",
+        ));
+    }
     let exit = if findings.has_errors() { Exit::Findings } else { Exit::Fine };
     let out = &mut context.output.out;
     if context.json {
@@ -61,7 +70,7 @@ fn everything(root: &Path) -> (Findings, Vec<PathBuf>) {
     (findings, checked.map(shown).collect())
 }
 
-fn named(root: &Path, paths: &[PathBuf]) -> (Findings, Vec<PathBuf>) {
+fn each(root: &Path, paths: &[PathBuf]) -> (Findings, Vec<PathBuf>) {
     let (files, mut findings) = ProjectFiles::open(root);
     let Some(files) = files else { return (findings, vec![root.join(CONFIG)]) };
     let (known, found) = accounts::known(&files);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::predict::{not_predicted, write};
 use super::signals::Signals;
 use super::twin::Twin;
-use super::{Context, Ended, Exit, Failure, prepare};
+use super::{Context, Ended, Exit, Failure, named, prepare};
 use crate::env::Env as _;
 use crate::predict::margin::{self, Bench, Effort, Map, Margin, Point};
 use crate::predict::margin_show::{self as show, Document};
@@ -33,6 +33,7 @@ Examples:
   squall margin experiments/payment-worker-throttled.yaml --vary faults.0.for=5m..15m --vary 'traffic.*.rate=x1..x8'")]
 pub struct Args {
     /// The experiment's file
+    #[arg(value_parser = named::file)]
     file: PathBuf,
     /// What varies, and from where to where; twice for a map
     #[arg(long, value_name = "WHAT=FROM..TO", required = true)]

@@ -16,6 +16,7 @@ mod init;
 mod live;
 mod log;
 mod margin;
+mod named;
 mod output;
 mod plan;
 mod policy;
@@ -183,6 +184,10 @@ fn print_failure(failure: &Failure, output: &mut Output) {
 }
 
 fn execute(command: Command, context: &mut Context) -> Ended {
+    if !matches!(command, Command::Init(_)) {
+        named::project(context.named_project.as_deref())?;
+    }
+    named::account(context)?;
     match command {
         Command::Init(args) => init::execute(&args, context),
         Command::Check(args) => check::execute(&args, context),

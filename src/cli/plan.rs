@@ -7,7 +7,7 @@ use serde_json::json;
 use super::accounts::Pace;
 use super::predict::{PredictArgs, predicted, write};
 use super::twin::Twin;
-use super::{Context, Ended, Exit, Failure, check, prepare};
+use super::{Context, Ended, Exit, Failure, check, named, prepare};
 use crate::document::prices::{Cost, Prices};
 use crate::document::{Document, page, written};
 use crate::graph::Graph;
@@ -29,6 +29,7 @@ Examples:
   squall plan experiments/payment-worker-throttled.yaml --json | jq '.plan.changes'")]
 pub struct Args {
     /// The experiment's file
+    #[arg(value_parser = named::file)]
     file: PathBuf,
     #[command(flatten)]
     asked: prepare::PlanArgs,
@@ -48,7 +49,7 @@ pub struct Args {
     #[arg(long, requires = "markdown")]
     full: bool,
     /// Take prices from this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = named::file)]
     prices: Option<PathBuf>,
 }
 

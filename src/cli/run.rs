@@ -7,7 +7,7 @@ use super::accounts::{self, Pace};
 use super::prepare::{self, Prepared};
 use super::screen::Screen;
 use super::signals::Signals;
-use super::{Context, Ended, Exit, Failure, report};
+use super::{Context, Ended, Exit, Failure, named, report};
 use crate::account::Reason;
 use crate::driver::supervise::{Supervised, supervise};
 use crate::driver::{Driver, Ending, NotBegun, Surroundings};
@@ -30,6 +30,7 @@ Examples:
   squall run experiments/payment-worker-throttled.yaml --json | jq -c .event")]
 pub struct Args {
     /// The experiment's file
+    #[arg(value_parser = named::file)]
     pub(super) file: PathBuf,
     #[command(flatten)]
     pub(super) asked: prepare::PlanArgs,

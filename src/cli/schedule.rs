@@ -8,12 +8,14 @@ use super::project::short;
 use super::{Context, Ended, Exit, Failure, check, run};
 use crate::env::Env as _;
 use crate::ids::RunId;
+use crate::outside::one_line;
 use crate::schedule::{Schedule, list};
 use crate::spec::load::ProjectFiles;
 use crate::spec::schedules;
 use crate::store::Store as _;
 use crate::store::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
 use crate::units::{Span, Time};
+use crate::yaml::read::closest;
 
 /// List when scheduled experiments run, and when they do not and why
 #[derive(Debug, clap::Args)]
@@ -224,6 +226,12 @@ pub fn load(now: Time, context: &mut Context) -> Result<(Vec<Schedule>, Exit), F
 
 /// The schedule of a name.
 pub fn find<'a>(schedules: &'a [Schedule], name: &str) -> Result<&'a Schedule, Failure> {
-    let missing = || Failure::usage(format!("there is no schedule `{name}`, or it has errors"), "squall schedule");
+    let missing = || {
+        let next = match closest(name, schedules.iter().map(|schedule| schedule.name.0.as_str())) {
+            Some(near) => format!("did you mean {near}?"),
+            None => "squall schedule".to_owned(),
+        };
+        Failure::usage(format!("there is no schedule {}, or it has errors", one_line(name)), next)
+    };
     schedules.iter().find(|schedule| schedule.name.0 == name).ok_or_else(missing)
 }
