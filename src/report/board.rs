@@ -154,9 +154,8 @@ pub fn document(rows: &[Row], now: Time, half_life: Span) -> Document {
 /// The state of a hypothesis in a sentence.
 fn sentence(row: &Row, now: Time) -> String {
     let seen = |seen: &Seen| {
-        let age = Span::from_mins(now.since(seen.at).micros() / 60_000_000);
         let accounts: Vec<String> = seen.accounts.iter().map(ToString::to_string).collect();
-        format!("{} ago by {} on {}", words::span(age), seen.run, words::list(&accounts))
+        format!("{} ago by {} on {}", age(now.since(seen.at)), seen.run, words::list(&accounts))
     };
     match (&row.proven, &row.broken) {
         (Some(proven), Some(broken)) if broken.at >= proven.at => {
@@ -165,6 +164,14 @@ fn sentence(row: &Row, now: Time) -> String {
         (Some(proven), _) => format!("proven {}", seen(proven)),
         (None, Some(broken)) => format!("broken {}, and never proven", seen(broken)),
         (None, None) => "never proven".into(),
+    }
+}
+
+/// In days from two on, before that in hours and minutes.
+fn age(age: Span) -> String {
+    match age.micros() / Span::from_mins(1_440).micros() {
+        0 | 1 => words::span(Span::from_mins(age.micros() / 60_000_000)),
+        days => format!("{days} days"),
     }
 }
 
@@ -181,7 +188,7 @@ fn class(row: &Row) -> &'static str {
 pub fn rule(half_life: Span) -> String {
     format!(
         "Confidence is 100 % right after a run that held, half of that {} later, and 0 % after a run that broke the hypothesis.",
-        words::span(half_life)
+        age(half_life)
     )
 }
 

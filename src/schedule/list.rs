@@ -239,3 +239,49 @@ fn second(at: Time) -> String {
     let text = at.to_string();
     text.split_once('.').map_or(text.clone(), |(seconds, _)| format!("{seconds}Z"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::compile::tests::compiled;
+
+    fn at(text: &str) -> Time {
+        text.parse().unwrap()
+    }
+
+    fn weekly() -> Schedule {
+        compiled(
+            "experiment: y\n    when: { cron: '0,45 10-12/2 * * tue' }\n    zone: Europe/Berlin\n    hours: [mon-fri 09:00-13:00]\n    \
+             blackouts: { audit: { from: 2027-03-08, to: 2027-03-09T11:00 } }\n",
+        )
+    }
+
+    #[test]
+    fn the_list_has_what_runs_and_what_is_skipped_with_its_reason() {
+        let once = compiled("experiment: y\n    when: { once: 2020-01-01T09:00 }\n    enabled: false\n");
+        insta::assert_snapshot!(text(&[weekly(), once], at("2027-03-01T00:00:00Z")));
+    }
+
+    #[test]
+    fn programs_get_the_same() {
+        let document = document(&[weekly()], at("2027-03-01T00:00:00Z"));
+        let occurrences = &document.schedules[0].occurrences;
+        assert_eq!(occurrences.len(), LISTED);
+        let kept = occurrences.iter().filter(|entry| entry.kept).count();
+        let codes: std::collections::BTreeSet<_> =
+            occurrences.iter().filter_map(|entry| entry.reason.as_ref()).map(|reason| reason.code.as_str()).collect();
+        assert_eq!((kept, codes.into_iter().collect::<Vec<_>>()), (13, vec!["closed", "hours_end"]));
+        assert_eq!(
+            (occurrences[0].at.as_str(), occurrences[0].local.as_str()),
+            ("2027-03-02T09:00:00Z", "2027-03-02T10:00:00")
+        );
+    }
+
+    #[test]
+    fn a_time_is_explained_rule_by_rule() {
+        let schedule = weekly();
+        let explained = |time: &str| explain(&schedule, at(time)).text(schedule.zone.name());
+        let times = ["2027-03-02T11:45:00Z", "2027-03-09T09:00:00Z", "2027-03-06T09:00:01Z"].map(explained);
+        insta::assert_snapshot!(times.join("\n"));
+    }
+}
