@@ -46,7 +46,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let rows = board::board(&known, &findings, now, half_life);
     let out = &mut context.output.out;
     match context.json {
-        true => out.line(json!(board::document(&rows, now, half_life)).to_string()),
+        true => out.json(&json!(board::document(&rows, now, half_life))),
         false if rows.is_empty() => out.line("no hypothesis: write one in hypotheses/NAME.yaml"),
         false => {
             out.text(board::text(&rows, now));

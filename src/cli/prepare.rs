@@ -6,13 +6,14 @@ use std::path::Path;
 use owo_colors::Style;
 
 use super::accounts::{self, Opened, Opening, Pace};
-use super::{Context, Exit, Failure, check};
+use super::{Context, Exit, Failure, afresh, check};
 use crate::env::Env as _;
 use crate::guard::{Objection, Rules};
 use crate::ids::{AccountName, RunId};
 use crate::judge::verdict::VerdictKind;
 use crate::plan::Plan;
 use crate::planner::{self, Planned};
+use crate::spec::check::what_it_shows;
 use crate::spec::load::{ExperimentFiles, ProjectFiles};
 use crate::store::{JournalKind, RunRow, Store};
 use crate::units::Time;
@@ -33,12 +34,15 @@ pub struct PlanArgs {
     /// Decides all that is left to chance: which targets are picked, payloads, the sandbox's traffic [default: random]
     #[arg(long)]
     seed: Option<u64>,
-    /// Where a new sandbox's clock starts [default: now]
+    /// Where the clock of a sandbox starts that begins afresh [default: now]
     #[arg(long, value_name = "TIME")]
     start: Option<Time>,
     /// The run's name [default: made from the day and random letters]
     #[arg(long, value_name = "NAME")]
     run_id: Option<RunId>,
+    /// A sandbox begins afresh: what earlier runs left there is forgotten.
+    #[arg(skip)]
+    afresh: bool,
 }
 
 impl PlanArgs {
@@ -51,6 +55,7 @@ impl PlanArgs {
             seed: None,
             start: None,
             run_id: Some(run),
+            afresh: true,
         }
     }
 
@@ -58,6 +63,11 @@ impl PlanArgs {
     pub fn named(&self, run: RunId) -> (PlanArgs, RunId) {
         let run = self.run_id.clone().unwrap_or(run);
         (PlanArgs { run_id: Some(run.clone()), ..self.clone() }, run)
+    }
+
+    /// The same in a sandbox that begins afresh.
+    pub fn afresh(&self, afresh: bool) -> PlanArgs {
+        PlanArgs { afresh, ..self.clone() }
     }
 
     /// The same for another plan of the same run.
@@ -111,6 +121,9 @@ pub fn look_and_plan(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Con
     let (files, experiment) = read(file, context)?;
     let seed = args.seed.unwrap_or_else(|| context.env.entropy());
     let start = args.start.unwrap_or_else(|| context.env.now());
+    if args.afresh {
+        afresh::begin(&files, &names(&experiment), context)?;
+    }
     let mut account = accounts::open(
         &files,
         &names(&experiment),
@@ -145,6 +158,7 @@ pub fn look_and_plan(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Con
         }
         Ok(Planned { mut plan, refused: objections }) => {
             let rows = store.as_ref().map(Store::runs).transpose()?.unwrap_or_default();
+            plan.warnings.extend(what_it_shows(&experiment, &accounts::known(&files).0));
             plan.warnings.extend(run_before(&rows, &plan.file_hash));
             let refused = (!objections.is_empty()).then(|| refused(&objections, &experiment, context));
             let refusals = objections.iter().map(|objection| objection.refusal.what.clone()).collect();
@@ -219,7 +233,7 @@ fn look(file: &Path, context: &Context) -> (Result<(ProjectFiles, ExperimentFile
 fn show(findings: &Findings, context: &mut Context) {
     let err = &mut context.output.err;
     for finding in findings.iter() {
-        err.line(finding.render(check::style(err.colour())) + "\n");
+        err.text(finding.render(check::style(err.colour())) + "\n\n");
     }
 }
 

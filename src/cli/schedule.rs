@@ -106,7 +106,7 @@ fn show(args: &Args, context: &mut Context) -> Ended {
     }
     let out = &mut context.output.out;
     if context.json {
-        out.line(json!(list::document(&schedules, after)).to_string());
+        out.json(&json!(list::document(&schedules, after)));
     } else if schedules.is_empty() {
         out.line("no schedule; write one in schedules/NAME.yaml (docs/schedules.md)");
     } else {
@@ -122,7 +122,7 @@ fn explain(args: &Explain, context: &mut Context) -> Ended {
     let explanation = list::explain(schedule, at);
     let out = &mut context.output.out;
     match context.json {
-        true => out.line(json!(explanation).to_string()),
+        true => out.json(&json!(explanation)),
         false => out.text(explanation.text(schedule.zone.name())),
     }
     Ok(exit)
@@ -147,7 +147,8 @@ fn run_now(args: &Run, context: &mut Context) -> Ended {
     let key = OccurrenceKey { schedule: schedule.name.clone(), at: now, by_hand: true };
     let row = OccurrenceRow { key, decided: now, by: context.who(), fate: Fate::Run(run.clone()) };
     store.claim_occurrence(&row)?;
-    let ended = run::execute(&run::Args { file, asked, pace: args.pace, plan: None, yes: args.yes }, context);
+    let ended =
+        run::execute(&run::Args { file, asked, pace: args.pace, plan: None, keep: false, yes: args.yes }, context);
     // One that was refused or not confirmed never began.
     if let Err(failure) = &ended
         && failure.exit != Exit::Left
@@ -166,7 +167,7 @@ fn history(args: &History, context: &mut Context) -> Ended {
     let out = &mut context.output.out;
     for row in &rows {
         match context.json {
-            true => out.line(as_json(row).to_string()),
+            true => out.json(&as_json(row)),
             false => out.line(as_line(row)),
         }
     }

@@ -193,7 +193,7 @@ impl Server {
 fn tell(row: &OccurrenceRow, context: &mut Context) {
     let out = &mut context.output.out;
     match context.json {
-        true => out.line(schedule::as_json(row).to_string()),
+        true => out.json(&schedule::as_json(row)),
         false => out.line(schedule::as_line(row)),
     }
 }

@@ -3,6 +3,7 @@
 //! It is made from an [`App`], and knows neither AWS nor the sandbox. An edge goes from the one that acts to the one that is
 //! acted on: from a caller to what it calls, from a queue to its consumer, from a role to the function that it permits.
 
+mod flow;
 mod picture;
 mod reach;
 
@@ -11,6 +12,7 @@ use std::collections::BTreeSet;
 use crate::ids::ResourceKind;
 use crate::template::app::{Alarm, App, Destination, Outgoing, Threshold, TrafficTarget, Values, Watches};
 
+pub use flow::usual;
 pub use picture::picture;
 pub use reach::{Affected, BlastRadius, How};
 
