@@ -6,8 +6,10 @@ use std::path::Path;
 use owo_colors::Style;
 
 use super::accounts::{self, Opened, Opening, Pace};
+use super::twin::Twin;
 use super::{Context, Exit, Failure, afresh, check};
 use crate::env::Env as _;
+use crate::graph::Graph;
 use crate::guard::{Objection, Rules};
 use crate::ids::{AccountName, RunId};
 use crate::judge::verdict::VerdictKind;
@@ -98,6 +100,9 @@ pub struct Prepared {
     /// The same in sentences.
     pub refusals: Vec<String>,
     pub account: Opened,
+    /// The files that it was made from.
+    pub files: ProjectFiles,
+    pub experiment: ExperimentFiles,
 }
 
 /// Reads, checks, looks at the account, plans. What stands against it is printed.
@@ -148,6 +153,7 @@ pub fn look_and_plan(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Con
             without_dead_man: args.without_dead_man,
             undo_untested: args.undo_untested,
             halted,
+            graph: limited_graph(&files, &experiment, context),
             ..Rules::of(&files.project, &account.locations)
         },
     };
@@ -162,7 +168,7 @@ pub fn look_and_plan(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Con
             plan.warnings.extend(run_before(&rows, &plan.file_hash));
             let refused = (!objections.is_empty()).then(|| refused(&objections, &experiment, context));
             let refusals = objections.iter().map(|objection| objection.refusal.what.clone()).collect();
-            Ok(Looked::Planned(Box::new(Prepared { plan, refused, refusals, account })))
+            Ok(Looked::Planned(Box::new(Prepared { plan, refused, refusals, account, files, experiment })))
         }
     }
 }
@@ -194,19 +200,15 @@ fn run_before(rows: &[RunRow], file_hash: &str) -> Option<String> {
     ))
 }
 
+/// The application as a graph, where a guard limits the blast radius and a model of the application is known.
+fn limited_graph(files: &ProjectFiles, experiment: &ExperimentFiles, context: &Context) -> Option<Graph> {
+    let limited = files.project.guards.limit_the_reach() || experiment.experiment.value.guards.limit_the_reach();
+    let twin = limited.then(|| Twin::of(files, experiment, context).ok())??;
+    Some(Graph::of(&twin.app))
+}
+
 /// Reads an experiment and what it needs, and prints what is wrong with it.
 pub fn read(file: &Path, context: &mut Context) -> Result<(ProjectFiles, ExperimentFiles), Failure> {
-    let (read, findings) = look(file, context);
-    show(&findings, context);
-    read
-}
-
-/// The same, where everything was printed before.
-pub fn read_quietly(file: &Path, context: &Context) -> Result<(ProjectFiles, ExperimentFiles), Failure> {
-    look(file, context).0
-}
-
-fn look(file: &Path, context: &Context) -> (Result<(ProjectFiles, ExperimentFiles), Failure>, Findings) {
     let (files, mut findings) = ProjectFiles::open(&context.project.root);
     let experiment = files.as_ref().and_then(|files| {
         let (known, of_accounts) = accounts::known(files);
@@ -219,15 +221,15 @@ fn look(file: &Path, context: &Context) -> (Result<(ProjectFiles, ExperimentFile
         findings.append(found);
         experiment
     });
-    let read = match (files, experiment, findings.has_errors()) {
+    show(&findings, context);
+    match (files, experiment, findings.has_errors()) {
         (Some(files), Some(experiment), false) => Ok((files, experiment)),
         _ => Err(Failure {
             exit: Exit::Findings,
             what: format!("{} cannot be used: {}", file.display(), findings.count()),
             next: Some("mend what is shown above, then look again with `squall check`".into()),
         }),
-    };
-    (read, findings)
+    }
 }
 
 fn show(findings: &Findings, context: &mut Context) {

@@ -230,7 +230,8 @@ impl<'a, 'b> Draft<'a, 'b> {
         let (opted_out, picked, halted) = (self.opted_out(), self.picked(), self.halted());
         self.plan.permissions = permissions::of(&self.plan, &self.survey, self.request.rules);
         let permitted = self.permitted();
-        let facts = guard::Facts { identities: &self.survey.identities, picked, halted, opted_out, permitted };
+        let found = self.targets.iter().map(|(name, picked)| (name.clone(), picked.found.clone())).collect();
+        let facts = guard::Facts { identities: &self.survey.identities, picked, found, halted, opted_out, permitted };
         self.refused.extend(guard::check(&self.plan, &self.experiment().guards, self.request.rules, &facts));
         self.plan.watches = self.watches();
         let mut warnings = show::stays(&self.plan);

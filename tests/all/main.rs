@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod bank;
+mod calibration;
 mod effort;
 mod engine;
 mod findings;

@@ -80,7 +80,7 @@ fn begin(job: &Job, context: &mut Context) -> Result<Exit, Failure> {
     let files = files.ok_or_else(|| skipped(format!("squall.yaml cannot be used: {}", findings.count())))?;
     let file = files.experiment(&job.schedule.experiment);
     let asked = PlanArgs::unattended(job.run.clone(), &job.allowed);
-    let Prepared { plan, refusals, refused, account: mut opened } =
+    let Prepared { plan, refusals, refused, account: mut opened, .. } =
         match look_and_plan(&file, &asked, job.pace, context)? {
             Looked::Planned(prepared) => *prepared,
             Looked::Refused(reasons, _) => return Err(skipped(reasons.join("; "))),
