@@ -96,10 +96,14 @@ impl<'a> Ticks<'a> {
         let State::Gaps(Some(gaps)) = &mut self.state else { return None };
         loop {
             let at = gaps.next();
+            // Those that are past need no wall clock.
+            if at <= self.after {
+                continue;
+            }
             let second = self.around.zone.local(at).second_of_week();
             let index = self.around.starts.partition_point(|(_, to)| *to <= second);
             let open = self.around.starts.get(index).is_some_and(|(from, _)| *from <= second);
-            if open && at > self.after {
+            if open {
                 return Some(at);
             }
         }
