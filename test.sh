@@ -130,7 +130,7 @@ joined() {
 }
 
 # What is no step of its own below.
-apart=(--skip tidy:: --skip judge:: --skip engine:: --skip kills:: --skip translator::)
+apart=(--skip tidy:: --skip judge:: --skip engine:: --skip kills:: --skip translator:: --skip planner::)
 
 if [ -n "$update" ]; then
   export UPDATE=1 INSTA_UPDATE=always
@@ -185,6 +185,12 @@ if tests/translator/setup.sh >"$logs/translator-setup.log" 2>&1 </dev/null; then
   tests "templates against AWS's SAM translator" translator::
 else
   skip "templates against AWS's SAM translator" "$(tail -1 "$logs/translator-setup.log")"
+fi
+if tests/planner/setup.sh >"$logs/planner-setup.log" 2>&1 </dev/null; then
+  tests "a year of schedules against croniter" planner::
+else
+  tests "a year of schedules against the stored list" planner:: --skip the_stored_list
+  skip "the stored list of schedules against croniter" "$(tail -1 "$logs/planner-setup.log")"
 fi
 # The layer is a crate of its own, with its own lock and target directory.
 part test "layer" cargo test --locked --manifest-path layer/Cargo.toml

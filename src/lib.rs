@@ -29,6 +29,8 @@ pub mod private;
 pub mod project;
 pub mod report;
 pub mod run;
+pub mod schedule;
+pub mod serve;
 pub mod spec;
 pub mod store;
 pub mod template;

@@ -320,6 +320,12 @@ pub struct Plan {
 
 /// How long a rollback that the service refuses or does not answer is tried before its change is reported as left behind.
 pub const ROLLBACK_PATIENCE: Span = Span::from_mins(15);
+/// How long a run of this length is in the account at the longest, when its rollback takes as long as it can: `rolls_back` by its
+/// own changes, [`ROLLBACK_PATIENCE`] where a service refuses them.
+pub fn with_rollback(longest: Span, rolls_back: Span) -> Span {
+    longest + rolls_back.max(ROLLBACK_PATIENCE)
+}
+
 /// How much later than planned a fault may still end: what ends by itself must not end before that. See
 /// [`Plan::start_by`].
 pub const LATENESS: Span = Span::from_mins(10);
@@ -435,7 +441,7 @@ impl Plan {
 
     /// After this nothing of the run is in the account any more, unless its machine died or a rollback was refused.
     pub fn latest_end(&self) -> Time {
-        self.start_by() + self.longest + self.rolled_back_within().max(ROLLBACK_PATIENCE)
+        self.start_by() + with_rollback(self.longest, self.rolled_back_within())
     }
 
     /// The changes in the order of their rollback: newest first, locks last.

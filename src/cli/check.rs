@@ -7,20 +7,21 @@ use serde_json::json;
 use super::{Context, Ended, Exit, Failure, accounts, named};
 use crate::spec::check::what_it_shows;
 use crate::spec::load::{self, CONFIG, ExperimentFiles, ProjectFiles};
+use crate::spec::schedules;
 use crate::yaml::{Findings, Style};
 
 /// Check files: everything that is wrong in them, each with its place and what to write instead
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Without a file, the whole project is checked: squall.yaml, the sandbox's template and traffic, every hypothesis and \
-every experiment. No account is asked. Exit code 2 when a file cannot be used; warnings alone are 0.
+Without a file, the whole project is checked: squall.yaml, the sandbox's template and traffic, every hypothesis, \
+every experiment and every schedule. No account is asked. Exit code 2 when a file cannot be used; warnings alone are 0.
 
 Examples:
   squall check
   squall check experiments/payment-worker-throttled.yaml
   squall check --json | jq -r '.findings[] | \"\\(.file):\\(.line): \\(.what)\"'")]
 pub struct Args {
-    /// Experiments, hypotheses or squall.yaml
+    /// Experiments, hypotheses, schedules or squall.yaml
     #[arg(value_parser = named::file)]
     files: Vec<PathBuf>,
 }
@@ -72,6 +73,7 @@ fn everything(root: &Path) -> Checked {
     let shown = |path: PathBuf| path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
     let checked =
         config.into_iter().chain(accounts::files(&files)).chain(files.hypotheses()).chain(files.experiments());
+    let checked = checked.chain(files.schedule_files());
     (findings, checked.map(shown).collect(), Vec::new())
 }
 
@@ -82,6 +84,7 @@ fn each(root: &Path, paths: &[PathBuf]) -> Checked {
     found.into_values().for_each(|found| findings.append(found));
     let mut shows = Vec::new();
     let hypotheses = std::fs::canonicalize(root.join(&files.project.hypotheses)).ok();
+    let schedules = std::fs::canonicalize(root.join(&files.project.schedules_in)).ok();
     for path in paths {
         let folder = path.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
         let folder = folder.and_then(|folder| std::fs::canonicalize(folder).ok());
@@ -89,6 +92,8 @@ fn each(root: &Path, paths: &[PathBuf]) -> Checked {
             findings.append(ProjectFiles::open(path.parent().unwrap_or(root)).1);
         } else if folder.is_some() && folder == hypotheses {
             findings.append(load::hypothesis(path).1);
+        } else if folder.is_some() && folder == schedules {
+            findings.append(schedules::one_file(path, &files));
         } else {
             let (experiment, found) = ExperimentFiles::open(path, &files, None, &known);
             findings.append(found);

@@ -6,6 +6,7 @@ mod accounts;
 mod acknowledge;
 mod afresh;
 mod agreed;
+mod board;
 mod check;
 mod completions;
 mod dead_man;
@@ -26,8 +27,10 @@ mod prepare;
 mod project;
 mod report;
 mod run;
+mod schedule;
 mod schema;
 mod screen;
+mod serve;
 mod signals;
 mod status;
 mod tell;
@@ -69,6 +72,8 @@ Examples:
   squall undo                   put back whatever is outstanding
   squall acknowledge RUN --reason TEXT
                                 say that you took care of what it left
+  squall schedule               when scheduled experiments run, and when not and why
+  squall serve                  run them
   squall halt                   stop every run, and start none
 
 Exit codes:
@@ -108,6 +113,9 @@ enum Command {
     Status(status::Args),
     Log(log::Args),
     Report(report::Args),
+    Board(board::Args),
+    Schedule(schedule::Args),
+    Serve(serve::Args),
     Policy(policy::Args),
     DeadMan(dead_man::Args),
     Doctor(doctor::Args),
@@ -196,6 +204,9 @@ fn execute(command: Command, context: &mut Context) -> Ended {
         Command::Status(args) => status::execute(&args, context),
         Command::Log(args) => log::execute(&args, context),
         Command::Report(args) => report::execute(&args, context),
+        Command::Board(args) => board::execute(&args, context),
+        Command::Schedule(args) => schedule::execute(&args, context),
+        Command::Serve(args) => serve::execute(&args, context),
         Command::Schema(args) => schema::execute(&args, context),
         Command::Template(args) => template::execute(&args, context),
         Command::Policy(args) => policy::execute(&args, context),

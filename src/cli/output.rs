@@ -51,8 +51,8 @@ impl Output {
 }
 
 impl Pipe {
-    #[cfg(test)]
-    fn plain(to: impl Write + Send + 'static) -> Pipe {
+    /// One without colours, to anywhere.
+    pub fn plain(to: impl Write + Send + 'static) -> Pipe {
         Pipe { to: Sink::Direct(Box::new(to)), colour: false, terminal: false }
     }
 

@@ -48,6 +48,25 @@ pub struct PlanArgs {
 }
 
 impl PlanArgs {
+    /// For a run that no person watches, with what was allowed when the server was started.
+    pub fn unattended(run: RunId, allowed: &Allowed) -> PlanArgs {
+        PlanArgs {
+            open_production: allowed.open_production.clone(),
+            without_dead_man: allowed.without_dead_man,
+            undo_untested: allowed.undo_untested,
+            seed: None,
+            start: None,
+            run_id: Some(run),
+            afresh: true,
+        }
+    }
+
+    /// The same with this name, unless it has one.
+    pub fn named(&self, run: RunId) -> (PlanArgs, RunId) {
+        let run = self.run_id.clone().unwrap_or(run);
+        (PlanArgs { run_id: Some(run.clone()), ..self.clone() }, run)
+    }
+
     /// The same in a sandbox that begins afresh.
     pub fn afresh(&self, afresh: bool) -> PlanArgs {
         PlanArgs { afresh, ..self.clone() }
@@ -57,6 +76,20 @@ impl PlanArgs {
     pub fn again(&self, plan: &Plan) -> PlanArgs {
         PlanArgs { seed: Some(plan.seed), run_id: Some(plan.run.clone()), ..self.clone() }
     }
+}
+
+/// What a person allows of every run that a server starts.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Allowed {
+    /// Open a production account for scheduled runs, by its name; may be given several times
+    #[arg(long, value_name = "ACCOUNT")]
+    open_production: Vec<String>,
+    /// Go without a dead-man switch, in an account that needs one
+    #[arg(long)]
+    without_dead_man: bool,
+    /// Run although it could not be determined beforehand whether the rollback is permitted; see `squall doctor`
+    #[arg(long)]
+    undo_untested: bool,
 }
 
 /// A plan, and the account that it was made in.
@@ -74,6 +107,22 @@ pub struct Prepared {
 
 /// Reads, checks, looks at the account, plans. What stands against it is printed.
 pub fn prepare(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Context) -> Result<Prepared, Failure> {
+    match look_and_plan(file, args, pace, context)? {
+        Looked::Planned(prepared) => Ok(*prepared),
+        Looked::Refused(_, refused) => Err(refused),
+    }
+}
+
+/// What came of looking at an account.
+pub enum Looked {
+    /// A plan; guards may have something against running it.
+    Planned(Box<Prepared>),
+    /// Nothing can be planned, for these reasons in sentences.
+    Refused(Vec<String>, Failure),
+}
+
+/// The same, with the reasons where nothing can be planned.
+pub fn look_and_plan(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Context) -> Result<Looked, Failure> {
     let (files, experiment) = read(file, context)?;
     let seed = args.seed.unwrap_or_else(|| context.env.entropy());
     let start = args.start.unwrap_or_else(|| context.env.now());
@@ -109,14 +158,17 @@ pub fn prepare(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Context) 
         },
     };
     match planner::plan(&request, account.account.as_mut()) {
-        Err(objections) => Err(refused(&objections, &experiment, context)),
+        Err(objections) => {
+            let reasons = objections.iter().map(|objection| objection.refusal.what.clone()).collect();
+            Ok(Looked::Refused(reasons, refused(&objections, &experiment, context)))
+        }
         Ok(Planned { mut plan, refused: objections }) => {
             let rows = store.as_ref().map(Store::runs).transpose()?.unwrap_or_default();
             plan.warnings.extend(what_it_shows(&experiment, &accounts::known(&files).0));
             plan.warnings.extend(run_before(&rows, &plan.file_hash));
             let refused = (!objections.is_empty()).then(|| refused(&objections, &experiment, context));
             let refusals = objections.iter().map(|objection| objection.refusal.what.clone()).collect();
-            Ok(Prepared { plan, refused, refusals, account, files, experiment })
+            Ok(Looked::Planned(Box::new(Prepared { plan, refused, refusals, account, files, experiment })))
         }
     }
 }

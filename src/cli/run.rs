@@ -13,6 +13,7 @@ use crate::driver::supervise::{Supervised, supervise};
 use crate::driver::{Driver, Ending, NotBegun, Surroundings};
 use crate::env::Env as _;
 use crate::ids::RunId;
+use crate::plan::Plan;
 use crate::planner::show;
 use crate::store::{Store, StoreError};
 
@@ -30,21 +31,21 @@ Examples:
 pub struct Args {
     /// The experiment's file
     #[arg(value_parser = named::file)]
-    file: PathBuf,
+    pub(super) file: PathBuf,
     #[command(flatten)]
-    asked: prepare::PlanArgs,
+    pub(super) asked: prepare::PlanArgs,
     /// How fast the sandbox's time passes: `1x`, `60x` or `max` [default: 60x on a terminal, else max]
     #[arg(long, value_parser = accounts::pace)]
-    pace: Option<Pace>,
+    pub(super) pace: Option<Pace>,
     /// Run exactly the plan of this hash, or of this file that `squall plan --json` wrote; refuse whatever resolves differently
     #[arg(long, value_name = "HASH|FILE")]
-    plan: Option<String>,
+    pub(super) plan: Option<String>,
     /// Go on with the sandbox as the run before left it, its clock included [default: each run begins with an untouched one]
     #[arg(long, conflicts_with = "start")]
-    keep: bool,
+    pub(super) keep: bool,
     /// Do not ask before anything is changed in an account of AWS
     #[arg(long, short)]
-    yes: bool,
+    pub(super) yes: bool,
 }
 
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
@@ -154,11 +155,27 @@ fn drive(prepared: Prepared, store: &mut dyn Store, context: &mut Context) -> Re
         interrupts: signals.interrupts.clone(),
         live: opened.live,
     };
+    let ended = perform(around, plan, &by, &mut |recorded| screen.tell(recorded));
+    let (asked_to_stop, count) = (signals.interrupts.get().is_some(), signals.count());
+    screen.end(&mut context.output, || signals.count() > count);
+    tell_reasons(&opened.account.reasons(), context);
+    Ok((ended?, asked_to_stop))
+}
+
+/// Runs a plan under the supervisor, to its end. The failure is that it did not begin, or that the journal cannot be read after
+/// a panic.
+pub fn perform(
+    around: Surroundings<'_>,
+    plan: Plan,
+    by: &str,
+    tell: &mut dyn FnMut(&crate::run::Recorded),
+) -> Result<Supervised, Failure> {
+    let run = plan.run.clone();
     let mut not_begun = None;
     let begin = |around: Surroundings<'_>, tell: &mut dyn FnMut(&crate::run::Recorded)| match Driver::begin(
         around,
         plan,
-        by.clone(),
+        by.to_owned(),
     ) {
         Ok(mut driver) => driver.run(tell),
         Err(error) => {
@@ -167,13 +184,10 @@ fn drive(prepared: Prepared, store: &mut dyn Store, context: &mut Context) -> Re
             Err(failed)
         }
     };
-    let ended = supervise(around, &run, &by, begin, &mut |recorded| screen.tell(recorded));
-    let (asked_to_stop, count) = (signals.interrupts.get().is_some(), signals.count());
-    screen.end(&mut context.output, || signals.count() > count);
-    tell_reasons(&opened.account.reasons(), context);
+    let ended = supervise(around, &run, by, begin, tell);
     match (ended, not_begun) {
         (_, Some(error)) => Err(refuse(error)),
-        (Ok(ended), None) => Ok((ended, asked_to_stop)),
+        (Ok(ended), None) => Ok(ended),
         (Err(error), None) => Err(lost(&run, &error)),
     }
 }

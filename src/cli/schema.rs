@@ -5,6 +5,7 @@ use crate::document;
 use crate::format::schema as written;
 use crate::predict;
 use crate::report;
+use crate::schedule::list;
 use crate::spec::schema;
 use crate::template::written::Document;
 
@@ -31,6 +32,8 @@ enum Format {
     Hypothesis,
     /// squall.yaml
     Project,
+    /// A file in schedules/
+    Schedule,
     /// A line of `squall log --json` and `squall run --json`
     Journal,
     /// What `squall plan --json` prints
@@ -43,6 +46,14 @@ enum Format {
     Report,
     /// What `squall status --json` prints
     Status,
+    /// What `squall board --json` prints
+    Board,
+    /// What `squall schedule --json` prints
+    Occurrences,
+    /// What `squall schedule explain --json` prints
+    Explanation,
+    /// A line of `squall schedule history --json` and `squall serve --json`
+    Occurrence,
     /// What `squall undo RUN --change N --json` prints
     Change,
     /// What `squall template --json` prints
@@ -54,12 +65,17 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         Format::Experiment => schema::experiment(),
         Format::Hypothesis => schema::hypothesis(),
         Format::Project => schema::project(),
+        Format::Schedule => schema::schedule(),
         Format::Journal => written::journal(),
         Format::Plan => written::of::<document::written::Document>(),
         Format::Prediction => written::of::<predict::written::Document>(),
         Format::Margin => written::of::<predict::margin_show::Document>(),
         Format::Report => report::json::schema(),
         Format::Status => written::status(),
+        Format::Board => written::of::<report::board::Document>(),
+        Format::Occurrences => written::of::<list::Document>(),
+        Format::Occurrence => written::of::<list::Decided>(),
+        Format::Explanation => written::of::<list::Explanation>(),
         Format::Change => written::change(),
         Format::Template => written::of::<Document>(),
     };

@@ -114,6 +114,23 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     Ok(worst)
 }
 
+/// Rolls back every run whose process is dead. Runs that are live, and what closed runs left, are not touched.
+pub fn dead(pace: Pace, store: &mut dyn Store, context: &mut Context) -> Result<Exit, Failure> {
+    let rows = store.runs()?;
+    let mut worst = Exit::Fine;
+    for aftermath in Aftermath::of_all(&rows) {
+        for task in of_run(&aftermath, store)? {
+            let Task::Journal(run) = task else { continue };
+            let ended = one(Task::Journal(run), false, pace, store, context);
+            worst = worst.max(ended.unwrap_or_else(|failure| {
+                super::print_failure(&failure, &mut context.output);
+                failure.exit
+            }));
+        }
+    }
+    Ok(worst)
+}
+
 /// Nothing is to be done. What a person took care of is said: it is no rollback.
 fn nothing_outstanding(store: &dyn Store, context: &mut Context) {
     let err = &mut context.output.err;

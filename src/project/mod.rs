@@ -9,6 +9,8 @@ use probe::ProbeSpec;
 use crate::graph::limit::{EntryPoints, Never, OneOrMore};
 use crate::ids::AccountName;
 use crate::location::{AccountId, Location, Region};
+use crate::schedule::ScheduleName;
+use crate::schedule::spec::{ScheduleSpec, Scheduling};
 use crate::units::Span;
 use crate::yaml::shape::Leaf;
 use crate::yaml::tree::Node;
@@ -29,8 +31,14 @@ record! {
         pub experiments: String = "experiments".into(),
         /// The folder of the hypotheses.
         pub hypotheses: String = "hypotheses".into(),
+        /// The folder of the schedules.
+        pub schedules_in: String = "schedules".into(),
         /// The folder that reports are written to.
         pub reports: String = ".squall/reports".into(),
+        /// What holds for every schedule: hours, blackouts, limits.
+        pub scheduling: Scheduling = Scheduling::default(),
+        /// Schedules by name, beside those in the folder.
+        pub schedules: BTreeMap<ScheduleName, ScheduleSpec> = BTreeMap::new(),
         /// What no experiment of the project may reach, whatever its own guards say.
         pub guards: ProjectGuards = ProjectGuards::default(),
     }
@@ -220,7 +228,10 @@ impl Default for Project {
             accounts: BTreeMap::from([(AccountName::sandbox(), AccountSpec::Sandbox(shop))]),
             experiments: "experiments".into(),
             hypotheses: "hypotheses".into(),
+            schedules_in: "schedules".into(),
             reports: ".squall/reports".into(),
+            scheduling: Scheduling::default(),
+            schedules: BTreeMap::new(),
             guards: ProjectGuards::default(),
         }
     }

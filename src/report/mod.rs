@@ -8,6 +8,7 @@
 //! To add a format: write its file with one function from [`Summary`] to text, and name it in [`Format`].
 
 pub mod axis;
+pub mod board;
 pub mod chart;
 pub mod html;
 pub mod json;

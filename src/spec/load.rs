@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use super::check;
 use super::experiment::{Experiment, Judged};
 use super::hypothesis::Hypothesis;
+use super::schedules;
 use super::target::Target;
 use crate::ids::AccountName;
 use crate::project::Project;
+use crate::units::Time;
 use crate::yaml::Code;
 use crate::yaml::Finding;
 use crate::yaml::Findings;
@@ -45,6 +47,11 @@ impl ProjectFiles {
     /// The file of a hypothesis.
     pub fn hypothesis(&self, name: &HypothesisName) -> PathBuf {
         shown(&self.root.join(&self.project.hypotheses).join(format!("{name}.yaml")))
+    }
+
+    /// The file of an experiment.
+    pub fn experiment(&self, name: &str) -> PathBuf {
+        shown(&self.root.join(&self.project.experiments).join(format!("{name}.yaml")))
     }
 
     /// Every experiment of the project, by name.
@@ -114,7 +121,7 @@ pub fn hypothesis(path: &Path) -> (Option<Loaded<Hypothesis>>, Findings) {
     (loaded.filter(|_| !findings.has_errors()), findings)
 }
 
-/// Checks every file of a project: its configuration, its hypotheses, its experiments.
+/// Checks every file of a project: its configuration, its hypotheses, its experiments, its schedules.
 pub fn everything(root: &Path, known: &check::Known) -> Findings {
     let (files, mut findings) = ProjectFiles::open(root);
     let Some(files) = files else { return findings };
@@ -124,6 +131,7 @@ pub fn everything(root: &Path, known: &check::Known) -> Findings {
     for path in files.experiments() {
         findings.append(ExperimentFiles::open(&path, &files, None, known).1);
     }
+    findings.append(schedules::schedules(&files, Time::EPOCH).1);
     findings
 }
 
@@ -177,7 +185,7 @@ fn missing_hypothesis(
     experiment.finding(Code::UnknownHypothesis, Place::default(), what).help(help)
 }
 
-fn read<T: crate::yaml::FromNode>(path: &Path) -> (Option<Loaded<T>>, Findings) {
+pub(super) fn read<T: crate::yaml::FromNode>(path: &Path) -> (Option<Loaded<T>>, Findings) {
     match Source::open(path) {
         Ok(source) => Loaded::read(&source),
         Err(finding) => (None, Findings::from(*finding)),
@@ -185,12 +193,12 @@ fn read<T: crate::yaml::FromNode>(path: &Path) -> (Option<Loaded<T>>, Findings) 
 }
 
 /// The path as a person would write it.
-fn shown(path: &Path) -> PathBuf {
+pub(super) fn shown(path: &Path) -> PathBuf {
     path.strip_prefix(".").map_or_else(|_| path.to_owned(), Path::to_owned)
 }
 
 /// The YAML files of a folder, by name. A folder that is not there has none.
-fn yaml_files(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn yaml_files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let is_yaml = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
     let mut files: Vec<PathBuf> = entries.map(|entry| shown(&entry.path())).filter(is_yaml).collect();

@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use super::experiment::Experiment;
 use super::hypothesis::Hypothesis;
 use crate::project::Project;
+use crate::schedule::spec::ScheduleFile;
 use crate::yaml::read::FromNode;
 use crate::yaml::shape::{Choice, Field, Leaf, Presence, Record, Shape, Words};
 
@@ -25,6 +26,11 @@ pub fn hypothesis() -> Json {
 /// The schema of `squall.yaml`.
 pub fn project() -> Json {
     of::<Project>()
+}
+
+/// The schema of a file of schedules.
+pub fn schedule() -> Json {
+    of::<ScheduleFile>()
 }
 
 /// The schema of a file that holds a `T`.
@@ -188,7 +194,7 @@ mod tests {
                 None => inner.iter().for_each(|shape| walk(shape, seen)),
             }
         }
-        for shape in [Experiment::shape(), Hypothesis::shape(), Project::shape()] {
+        for shape in [Experiment::shape(), Hypothesis::shape(), Project::shape(), ScheduleFile::shape()] {
             walk(&shape, &mut std::collections::BTreeMap::new());
         }
     }

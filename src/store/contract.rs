@@ -1,8 +1,9 @@
 //! The contract tests: one list of what every store must do, run against each kind.
 
+use super::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
 use super::{Epoch, Store, StoreError};
 use crate::account::{Location, Resource, ResourceKind};
-use crate::ids::RunId;
+use crate::ids::{RunId, ScheduleName};
 use crate::judge::verdict::Verdict;
 use crate::run::event::{Event, Phase, Recorded};
 use crate::units::Time;
@@ -27,6 +28,9 @@ pub fn check_all(fresh: &mut dyn FnMut() -> Pair) {
         many_may_watch,
         claims_of_closed_and_released_runs_do_not_count,
         runs_are_listed_newest_first_with_their_end,
+        an_occurrence_is_decided_once,
+        the_next_occurrence_is_counted_from_the_last_one_that_was_claimed,
+        occurrences_are_listed_by_their_time_with_what_became_of_them,
     ] {
         let (first, second) = fresh();
         test(first, second);
@@ -223,4 +227,64 @@ fn runs_are_listed_newest_first_with_their_end(mut first: Box<dyn Store>, mut se
     assert_eq!((rows[0].alive, rows[0].started, rows[0].verdict.clone()), (true, None, None));
     assert_eq!((rows[1].alive, rows[1].started), (false, Some(event(1).at)));
     assert_eq!((rows[1].verdict.clone(), rows[1].left.len()), (Some(Verdict::held()), 0));
+}
+
+fn minute(minute: i64) -> Time {
+    Time::from_micros(minute * 60_000_000)
+}
+
+fn occurrence(schedule: &str, at: i64, by_hand: bool, fate: Fate) -> OccurrenceRow {
+    let key = OccurrenceKey { schedule: ScheduleName(schedule.into()), at: minute(at), by_hand };
+    OccurrenceRow { key, decided: minute(at + 1), by: "ana".into(), fate }
+}
+
+fn an_occurrence_is_decided_once(mut first: Box<dyn Store>, mut second: Box<dyn Store>) {
+    let run = occurrence("nightly", 10, false, Fate::Run(id("run-a")));
+    assert_eq!(first.claim_occurrence(&run), Ok(true));
+    let again = OccurrenceRow { by: "bo".into(), fate: Fate::Run(id("run-b")), ..run.clone() };
+    assert_eq!(second.claim_occurrence(&again), Ok(false));
+    assert_eq!(first.claim_occurrence(&run), Ok(false));
+    assert_eq!(second.occurrences(minute(0)), Ok(vec![run]));
+    // Another time, another schedule, and one by hand at the same instant are others.
+    for other in [
+        occurrence("nightly", 11, false, Fate::Missed("away".into())),
+        occurrence("weekly", 10, false, Fate::Missed("away".into())),
+        occurrence("nightly", 10, true, Fate::Run(id("run-c"))),
+    ] {
+        assert_eq!(second.claim_occurrence(&other), Ok(true));
+    }
+}
+
+fn the_next_occurrence_is_counted_from_the_last_one_that_was_claimed(
+    mut first: Box<dyn Store>,
+    mut second: Box<dyn Store>,
+) {
+    let nightly = ScheduleName("nightly".into());
+    // Seen for the first time: nothing was missed before.
+    assert_eq!(first.counted_from(&nightly, "daily", minute(5)), Ok(minute(5)));
+    assert_eq!(second.counted_from(&nightly, "daily", minute(8)), Ok(minute(5)));
+    assert_eq!(first.claim_occurrence(&occurrence("nightly", 10, false, Fate::Skipped("closed".into()))), Ok(true));
+    assert_eq!(first.claim_occurrence(&occurrence("nightly", 20, true, Fate::Run(id("run-a")))), Ok(true));
+    assert_eq!(second.counted_from(&nightly, "daily", minute(30)), Ok(minute(10)));
+    // Of another definition nothing was missed either.
+    assert_eq!(second.counted_from(&nightly, "hourly", minute(31)), Ok(minute(31)));
+    assert_eq!(first.counted_from(&nightly, "hourly", minute(40)), Ok(minute(31)));
+}
+
+fn occurrences_are_listed_by_their_time_with_what_became_of_them(
+    mut first: Box<dyn Store>,
+    mut second: Box<dyn Store>,
+) {
+    let late = occurrence("a", 20, false, Fate::Run(id("run-a")));
+    let early = occurrence("b", 10, false, Fate::Failed("away".into()));
+    for row in [&late, &early] {
+        assert_eq!(first.claim_occurrence(row), Ok(true));
+    }
+    let refused = Fate::Skipped("halted by bo".into());
+    second.settle_occurrence(&late.key, &refused).unwrap();
+    let late = OccurrenceRow { fate: refused, ..late };
+    assert_eq!(first.occurrences(minute(0)), Ok(vec![early.clone(), late.clone()]));
+    assert_eq!(first.occurrences(minute(21)), Ok(vec![late]));
+    let missing = OccurrenceKey { at: minute(11), ..early.key };
+    assert!(second.settle_occurrence(&missing, &Fate::Missed("away".into())).is_err());
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
 use super::{Conflict, Epoch, RunRow, Store, StoreError, conflict_between, is_last};
 use crate::account::Resource;
-use crate::ids::RunId;
+use crate::ids::{RunId, ScheduleName};
 use crate::run::event::Recorded;
+use crate::units::Time;
 
 /// One process's handle on a store in memory. Dropping it ends the process: what it held is free.
 ///
@@ -21,6 +23,9 @@ pub struct MemoryStore {
 struct Shared {
     runs: BTreeMap<RunId, Run>,
     halt: Option<String>,
+    /// Each with the definition that it has, and since when.
+    schedules: BTreeMap<ScheduleName, (String, Time)>,
+    occurrences: BTreeMap<OccurrenceKey, OccurrenceRow>,
     disk_broken: Option<String>,
     processes: u64,
 }
@@ -82,6 +87,10 @@ impl MemoryStore {
 }
 
 impl Shared {
+    fn check_disk(&self) -> Result<(), StoreError> {
+        self.disk_broken.as_ref().map_or(Ok(()), |why| Err(StoreError::Failed(why.clone())))
+    }
+
     fn run(&self, run: &RunId) -> Result<&Run, StoreError> {
         self.runs.get(run).ok_or_else(|| StoreError::NoSuchRun(run.clone()))
     }
@@ -222,6 +231,41 @@ impl Store for MemoryStore {
 
     fn halted(&self) -> Result<Option<String>, StoreError> {
         Ok(self.lock().halt.clone())
+    }
+
+    fn counted_from(&mut self, schedule: &ScheduleName, definition: &str, now: Time) -> Result<Time, StoreError> {
+        let mut shared = self.lock();
+        shared.check_disk()?;
+        let known = shared.schedules.get(schedule).filter(|(known, _)| known == definition).map(|(_, since)| *since);
+        let since = known.unwrap_or(now);
+        shared.schedules.insert(schedule.clone(), (definition.to_owned(), since));
+        let own = shared.occurrences.keys().filter(|key| key.schedule == *schedule && !key.by_hand);
+        Ok(own.map(|key| key.at).max().map_or(since, |last| last.max(since)))
+    }
+
+    fn claim_occurrence(&mut self, row: &OccurrenceRow) -> Result<bool, StoreError> {
+        let mut shared = self.lock();
+        shared.check_disk()?;
+        if shared.occurrences.contains_key(&row.key) {
+            return Ok(false);
+        }
+        shared.occurrences.insert(row.key.clone(), row.clone());
+        Ok(true)
+    }
+
+    fn settle_occurrence(&mut self, key: &OccurrenceKey, fate: &Fate) -> Result<(), StoreError> {
+        let mut shared = self.lock();
+        shared.check_disk()?;
+        let missing = || StoreError::Failed(format!("there is no occurrence of {} at {}", key.schedule, key.at));
+        shared.occurrences.get_mut(key).ok_or_else(missing)?.fate = fate.clone();
+        Ok(())
+    }
+
+    fn occurrences(&self, since: Time) -> Result<Vec<OccurrenceRow>, StoreError> {
+        let shared = self.lock();
+        let mut rows: Vec<_> = shared.occurrences.values().filter(|row| row.decided >= since).cloned().collect();
+        rows.sort_by(|a, b| (a.key.at, &a.key).cmp(&(b.key.at, &b.key)));
+        Ok(rows)
     }
 }
 

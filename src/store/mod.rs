@@ -7,12 +7,14 @@ pub mod aftermath;
 mod contract;
 pub mod forgetful;
 pub mod memory;
+pub mod occurrences;
 pub mod sqlite;
 
 use std::collections::BTreeSet;
 
+use self::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
 use crate::account::Resource;
-use crate::ids::RunId;
+use crate::ids::{RunId, ScheduleName};
 use crate::judge::verdict::Verdict;
 use crate::run::event::{Event, Left, Recorded};
 use crate::units::Time;
@@ -269,4 +271,18 @@ pub trait Store {
 
     /// Who halted, if anybody did.
     fn halted(&self) -> Result<Option<String>, StoreError>;
+
+    /// The time after which a schedule's next occurrence comes: that of the last one that was claimed, or when the schedule was
+    /// first seen with this definition. Remembers the definition, so that time away is known as such and a changed schedule
+    /// is not held against what its old form missed.
+    fn counted_from(&mut self, schedule: &ScheduleName, definition: &str, now: Time) -> Result<Time, StoreError>;
+
+    /// Decides an occurrence, durably. `false`: another process or an earlier one has decided it already, and nothing is changed.
+    fn claim_occurrence(&mut self, row: &OccurrenceRow) -> Result<bool, StoreError>;
+
+    /// Says what became of a claimed occurrence in the end.
+    fn settle_occurrence(&mut self, key: &OccurrenceKey, fate: &Fate) -> Result<(), StoreError>;
+
+    /// The occurrences that were decided since an instant, in the order of their times.
+    fn occurrences(&self, since: Time) -> Result<Vec<OccurrenceRow>, StoreError>;
 }

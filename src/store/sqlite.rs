@@ -8,6 +8,7 @@
 
 mod chain;
 mod held;
+mod occurrences;
 mod schema;
 
 use std::path::Path;
@@ -17,10 +18,13 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 
 use self::chain::{Head, Link};
 use self::held::HeldRuns;
+
+pub use self::held::Alone;
+use super::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
 use super::{Conflict, Epoch, Readable, RunRow, Store, StoreError, conflict_between, is_last};
 use crate::account::Resource;
 use crate::format::journal::{self, Unreadable};
-use crate::ids::RunId;
+use crate::ids::{RunId, ScheduleName};
 use crate::private;
 use crate::run::event::Recorded;
 use crate::units::Time;
@@ -82,6 +86,11 @@ impl SqliteStore {
             }
             false => Ok(None),
         }
+    }
+
+    /// Becomes the one process that serves this store, for as long as the returned value lives. `None`: another one does.
+    pub fn serve_alone(&self) -> Result<Option<Alone>, StoreError> {
+        self.held.serve_alone()
     }
 
     /// Whether the run is still this process's: by its epoch, and by what a process left that could not write the epoch.
@@ -337,6 +346,22 @@ impl Store for SqliteStore {
             .prepare_cached("SELECT halted_by FROM halt")
             .and_then(|mut select| select.query_row([], |row| row.get(0)).optional())
             .map_err(failed)
+    }
+
+    fn counted_from(&mut self, schedule: &ScheduleName, definition: &str, now: Time) -> Result<Time, StoreError> {
+        occurrences::counted_from(&mut self.db, schedule, definition, now)
+    }
+
+    fn claim_occurrence(&mut self, row: &OccurrenceRow) -> Result<bool, StoreError> {
+        occurrences::claim(&self.db, row)
+    }
+
+    fn settle_occurrence(&mut self, key: &OccurrenceKey, fate: &Fate) -> Result<(), StoreError> {
+        occurrences::settle(&self.db, key, fate)
+    }
+
+    fn occurrences(&self, since: Time) -> Result<Vec<OccurrenceRow>, StoreError> {
+        occurrences::since(&self.db, since)
     }
 }
 

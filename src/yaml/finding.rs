@@ -97,6 +97,20 @@ codes! {
     Warning Repeated = "repeated",
     /// An account that `squall.yaml` does not have.
     Error UnknownAccount = "unknown-account",
+    /// An experiment whose file is not there.
+    Error UnknownExperiment = "unknown-experiment",
+    /// A time zone that the IANA database does not have.
+    Error UnknownZone = "unknown-zone",
+    /// Two schedules of one name.
+    Error RepeatedSchedule = "repeated-schedule",
+    /// Hours of the week that are in two entries.
+    Error OverlappingHours = "overlapping-hours",
+    /// A schedule whose runs do not fit into its hours.
+    Error NeverStarts = "never-starts",
+    /// A calendar that is not there, or is not whole.
+    Error BadCalendar = "bad-calendar",
+    /// An event of a calendar that is not understood, and so closes more than it says.
+    Warning CalendarRule = "calendar-rule",
     /// A parameter of a fault that no account could take.
     Error FaultParameter = "fault-parameter",
     /// Two faults that would change one setting at once, or one before the other is undone.
@@ -328,6 +342,11 @@ impl Findings {
     /// Whether nothing was found at all.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
+    }
+
+    /// How many of them are errors.
+    pub fn errors(&self) -> usize {
+        self.errors
     }
 
     /// Whether a file cannot be used.

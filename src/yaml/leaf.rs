@@ -39,11 +39,12 @@ const NUMBER: Leaf = Leaf { name: "a number", json_type: "number", pattern: "", 
 const BOOL: Leaf = Leaf { name: "`true` or `false`", json_type: "boolean", pattern: "", examples: &["true"] };
 const TEXT: Leaf = Leaf { name: "a text", json_type: "string", pattern: r"\S", examples: &["..."] };
 /// A name that a file gives, with an example of its kind.
-const fn name_leaf(name: &'static str, examples: &'static [&'static str]) -> Leaf {
+pub const fn name_leaf(name: &'static str, examples: &'static [&'static str]) -> Leaf {
     Leaf { name, json_type: "string", pattern: "^[A-Za-z][A-Za-z0-9_-]{0,63}$", examples }
 }
 const TARGET: Leaf = name_leaf("the name of a target", &["worker"]);
 const HYPOTHESIS: Leaf = name_leaf("the name of a hypothesis", &["shoppers-can-order"]);
+const EXPERIMENT: Leaf = name_leaf("the name of an experiment", &["payment-worker-throttled"]);
 const ACCOUNT: Leaf = name_leaf("the name of an account", &["staging"]);
 const ALARM: Leaf = Leaf {
     name: "the name of an alarm, or of a target that is one",
@@ -204,8 +205,8 @@ impl FromKey for String {
     }
 }
 
-/// Whether a text can be a name in a file.
-fn name(text: &str) -> Result<(), (String, String)> {
+/// Whether a text can be a name in a file; the error says what is wrong and what to write.
+pub fn name(text: &str) -> Result<(), (String, String)> {
     let fits = text.len() <= 64
         && text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
@@ -287,11 +288,23 @@ impl fmt::Display for AlarmName {
 #[serde(transparent)]
 pub struct HypothesisName(pub String);
 
+/// The name of an experiment: that of its file, without `.yaml`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ExperimentName(pub String);
+
 reference!(TargetName, Target, TARGET);
+reference!(ExperimentName, Experiment, EXPERIMENT);
 reference!(HypothesisName, Hypothesis, HYPOTHESIS);
 reference!(AccountName, Account, ACCOUNT);
 
 impl fmt::Display for TargetName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Display for ExperimentName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
     }

@@ -55,6 +55,8 @@ pub enum ReferenceKind {
     TargetOrResource,
     /// A hypothesis file.
     Hypothesis,
+    /// An experiment's file.
+    Experiment,
     /// An account of `squall.yaml`.
     Account,
 }

@@ -1,8 +1,8 @@
 //! Every finding has a pair of files in `tests/findings/`: what somebody wrote, and what squall says. `./test.sh --update`
 //! writes the second ones.
 //!
-//! `NAME.yaml` is an experiment, `NAME.hypothesis.yaml`, `NAME.project.yaml` and `NAME.template.yaml` are what they say.
-//! Experiments belong to the project in `tests/findings/project`.
+//! `NAME.yaml` is an experiment, `NAME.hypothesis.yaml`, `NAME.project.yaml`, `NAME.schedule.yaml` and `NAME.template.yaml` are
+//! what they say. Experiments and schedules belong to the project in `tests/findings/project`.
 
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "these are tests")]
 
@@ -14,6 +14,7 @@ use squall::ids::AccountName;
 use squall::project::Project;
 use squall::spec::check::{self, Known, KnownAccount};
 use squall::spec::load::{self, ExperimentFiles, ProjectFiles};
+use squall::spec::schedules;
 use squall::template::{self, Deployment};
 use squall::usual::{Usual, UsualFunction};
 use squall::yaml::{Code, Findings, Loaded, Source, Style};
@@ -57,6 +58,9 @@ fn find(path: &Path, files: &ProjectFiles) -> Findings {
             check::project(&loaded, &mut findings);
         }
         return findings;
+    }
+    if name.ends_with(".schedule.yaml") {
+        return schedules::one_file(path, files);
     }
     if name.ends_with(".template.yaml") {
         return template::read(&Source::open(path).unwrap(), &Deployment::default()).1;

@@ -15,6 +15,7 @@ mod judge;
 mod kills;
 mod kinds;
 mod known_answers;
+mod planner;
 mod predict;
 mod private;
 mod reference;

@@ -9,6 +9,7 @@ use squall::faults::{FaultSpec, page};
 use squall::format::schema as written;
 use squall::project::Project;
 use squall::report;
+use squall::schedule::spec::ScheduleFile;
 use squall::spec::experiment::Experiment;
 use squall::spec::hypothesis::Hypothesis;
 use squall::spec::{reference, schema};
@@ -29,6 +30,7 @@ fn the_reference_pages_are_fresh() {
     fresh("docs/reference/experiment.md", &reference::page("The experiment file", &Experiment::shape()));
     fresh("docs/reference/hypothesis.md", &reference::page("The hypothesis file", &Hypothesis::shape()));
     fresh("docs/reference/project.md", &reference::page("squall.yaml", &Project::shape()));
+    fresh("docs/reference/schedule.md", &reference::page("The schedule file", &ScheduleFile::shape()));
     fresh("docs/reference/traffic.md", &reference::page("The traffic file", &TrafficFile::shape()));
     fresh("docs/reference/findings.md", &reference::findings());
     fresh("docs/reference/template.md", &squall::template::page());
@@ -40,6 +42,11 @@ fn the_schemas_are_fresh() {
         ("experiment", schema::experiment()),
         ("hypothesis", schema::hypothesis()),
         ("project", schema::project()),
+        ("schedule", schema::schedule()),
+        ("occurrences", written::of::<squall::schedule::list::Document>()),
+        ("board", written::of::<report::board::Document>()),
+        ("occurrence", written::of::<squall::schedule::list::Decided>()),
+        ("explanation", written::of::<squall::schedule::list::Explanation>()),
         ("traffic", schema::of::<TrafficFile>()),
         ("journal", written::journal()),
         ("plan", written::of::<squall::document::written::Document>()),

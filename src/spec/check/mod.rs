@@ -19,6 +19,7 @@ use crate::account::{Metric, ResourceKind};
 use crate::ids::AccountName;
 use crate::judge::bound::Bound;
 use crate::project::{AccountSpec, AwsAccount, Project};
+use crate::schedule::compile::of_calendar;
 use crate::template::app::{Deployed, Role};
 use crate::units::Span;
 use crate::usual::Usual;
@@ -55,6 +56,14 @@ pub fn project(project: &Loaded<Project>, findings: &mut Findings) {
         let what = format!("there is no account `{}`", value.default_account);
         let at = project.place("default_account");
         findings.push(project.finding(Code::UnknownAccount, at, what).help(meant(&value.default_account.0, names())));
+    }
+    for problem in of_calendar(&value.scheduling.hours, &value.scheduling.blackouts) {
+        let at = project.place(&format!("scheduling/{}", problem.path));
+        findings.push(project.finding(problem.code, at, problem.what).help(problem.help));
+    }
+    if value.scheduling.runs_at_a_time == 0 {
+        let at = project.place("scheduling/runs_at_a_time");
+        findings.push(project.finding(Code::Zero, at, "no scheduled run could start").help("write at least 1"));
     }
     twins(project, findings);
     probes::check(project, findings);

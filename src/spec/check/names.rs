@@ -56,7 +56,7 @@ impl Names<'_> {
                 ReferenceKind::TargetOrResource => self.target_or_resource(file, reference),
                 ReferenceKind::Account => self.account(file, reference),
                 // Its file was looked for when it was read.
-                ReferenceKind::Hypothesis => {}
+                ReferenceKind::Hypothesis | ReferenceKind::Experiment => {}
             }
         }
     }

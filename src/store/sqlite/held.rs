@@ -9,6 +9,10 @@ use super::super::{Epoch, StoreError};
 use crate::ids::RunId;
 use crate::private;
 
+/// The lock of the one process that serves a store.
+#[derive(Debug)]
+pub struct Alone(#[expect(dead_code, reason = "the file keeps the lock")] File);
+
 /// The runs that this process holds.
 #[derive(Debug)]
 pub struct HeldRuns {
@@ -84,6 +88,17 @@ impl HeldRuns {
         let file = private::file(&path).map_err(|error| io(&path, &error))?;
         file.lock().map_err(|error| io(&path, &error))?;
         Ok(file)
+    }
+
+    /// Takes the lock of the one process that serves the store. The operating system frees it when the process ends.
+    pub fn serve_alone(&self) -> Result<Option<Alone>, StoreError> {
+        let path = self.folder.join("serve");
+        let file = private::file(&path).map_err(|error| io(&path, &error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Alone(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(io(&path, &error)),
+        }
     }
 
     /// Whether any process, this one included, holds the run in this epoch.

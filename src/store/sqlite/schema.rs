@@ -10,7 +10,7 @@ use super::held::HeldRuns;
 use crate::store::StoreError;
 
 /// Each script takes a file from the version of its place to the next. Never edit one that was released; add another.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE runs (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -46,6 +46,24 @@ const MIGRATIONS: [&str; 2] = [
 ",
     // The tables are as before. Events have format 2 from here on (src/format), which squall 0.1.0 would take for none.
     "",
+    "
+    CREATE TABLE schedules (
+        schedule   TEXT PRIMARY KEY,
+        definition TEXT NOT NULL,
+        since      INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE occurrences (
+        schedule   TEXT NOT NULL,
+        at         INTEGER NOT NULL,
+        by_hand    INTEGER NOT NULL,
+        decided    INTEGER NOT NULL,
+        decided_by TEXT NOT NULL,
+        fate       TEXT NOT NULL,
+        detail     TEXT NOT NULL,
+        PRIMARY KEY (schedule, at, by_hand)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX occurrences_decided ON occurrences (decided);
+",
 ];
 
 /// How long a call waits for another process that is writing.

@@ -7,9 +7,10 @@ use std::rc::Rc;
 use squall::account::sandbox::World;
 use squall::account::sandbox::weather::Fate;
 use squall::account::{Account, Call, CallId, Location, Outcome, Resource};
-use squall::ids::RunId;
+use squall::ids::{RunId, ScheduleName};
 use squall::run::event::Recorded;
 use squall::store::memory::MemoryStore;
+use squall::store::occurrences::{self, OccurrenceKey, OccurrenceRow};
 use squall::store::{Conflict, Epoch, RunRow, Store, StoreError};
 use squall::units::{Span, Time};
 
@@ -166,5 +167,17 @@ impl Store for StoreTap {
     }
     fn halted(&self) -> Result<Option<String>, StoreError> {
         self.shared.borrow().store.halted()
+    }
+    fn counted_from(&mut self, schedule: &ScheduleName, definition: &str, now: Time) -> Result<Time, StoreError> {
+        self.shared.borrow_mut().store.counted_from(schedule, definition, now)
+    }
+    fn claim_occurrence(&mut self, row: &OccurrenceRow) -> Result<bool, StoreError> {
+        self.shared.borrow_mut().store.claim_occurrence(row)
+    }
+    fn settle_occurrence(&mut self, key: &OccurrenceKey, fate: &occurrences::Fate) -> Result<(), StoreError> {
+        self.shared.borrow_mut().store.settle_occurrence(key, fate)
+    }
+    fn occurrences(&self, since: Time) -> Result<Vec<OccurrenceRow>, StoreError> {
+        self.shared.borrow().store.occurrences(since)
     }
 }

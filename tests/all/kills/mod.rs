@@ -7,6 +7,7 @@
 pub mod bench;
 mod disk;
 mod later;
+mod serve;
 mod sigkill;
 mod signals;
 mod stopped;

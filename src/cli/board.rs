@@ -1,0 +1,107 @@
+//! `squall board`.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::{Context, Ended, Exit, Failure};
+use crate::env::Env as _;
+use crate::judge::verdict::VerdictKind;
+use crate::private;
+use crate::report::board::{self, Finding, HALF_LIFE};
+use crate::report::summary::Summary;
+use crate::run::Recorded;
+use crate::run::event::Event;
+use crate::spec::load::{self, ProjectFiles};
+use crate::store::{JournalKind, Store as _};
+use crate::units::Span;
+
+/// Show when each hypothesis was last proven, by which run, and how far that can still be trusted
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A run proves its hypotheses when it held as a whole. Confidence is 100 % then, half of that 30 days later, and 0 % after a run that \
+broke the hypothesis; runs of verdict unknown change nothing. The least trusted come first.
+
+Examples:
+  squall board
+  squall board --half-life 90d
+  squall board --html board.html
+  squall board --json | jq -r '.hypotheses[] | select(.confidence < 0.5) | .hypothesis'")]
+pub struct Args {
+    /// After so long half of the confidence is left [default: 30d]
+    #[arg(long, value_name = "TIME")]
+    half_life: Option<Span>,
+    /// Write the board as a page into this file as well
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+pub fn execute(args: &Args, context: &mut Context) -> Ended {
+    let half_life = args.half_life.unwrap_or(HALF_LIFE);
+    if half_life == Span::ZERO {
+        return Err(Failure::usage("a half-life of 0s leaves no confidence at all", "write for example `30d`"));
+    }
+    let now = context.env.now();
+    let (known, findings) = (titles(context), findings(context)?);
+    let rows = board::board(&known, &findings, now, half_life);
+    let out = &mut context.output.out;
+    match context.json {
+        true => out.json(&json!(board::document(&rows, now, half_life))),
+        false if rows.is_empty() => out.line("no hypothesis: write one in hypotheses/NAME.yaml"),
+        false => {
+            out.text(board::text(&rows, now));
+            out.line(board::rule(half_life));
+        }
+    }
+    if let Some(file) = &args.html {
+        private::write_for_others(file, &board::page(&rows, now, half_life)).map_err(|error| {
+            Failure::refused(format!("{}: {error}", file.display()), "name another file with --html")
+        })?;
+        context.output.err.line(format!("page: {}", file.display()));
+    }
+    Ok(Exit::Fine)
+}
+
+/// The titles of the project's hypothesis files; one with errors is left to `squall check`.
+fn titles(context: &Context) -> Vec<String> {
+    let files = ProjectFiles::open(&context.project.root).0;
+    let paths = files.map(|files| files.hypotheses()).unwrap_or_default();
+    paths.iter().filter_map(|path| load::hypothesis(path).0).map(|loaded| loaded.value.title).collect()
+}
+
+/// What the runs of this project found. A journal that cannot be read is named and proves nothing.
+fn findings(context: &mut Context) -> Result<Vec<Finding>, Failure> {
+    let Some(store) = context.project.store_to_read()? else { return Ok(Vec::new()) };
+    let mut findings = Vec::new();
+    for row in store.runs()?.iter().filter(|row| row.kind == JournalKind::Run) {
+        let Some(verdict) = row.verdict.as_ref().map(|verdict| verdict.kind) else { continue };
+        if verdict == VerdictKind::Unknown {
+            continue;
+        }
+        match store.events(&row.run) {
+            Ok(events) => findings.extend(finding(&events, verdict)),
+            Err(error) => context.output.err.line(format!("{} proves nothing: {error}", row.run)),
+        }
+    }
+    Ok(findings)
+}
+
+fn finding(events: &[Recorded], verdict: VerdictKind) -> Option<Finding> {
+    let first = events.first()?;
+    let Event::Started { plan, .. } = &first.event else { return None };
+    let judged = plan.signals.iter().filter(|signal| signal.is_judged() && !signal.hypothesis.is_empty());
+    let names: Vec<String> = judged.map(|signal| signal.hypothesis.clone()).collect();
+    let broken = |name: &String, summary: &Summary| {
+        let of = |signal: &&crate::report::summary::signals::SignalStory| signal.hypothesis == *name;
+        summary.signals.iter().filter(of).any(|signal| signal.verdict == Some(VerdictKind::Broken))
+    };
+    let hypotheses = match verdict {
+        VerdictKind::Held => names.into_iter().map(|name| (name, VerdictKind::Held)).collect(),
+        // Those that did not break are not proven: the run may have stopped before they could.
+        _ => {
+            let summary = Summary::of(events)?;
+            names.into_iter().filter(|name| broken(name, &summary)).map(|name| (name, VerdictKind::Broken)).collect()
+        }
+    };
+    Some(Finding { run: plan.run.clone(), at: first.at, accounts: plan.accounts.clone(), hypotheses })
+}

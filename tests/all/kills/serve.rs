@@ -1,0 +1,151 @@
+//! `squall serve`, killed and stopped while a scheduled run has its fault in.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value as Json;
+use squall::env::{Env as _, RealEnv};
+use squall::spec::load::ProjectFiles;
+use squall::spec::schedules::schedules;
+use squall::store::Store as _;
+use squall::store::sqlite::SqliteStore;
+use squall::units::{Span, Time};
+
+use super::bench::{Bench, text, until};
+
+/// A project with a schedule for every minute, whose last occurrence has just come: it starts at once.
+fn scheduled() -> Bench {
+    let bench = Bench::new();
+    let held = bench.held("payment-worker-throttled.yaml");
+    let experiment = held.strip_suffix(".yaml").unwrap();
+    let folder = bench.folder.path().join("schedules");
+    std::fs::create_dir_all(&folder).unwrap();
+    let schedule =
+        format!("version: 1\nschedules:\n  often:\n    experiment: {experiment}\n    when: {{ cron: '* * * * *' }}\n");
+    std::fs::write(folder.join("often.yaml"), schedule).unwrap();
+    let now = RealEnv.now();
+    let files = ProjectFiles::open(bench.folder.path()).0.unwrap();
+    let (schedules, findings) = schedules(&files, now);
+    assert!(findings.is_empty(), "{}", findings.count());
+    let mut store = SqliteStore::open(&bench.state()).unwrap();
+    store.counted_from(&schedules[0].name, &schedules[0].definition, now - Span::from_mins(3)).unwrap();
+    bench
+}
+
+/// A server at work.
+struct Server(Child);
+
+impl Server {
+    fn begin(bench: &Bench) -> Server {
+        let mut command = bench.squall(&["serve", "--json", "--pace", "300x"]);
+        Server(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// Waits until the first run was decided, and gives its name.
+    fn first_run(&mut self) -> String {
+        let out = BufReader::new(self.0.stdout.as_mut().unwrap());
+        for line in out.lines() {
+            let line: Json = serde_json::from_str(&line.unwrap()).unwrap();
+            if line["fate"] == "run" {
+                return line["detail"].as_str().unwrap().to_owned();
+            }
+        }
+        panic!("it ended before a run began");
+    }
+
+    /// Waits until it serves.
+    fn until_it_serves(&mut self) {
+        let err = BufReader::new(self.0.stderr.as_mut().unwrap());
+        assert!(
+            err.lines().any(|line| line.unwrap().starts_with("serving the schedules")),
+            "it ended before it served"
+        );
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap(), signal).unwrap();
+    }
+}
+
+/// Waits until the lock and the fault of a run were written.
+fn until_the_fault_is_in(bench: &Bench, run: &str) {
+    until("the fault is in", || {
+        let log = text(&bench.ended(&["log", run, "--json"]).stdout);
+        log.lines().filter(|line| line.contains(r#""kind":"changed""#)).count() >= 2
+    });
+}
+
+fn history(bench: &Bench) -> Vec<Json> {
+    let output = bench.ended(&["schedule", "history", "--json"]);
+    text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn what_a_killed_server_left_is_rolled_back_before_anything_starts() {
+    let bench = scheduled();
+    let before = bench.picture();
+    let mut server = Server::begin(&bench);
+    let run = server.first_run();
+    until_the_fault_is_in(&bench, &run);
+    server.signal(Signal::KILL);
+    server.0.wait().unwrap();
+    assert_ne!(bench.picture(), before);
+    // Nothing new starts, so that only the rollback changes anything.
+    assert!(bench.ended(&["halt"]).status.success());
+    let mut server = Server::begin(&bench);
+    server.until_it_serves();
+    assert_eq!(bench.picture(), before);
+    server.signal(Signal::TERM);
+    assert!(server.0.wait().unwrap().success());
+    let log = text(&bench.ended(&["log", &run, "--json"]).stdout);
+    assert!(log.lines().last().unwrap().contains(r#""kind":"closed""#), "{log}");
+    let runs: Vec<Json> = history(&bench).into_iter().filter(|row| row["fate"] == "run").collect();
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    assert_eq!(runs[0]["detail"], run);
+}
+
+#[test]
+fn a_server_that_is_stopped_rolls_back_and_then_ends() {
+    let bench = scheduled();
+    let before = bench.picture();
+    let mut server = Server::begin(&bench);
+    let run = server.first_run();
+    until_the_fault_is_in(&bench, &run);
+    // There is one server of a project.
+    let other = bench.ended(&["serve"]);
+    assert_eq!(other.status.code(), Some(3), "{}", text(&other.stderr));
+    server.signal(Signal::TERM);
+    assert!(server.0.wait().unwrap().success());
+    assert_eq!(bench.picture(), before);
+    // What came while it ran: the same occurrence was never decided twice, and each has a time of its own.
+    let rows = history(&bench);
+    let times: std::collections::BTreeSet<Time> =
+        rows.iter().map(|row| row["at"].as_str().unwrap().parse().unwrap()).collect();
+    assert_eq!(times.len(), rows.len());
+    assert!(rows.iter().any(|row| row["detail"] == run.as_str()));
+}
+
+#[test]
+fn a_schedule_is_run_now_beside_its_rhythm() {
+    let bench = scheduled();
+    std::fs::write(
+        bench.folder.path().join("schedules/often.yaml"),
+        "version: 1\nschedules:\n  often:\n    experiment: payment-worker-throttled\n    when: { once: 2020-01-01T09:00 }\n    \
+         blackouts: { always: { from: 2020-01-01, to: 2090-01-01 } }\n",
+    )
+    .unwrap();
+    let closed = bench.ended(&["schedule", "run", "often", "--pace", "max"]);
+    assert_eq!(closed.status.code(), Some(3), "{}", text(&closed.stderr));
+    assert!(text(&closed.stderr).contains("blackout `always`"), "{}", text(&closed.stderr));
+    assert!(bench.ended(&["halt"]).status.success());
+    let halted = bench.ended(&["schedule", "run", "often", "--anyway", "--pace", "max"]);
+    assert!(text(&halted.stderr).contains("halted by ana@laptop"), "{}", text(&halted.stderr));
+    assert!(bench.ended(&["halt", "--lift"]).status.success());
+    let run = ["schedule", "run", "often", "--anyway", "--pace", "max", "--run-id", "run-1", "--seed", "7"];
+    let ran = bench.ended(&run);
+    assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
+    let rows = history(&bench);
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!((&rows[0]["by_hand"], &rows[0]["detail"]), (&Json::from(true), &Json::from("run-1")));
+}
