@@ -43,6 +43,8 @@ pub(super) enum CallPurpose {
     Lever(usize),
     /// On this lock.
     Renew(ChangeId),
+    /// Which hold this change.
+    Versions(ChangeId),
 }
 
 impl CallPurpose {
@@ -53,6 +55,7 @@ impl CallPurpose {
             CallPurpose::ReadForRollback(_)
             | CallPurpose::Rollback(_)
             | CallPurpose::Renew(_)
+            | CallPurpose::Versions(_)
             | CallPurpose::Inspect(_)
             | CallPurpose::Receive(_)
             | CallPurpose::DeleteMessage { .. }

@@ -7,6 +7,7 @@ mod bank;
 mod effort;
 mod engine;
 mod findings;
+mod forged;
 mod formats;
 mod hostile;
 mod judge;

@@ -58,6 +58,9 @@ impl Machine {
         if waits {
             return;
         }
+        if self.versions_are_pending() {
+            return;
+        }
         self.say_when_to_look_again();
         self.close();
     }

@@ -13,6 +13,7 @@ pub(super) mod provisional;
 pub(super) mod rollback;
 pub(super) mod sight;
 pub(super) mod timeline;
+pub(super) mod versions;
 pub(super) mod watch;
 
 use crate::units::Span;
