@@ -76,6 +76,14 @@ pub fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || unseen(c) || turns(c) { '?' } else { c }).collect()
 }
 
+/// At most so many characters, with an ellipsis where something was cut.
+pub fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -57,7 +57,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let prices = prices(args.prices.as_deref(), context)?;
     let mut prepared = prepare::prepare(&args.file, &args.asked, Pace::Max, context)?;
     let plan = prepared.plan.clone();
-    let twin = twin(&args.file, context);
+    let twin = Twin::of(&prepared.files, &prepared.experiment, context);
     let (prediction, not_predicted) = match (&twin, args.predict) {
         (_, false) => (None, None),
         (Ok(twin), true) => (Some(predicted(twin, &PredictArgs::usual(args.within), context)?), None),
@@ -111,12 +111,6 @@ fn beyond(document: &Document<'_>) -> Vec<String> {
     }
     lines.extend([String::new(), "Run exactly this".into(), format!("  {}", document.command())]);
     lines
-}
-
-/// The model of the experiment's application.
-fn twin(file: &Path, context: &mut Context) -> Result<Twin, Failure> {
-    let (files, experiment) = prepare::read_quietly(file, context)?;
-    Twin::of(&files, &experiment, context)
 }
 
 fn told(failure: &Failure) -> String {

@@ -243,15 +243,19 @@ pub fn brief(plan: &Plan) -> Vec<String> {
 
 /// What reads otherwise in a newer plan of the same experiment: lines that are gone, then lines that are new.
 pub fn differences(old: &Plan, new: &Plan) -> Vec<String> {
-    let (old, new) = (brief(old), brief(new));
-    let only = |sign: char, of: &[String], other: &[String]| -> Vec<String> {
-        of.iter().filter(|line| !other.contains(line)).map(|line| format!("{sign} {}", line.trim())).collect()
-    };
-    let differences = [only('-', &old, &new), only('+', &new, &old)].concat();
+    let differences = changed(&brief(old), &brief(new));
     match differences.is_empty() {
         true => vec!["nothing else is different".to_owned()],
         false => differences,
     }
+}
+
+/// The lines that only the old list has, and those that only the new one has.
+pub fn changed(old: &[String], new: &[String]) -> Vec<String> {
+    let only = |sign: char, of: &[String], other: &[String]| -> Vec<String> {
+        of.iter().filter(|line| !other.contains(line)).map(|line| format!("{sign} {}", line.trim())).collect()
+    };
+    [only('-', old, new), only('+', new, old)].concat()
 }
 
 type Part = (&'static str, Vec<String>);

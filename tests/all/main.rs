@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod bank;
+mod calibration;
 mod effort;
 mod engine;
 mod findings;
@@ -12,6 +13,7 @@ mod formats;
 mod hostile;
 mod judge;
 mod kills;
+mod kinds;
 mod known_answers;
 mod predict;
 mod private;
@@ -21,4 +23,5 @@ mod schema;
 mod sessions;
 mod shipped;
 mod tidy;
+mod told;
 mod translator;
