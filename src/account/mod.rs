@@ -68,6 +68,9 @@ pub enum Call {
     /// When the owner of a resource's lock last showed that it was alive. Reply: [`Reply::Alive`]; no lock is there:
     /// [`CallError::Gone`].
     Lease { resource: Resource },
+    /// The published versions of a setting's resource that hold this value of it and were made since then. What no version can hold
+    /// is in none. Reply: [`Reply::Versions`].
+    Versions { setting: Setting, value: Value, since: Time },
     /// Whether an operator of the account has stopped every experiment in it. Reply: [`Reply::Halted`].
     Halted { location: Location },
     /// What is deployed of the dead-man switch there. Reply: [`Reply::Deployment`].
@@ -105,7 +108,7 @@ impl Call {
             | Call::ListLocks { location } => location,
             Call::Arm(order) => &order.location,
             Call::Describe { resource } | Call::Renew { resource, .. } | Call::Lease { resource } => &resource.location,
-            Call::Read { setting } => setting.location(),
+            Call::Read { setting } | Call::Versions { setting, .. } => setting.location(),
             Call::Write(write) => write.setting.location(),
             Call::Send { queue, .. }
             | Call::Receive { queue, .. }
@@ -149,6 +152,8 @@ pub enum Reply {
     Locks(Vec<(Resource, String)>),
     /// The later of when the lock was made and when it was last renewed.
     Alive(Time),
+    /// Their names, in the service's order.
+    Versions(Vec<String>),
     /// Who or what stopped experiments, if anything did.
     Halted(Option<String>),
     Deployment(Deployment),

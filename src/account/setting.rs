@@ -144,6 +144,11 @@ impl Setting {
         &self.resource().location
     }
 
+    /// Whether a published version of its resource holds its value for good.
+    pub fn is_published(&self) -> bool {
+        matches!(self, Setting::Variables { .. })
+    }
+
     /// Whether this is a lock.
     pub fn is_lock(&self) -> bool {
         matches!(self, Setting::Lock { .. })

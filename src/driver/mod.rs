@@ -327,7 +327,7 @@ impl<'a> Driver<'a> {
                 self.told = 0;
                 if self.epoch != Epoch(0) {
                     self.journal = None;
-                    self.owner.confirm(self.around.env.monotonic());
+                    self.owned();
                 }
                 Ok(Ok(()))
             }
@@ -345,8 +345,9 @@ impl<'a> Driver<'a> {
         let Some(by) = &self.unrecorded else { return Ok(()) };
         match self.around.store.take_over(&self.run, by) {
             Ok(epoch) => {
-                let last = self.around.store.to_roll_back(&self.run).map_or(0, |readable| readable.last);
-                for (seq, recorded) in (last + 1..).zip(&mut self.pending) {
+                // Without the last number nothing can be appended: it is tried again with what comes next.
+                let Ok(readable) = self.around.store.to_roll_back(&self.run) else { return Ok(()) };
+                for (seq, recorded) in (readable.last + 1..).zip(&mut self.pending) {
                     recorded.seq = seq;
                     self.seq = seq;
                 }
@@ -367,11 +368,17 @@ impl<'a> Driver<'a> {
                 Err(lost @ StoreError::EpochLost { .. }) => Err(lost),
                 Err(_) => Ok(()),
                 Ok(()) => {
-                    self.owner.confirm(self.around.env.monotonic());
+                    self.owned();
                     Ok(())
                 }
             },
         }
+    }
+
+    /// The store says now that the run is this process's.
+    fn owned(&mut self) {
+        self.last_owned = self.around.env.monotonic();
+        self.owner.confirm(self.last_owned);
     }
 
     fn wait(&mut self) -> Input {

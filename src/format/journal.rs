@@ -223,6 +223,8 @@ written! {
         Theirs { found: Value },
         /// Something else goes on changing the setting: both values that were seen.
         Contested { found: Value, other: Value },
+        /// Put back; but these versions, published meanwhile, hold the run's value.
+        Published { versions: Vec<String> },
         ResourceGone,
         /// Others deleted the resource.
         Deleted,

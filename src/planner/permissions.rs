@@ -188,6 +188,7 @@ impl Needs<'_, '_> {
             for purpose in [Purpose::Inject, Purpose::Rollback] {
                 self.key_of(setting.resource(), purpose, &["kms:Decrypt", "kms:Encrypt"]);
             }
+            self.add(Purpose::Rollback, "lambda:ListVersionsByFunction", setting.resource());
         }
     }
 

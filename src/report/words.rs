@@ -183,6 +183,9 @@ pub fn settled(setting: &Setting, how: &Settled) -> String {
             let [found, other] = [found, other].map(|value| setting_value(setting, value));
             format!("changed by a third party again and again, to {found} and to {other}; left alone")
         }
+        Settled::Published { versions } => {
+            format!("put back, but others published {} with it", one_line(&conclude::versions(versions)))
+        }
         Settled::Deleted => "its resource was deleted by others".into(),
         Settled::ResourceGone => "the resource no longer exists".into(),
         Settled::Left { why } => format!("left as it is: {}", one_line(why)),

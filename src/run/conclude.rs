@@ -132,6 +132,13 @@ fn left_change(state: &State, id: ChangeId, change: &Change, life: &Life) -> Opt
             let [found, other] = [found, other].map(|value| change.setting.shown(value));
             format!("{}: something else goes on changing it, seen as {found} and as {other}", change.setting)
         }
+        Some((_, Settled::Published { versions: found })) => {
+            format!(
+                "{} are put back, but {}, published by others meanwhile, has them for good",
+                change.setting,
+                versions(found)
+            )
+        }
         Some((_, Settled::Deleted)) => {
             let before = change.setting.shown(&change.before);
             format!("{}: its resource was deleted by others; it was {before} before", change.setting)
@@ -140,11 +147,24 @@ fn left_change(state: &State, id: ChangeId, change: &Change, life: &Life) -> Opt
         None if !life.outstanding() => return None,
         None => format!("{}: its undo is not done", change.setting),
     };
+    if let Some((_, Settled::Published { .. })) = &life.settled {
+        let remedy = format!(
+            "publish a version without them, point the aliases at it and delete this one; then squall acknowledge {} \
+             --reason TEXT",
+            state.plan.origin()
+        );
+        return Some(Left { resource: change.setting.resource().clone(), what, remedy });
+    }
     let remedy = match change.setting.is_lock() || matches!(life.outcome, Some(WriteOutcome::Unknown(_))) {
         true => format!("squall undo {}", state.plan.origin()),
         false => format!("squall undo {} --change {}", state.plan.run, id.0),
     };
     Some(Left { resource: change.setting.resource().clone(), what, remedy })
+}
+
+/// `version 7`, `versions 7, 8`.
+pub fn versions(names: &[String]) -> String {
+    format!("version{} {}", if names.len() == 1 { "" } else { "s" }, names.join(", "))
 }
 
 /// `1-3, 7`.

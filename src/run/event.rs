@@ -57,6 +57,8 @@ pub enum Settled {
     Contested { found: Value, other: Value },
     /// Its resource no longer exists, and nothing of ours can come back with it.
     ResourceGone,
+    /// Put back; but others published these versions of its function meanwhile, which hold the run's value for good.
+    Published { versions: Vec<String> },
     /// Others deleted its resource while it was changed, and the value before with it.
     Deleted,
     /// It could not be put back, or not be read: it is left as it is.
@@ -67,7 +69,11 @@ impl Settled {
     /// Whether something that this run did may still be there, or somebody must look.
     pub fn needs_attention(&self) -> bool {
         match self {
-            Settled::Theirs { .. } | Settled::Contested { .. } | Settled::Deleted | Settled::Left { .. } => true,
+            Settled::Theirs { .. }
+            | Settled::Contested { .. }
+            | Settled::Published { .. }
+            | Settled::Deleted
+            | Settled::Left { .. } => true,
             Settled::Restored | Settled::AlreadyBefore | Settled::ResourceGone => false,
         }
     }

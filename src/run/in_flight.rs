@@ -46,6 +46,8 @@ pub(super) enum CallPurpose {
     Lever(usize),
     /// On this lock.
     Renew(ChangeId),
+    /// Which hold this change.
+    Versions(ChangeId),
 }
 
 impl CallPurpose {
@@ -57,6 +59,7 @@ impl CallPurpose {
             | CallPurpose::Rollback(_)
             | CallPurpose::Renew(_)
             | CallPurpose::Disarm(_)
+            | CallPurpose::Versions(_)
             | CallPurpose::Inspect(_)
             | CallPurpose::Receive(_)
             | CallPurpose::DeleteMessage { .. }

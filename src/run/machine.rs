@@ -5,7 +5,7 @@
 //!
 //! Invariant: a call that changes the account follows the event that announces it, in the same list of effects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::advance::emission::Sweep;
 use super::advance::halted::Lever;
@@ -14,6 +14,7 @@ use super::advance::late::LastLooks;
 use super::advance::lease::Lease;
 use super::advance::rollback::RollingBack;
 use super::advance::switch::Switching;
+use super::advance::versions::Versions;
 use super::advance::watch::Watch;
 use super::event::{Event, Phase, Stop};
 use super::in_flight::{CallPurpose, InFlight};
@@ -84,6 +85,9 @@ pub struct Machine {
     /// By the account's number in the plan.
     pub(super) levers: BTreeMap<usize, Lever>,
     pub(super) leases: BTreeMap<Location, Lease>,
+    /// In so many places there are locks.
+    pub(super) locked_places: usize,
+    pub(super) versions: BTreeMap<ChangeId, Versions>,
     /// Whether this process may still put faults in; one that only rolls back may not.
     only_rollback: bool,
     journal_failed: bool,
@@ -127,6 +131,8 @@ impl Machine {
 
     fn over(state: State, now: Time, only_rollback: bool) -> Machine {
         let steps = state.plan.steps.len();
+        let locks = state.plan.changes.values().filter(|change| change.setting.is_lock());
+        let places: BTreeSet<Location> = locks.map(|lock| lock.setting.location().clone()).collect();
         Machine {
             watch: Watch::over(&state),
             state,
@@ -138,6 +144,8 @@ impl Machine {
             rollback_since: None,
             levers: BTreeMap::new(),
             leases: BTreeMap::new(),
+            locked_places: places.len(),
+            versions: BTreeMap::new(),
             last_looks: LastLooks::default(),
             switching: BTreeMap::new(),
             sweeps: vec![Sweep::default(); steps],
@@ -245,6 +253,7 @@ impl Machine {
             CallPurpose::ReleaseMessage(_) => {}
             CallPurpose::SourceCount(step) => self.source_counted(step, outcome),
             CallPurpose::Lever(account) => self.lever_seen(account, outcome),
+            CallPurpose::Versions(id) => self.versions_seen(id, outcome),
             CallPurpose::Renew(id) => self.lease_renewed(id, outcome),
             CallPurpose::Load { load, requests } => self.loaded(load, requests, outcome),
         }

@@ -104,7 +104,14 @@ fn drawn(chance: &mut Pcg64, writes: bool, late: (Duration, Duration)) -> Fate {
 fn serve(mut client: TcpStream, server: &str, counts: &Counts, fate: impl Fn(bool) -> Fate) -> std::io::Result<()> {
     let Some(request) = read(&client)? else { return Ok(()) };
     counts.calls.fetch_add(1, Ordering::SeqCst);
-    match fate(request.writes) {
+    counts.under_way.fetch_add(1, Ordering::SeqCst);
+    let done = meets(fate(request.writes), &mut client, &request, server, counts);
+    counts.under_way.fetch_sub(1, Ordering::SeqCst);
+    done
+}
+
+fn meets(fate: Fate, client: &mut TcpStream, request: &Request, server: &str, counts: &Counts) -> std::io::Result<()> {
+    match fate {
         Fate::Normal => client.write_all(&forward(&request.bytes, server)?),
         Fate::ReplyLost => {
             counts.lost.fetch_add(1, Ordering::SeqCst);
@@ -113,12 +120,10 @@ fn serve(mut client: TcpStream, server: &str, counts: &Counts, fate: impl Fn(boo
         }
         Fate::Late(after) => {
             counts.late.fetch_add(1, Ordering::SeqCst);
-            counts.under_way.fetch_add(1, Ordering::SeqCst);
-            client.shutdown(Shutdown::Both)?;
+            // It arrives, whether the client still listens or not.
+            let _ = client.shutdown(Shutdown::Both);
             pause(after);
-            let done = forward(&request.bytes, server).map(drop);
-            counts.under_way.fetch_sub(1, Ordering::SeqCst);
-            done
+            forward(&request.bytes, server).map(drop)
         }
         Fate::Refused(status) => {
             counts.refused.fetch_add(1, Ordering::SeqCst);

@@ -29,7 +29,7 @@ use squall::store::Store as _;
 use squall::store::memory::MemoryStore;
 use squall::units::{Span, Time};
 
-use crate::account::{Account, REGION, pause, until};
+use crate::account::{Account, REGION, until};
 use crate::emulator::ministack;
 use crate::picture::picture;
 use crate::proxy::Proxy;
@@ -277,10 +277,7 @@ fn in_a_process_of_its_own() {
             runs.into_iter().map(|(number, config, env)| scope.spawn(move || run(number, &config, &env))).collect();
         runs.into_iter().map(|run| run.join().unwrap()).collect()
     });
-    until("every write that was held back has arrived", || {
-        (proxy.counts.under_way.load(Ordering::SeqCst) == 0).then_some(())
-    });
-    pause(Duration::from_secs(1));
+    until("every call that was sent is done", || (proxy.counts.under_way.load(Ordering::SeqCst) == 0).then_some(()));
     let after = picture(&account);
     let named = |key: &str| {
         let names = |left: &Left| key.split([' ', '/']).any(|word| left.resource.name.rsplit('/').next() == Some(word));
@@ -293,14 +290,16 @@ fn in_a_process_of_its_own() {
     let [calls, lost, late, refused, failed] =
         [&proxy.counts.calls, &proxy.counts.lost, &proxy.counts.late, &proxy.counts.refused, &proxy.counts.failed]
             .map(|count| count.load(Ordering::SeqCst));
+    let named_something = ended.iter().filter(|(left, _)| !left.is_empty()).count();
     println!(
         "NOTE: {RUNS} runs through an unreliable network: {calls} calls, {lost} replies lost, {late} writes late, {refused} refused, \
-         {failed} failed after they were done; {} looks again, {} runs named something, {} settings are different, {} of them unnamed",
+         {failed} failed after they were done; {} looks again, {named_something} runs named something, {} settings are different, {} of them unnamed",
         ended.iter().map(|(_, again)| again).sum::<usize>(),
-        ended.iter().filter(|(left, _)| !left.is_empty()).count(),
         different.len(),
         unnamed.len()
     );
     assert!(lost > 30 && late > 10 && refused > 30, "the network was reliable: {lost} {late} {refused}");
     assert_eq!(unnamed, [], "left behind and not named");
+    // None did in any run of this test so far.
+    assert!(named_something <= RUNS / 20, "{named_something} runs restored less than everything");
 }

@@ -91,7 +91,7 @@ async fn muted_by(session: &Session, alarm: &Resource) -> Result<Option<String>,
 /// # Errors
 /// Its actions are disabled or muted: its state changes, and nothing is notified.
 pub async fn measure(session: &Session, alarm: &Resource, window: Window) -> Result<Sample, CallError> {
-    if session.caller.env.now().since(window.to) > FRESH {
+    if session.caller.gateway.now().since(window.to) > FRESH {
         return Ok(Sample { value: None, of: None });
     }
     let found = get(session, alarm).await?;

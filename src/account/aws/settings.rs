@@ -4,7 +4,8 @@ use aws_sdk_sqs::types::QueueAttributeName;
 
 use super::session::Session;
 use super::{lambda, queues, roles, ssm, variables};
-use crate::account::{CallError, Observed, Setting, Write};
+use crate::account::{CallError, Observed, Setting, Value, Write};
+use crate::units::Time;
 
 /// What a setting holds.
 pub async fn read(session: &Session, setting: &Setting) -> Result<Observed, CallError> {
@@ -16,6 +17,20 @@ pub async fn read(session: &Session, setting: &Setting) -> Result<Observed, Call
         Setting::RolePolicy { role, policy } => roles::read_policy(session, role, policy).await,
         Setting::Variables { function, prefix } => variables::read(session, function, prefix).await,
         Setting::QueueDelay { queue } => queues::read_number(session, queue, QueueAttributeName::DelaySeconds).await,
+    }
+}
+
+/// The published versions that hold a value of a setting, made since then.
+pub async fn versions(
+    session: &Session,
+    setting: &Setting,
+    value: &Value,
+    since: Time,
+) -> Result<Vec<String>, CallError> {
+    match setting {
+        Setting::Variables { function, prefix } => variables::versions(session, function, prefix, value, since).await,
+        // Reserved concurrency is the whole function's, and the others are not on functions.
+        _ => Ok(Vec::new()),
     }
 }
 

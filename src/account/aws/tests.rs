@@ -19,6 +19,7 @@ mod service;
 mod sqs;
 mod ssm;
 mod tape;
+mod versions;
 
 use serde_json::{Value as Json, json};
 use tape::{ACCOUNT, Reply as Recording, Tape, cbor, error, fine, identity, xml};

@@ -12,7 +12,7 @@ use super::lambda::{get, operation};
 use super::session::Session;
 use crate::account::gateway::Family;
 use crate::account::{CallError, Observed, RefusedBy, Resource, Value};
-use crate::units::Span;
+use crate::units::{Span, Time};
 
 /// How often an update is looked at, with GetFunction, as AWS's own waiters do (FunctionUpdatedV2).
 const POLL: Span = Span::from_secs(1);
@@ -83,6 +83,47 @@ pub async fn write(session: &Session, function: &Resource, prefix: &str, value: 
         _ if is_under_way(&updated) => Err(unknown(function, "it is still under way")),
         _ => Ok(()),
     }
+}
+
+/// How far the service's clock and the account's, as it is known here, may be apart.
+const CLOCKS: Span = Span::from_mins(1);
+
+/// The published versions that hold just these variables with a prefix, and were made since then.
+pub async fn versions(
+    session: &Session,
+    function: &Resource,
+    prefix: &str,
+    value: &Value,
+    since: Time,
+) -> Result<Vec<String>, CallError> {
+    let ours = parsed(prefix, value).filter(|ours| !ours.is_empty());
+    let Some(ours) = ours else { return Ok(Vec::new()) };
+    let list = operation(session, Family::Lambda, "lambda:ListVersionsByFunction", function);
+    let (mut versions, mut marker) = (Vec::new(), None::<String>);
+    loop {
+        let call = || {
+            let call = session.lambda().list_versions_by_function().function_name(&function.name);
+            call.set_marker(marker.clone()).send()
+        };
+        let page = session.caller.read(&list, call).await.map_err(session.refuse(&list))?;
+        for version in page.versions() {
+            let made = version.last_modified().and_then(time);
+            let Some(name) = version.version().filter(|name| *name != "$LATEST") else { continue };
+            // What does not say when it was made may have been made meanwhile.
+            if made.is_none_or(|made| made + CLOCKS >= since) && with_prefix(version, prefix) == ours {
+                versions.push(name.to_owned());
+            }
+        }
+        match page.next_marker() {
+            Some(next) if !next.is_empty() => marker = Some(next.to_owned()),
+            _ => return Ok(versions),
+        }
+    }
+}
+
+/// `2026-03-02T09:06:00.000+0000`, as Lambda writes an instant.
+fn time(text: &str) -> Option<Time> {
+    text.replace("+0000", "Z").parse().ok()
 }
 
 fn unknown(function: &Resource, why: &str) -> CallError {

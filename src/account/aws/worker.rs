@@ -159,6 +159,9 @@ pub async fn answer(connection: &Connection, call: Call) -> Outcome {
             unsupported("the dead-man switch is not built yet")
         }
         Call::ListLocks { location } => ssm::list_locks(session, &location).await.map(Reply::Locks),
+        Call::Versions { setting, value, since } => {
+            settings::versions(session, &setting, &value, since).await.map(Reply::Versions)
+        }
         Call::Renew { resource, at } => ssm::renew(session, &resource, at).await.map(|()| Reply::Done),
         Call::Lease { resource } => ssm::lease(session, &resource).await.map(Reply::Alive),
         Call::Send { queue, messages } => queues::send(session, &queue, messages).await.map(Reply::Sent),

@@ -32,10 +32,11 @@ impl Offset {
         Time::from_micros(local.micros() - self.ahead())
     }
 
-    /// By how many seconds this machine's clock is ahead at the least; negative when it is behind, and zero as long as the two
+    /// By how many seconds, begun ones included, this machine's clock is ahead at the least; negative when it is behind, and zero as long as the two
     /// may be equal.
     pub fn apart_secs(self) -> i64 {
-        (self.least.max(0) + self.most.min(0)) / 1_000_000
+        let apart = self.least.max(0) + self.most.min(0);
+        apart.signum() * apart.abs().div_euclid(1_000_000).saturating_add(i64::from(apart % 1_000_000 != 0))
     }
 
     /// The same, without its sign.
@@ -73,6 +74,15 @@ mod tests {
             let off = known.ahead() / 1000 - ahead;
             assert!(off.abs() < 60, "{ahead}: {known:?}");
             assert!((known.apart().millis() - ahead.abs()).abs() < 120, "{ahead}: {known:?}");
+        }
+    }
+
+    #[test]
+    fn a_second_that_is_begun_counts() {
+        for (least, most, secs) in
+            [(5_100_000, 5_900_000, 6), (-5_900_000, -5_100_000, -6), (5_000_000, 6_000_000, 5), (-1, 1, 0)]
+        {
+            assert_eq!(Offset { least, most }.apart_secs(), secs, "{least} {most}");
         }
     }
 

@@ -4,7 +4,7 @@
 use super::super::event::Stop;
 use super::super::in_flight::CallPurpose;
 use super::super::machine::{Machine, Precondition};
-use super::sight::BLIND_FOR;
+use super::sight::{Look, Sight, SightChange};
 use crate::account::{Call, Outcome, Reply};
 use crate::units::{Span, Time};
 
@@ -17,8 +17,7 @@ pub(in crate::run) struct Lever {
     not_before: Time,
     /// It could be seen before; one that cannot be seen from the start is named in the plan.
     seen: bool,
-    /// Since when it cannot be seen.
-    blind: Option<Time>,
+    sight: Sight,
 }
 
 impl Machine {
@@ -46,22 +45,18 @@ impl Machine {
         let now = self.now;
         let lever = self.levers.entry(account).or_default();
         lever.not_before = now + EVERY;
-        let blind_since = match &outcome {
-            Ok(Reply::Halted(_)) => {
-                (lever.seen, lever.blind) = (true, None);
-                None
-            }
-            _ => Some(*lever.blind.get_or_insert(now)).filter(|_| lever.seen),
-        };
+        let look = if matches!(outcome, Ok(Reply::Halted(_))) { Look::Seen } else { Look::Failed };
+        lever.seen |= look == Look::Seen;
+        let change = if lever.seen { lever.sight.take(look, now, false) } else { SightChange::Nothing };
         if !self.may_inject() {
             return;
         }
-        match (outcome, blind_since) {
-            (Ok(Reply::Halted(Some(by))), _) => self.stop(Stop::Asked { by }),
-            (_, Some(since)) if now >= since + BLIND_FOR => {
-                self.stop(Stop::Blind { what: "whether the account's operator stops experiments".into(), since });
+        match outcome {
+            Ok(Reply::Halted(Some(by))) => self.stop(Stop::Asked { by }),
+            other => {
+                let why = other.err().map_or_else(String::new, |error| error.to_string());
+                self.note_sight(change, || "whether the account's operator stops experiments".into(), &why);
             }
-            _ => {}
         }
     }
 }

@@ -58,7 +58,8 @@ impl Machine {
         if waits {
             return;
         }
-        if !self.advance_disarming() {
+        let versions_are_pending = self.versions_are_pending();
+        if !self.advance_disarming() || versions_are_pending {
             return;
         }
         self.say_when_to_look_again();

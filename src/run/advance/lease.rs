@@ -41,8 +41,9 @@ impl Machine {
             let first = Lease { on: id, renewed: made, due: made + RENEW_EVERY, sent: made, gone: false };
             let lease = self.leases.entry(location).or_insert(first);
             if lease.on != id {
-                // The lock that carried it is removed, and the next one was not renewed so far.
-                (lease.on, lease.due, lease.gone) = (id, self.now, false);
+                // The lock that carried it is removed, and the next one was not renewed so far. A reader looks twice, further
+                // apart than this.
+                (lease.on, lease.due, lease.gone) = (id, self.now.max(lease.sent + TRY_AGAIN), false);
             }
             let (due, stops) = (lease.due, lease.renewed + RENEWED_WITHIN);
             if may_inject {
@@ -89,12 +90,16 @@ impl Machine {
     fn carriers(&self) -> BTreeMap<Location, ChangeId> {
         let mut carriers = BTreeMap::new();
         for (id, change) in self.state.plan.changes.iter().filter(|(_, change)| change.setting.is_lock()) {
+            // There may be hundreds of locks, and this is asked at each step.
+            if carriers.len() == self.locked_places {
+                break;
+            }
             let is_there = self.state.lives.get(id).is_some_and(|life| {
                 let made = life.outcome == Some(WriteOutcome::Applied) || self.only_rolls_back();
                 made && life.outstanding() && life.restoring.is_none()
             });
-            if is_there {
-                carriers.entry(change.setting.location().clone()).or_insert(*id);
+            if is_there && !carriers.contains_key(change.setting.location()) {
+                carriers.insert(change.setting.location().clone(), *id);
             }
         }
         carriers

@@ -14,6 +14,7 @@ pub(super) mod rollback;
 pub(super) mod sight;
 pub(super) mod switch;
 pub(super) mod timeline;
+pub(super) mod versions;
 pub(super) mod watch;
 
 use crate::units::Span;

@@ -2,7 +2,7 @@
 //! the call lost, the reply lost, the write landing late; in calm and in weather. Afterwards everything is as before,
 //! or what is left is named exactly.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::effort::effort;
 use squall::driver::Driver;
@@ -148,13 +148,17 @@ fn check(before: &BTreeMap<String, String>, theirs: &Theirs, outcome: &mut Outco
 /// The later look that a closed journal asks for, where a write of it had no answer.
 fn looked_again(outcome: &Outcome) -> Option<Outcome> {
     let events = outcome.events();
-    let asked = events.iter().rev().take(2).any(|recorded| matches!(recorded.event, Event::LookAgain { .. }));
-    if !asked || !outcome.left().is_empty() {
-        return None;
-    }
+    let asked = events.iter().rev().take(2).find_map(|recorded| match &recorded.event {
+        Event::LookAgain { changes, .. } => Some(changes.clone()),
+        _ => None,
+    });
+    let asked = asked.filter(|_| outcome.left().is_empty())?;
     let state = State::replay(events.iter().map(|recorded| (recorded.at, &recorded.event))).expect("a state");
     let key = RunId(format!("{}-again", outcome.run));
-    let events = later::journal_of(key, &state, &state.plan.touched(), "undo", outcome.world.now());
+    // What it names, and nothing else: a change that it forgets is found in the picture.
+    let named = asked.iter().filter_map(|id| state.plan.changes.get(id));
+    let resources: BTreeSet<Resource> = named.map(|change| change.setting.resource().clone()).collect();
+    let events = later::journal_of(key, &state, &resources, "undo", outcome.world.now());
     Some(drive(Comes::Later(events), outcome.world.clone(), MemoryStore::new(), false))
 }
 

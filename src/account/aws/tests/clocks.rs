@@ -135,3 +135,22 @@ fn a_lease_is_renewed_once_a_minute() {
     let renewals = service.seen().iter().filter(|seen| seen.operation == "AddTagsToResource").count();
     assert!((9..=11).contains(&renewals), "{renewals} in ten minutes");
 }
+
+/// Its operator cannot be seen any more: said at once, and after three minutes the run stops.
+#[test]
+fn a_lever_that_is_lost_sight_of_stops_a_run() {
+    let clock = Arc::new(Moments::default());
+    let service = service(&clock);
+    let now = clock.clone();
+    let lost = "2026-03-02T09:05:00Z".parse::<Time>().unwrap();
+    let no = move |operation: &str| {
+        let gone = operation.contains("safetyLevers") && now.now() >= lost;
+        gone.then(|| (false, error(operation, 403, "AccessDeniedException", "no")))
+    };
+    service.state.lock().unwrap().mishap = Some(Box::new(move |_, operation| no(operation)));
+    let run = run(&service, &clock);
+    run.nothing_is_left();
+    let said = run.at(|event| matches!(event, Event::Blind { what, .. } if what.contains("operator")));
+    assert!(said.since(lost) <= Span::from_secs(35), "{said}");
+    assert!(matches!(stop(&run), Some(Stop::Blind { .. })), "{:?}", stop(&run));
+}

@@ -149,3 +149,30 @@ fn a_small_account_keeps_all_that_it_has() {
     let Description::Function(function) = *described else { panic!() };
     assert_eq!((function.account_unreserved, function.unreserved_floor), (10, 10));
 }
+
+/// What a function's own variables hold goes back to Lambda with an update, and nowhere else: a plan, a journal and a lock hold what
+/// these calls answer.
+#[test]
+fn no_answer_holds_what_others_variables_hold() {
+    const SECRET: &str = "s3cret-5f1a";
+    let environment = json!({ "Variables": { "DB_PASSWORD": SECRET, "CHAOS_OLD": "1" } });
+    let has = || function(json!({ "Environment": environment }));
+    let leaves = [json!({}), json!({ "LastUpdateStatus": "InProgress" }), json!({ "LastUpdateStatus": "Failed" })];
+    let mut calls = 0;
+    for leaves in leaves {
+        let tape = calm();
+        let mut after = json!({ "Environment": environment });
+        after.as_object_mut().unwrap().extend(leaves.as_object().unwrap().clone());
+        tape.on(FUNCTION, [has(), has(), function(after)]);
+        tape.on(UPDATE, [fine(json!({})), error(UPDATE, 400, "InvalidParameterValueException", "no")]);
+        let account = tape.account();
+        let describe = Call::Describe { resource: pay() };
+        for call in [read(variables()), write(variables(), text(r#"{"CHAOS_NEW":"2"}"#)), describe, read(variables())] {
+            let answer = format!("{:?}", account.ask(call.clone()));
+            assert!(!answer.contains(SECRET), "{call:?}: {answer}");
+            calls += 1;
+        }
+        assert!(tape.body(UPDATE).contains(SECRET), "it goes back to Lambda");
+    }
+    assert_eq!(calls, 12);
+}

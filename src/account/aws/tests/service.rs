@@ -31,6 +31,12 @@ pub struct Seen {
 pub struct State {
     pub functions: BTreeMap<String, Option<u64>>,
     pub parameters: BTreeMap<String, String>,
+    /// The variables of every function, which an extension wraps as soon as it has any.
+    pub variables: BTreeMap<String, String>,
+    /// The versions that others published of the functions, with their variables.
+    pub versions: Vec<(String, Time, BTreeMap<String, String>)>,
+    /// They publish one at the first look after this.
+    pub publish_at: Option<Time>,
     /// Messages that wait in every queue.
     pub depth: u64,
     pub seen: Vec<Seen>,
@@ -102,6 +108,10 @@ impl State {
     fn done(&mut self, region: &str, operation: &str, body: &str, at: Time) -> Reply {
         let asked: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
         let text = |key: &str| asked[key].as_str().unwrap_or_default().to_owned();
+        if self.publish_at.is_some_and(|then| at >= then) {
+            let version = ("8".to_owned(), at, self.variables.clone());
+            (self.publish_at, self.versions) = (None, [self.versions.clone(), vec![version]].concat());
+        }
         let function = operation.split("/functions/").nth(1).and_then(|rest| rest.split('/').next());
         let arn = |name: &str| format!("arn:aws:lambda:{region}:{ACCOUNT}:function:{name}");
         match (operation, function) {
@@ -114,11 +124,25 @@ impl State {
                 self.functions.insert(name.into(), reserved.filter(|_| operation.starts_with("PUT")));
                 fine(asked.clone())
             }
+            (_, Some(_)) if operation.ends_with("/versions") => {
+                let written = |at: &Time| at.to_string().replace('Z', "+0000");
+                let version = |(name, at, variables): &(String, Time, BTreeMap<String, String>)| json!({ "Version": name, "LastModified": written(at), "Environment": { "Variables": variables } });
+                let latest = ("$LATEST".to_owned(), at, self.variables.clone());
+                let all: Vec<_> = std::iter::once(&latest).chain(&self.versions).map(version).collect();
+                fine(json!({ "Versions": all }))
+            }
+            (_, Some(_)) if operation.starts_with("PUT") && operation.ends_with("/configuration") => {
+                let sent = asked["Environment"]["Variables"].as_object().cloned().unwrap_or_default();
+                self.variables =
+                    sent.iter().map(|(key, value)| (key.clone(), value.as_str().unwrap().into())).collect();
+                fine(json!({}))
+            }
             (_, Some(_)) if operation.ends_with("/aliases") => fine(json!({ "Aliases": [] })),
             (_, Some(name)) => fine(json!({
                 "Configuration": {
                     "FunctionName": name, "FunctionArn": arn(name), "Runtime": "nodejs22.x", "Timeout": 20,
                     "Role": format!("arn:aws:iam::{ACCOUNT}:role/worker"), "LastUpdateStatus": "Successful",
+                    "Environment": { "Variables": self.variables }, "RevisionId": "r1", "State": "Active",
                 },
                 "Concurrency": { "ReservedConcurrentExecutions": self.functions[name] },
             })),
