@@ -2,7 +2,7 @@
 # The one test command: sets up what the tests need, runs all of them, cheapest first, and ends with a line of totals.
 #
 #   ./test.sh            everything
-#   ./test.sh --fast     without what needs emulators of AWS
+#   ./test.sh --fast     the sandbox alone: nothing that needs the AWS SDK or emulators of AWS, and no lints
 #   ./test.sh --long     everything, with ten times as many seeds, crash points, kills and property cases
 #   ./test.sh --update   writes snapshots and generated files again, and runs no other test; look at `git diff` afterwards
 #
@@ -24,7 +24,8 @@ unset SQUALL_LOG SQUALL_WHO NO_COLOR UPDATE
 logs=target/test-logs
 rm -rf "$logs" && mkdir -p "$logs"
 began=$SECONDS passed=0 failed=0 ignored=0
-broken=() not_run=() parts=()
+broken=() not_run=() parts=() features=()
+declare -A waiting=()
 
 # Processor seconds, user and system, of all processes so far that have ended.
 processor() {
@@ -112,7 +113,20 @@ need cc gcc || { echo "a C compiler is not there, and could not be installed: SQ
 tests() {
   local name=$1
   shift
-  part test "$name" cargo test --locked --test all -- --nocapture "$@"
+  part test "$name" cargo test --locked "${features[@]}" --test all -- --nocapture "$@"
+}
+
+# beside NAME COMMAND...: begins a part that mostly waits; the others go on beside it.
+beside() {
+  local name=$1
+  shift
+  "$@" >"$logs/beside-${name//[^a-zA-Z0-9]/-}.log" 2>&1 </dev/null &
+  waiting["$name"]=$!
+}
+
+# joined NAME: waits for what `beside` began, and counts it.
+joined() {
+  part test "$1" ended "${waiting["$1"]}" "$logs/beside-${1//[^a-zA-Z0-9]/-}.log"
 }
 
 # What is no step of its own below.
@@ -129,7 +143,10 @@ fi
 
 echo "squall: ${1:-all} tests ($(rustc --version), $(nproc 2>/dev/null || echo '?') cores)"
 programs=(--lib --test all)
-if [ -z "$fast" ]; then
+if [ -n "$fast" ]; then
+  # Most of a build is the AWS SDK.
+  features=(--no-default-features)
+else
   programs+=(--test emulators)
   # Python and Node packages are fetched while the compiler works.
   tests/emulators/setup.sh >"$logs/emulators-setup.log" 2>&1 </dev/null &
@@ -139,26 +156,29 @@ if [ -z "$fast" ]; then
 fi
 part setup "dependencies fetched" cargo fetch --locked
 part check "format" cargo fmt --all --check
-part build "test programs and the binary" cargo test --locked --no-run "${programs[@]}"
+part build "test programs and the binary" cargo test --locked "${features[@]}" --no-run "${programs[@]}"
 tests "rules of the house" tidy::
 
-# Those on LocalEmu wait for metrics, for minutes: they run beside everything that follows.
+# Those on LocalEmu wait for metrics, for minutes: they run beside everything that follows. There are more of them at a time
+# than cores.
 emulators=(cargo test --locked --test emulators -- --nocapture --test-threads=40)
-localemu=
 if [ -n "$fast" ]; then
   skip "tests/emulators on LocalEmu, MiniStack and moto" "--fast leaves it out"
+  skip "what needs the account kind aws" "--fast builds without the feature"
+  skip "clippy, documentation and its examples" "--fast leaves it out"
 elif wait "$localemu_setup"; then
-  "${emulators[@]}" localemu:: >"$logs/localemu.log" 2>&1 </dev/null &
-  localemu=$!
+  beside "tests/emulators on LocalEmu" "${emulators[@]}" localemu::
 else
   skip "tests/emulators on LocalEmu" "$(tail -1 "$logs/localemu-setup.log")"
 fi
 
-part test "units and properties" cargo test --locked --lib
-part check "clippy, default features" cargo clippy --locked --all-targets -- -D warnings
-part check "clippy, no features" cargo clippy --locked --all-targets --no-default-features -- -D warnings
-part check "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
-part test "examples in the documentation" cargo test --locked --doc
+part test "units and properties" cargo test --locked "${features[@]}" --lib
+if [ -z "$fast" ]; then
+  part check "clippy, default features" cargo clippy --locked --all-targets -- -D warnings
+  part check "clippy, no features" cargo clippy --locked --all-targets --no-default-features -- -D warnings
+  part check "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+  part test "examples in the documentation" cargo test --locked --doc
+fi
 
 tests "files, sessions, reports, known answers" "${apart[@]}"
 if tests/translator/setup.sh >"$logs/translator-setup.log" 2>&1 </dev/null; then
@@ -175,15 +195,15 @@ else
   tests "the binary killed and stopped" kills:: --skip a_closed_terminal
 fi
 
-# The tests on emulators mostly wait, so there are more of them at a time than cores.
+# The functions of a busy emulator run into their time-outs, so this is a part of its own.
 if [ -z "$fast" ]; then
   if wait "$setup"; then
     part test "tests/emulators on MiniStack and moto" "${emulators[@]}" --skip localemu::
   else
     skip "tests/emulators on MiniStack and moto" "$(tail -1 "$logs/emulators-setup.log")"
   fi
-  [ -z "$localemu" ] || part test "tests/emulators on LocalEmu" ended "$localemu" "$logs/localemu.log"
 fi
+[ -z "${waiting["tests/emulators on LocalEmu"]:-}" ] || joined "tests/emulators on LocalEmu"
 
 if command -v cargo-deny >/dev/null; then
   part check "cargo deny" cargo deny check

@@ -21,7 +21,8 @@ use crate::units::{Rate, Share, Span, Time};
 #[serde(transparent)]
 pub struct ChangeId(pub u32);
 
-/// A setting with its value before and after: the one thing that a fault does.
+/// A setting with its value before and after: the one thing that a fault does. With `after` unset it deletes what the setting
+/// holds, and the rollback creates it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     pub setting: Setting,

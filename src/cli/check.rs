@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{Context, Ended, Exit, accounts};
+use super::{Context, Ended, Exit, Failure, accounts, named};
+use crate::spec::check::what_it_shows;
 use crate::spec::load::{self, CONFIG, ExperimentFiles, ProjectFiles};
 use crate::yaml::{Findings, Style};
 
@@ -20,23 +21,35 @@ Examples:
   squall check --json | jq -r '.findings[] | \"\\(.file):\\(.line): \\(.what)\"'")]
 pub struct Args {
     /// Experiments, hypotheses or squall.yaml
+    #[arg(value_parser = named::file)]
     files: Vec<PathBuf>,
 }
 
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let root = context.project.root.clone();
-    let (findings, checked) = match args.files.is_empty() {
+    let (findings, checked, shows) = match args.files.is_empty() {
         true => everything(&root),
-        false => named(&root, &args.files),
+        false => each(&root, &args.files),
     };
+    if checked.is_empty() {
+        let here = if root == Path::new(".") { "this folder".to_owned() } else { root.display().to_string() };
+        let what = format!("there is nothing to check: {here} has no {CONFIG} and no experiments");
+        return Err(Failure::usage(
+            what,
+            "go to the folder of your project, name it with --project, or begin one: squall init",
+        ));
+    }
     let exit = if findings.has_errors() { Exit::Findings } else { Exit::Fine };
     let out = &mut context.output.out;
     if context.json {
-        out.line(json!({ "findings": findings.to_json(), "files": checked }).to_string());
+        out.line(json!({ "findings": findings.to_json(), "files": checked, "shows": shows }).to_string());
     } else if findings.is_empty() {
         out.line(format!("no findings in {} {}", checked.len(), if checked.len() == 1 { "file" } else { "files" }));
     } else {
         out.text(findings.render(style(out.colour())));
+    }
+    if !context.json {
+        shows.into_iter().for_each(|line| out.line(line));
     }
     Ok(exit)
 }
@@ -46,9 +59,12 @@ pub fn style(colour: bool) -> Style {
     if colour { Style::Colour } else { Style::Plain }
 }
 
-fn everything(root: &Path) -> (Findings, Vec<PathBuf>) {
+/// What was found, in which files, and what the traffic of the named experiments can show.
+type Checked = (Findings, Vec<PathBuf>, Vec<String>);
+
+fn everything(root: &Path) -> Checked {
     let (files, mut findings) = ProjectFiles::open(root);
-    let Some(files) = files else { return (findings, vec![root.join(CONFIG)]) };
+    let Some(files) = files else { return (findings, vec![root.join(CONFIG)], Vec::new()) };
     let (known, found) = accounts::known(&files);
     found.into_values().for_each(|found| findings.append(found));
     findings.append(load::everything(root, &known));
@@ -56,14 +72,15 @@ fn everything(root: &Path) -> (Findings, Vec<PathBuf>) {
     let shown = |path: PathBuf| path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
     let checked =
         config.into_iter().chain(accounts::files(&files)).chain(files.hypotheses()).chain(files.experiments());
-    (findings, checked.map(shown).collect())
+    (findings, checked.map(shown).collect(), Vec::new())
 }
 
-fn named(root: &Path, paths: &[PathBuf]) -> (Findings, Vec<PathBuf>) {
+fn each(root: &Path, paths: &[PathBuf]) -> Checked {
     let (files, mut findings) = ProjectFiles::open(root);
-    let Some(files) = files else { return (findings, vec![root.join(CONFIG)]) };
+    let Some(files) = files else { return (findings, vec![root.join(CONFIG)], Vec::new()) };
     let (known, found) = accounts::known(&files);
     found.into_values().for_each(|found| findings.append(found));
+    let mut shows = Vec::new();
     let hypotheses = std::fs::canonicalize(root.join(&files.project.hypotheses)).ok();
     for path in paths {
         let folder = path.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
@@ -73,8 +90,10 @@ fn named(root: &Path, paths: &[PathBuf]) -> (Findings, Vec<PathBuf>) {
         } else if folder.is_some() && folder == hypotheses {
             findings.append(load::hypothesis(path).1);
         } else {
-            findings.append(ExperimentFiles::open(path, &files, None, &known).1);
+            let (experiment, found) = ExperimentFiles::open(path, &files, None, &known);
+            findings.append(found);
+            shows.extend(experiment.iter().flat_map(|experiment| what_it_shows(experiment, &known)));
         }
     }
-    (findings, paths.to_vec())
+    (findings, paths.to_vec(), shows)
 }

@@ -6,7 +6,7 @@ use owo_colors::Style;
 use serde_json::json;
 
 use super::accounts::{self, Health, Pace, Row};
-use super::{Context, Ended, Exit, prepare};
+use super::{Context, Ended, Exit, named, prepare};
 use crate::account::{Location, Permitted};
 use crate::plan::{Permission, Purpose};
 use crate::planner;
@@ -26,6 +26,7 @@ Examples:
   squall doctor --json | jq '.checks[] | select(.finding != \"well\")'")]
 pub struct Args {
     /// An experiment's file
+    #[arg(value_parser = named::file)]
     file: Option<PathBuf>,
     #[command(flatten)]
     asked: prepare::PlanArgs,
@@ -82,7 +83,7 @@ fn print(rows: &[Row], context: &mut Context) {
         return out.line(json!({ "checks": checks }).to_string());
     }
     if rows.is_empty() {
-        return out.line("no AWS account selected; the sandbox needs nothing");
+        return out.line("nothing to check: a sandbox needs no credentials and no permissions");
     }
     let width = |column: fn(&Row) -> &str| rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0);
     let (accounts, whats) = (width(|row| &row.account), width(|row| &row.what));

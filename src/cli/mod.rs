@@ -4,6 +4,7 @@
 
 mod accounts;
 mod acknowledge;
+mod afresh;
 mod agreed;
 mod check;
 mod completions;
@@ -15,6 +16,7 @@ mod init;
 mod live;
 mod log;
 mod margin;
+mod named;
 mod output;
 mod plan;
 mod policy;
@@ -175,6 +177,10 @@ fn print_failure(failure: &Failure, output: &mut Output) {
 }
 
 fn execute(command: Command, context: &mut Context) -> Ended {
+    if !matches!(command, Command::Init(_)) {
+        named::project(context.named_project.as_deref())?;
+    }
+    named::account(context)?;
     match command {
         Command::Init(args) => init::execute(&args, context),
         Command::Check(args) => check::execute(&args, context),

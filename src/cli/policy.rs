@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::accounts::Pace;
-use super::{Context, Ended, Exit, prepare};
+use super::{Context, Ended, Exit, named, prepare};
 use crate::planner::show;
 
 /// Print the least IAM policy for an experiment: what its run, its undo and its signals need
@@ -17,6 +17,7 @@ Examples:
   squall policy experiments/payment-worker-throttled.yaml --account staging")]
 pub struct Args {
     /// The experiment's file
+    #[arg(value_parser = named::file)]
     file: PathBuf,
     #[command(flatten)]
     asked: prepare::PlanArgs,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::signals::Signals;
 use super::twin::Twin;
-use super::{Context, Ended, Exit, Failure, prepare};
+use super::{Context, Ended, Exit, Failure, named, prepare};
 use crate::env::Env as _;
 use crate::judge::verdict::VerdictKind;
 use crate::predict::prediction::Prediction;
@@ -30,6 +30,7 @@ Examples:
   squall predict experiments/payment-worker-throttled.yaml --json | jq .prediction.as_written.held")]
 pub struct Args {
     /// The experiment's file
+    #[arg(value_parser = named::file)]
     file: PathBuf,
     #[command(flatten)]
     asked: PredictArgs,

@@ -7,7 +7,7 @@ use owo_colors::Style;
 
 use super::accounts::{self, Opened, Opening, Pace};
 use super::twin::Twin;
-use super::{Context, Exit, Failure, check};
+use super::{Context, Exit, Failure, afresh, check};
 use crate::env::Env as _;
 use crate::graph::Graph;
 use crate::guard::{Objection, Rules};
@@ -15,6 +15,7 @@ use crate::ids::{AccountName, RunId};
 use crate::judge::verdict::VerdictKind;
 use crate::plan::Plan;
 use crate::planner::{self, Planned};
+use crate::spec::check::what_it_shows;
 use crate::spec::load::{ExperimentFiles, ProjectFiles};
 use crate::store::{JournalKind, RunRow, Store};
 use crate::units::Time;
@@ -35,15 +36,23 @@ pub struct PlanArgs {
     /// Decides all that is left to chance: which targets are picked, payloads, the sandbox's traffic [default: random]
     #[arg(long)]
     seed: Option<u64>,
-    /// Where a new sandbox's clock starts [default: now]
+    /// Where the clock of a sandbox starts that begins afresh [default: now]
     #[arg(long, value_name = "TIME")]
     start: Option<Time>,
     /// The run's name [default: made from the day and random letters]
     #[arg(long, value_name = "NAME")]
     run_id: Option<RunId>,
+    /// A sandbox begins afresh: what earlier runs left there is forgotten.
+    #[arg(skip)]
+    afresh: bool,
 }
 
 impl PlanArgs {
+    /// The same in a sandbox that begins afresh.
+    pub fn afresh(&self, afresh: bool) -> PlanArgs {
+        PlanArgs { afresh, ..self.clone() }
+    }
+
     /// The same for another plan of the same run.
     pub fn again(&self, plan: &Plan) -> PlanArgs {
         PlanArgs { seed: Some(plan.seed), run_id: Some(plan.run.clone()), ..self.clone() }
@@ -68,6 +77,9 @@ pub fn prepare(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Context) 
     let (files, experiment) = read(file, context)?;
     let seed = args.seed.unwrap_or_else(|| context.env.entropy());
     let start = args.start.unwrap_or_else(|| context.env.now());
+    if args.afresh {
+        afresh::begin(&files, &names(&experiment), context)?;
+    }
     let mut account = accounts::open(
         &files,
         &names(&experiment),
@@ -100,6 +112,7 @@ pub fn prepare(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Context) 
         Err(objections) => Err(refused(&objections, &experiment, context)),
         Ok(Planned { mut plan, refused: objections }) => {
             let rows = store.as_ref().map(Store::runs).transpose()?.unwrap_or_default();
+            plan.warnings.extend(what_it_shows(&experiment, &accounts::known(&files).0));
             plan.warnings.extend(run_before(&rows, &plan.file_hash));
             let refused = (!objections.is_empty()).then(|| refused(&objections, &experiment, context));
             let refusals = objections.iter().map(|objection| objection.refusal.what.clone()).collect();

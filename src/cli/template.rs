@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::check::style;
-use super::{Context, Ended, Exit};
+use super::{Context, Ended, Exit, named};
 use crate::account::sandbox::traffic::{TrafficFile, deployment, report_other_alarms};
 use crate::template::written::Document;
 use crate::template::{self, Deployment};
@@ -23,9 +23,10 @@ Examples:
   squall template template.yaml --json | jq .application.queues")]
 pub struct Args {
     /// The template: YAML or JSON
+    #[arg(value_parser = named::file)]
     file: PathBuf,
     /// A traffic file with values of parameters and stores, and with the account's limits
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = named::file)]
     traffic: Option<PathBuf>,
     /// The name of its stack
     #[arg(long, value_name = "NAME", default_value = "sandbox")]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Context, Exit, Failure, accounts};
+use super::{Context, Exit, Failure, accounts, named};
 use crate::account::sandbox::World;
 use crate::account::sandbox::traffic::with_traffic;
 use crate::account::{Location, Modelled};
@@ -146,7 +146,7 @@ fn named<'a>(
                 HOW_TO_GET_ONE,
             )),
         },
-        None => Err(Failure::usage(format!("there is no account {name}"), "look at `accounts` in squall.yaml")),
+        None => Err(named::no_account(&name.0, files)),
     }
 }
 

@@ -3,7 +3,7 @@
 //! It is made from an [`App`], and knows neither AWS nor the sandbox. An edge goes from the one that acts to the one that is
 //! acted on: from a caller to what it calls, from a queue to its consumer, from a role to the function that it permits.
 
-pub mod limit;
+mod flow;
 mod picture;
 mod reach;
 
@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::ids::ResourceKind;
 use crate::template::app::{Alarm, App, Destination, Outgoing, TrafficTarget, dimension_kind};
 
+pub use flow::usual;
 pub use picture::picture;
 pub use reach::{Affected, BlastRadius, How};
 

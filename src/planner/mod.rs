@@ -3,6 +3,7 @@
 //! Invariant: nothing is changed here. What is wrong is collected, not stopped at, so that one try shows all of it.
 
 mod alarms;
+mod arns;
 pub mod fingerprint;
 mod permissions;
 mod settling;
@@ -96,6 +97,7 @@ pub fn plan(request: &Request<'_>, account: &mut dyn Account) -> Result<Planned,
         draft.plan_signals();
         draft.plan_load();
         draft.plan_steps();
+        draft.refuse_absent_arns();
         draft.plan_settling();
         draft.warn_of_alarms();
     }

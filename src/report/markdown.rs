@@ -75,7 +75,8 @@ fn left(summary: &Summary) -> String {
 }
 
 fn hypothesis(summary: &Summary) -> String {
-    let mut out = format!("### Hypothesis\n\n{}\n", paragraph(&prose(&summary.because)));
+    let title = if summary.hypotheses.is_empty() { "Why" } else { "Hypothesis" };
+    let mut out = format!("### {title}\n\n{}\n", paragraph(&prose(&summary.because)));
     for hypothesis in &summary.hypotheses {
         out += &format!("\n- **{}**", text(&hypothesis.name));
         for signal in summary.signals_of(hypothesis) {
@@ -192,7 +193,7 @@ fn effects(summary: &Summary) -> String {
         let evidence = &step.evidence;
         let found = match evidence.found {
             Effect::Seen => "✅ seen",
-            Effect::NotSeen => "❔ not seen in time",
+            Effect::NotSeen => "❔ not seen",
             Effect::Waiting => "❔ not seen yet",
             Effect::NotTried => "not tried",
         };
@@ -290,6 +291,10 @@ fn environment(summary: &Summary) -> String {
 }
 
 fn reproduced(summary: &Summary) -> String {
+    // A rollback from locks knows no file.
+    if summary.environment.file.is_empty() {
+        return String::new();
+    }
     let command = fenced("sh", &format!("{}\n", reproduce::command(summary)));
     format!("### How to reproduce\n\n{}\n\n{command}", reproduce::sentence(summary))
 }

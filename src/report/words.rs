@@ -242,6 +242,10 @@ pub fn reason(state: &State, reason: &str) -> String {
 
 /// A reason as a sentence of its own.
 pub fn sentence(reason: &str) -> String {
+    // A fault's name is written small everywhere.
+    if reason.split(' ').next().is_some_and(|word| word.contains('.') && !word.starts_with('“')) {
+        return full_stop(reason);
+    }
     let mut letters = reason.chars();
     full_stop(&letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect()))
 }

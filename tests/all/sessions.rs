@@ -61,7 +61,29 @@ impl Session {
 #[test]
 fn a_new_project() {
     let mut session = Session::new();
-    session.type_("status").type_("log").type_("init").type_("init").type_("status --json").type_("log run-1");
+    session
+        .type_("check")
+        .type_("status")
+        .type_("log")
+        .type_("init")
+        .type_("init")
+        .type_("status --json")
+        .type_("log run-1");
+    insta::assert_snapshot!(session.transcript);
+}
+
+/// What nothing is called is wrong use, everywhere, with the nearest name; no command succeeds for want of something to do.
+#[test]
+fn names_that_nothing_has() {
+    let mut session = Session::in_a_project();
+    for command in ["check", "plan", "predict", "policy", "run", "doctor"] {
+        session.type_(&format!("{command} experiments/payment-worker-throtled.yaml"));
+    }
+    session.type_("margin experiments --vary traffic.*.rate=x1..x2").type_("template sandbox/shop/tempate.yaml");
+    for command in ["doctor", "status", "undo", "check", "plan experiments/payment-worker-throttled.yaml"] {
+        session.type_(&format!("{command} --account sandbx"));
+    }
+    session.type_("status --project nowhere").type_("faults lambda.throtle").type_("report run-9");
     insta::assert_snapshot!(session.transcript);
 }
 
@@ -299,10 +321,10 @@ fn a_template_and_what_is_understood_of_it() {
     )
     .unwrap();
     session.type_("template template.yaml").type_("template refused.yaml").type_("template nothing.yaml");
-    session.type_("template template.yaml --traffic traffic.yaml --json").type_("template nothing.yaml --json");
+    session.type_("template template.yaml --traffic traffic.yaml --json");
     insta::assert_snapshot!(session.transcript);
     let schema = squall::format::schema::of::<squall::template::written::Document>();
-    for line in ["template template.yaml --json", "template refused.yaml --json", "template nothing.yaml --json"] {
+    for line in ["template template.yaml --json", "template refused.yaml --json"] {
         let document: serde_json::Value = serde_json::from_slice(&session.run(line).stdout).unwrap();
         assert_eq!(document["format"], squall::format::VERSION, "{line}");
         let wrong = crate::schema::misfits(&schema, &schema, &document, "");

@@ -38,7 +38,10 @@ fn orders_that_nobody_can_read_are_dead_letters_and_are_swept() {
         run.until("effective");
         assert!(shop.counts("OrdersDeadLetters")[0] > 0, "they lie among the dead letters");
         let account = run.until("accounted").what["account"].clone();
-        assert_eq!((&account["accepted"], &account["swept"]), (&20.into(), &20.into()), "{account}");
+        // A send whose answer is late may be there or not, so that it is sent again and counts as one that is not known.
+        let count = |key: &str| account[key].as_u64().unwrap();
+        assert!(count("accepted") + count("unknown") >= 20 && count("swept") >= 20, "{account}");
+        assert_eq!(count("left"), 0, "{account}");
         assert_eq!(shop.counts("OrdersDeadLetters"), [0, 0, 0], "and are gone");
         let (status, err) = run.interrupt();
         assert_eq!(status.code(), Some(5), "{}\n{err}", run.story());

@@ -171,6 +171,15 @@ impl Running {
         panic!("it ended before an event `{name}`\n{}\n{err}", self.story());
     }
 
+    /// Reads until every change of the plan is made, in whatever order the services answer.
+    #[track_caller]
+    pub fn until_all_is_changed(&mut self) {
+        let planned = self.told[0].what["plan"]["changes"].as_array().unwrap().len();
+        while self.told.iter().filter(|event| event.name == "changed").count() < planned {
+            self.until("changed");
+        }
+    }
+
     /// How the run was closed: its verdict and what is left.
     #[track_caller]
     pub fn closed(&self) -> &Json {

@@ -58,10 +58,8 @@ fn a_slow_day_costs_nobody_an_order() {
     let shop = Shop::deploy(&account);
     shop.set_variables("OrderFunction", &[("FAILURE_CACHE_TTL", "1")]);
     in_a_run_of("a-slow-day", &shop, |day, run| {
-        for _ in 0..2 {
-            run.until("step_begins");
-            run.until("changed");
-        }
+        run.until("step_begins");
+        run.until_all_is_changed();
         let from = day.now();
         until("some of them wait", || (injections(&shop) > 0).then_some(()));
         day.wait_for(3);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::account::sandbox::{Opening, Pace, Sandbox, SandboxError, Weather};
 use crate::account::{Account, AccountIdentity, Location};
 use crate::cli::project::Project;
-use crate::cli::{Exit, Failure};
+use crate::cli::{Exit, Failure, named};
 use crate::env::{Env, RealEnv};
 use crate::ids::AccountName;
 use crate::private;
@@ -59,7 +59,7 @@ pub fn open(
             Some((name, AccountSpec::Aws(account))) => {
                 Wanted::Aws { name, account: Box::new(account.clone()), aliases: BTreeSet::new() }
             }
-            None => return Err(unknown(name, files)),
+            None => return Err(named::no_account(&name.0, files)),
         });
     }
     open_all(files, wanted, project, opening)
@@ -223,11 +223,6 @@ fn open_all(
             "put its targets into one account",
         )),
     }
-}
-
-fn unknown(name: &AccountName, files: &ProjectFiles) -> Failure {
-    let known: Vec<&str> = files.project.accounts.keys().map(|name| name.0.as_str()).collect();
-    Failure::usage(format!("there is no account {name}"), format!("squall.yaml has {}", known.join(", ")))
 }
 
 #[cfg(feature = "aws")]

@@ -49,23 +49,25 @@ fn step(fault: &str, target: &Resource, at: Span, lasts: Span, evidence: Query) 
     }
 }
 
+/// The resource of the small shop that has the settings of a kind.
+pub fn in_the_shop(kind: ResourceKind) -> Resource {
+    let name = match kind {
+        ResourceKind::Function => "payment-worker",
+        ResourceKind::Queue => "orders",
+        ResourceKind::Role => "payment-worker-role",
+        ResourceKind::Parameter => "/shop/faults",
+        other => panic!("no {other:?} has a setting so far"),
+    };
+    resource(kind, name)
+}
+
 /// A change of each setting that the sandbox can change, with the value that the small shop has before.
 fn changes(run: &RunId, now: Time, rng: &mut Pcg64) -> Vec<Change> {
     let world = World::new(&shop_like(), 0, now).expect("a world");
-    let on = |kind: ResourceKind| {
-        let name = match kind {
-            ResourceKind::Function => "payment-worker",
-            ResourceKind::Queue => "orders",
-            ResourceKind::Role => "payment-worker-role",
-            ResourceKind::Parameter => "/shop/faults",
-            other => panic!("no {other:?} has a setting so far"),
-        };
-        resource(kind, name)
-    };
     let mut changes = Vec::new();
     // A document and a key in it are written by two faults that exclude each other.
     let keys = rng.random_bool(0.5);
-    for Sample { mut setting, mut value, whole } in Setting::samples(&on) {
+    for Sample { mut setting, mut value, whole } in Setting::samples(&in_the_shop) {
         let excluded = if keys { matches!(setting, Setting::FaultDocument { .. }) } else { setting.key().is_some() };
         if setting.is_lock() || excluded {
             continue;
@@ -181,6 +183,22 @@ pub fn throttle() -> Plan {
     let query = Query { metric: Metric::Depth, resource: resource(ResourceKind::Queue, "orders-dlq") };
     let mut step = step("lambda.throttle", &worker, Span::ZERO, Span::from_secs(30), query);
     step.changes = vec![ChangeId(2)];
+    plan.steps = vec![step];
+    write_locks(&mut plan, "tester@here");
+    plan
+}
+
+/// What a setting holds is taken away for half a minute. The document that a key is in is `whole`.
+pub fn taken_away(setting: Setting, value: Value, whole: Option<String>) -> Plan {
+    let mut plan = plan(0, start());
+    let on = setting.resource().clone();
+    let query = Query { metric: Metric::Depth, resource: resource(ResourceKind::Queue, "orders-dlq") };
+    let mut step = step(setting.service(), &on, Span::ZERO, Span::from_secs(30), query);
+    step.changes = vec![ChangeId(2)];
+    plan.title = format!("{setting} is taken away");
+    let deleted = Change { whole_before: whole, ..change(setting, value, Value::Unset) };
+    let lock = change(Setting::Lock { resource: on }, Value::Unset, Value::Unset);
+    plan.changes = BTreeMap::from([(ChangeId(1), lock), (ChangeId(2), deleted)]);
     plan.steps = vec![step];
     write_locks(&mut plan, "tester@here");
     plan

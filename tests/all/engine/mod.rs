@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod crash_grid;
+mod created_again;
 pub mod family;
 mod interrupted;
 mod new_weather;
