@@ -42,7 +42,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let exit = if findings.has_errors() { Exit::Findings } else { Exit::Fine };
     let out = &mut context.output.out;
     if context.json {
-        out.line(json!({ "findings": findings.to_json(), "files": checked, "shows": shows }).to_string());
+        out.json(&json!({ "findings": findings.to_json(), "files": checked, "shows": shows }));
     } else if findings.is_empty() {
         out.line(format!("no findings in {} {}", checked.len(), if checked.len() == 1 { "file" } else { "files" }));
     } else {

@@ -81,7 +81,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
 fn print(title: &str, margin: &Margin, args: &Args, context: &mut Context) -> Ended {
     let out = &mut context.output.out;
     match context.json {
-        true => out.line(serde_json::json!(Document::of(title, margin)).to_string()),
+        true => out.json(&serde_json::json!(Document::of(title, margin))),
         false => show::lines(title, margin).iter().for_each(|line| out.line(line)),
     }
     if let Some(file) = &args.html {
@@ -94,7 +94,7 @@ fn print(title: &str, margin: &Margin, args: &Args, context: &mut Context) -> En
 fn print_map(title: &str, map: &Map, context: &mut Context) -> Ended {
     let out = &mut context.output.out;
     match context.json {
-        true => out.line(serde_json::json!(Document::of_map(title, map)).to_string()),
+        true => out.json(&serde_json::json!(Document::of_map(title, map))),
         false => show::map_lines(title, map).iter().for_each(|line| out.line(line)),
     }
     Ok(Exit::Fine)
@@ -142,12 +142,13 @@ fn found<T>(
         if shows {
             let values: Vec<String> =
                 args.vary.iter().zip(&point.values).map(|(vary, value)| vary.shown(*value)).collect();
-            err.text(format!("\r\u{1b}[K{}", show::progress(&values.join(", "), point)));
+            err.control("\r\u{1b}[K");
+            err.text(show::progress(&values.join(", "), point));
         }
     };
     let found = search(effort, &bench, &mut heard);
     if shows {
-        err.text("\r\u{1b}[K");
+        err.control("\r\u{1b}[K");
     }
     found.map_err(|error| not_predicted(error, twin, context))
 }

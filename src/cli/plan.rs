@@ -91,10 +91,11 @@ fn print(args: &Args, document: &Document<'_>, plan: &Plan, context: &mut Contex
     let markdown = || document.markdown(args.full);
     let to_stdout = args.markdown.as_deref().is_some_and(|file| file == Path::new("-"));
     match (context.json, to_stdout) {
-        (true, _) => out.line(json!(written::Document::of(document)).to_string()),
+        (true, _) => out.json(&json!(written::Document::of(document))),
         (false, true) => out.text(markdown()),
         (false, false) => {
-            show::lines(plan).into_iter().for_each(|line| out.line(line));
+            // A command may hold a document of many lines.
+            show::lines(plan).into_iter().for_each(|line| out.text(line + "\n"));
             beyond(document).into_iter().for_each(|line| out.line(line));
         }
     }
@@ -142,7 +143,7 @@ fn prices(file: Option<&Path>, context: &mut Context) -> Result<Prices, Failure>
     };
     source.and_then(|source| Prices::read(&source)).map_err(|findings| {
         let err = &mut context.output.err;
-        findings.iter().for_each(|finding| err.line(finding.render(check::style(err.colour())) + "\n"));
+        findings.iter().for_each(|finding| err.text(finding.render(check::style(err.colour())) + "\n\n"));
         Failure { exit: Exit::Findings, what: "the prices cannot be used".into(), next: None }
     })
 }

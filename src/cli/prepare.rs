@@ -183,7 +183,7 @@ pub fn read(file: &Path, context: &mut Context) -> Result<(ProjectFiles, Experim
 fn show(findings: &Findings, context: &mut Context) {
     let err = &mut context.output.err;
     for finding in findings.iter() {
-        err.line(finding.render(check::style(err.colour())) + "\n");
+        err.text(finding.render(check::style(err.colour())) + "\n\n");
     }
 }
 

@@ -334,7 +334,12 @@ fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
 /// A text in which nothing is markup.
 pub fn text(plain: &str) -> String {
     let mut out = String::with_capacity(plain.len());
-    for c in words::one_line(plain).chars() {
+    let plain = words::one_line(plain);
+    let mut before = ' ';
+    for (at, c) in plain.char_indices() {
+        // A forge would notify whoever is mentioned, and make links of addresses and of numbers of issues.
+        let mentions = c == '@' && !before.is_alphanumeric();
+        let links = plain[at..].starts_with("://") || plain[at..].to_ascii_lowercase().starts_with("www.");
         match c {
             '&' => out += "&amp;",
             '<' => out += "&lt;",
@@ -345,15 +350,21 @@ pub fn text(plain: &str) -> String {
             }
             _ => out.push(c),
         }
+        if mentions || links || c == '#' {
+            out.push(WORD_JOINER);
+        }
+        before = c;
     }
     out
 }
 
+/// It has no width, and what it parts is no mention, no link and no list.
+const WORD_JOINER: char = '\u{2060}';
+
 /// Markdown that stands at the start of a line, where a dash or a number would begin a list.
 fn paragraph(markdown: &str) -> String {
     let starts_list = markdown.starts_with(['-', '+', '=']) || markdown.starts_with(|c: char| c.is_ascii_digit());
-    // A word joiner has no width.
-    if starts_list { format!("\u{2060}{markdown}") } else { markdown.to_owned() }
+    if starts_list { format!("{WORD_JOINER}{markdown}") } else { markdown.to_owned() }
 }
 
 /// A sentence whose `words in backticks` stay code.
@@ -403,6 +414,11 @@ mod tests {
     #[test]
     fn texts_are_not_markup() {
         assert_eq!(text("<b> *a*_b_ | `c` [x](y)"), "&lt;b&gt; \\*a\\*\\_b\\_ \\| \\`c\\` \\[x\\](y)");
+        let linked = "@org/team see https://evil.example, www.evil.example and #12, ana@laptop";
+        assert_eq!(
+            text(linked),
+            "@\u{2060}org/team see https:\u{2060}//evil.example, w\u{2060}ww.evil.example and \\#\u{2060}12, ana@laptop"
+        );
         assert_eq!(code("a`b"), "``a`b``");
         assert_eq!(code("`"), "`` ` ``");
         assert!(table(&["x"], [vec![code("a|b"), text("c|d")]].into_iter()).ends_with("| `a\\|b` | c\\|d |"));

@@ -215,6 +215,7 @@ pub fn stop(plan: &Plan, why: &Stop) -> String {
         Stop::Overslept { late_secs } => format!("squall slept: its clock came {late_secs} s late"),
         Stop::ClockJumped { by_secs } => format!("the clock of this machine was set by {by_secs} s"),
         Stop::ClockOff { by_secs } => conclude::clock_off(*by_secs),
+        Stop::LeaseLost { .. } => "the lease on the run's locks could not be renewed".into(),
         Stop::Journal { why } => format!("the journal could not be written: {}", one_line(why)),
         Stop::NotEffective { step } => format!("fault {} showed no effect in time", step + 1),
         Stop::RollsBack { run } => format!("a later rollback of {run}"),

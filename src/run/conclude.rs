@@ -62,6 +62,9 @@ fn because_of_stop(state: &State, why: &Stop) -> Verdict {
             Verdict::unknown(format!("the clock of this machine was set by {by_secs} s during the run"))
         }
         Stop::ClockOff { by_secs } => Verdict::unknown(clock_off(*by_secs)),
+        Stop::LeaseLost { since } => {
+            Verdict::unknown(format!("stopped because the lease on its locks could not be renewed since {since}"))
+        }
         Stop::Journal { why } => Verdict::unknown(format!("the journal could not be written: {why}")),
         Stop::NotEffective { step } => {
             let fault = state.plan.steps.get(*step).map(|s| s.fault.to_string()).unwrap_or_default();

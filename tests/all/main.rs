@@ -9,6 +9,7 @@ mod effort;
 mod engine;
 mod findings;
 mod formats;
+mod hostile;
 mod judge;
 mod kills;
 mod kinds;

@@ -44,6 +44,9 @@ pub(super) struct Stored {
     #[serde(default, skip_serializing)]
     policies: BTreeMap<String, BTreeMap<String, Option<String>>>,
     deleted: BTreeSet<Resource>,
+    /// When each lock was made, or last renewed.
+    #[serde(default)]
+    alive: Vec<(Resource, Time)>,
     /// Calls that change something and have not reached their service yet, and when they will.
     late: Vec<(Time, Call)>,
 }
@@ -110,6 +113,7 @@ impl World {
             parameters: BTreeMap::new(),
             policies: BTreeMap::new(),
             deleted: self.settings.deleted.iter().map(on).collect(),
+            alive: self.settings.alive.iter().map(|(of, at)| (on(of), *at)).collect(),
             late: self.changes_under_way(),
         }
     }
@@ -149,6 +153,7 @@ impl World {
         for (setting, value) in stored.older_settings(location).iter().chain(&stored.settings) {
             world.put_setting(setting, value);
         }
+        world.settings.alive = stored.alive.iter().map(|(resource, at)| (named(resource), *at)).collect();
         for message in messages {
             world.put_back(message);
         }

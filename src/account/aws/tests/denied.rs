@@ -38,6 +38,7 @@ fn denials() -> Vec<(Call, &'static str, &'static str)> {
         (describe(ResourceKind::Role, "worker"), "GetRole", "iam:GetRole"),
         (describe(ResourceKind::Role, "worker"), "ListRolePolicies", "iam:ListRolePolicies"),
         (Call::ListLocks { location: account.clone() }, "GetParametersByPath", "ssm:GetParametersByPath"),
+        (Call::Renew { resource: pay(), at: Time::EPOCH }, "AddTagsToResource", "ssm:AddTagsToResource"),
         (Call::Halted { location: account.clone() }, "GET /safetyLevers/default", "fis:GetSafetyLever"),
         (describe(ResourceKind::Queue, "orders"), "GetQueueUrl", "sqs:GetQueueUrl"),
         (describe(ResourceKind::Queue, "orders"), "GetQueueAttributes", "sqs:GetQueueAttributes"),
