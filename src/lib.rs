@@ -27,6 +27,7 @@ pub mod planner;
 pub mod predict;
 pub mod private;
 pub mod project;
+pub mod reach;
 pub mod report;
 pub mod run;
 pub mod schedule;

@@ -40,13 +40,13 @@ pub struct Args {
     #[arg(long, value_name = "WHAT=FROM..TO", required = true)]
     vary: Vec<Vary>,
     /// How often it must hold
-    #[arg(long, value_name = "SHARE", default_value = "95%")]
+    #[arg(long, value_name = "SHARE", default_value_t = LEVEL)]
     level: Share,
     /// The most runs of one value
-    #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, default_value_t = RUNS, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     runs: u32,
     /// The seed of the first run; every value gets the same seeds
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(long, default_value_t = SEED, value_name = "N")]
     seed: u64,
     /// End after this time, with what is known by then
     #[arg(long, value_name = "TIME")]
@@ -98,6 +98,25 @@ fn print_map(title: &str, map: &Map, context: &mut Context) -> Ended {
         false => show::map_lines(title, map).iter().for_each(|line| out.line(line)),
     }
     Ok(Exit::Fine)
+}
+
+/// How hard is looked without any arguments.
+const LEVEL: Share = Share::percent(95);
+const RUNS: u32 = 200;
+const SEED: u64 = 1;
+
+/// The breaking point as it is looked for without any arguments but the range.
+pub fn usual(vary: &Vary, within: Option<Span>, twin: &Twin, context: &mut Context) -> Result<Margin, Failure> {
+    let args = Args {
+        file: PathBuf::new(),
+        vary: vec![vary.clone()],
+        level: LEVEL,
+        runs: RUNS,
+        seed: SEED,
+        within,
+        html: None,
+    };
+    found(&args, twin, context, |effort, bench, heard| margin::search(vary, effort, bench, heard))
 }
 
 /// Searches, with its progress on a terminal.

@@ -7,12 +7,13 @@ use serde_json::json;
 use super::accounts::Pace;
 use super::predict::{PredictArgs, predicted, write};
 use super::twin::Twin;
-use super::{Context, Ended, Exit, Failure, check, named, prepare};
+use super::{Context, Ended, Exit, Failure, check, margin, named, prepare};
 use crate::document::prices::{Cost, Prices};
 use crate::document::{Document, page, written};
 use crate::graph::Graph;
 use crate::plan::Plan;
 use crate::planner::{self, show};
+use crate::predict::vary::Vary;
 use crate::units::Span;
 use crate::yaml::Source;
 
@@ -25,6 +26,7 @@ over what the plan resolves to: `squall run FILE --plan HASH` runs exactly that,
 Examples:
   squall plan experiments/payment-worker-throttled.yaml
   squall plan experiments/payment-worker-throttled.yaml --predict --html plan.html
+  squall plan experiments/payment-worker-throttled.yaml --margin faults.0.for=5m..15m --within 10s
   squall plan experiments/payment-worker-throttled.yaml --predict --markdown - | gh pr comment 12 --body-file -
   squall plan experiments/payment-worker-throttled.yaml --json | jq '.plan.changes'")]
 pub struct Args {
@@ -36,8 +38,11 @@ pub struct Args {
     /// Predict how it would end, too: 200 runs in virtual time, as `squall predict` makes them
     #[arg(long)]
     predict: bool,
-    /// End the prediction after this time, with what is known by then
-    #[arg(long, value_name = "TIME", requires = "predict")]
+    /// Look for the value at which it stops holding, too, as `squall margin` does
+    #[arg(long, value_name = "WHAT=FROM..TO")]
+    margin: Option<Vary>,
+    /// End the prediction, and the look for the margin, after this time each, with what is known by then
+    #[arg(long, value_name = "TIME")]
     within: Option<Span>,
     /// Write the plan as a page into this file
     #[arg(long, value_name = "FILE")]
@@ -63,6 +68,11 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         (Ok(twin), true) => (Some(predicted(twin, &PredictArgs::usual(args.within), context)?), None),
         (Err(failure), true) => (None, Some(told(failure))),
     };
+    let margin = match (&twin, &args.margin) {
+        (_, None) => None,
+        (Ok(twin), Some(vary)) => Some(margin::usual(vary, args.within, twin, context)?),
+        (Err(failure), Some(_)) => return Err(Failure::refused(told(failure), "leave --margin out")),
+    };
     let documents = args.html.is_some() || args.markdown.is_some();
     let permitted = match documents {
         true => planner::permitted(&plan, prepared.account.account.as_mut(), false).unwrap_or_default(),
@@ -71,7 +81,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let cost = Cost::of(&plan, prediction.as_ref(), prices);
     let graph = twin.ok().map(|twin| Graph::of(&twin.app));
     let refused = prepared.refusals.to_vec();
-    let document = Document { plan: &plan, refused, graph, prediction, not_predicted, cost, permitted };
+    let document = Document { plan: &plan, refused, graph, prediction, not_predicted, margin, cost, permitted };
     print(args, &document, &plan, context)?;
     prepared.refused.map_or(Ok(Exit::Fine), Err)
 }
@@ -102,8 +112,14 @@ fn print(args: &Args, document: &Document<'_>, plan: &Plan, context: &mut Contex
 
 /// What the document knows beyond the plan itself.
 fn beyond(document: &Document<'_>) -> Vec<String> {
-    const BEYOND: [&str; 5] =
-        ["Blast radius", "Will it hold?", "What it costs", "Calls to AWS", "What no rollback repairs"];
+    const BEYOND: [&str; 6] = [
+        "Blast radius",
+        "Will it hold?",
+        "Where it breaks",
+        "What it costs",
+        "Calls to AWS",
+        "What no rollback repairs",
+    ];
     let mut lines = Vec::new();
     for section in document.sections().into_iter().filter(|section| BEYOND.contains(&section.title)) {
         lines.extend([String::new(), section.title.to_owned()]);

@@ -12,6 +12,8 @@ use crate::graph::{BlastRadius, Graph, Node};
 use crate::plan::{Cleanup, Permission, Plan};
 use crate::planner::fingerprint::PlanHash;
 use crate::planner::show as planned;
+use crate::predict::margin::Margin;
+use crate::predict::margin_show;
 use crate::predict::prediction::Prediction;
 use crate::predict::show as predicted;
 use crate::report::{markdown, words};
@@ -30,6 +32,8 @@ pub struct Document<'a> {
     pub prediction: Option<Prediction>,
     /// Why there is none, where one was asked for.
     pub not_predicted: Option<String>,
+    /// Where it stops holding, where that was asked for.
+    pub margin: Option<Margin>,
     pub cost: Cost,
     /// What the run needs, and whether it is permitted.
     pub permitted: Vec<(Permission, Permitted)>,
@@ -72,6 +76,7 @@ impl Document<'_> {
             ("What must hold", holds.map(|s| format!("{} ({})", s.title, s.hypothesis)).collect()),
             ("What stops it", plan.stops.iter().map(|stop| stop.title.clone()).collect()),
             ("Will it hold?", self.predicted()),
+            ("Where it breaks", self.margin.as_ref().map(margin_lines).unwrap_or_default()),
             ("What it costs", self.cost.lines()),
             ("Calls to AWS", calls::lines(plan)),
             ("Permissions", self.permissions()),
@@ -200,6 +205,13 @@ impl Document<'_> {
         let command = markdown::fenced("", &format!("{}\n", self.command()));
         words::printable(&format!("{head}{body}\n### Run exactly this\n\n{command}\n"))
     }
+}
+
+/// What varied, and the answer.
+fn margin_lines(margin: &Margin) -> Vec<String> {
+    let vary = &margin.vary;
+    let head = format!("{} from {} to {}", vary.path, vary.shown(vary.from), vary.shown(vary.to));
+    std::iter::once(head).chain(margin_show::sentences(margin)).collect()
 }
 
 /// Messages that faults send.

@@ -6,6 +6,7 @@ use super::{Document, Section};
 use crate::graph::picture;
 use crate::numbers::coordinate as n;
 use crate::plan::Plan;
+use crate::predict::margin_show::curve;
 use crate::predict::page::{OWN_STYLE, sections as predicted};
 use crate::report::html::page_of;
 use crate::report::words;
@@ -41,6 +42,7 @@ fn shown(document: &Document<'_>, section: &Section) -> Markup {
             @if section.title == "Blast radius" && let (Some(graph), Some(radius)) = (&document.graph, document.radius()) {
                 div class="wide" { (picture(graph, &radius)) }
             }
+            @if section.title == "Where it breaks" && let Some(margin) = &document.margin { (curve(margin)) }
             @if section.title == "When" { (timeline(document.plan)) }
             ul { @for line in &section.lines { li { (line) } } }
         }

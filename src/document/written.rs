@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Document as Inside;
 use crate::format::plan::Plan;
 use crate::format::{Convert, VERSION};
+use crate::predict::margin_show;
 use crate::predict::written::Prediction;
 
 /// What `squall plan --json` prints.
@@ -28,6 +29,9 @@ pub struct Document {
     /// Why there is none, where one was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_predicted: Option<String>,
+    /// Where it stops holding, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub margin: Option<margin_show::Document>,
     /// Every section of the document in words.
     pub sections: Vec<Section>,
 }
@@ -94,6 +98,7 @@ impl Document {
             blast_radius: radius,
             prediction: inside.prediction.as_ref().map(Prediction::of),
             not_predicted: inside.not_predicted.clone(),
+            margin: inside.margin.as_ref().map(|margin| margin_show::Document::of(&inside.plan.title, margin)),
             sections: inside
                 .sections()
                 .into_iter()

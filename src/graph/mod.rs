@@ -4,7 +4,6 @@
 //! acted on: from a caller to what it calls, from a queue to its consumer, from a role to the function that it permits.
 
 mod flow;
-pub mod limit;
 mod picture;
 mod reach;
 

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use probe::ProbeSpec;
 
-use crate::graph::limit::{EntryPoints, Never, OneOrMore};
 use crate::ids::AccountName;
 use crate::location::{AccountId, Location, Region};
+use crate::reach::{EntryPoints, Never, OneOrMore};
 use crate::schedule::ScheduleName;
 use crate::schedule::spec::{ScheduleSpec, Scheduling};
 use crate::units::Span;
