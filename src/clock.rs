@@ -12,6 +12,8 @@
 //! | time since the store confirmed who owns the run | [`OWNED_FOR`] | a fault that waits is not sent; an inverse is |
 //! | age of the signature of a request that changes something | [`SIGNED_FOR`] | the request is not sent |
 //! | time from a fault's announcement to its queue | [`INJECT_AT_ONCE`] | the fault is not sent |
+//! | time since the lease in the account was renewed, to its owner | [`RENEWED_WITHIN`] | the run stops, and rolls back |
+//! | the same, to others | [`LEASE`] and [`LEASE_TOLERANCE`] | the owner is gone: others may roll back |
 
 use crate::units::{Span, Time};
 
@@ -29,6 +31,17 @@ pub const OWNED_FOR: Span = Span::from_secs(5);
 pub const SIGNED_FOR: Span = Span::from_secs(5);
 /// A fault that cannot be queued so soon after its announcement became durable is not sent at all.
 pub const INJECT_AT_ONCE: Span = Span::from_secs(5);
+
+/// How often the owner of locks renews its lease on them.
+pub const RENEW_EVERY: Span = Span::from_mins(1);
+/// An owner that could not renew its lease for so long puts no fault in any more, and rolls back: well before others may.
+pub const RENEWED_WITHIN: Span = Span::from_mins(2);
+/// So long after its last renewal a lease is over.
+pub const LEASE: Span = Span::from_mins(3);
+/// Added to [`LEASE`] by others: the owner's clock and theirs may each be [`OFF_ACCOUNT`] off the account's.
+pub const LEASE_TOLERANCE: Span = Span::from_secs(10);
+/// A lease that is over is looked at once more after so long: the owner may just have removed the lock that carried it.
+pub const LEASE_SEEN_AGAIN: Span = Span::from_secs(15);
 
 /// What two clocks say that should agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

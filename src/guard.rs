@@ -2,6 +2,8 @@
 //!
 //! Invariant: a guard can refuse and nothing else; each refusal names the next step.
 
+mod reach;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -11,12 +13,13 @@ use crate::account::target::SelectBy;
 use crate::account::{Identity, Lasts, Location, Permitted, Resource, ResourceKind, Selector};
 use crate::clock::OFF_ACCOUNT;
 use crate::faults::{Refusal, listed};
+use crate::graph::Graph;
 use crate::ids::AccountName;
 use crate::plan::{Permission, Plan, Purpose};
-use crate::project::{AccountSpec, AwsAccount, DeadMan, Project, Writing};
+use crate::project::{AccountSpec, AwsAccount, DeadMan, Project, ProjectGuards, Writing};
 use crate::spec::experiment::{Experiment, Guards};
 use crate::units::{Share, Span};
-use crate::yaml::Loaded;
+use crate::yaml::{Loaded, TargetName};
 
 /// The tag with which a resource says that no experiment may touch it: `squall=never`.
 pub const OPT_OUT: (&str, &str) = ("squall", "never");
@@ -33,6 +36,10 @@ pub struct Rules {
     pub undo_untested: bool,
     /// Who halted everything, if anybody did.
     pub halted: Option<String>,
+    /// What no experiment of the project may reach.
+    pub limits: ProjectGuards,
+    /// The application as the project models it; without it no limit of the blast radius can be kept.
+    pub graph: Option<Graph>,
 }
 
 /// An account of `squall.yaml`: what it is called there, and what it allows.
@@ -55,6 +62,8 @@ impl Rules {
             without_dead_man: false,
             undo_untested: false,
             halted: None,
+            limits: project.guards.clone(),
+            graph: None,
         }
     }
 
@@ -132,6 +141,8 @@ pub struct Facts<'a> {
     pub identities: &'a BTreeMap<Location, Identity>,
     /// For each target that was found by a tag or a stack: how many are taken, and how many were found.
     pub picked: Vec<Picked>,
+    /// For each target: everything that it finds.
+    pub found: BTreeMap<TargetName, Vec<Resource>>,
     /// Accounts in which an operator stopped every experiment, and what says so.
     pub halted: BTreeMap<Location, String>,
     /// Resources of the plan that carry [`OPT_OUT`].
@@ -187,6 +198,9 @@ pub fn check(plan: &Plan, limits: &Guards, rules: &Rules, facts: &Facts<'_>) -> 
         if let Some(refusal) = too_large_a_share(picked, limits.share_at_most) {
             object(&format!("targets/{}", picked.target), refusal);
         }
+    }
+    for (path, refusal) in reach::check(plan, limits, rules, &facts.found) {
+        object(&path, refusal);
     }
     for refusal in not_permitted(&facts.permitted, rules) {
         object("account", refusal);
@@ -521,6 +535,7 @@ mod tests {
         let facts = Facts {
             identities: &identities,
             picked: Vec::new(),
+            found: BTreeMap::new(),
             halted: BTreeMap::new(),
             opted_out: Vec::new(),
             unguarded: BTreeMap::new(),

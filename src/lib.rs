@@ -33,4 +33,5 @@ pub mod spec;
 pub mod store;
 pub mod template;
 pub mod units;
+pub mod usual;
 pub mod yaml;

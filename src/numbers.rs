@@ -32,6 +32,12 @@ pub fn thousands(number: f64) -> String {
     text
 }
 
+/// A coordinate in a picture: one decimal, so that bytes are stable, and none where it is not needed.
+pub fn coordinate(number: f64) -> String {
+    let text = format!("{number:.1}");
+    text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

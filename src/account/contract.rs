@@ -300,11 +300,18 @@ fn a_mark_is_created_once(f: &mut Fixture) {
     assert!(matches!(second, Err(CallError::Refused { by: RefusedBy::LockExists, .. })), "{second:?}");
     f.comes_to(&setting, &Value::Text("run one".into()));
     let location = resource.location.clone();
+    // Its owner says that it lives.
+    let Ok(Reply::Alive(made)) = f.ask(Call::Lease { resource: resource.clone() }) else { panic!("no lease") };
+    let at = made + Span::from_mins(1);
+    assert_eq!(f.ask(Call::Renew { resource: resource.clone(), at }), Ok(Reply::Done));
+    assert_eq!(f.ask(Call::Lease { resource: resource.clone() }), Ok(Reply::Alive(at)));
     let Ok(Reply::Locks(locks)) = f.ask(Call::ListLocks { location: location.clone() }) else { panic!("no marks") };
     assert!(locks.contains(&(resource.clone(), "run one".into())), "{locks:?}");
     assert_eq!(f.write(&setting, Value::Unset, None), Ok(Reply::Done));
     f.comes_to(&setting, &Value::Unset);
     assert_eq!(f.write(&setting, Value::Unset, None), Ok(Reply::Done), "deleting what is not there is done");
+    let renewed = f.ask(Call::Renew { resource: resource.clone(), at });
+    assert!(matches!(renewed, Err(CallError::Gone(_))), "a renewal makes no mark: {renewed:?}");
     let Ok(Reply::Locks(locks)) = f.ask(Call::ListLocks { location }) else { panic!("no marks") };
     assert!(locks.iter().all(|(locked, _)| *locked != resource), "{locks:?}");
 }

@@ -40,8 +40,8 @@ pub use target::{Resource, ResourceKind, Selector};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CallId(pub u64);
 
-/// One call to an account. Only `Write`, `Send`, `DeleteMessage`, `ReleaseMessage`, `Load`,
-/// `Arm` and `Disarm` change anything there.
+/// One call to an account. Only `Write`, `Renew`, `Send`, `DeleteMessage`, `ReleaseMessage`, `Load`, `Arm` and `Disarm` change
+/// anything there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Call {
@@ -62,6 +62,12 @@ pub enum Call {
     /// Every lock in one region of an account, squall's of any run. Reply: [`Reply::Locks`], the resource and the lock's text.
     #[serde(rename = "list_marks")]
     ListLocks { location: Location },
+    /// Says on the lock of a resource that its owner was alive at this time. Reply: [`Reply::Done`]; no lock is there, and none is
+    /// made: [`CallError::Gone`].
+    Renew { resource: Resource, at: Time },
+    /// When the owner of a resource's lock last showed that it was alive. Reply: [`Reply::Alive`]; no lock is there:
+    /// [`CallError::Gone`].
+    Lease { resource: Resource },
     /// Whether an operator of the account has stopped every experiment in it. Reply: [`Reply::Halted`].
     Halted { location: Location },
     /// What is deployed of the dead-man switch there. Reply: [`Reply::Deployment`].
@@ -98,7 +104,7 @@ impl Call {
             | Call::Disarm { location, .. }
             | Call::ListLocks { location } => location,
             Call::Arm(order) => &order.location,
-            Call::Describe { resource } => &resource.location,
+            Call::Describe { resource } | Call::Renew { resource, .. } | Call::Lease { resource } => &resource.location,
             Call::Read { setting } => setting.location(),
             Call::Write(write) => write.setting.location(),
             Call::Send { queue, .. }
@@ -120,6 +126,7 @@ impl Call {
         matches!(
             self,
             Call::Write(_)
+                | Call::Renew { .. }
                 | Call::Send { .. }
                 | Call::DeleteMessage { .. }
                 | Call::ReleaseMessage { .. }
@@ -140,6 +147,8 @@ pub enum Reply {
     Observed(Observed),
     Done,
     Locks(Vec<(Resource, String)>),
+    /// The later of when the lock was made and when it was last renewed.
+    Alive(Time),
     /// Who or what stopped experiments, if anything did.
     Halted(Option<String>),
     Deployment(Deployment),

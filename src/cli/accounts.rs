@@ -14,9 +14,10 @@ use crate::account::sandbox::app::App;
 use crate::account::sandbox::shop::shop_sources;
 use crate::account::sandbox::traffic::read_app;
 pub use crate::account::sandbox::{Opening, Pace};
+use crate::graph;
 use crate::ids::AccountName;
 use crate::project::{AccountSpec, SandboxAccount};
-use crate::spec::check::Known;
+use crate::spec::check::{Known, KnownAccount};
 use crate::spec::load::ProjectFiles;
 use crate::yaml::{Findings, Source};
 pub use examine::{Health, Row, examine};
@@ -31,7 +32,8 @@ pub fn known(files: &ProjectFiles) -> (Known, BTreeMap<AccountName, Findings>) {
         let (app, found) = read(files, sandbox);
         findings.insert(name.clone(), found);
         if let Some(app) = app {
-            known.insert(name.clone(), names(&app));
+            let (names, usual, location, roles) = (names(&app), graph::usual(&app), app.location, app.roles);
+            known.insert(name.clone(), KnownAccount { names, usual, location, roles });
         }
     }
     (known, findings)

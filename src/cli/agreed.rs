@@ -7,6 +7,7 @@ use crate::document::written::Agreed;
 use crate::format::Convert as _;
 use crate::plan::Plan;
 use crate::planner::fingerprint::{PlanHash, Section, lines};
+use crate::planner::show::changed;
 
 /// Compares a plan with one that was agreed on, by its hash or by the file that `squall plan --json` wrote.
 ///
@@ -24,7 +25,9 @@ pub fn check(agreed: &str, plan: &Plan, context: &mut Context) -> Result<(), Fai
         err.line(format!("{section} resolve differently:"));
         let now = lines(plan, *section);
         match &before {
-            Some(before) => difference(&lines(before, *section), &now).iter().for_each(|line| err.line(line)),
+            Some(before) => {
+                changed(&lines(before, *section), &now).iter().for_each(|line| err.line(format!("  {line}")));
+            }
             None => now.iter().for_each(|line| err.line(format!("  now: {line}"))),
         }
     }
@@ -51,11 +54,4 @@ fn read(agreed: &str) -> Result<(PlanHash, Option<Plan>), Failure> {
             Ok((PlanHash::of(&plan), Some(plan)))
         }
     }
-}
-
-/// What one list has and the other has not.
-fn difference(before: &[String], now: &[String]) -> Vec<String> {
-    let gone = before.iter().filter(|line| !now.contains(line)).map(|line| format!("  - {line}"));
-    let new = now.iter().filter(|line| !before.contains(line)).map(|line| format!("  + {line}"));
-    gone.chain(new).collect()
 }

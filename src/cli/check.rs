@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::{Context, Ended, Exit, Failure, accounts, named};
+use crate::spec::check::what_it_shows;
 use crate::spec::load::{self, CONFIG, ExperimentFiles, ProjectFiles};
 use crate::yaml::{Findings, Style};
 
@@ -26,13 +27,13 @@ pub struct Args {
 
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let root = context.project.root.clone();
-    let (findings, checked) = match args.files.is_empty() {
+    let (findings, checked, shows) = match args.files.is_empty() {
         true => everything(&root),
         false => each(&root, &args.files),
     };
     if checked.is_empty() {
-        let here = std::path::absolute(&root).unwrap_or(root);
-        let what = format!("there is nothing to check: {} has no {CONFIG} and no experiments", here.display());
+        let here = if root == Path::new(".") { "this folder".to_owned() } else { root.display().to_string() };
+        let what = format!("there is nothing to check: {here} has no {CONFIG} and no experiments");
         return Err(Failure::usage(
             what,
             "go to the folder of your project, name it with --project, or begin one: squall init",
@@ -41,11 +42,14 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let exit = if findings.has_errors() { Exit::Findings } else { Exit::Fine };
     let out = &mut context.output.out;
     if context.json {
-        out.line(json!({ "findings": findings.to_json(), "files": checked }).to_string());
+        out.json(&json!({ "findings": findings.to_json(), "files": checked, "shows": shows }));
     } else if findings.is_empty() {
         out.line(format!("no findings in {} {}", checked.len(), if checked.len() == 1 { "file" } else { "files" }));
     } else {
         out.text(findings.render(style(out.colour())));
+    }
+    if !context.json {
+        shows.into_iter().for_each(|line| out.line(line));
     }
     Ok(exit)
 }
@@ -55,9 +59,12 @@ pub fn style(colour: bool) -> Style {
     if colour { Style::Colour } else { Style::Plain }
 }
 
-fn everything(root: &Path) -> (Findings, Vec<PathBuf>) {
+/// What was found, in which files, and what the traffic of the named experiments can show.
+type Checked = (Findings, Vec<PathBuf>, Vec<String>);
+
+fn everything(root: &Path) -> Checked {
     let (files, mut findings) = ProjectFiles::open(root);
-    let Some(files) = files else { return (findings, vec![root.join(CONFIG)]) };
+    let Some(files) = files else { return (findings, vec![root.join(CONFIG)], Vec::new()) };
     let (known, found) = accounts::known(&files);
     found.into_values().for_each(|found| findings.append(found));
     findings.append(load::everything(root, &known));
@@ -65,14 +72,15 @@ fn everything(root: &Path) -> (Findings, Vec<PathBuf>) {
     let shown = |path: PathBuf| path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
     let checked =
         config.into_iter().chain(accounts::files(&files)).chain(files.hypotheses()).chain(files.experiments());
-    (findings, checked.map(shown).collect())
+    (findings, checked.map(shown).collect(), Vec::new())
 }
 
-fn each(root: &Path, paths: &[PathBuf]) -> (Findings, Vec<PathBuf>) {
+fn each(root: &Path, paths: &[PathBuf]) -> Checked {
     let (files, mut findings) = ProjectFiles::open(root);
-    let Some(files) = files else { return (findings, vec![root.join(CONFIG)]) };
+    let Some(files) = files else { return (findings, vec![root.join(CONFIG)], Vec::new()) };
     let (known, found) = accounts::known(&files);
     found.into_values().for_each(|found| findings.append(found));
+    let mut shows = Vec::new();
     let hypotheses = std::fs::canonicalize(root.join(&files.project.hypotheses)).ok();
     for path in paths {
         let folder = path.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
@@ -82,8 +90,10 @@ fn each(root: &Path, paths: &[PathBuf]) -> (Findings, Vec<PathBuf>) {
         } else if folder.is_some() && folder == hypotheses {
             findings.append(load::hypothesis(path).1);
         } else {
-            findings.append(ExperimentFiles::open(path, &files, None, &known).1);
+            let (experiment, found) = ExperimentFiles::open(path, &files, None, &known);
+            findings.append(found);
+            shows.extend(experiment.iter().flat_map(|experiment| what_it_shows(experiment, &known)));
         }
     }
-    (findings, paths.to_vec())
+    (findings, paths.to_vec(), shows)
 }

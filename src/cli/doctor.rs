@@ -80,7 +80,7 @@ fn print(rows: &[Row], context: &mut Context) {
     let out = &mut context.output.out;
     if context.json {
         let checks: Vec<_> = rows.iter().map(Row::to_json).collect();
-        return out.line(json!({ "checks": checks }).to_string());
+        return out.json(&json!({ "checks": checks }));
     }
     if rows.is_empty() {
         return out.line("nothing to check: a sandbox needs no credentials and no permissions");

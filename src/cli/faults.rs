@@ -30,10 +30,11 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         };
         return Err(Failure::usage(format!("there is no fault `{name}`"), next));
     };
-    context.output.out.line(match context.json {
+    let text = match context.json {
         true => to_json(page).to_string(),
         false => page.markdown().trim_end().to_owned(),
-    });
+    };
+    context.output.out.text(text + "\n");
     Ok(Exit::Fine)
 }
 
@@ -41,13 +42,14 @@ fn list(context: &mut Context) {
     let out = &mut context.output.out;
     if context.json {
         let all: Vec<_> = FaultSpec::PAGES.iter().map(|page| to_json(page)).collect();
-        return out.line(json!(all).to_string());
+        return out.json(&json!(all));
     }
     let width = FaultSpec::PAGES.iter().map(|page| page.name.len()).max().unwrap_or(0);
     for page in FaultSpec::PAGES {
         out.line(format!("{:width$}  {}", page.name, page.summary));
     }
-    out.line("\n`squall faults NAME` explains one");
+    out.line("");
+    out.line("`squall faults NAME` explains one");
 }
 
 fn to_json(page: &Page) -> serde_json::Value {

@@ -28,7 +28,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     match (context.json, args.lift) {
         (true, lifted) => {
             let halted_by = (!lifted).then_some(by);
-            out.line(serde_json::json!({ "halted_by": halted_by, "live_runs": alive }).to_string());
+            out.json(&serde_json::json!({ "halted_by": halted_by, "live_runs": alive }));
         }
         (false, true) => out.line("halt lifted: runs may start again"),
         (false, false) if alive.is_empty() => {

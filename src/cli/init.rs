@@ -50,7 +50,8 @@ pub fn execute(_: &Args, context: &mut Context) -> Ended {
         })?;
         out.line(format!("written  {name}"));
     }
-    out.line(format!("\nnext: squall run {EXPERIMENT}"));
+    out.line("");
+    out.line(format!("next: squall run {EXPERIMENT}"));
     Ok(Exit::Fine)
 }
 

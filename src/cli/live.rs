@@ -22,13 +22,14 @@ impl Live {
         let view = state.filter(|state| state.closed.is_none()).map(|state| view(state, width, height, pipe));
         let view = view.unwrap_or_default();
         let drawn: String = view.iter().map(|line| format!("{line}\n")).collect();
-        pipe.text(format!("{}{text}{drawn}", self.erased()));
+        pipe.control(self.erased());
+        pipe.text(format!("{text}{drawn}"));
         self.lines = view.len();
     }
 
     /// Takes the view away.
     pub fn end(&mut self, pipe: &mut Pipe) {
-        pipe.text(self.erased());
+        pipe.control(self.erased());
         self.lines = 0;
     }
 

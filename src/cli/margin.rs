@@ -1,5 +1,6 @@
 //! `squall margin`.
 
+use std::cell::RefCell;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -80,7 +81,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
 fn print(title: &str, margin: &Margin, args: &Args, context: &mut Context) -> Ended {
     let out = &mut context.output.out;
     match context.json {
-        true => out.line(serde_json::json!(Document::of(title, margin)).to_string()),
+        true => out.json(&serde_json::json!(Document::of(title, margin))),
         false => show::lines(title, margin).iter().for_each(|line| out.line(line)),
     }
     if let Some(file) = &args.html {
@@ -93,7 +94,7 @@ fn print(title: &str, margin: &Margin, args: &Args, context: &mut Context) -> En
 fn print_map(title: &str, map: &Map, context: &mut Context) -> Ended {
     let out = &mut context.output.out;
     match context.json {
-        true => out.line(serde_json::json!(Document::of_map(title, map)).to_string()),
+        true => out.json(&serde_json::json!(Document::of_map(title, map))),
         false => show::map_lines(title, map).iter().for_each(|line| out.line(line)),
     }
     Ok(Exit::Fine)
@@ -114,7 +115,7 @@ fn found<T>(
     let ends: Vec<f64> = args.vary.iter().map(|vary| vary.to).collect();
     twin.varied(&args.vary, &ends).map_err(|what| Failure::usage(what, "squall margin --help"))?;
     let threads = env.cores();
-    let bench = OnTwin { twin, vary: &args.vary, threads, enough: &enough };
+    let bench = OnTwin { twin, vary: &args.vary, threads, enough: &enough, last: RefCell::default() };
     let effort = Effort { level: args.level, seed: args.seed, runs: args.runs as usize, batch: (threads * 2).max(4) };
     let err = &mut context.output.err;
     let shows = err.is_terminal();
@@ -122,12 +123,13 @@ fn found<T>(
         if shows {
             let values: Vec<String> =
                 args.vary.iter().zip(&point.values).map(|(vary, value)| vary.shown(*value)).collect();
-            err.text(format!("\r\u{1b}[K{}", show::progress(&values.join(", "), point)));
+            err.control("\r\u{1b}[K");
+            err.text(show::progress(&values.join(", "), point));
         }
     };
     let found = search(effort, &bench, &mut heard);
     if shows {
-        err.text("\r\u{1b}[K");
+        err.control("\r\u{1b}[K");
     }
     found.map_err(|error| not_predicted(error, twin, context))
 }
@@ -138,11 +140,18 @@ struct OnTwin<'a> {
     vary: &'a [Vary],
     threads: usize,
     enough: &'a dyn Fn() -> bool,
+    /// A point is asked for in several batches, and its files need to be read once.
+    last: RefCell<Option<(Vec<f64>, Twin)>>,
 }
 
 impl Bench for OnTwin<'_> {
     fn runs(&self, values: &[f64], seeds: Range<u64>) -> Result<Vec<Outcome>, NotPredicted> {
-        let twin = self.twin.varied(self.vary, values).map_err(NotPredicted::Model)?;
+        let mut last = self.last.borrow_mut();
+        let twin = match last.take() {
+            Some((of, twin)) if of == values => twin,
+            _ => self.twin.varied(self.vary, values).map_err(NotPredicted::Model)?,
+        };
+        let (_, twin) = last.insert((values.to_vec(), twin));
         twin.predicted(|subject| predict::outcomes(subject, seeds, self.threads, self.enough))
     }
 

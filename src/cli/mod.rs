@@ -4,6 +4,7 @@
 
 mod accounts;
 mod acknowledge;
+mod afresh;
 mod agreed;
 mod check;
 mod completions;

@@ -8,6 +8,8 @@ use std::time::Duration;
 use anstream::ColorChoice;
 use owo_colors::{OwoColorize as _, Style};
 
+use crate::outside;
+
 /// Standard output and standard error.
 pub struct Output {
     pub out: Pipe,
@@ -69,14 +71,24 @@ impl Pipe {
         Pipe { to: std::mem::replace(&mut self.to, Sink::Gone), ..*self }
     }
 
-    /// Prints a line.
+    /// Prints one line, whatever breaks are in the text.
     pub fn line(&mut self, text: impl AsRef<str>) {
-        self.text(format!("{}\n", text.as_ref()));
+        self.text(outside::flat(text.as_ref()) + "\n");
     }
 
-    /// Prints a text as it is.
+    /// Prints a document for programs on one line. What a terminal would act on is escaped in it.
+    pub fn json(&mut self, document: &serde_json::Value) {
+        self.line(outside::escaped_json(&document.to_string()));
+    }
+
+    /// Prints a text. Whatever is in it from outside moves no cursor and hides nothing.
     pub fn text(&mut self, text: impl AsRef<str>) {
-        let bytes = text.as_ref().as_bytes();
+        self.control(outside::for_terminal(text.as_ref(), self.colour));
+    }
+
+    /// Moves the cursor and clears: for what squall draws itself, never for a text.
+    pub fn control(&mut self, sequence: impl AsRef<str>) {
+        let bytes = sequence.as_ref().as_bytes();
         let written = match &mut self.to {
             Sink::Direct(to) => to.write_all(bytes).and_then(|()| to.flush()).is_ok(),
             Sink::Detached(to, _) => to.send(bytes.to_vec()).is_ok(),

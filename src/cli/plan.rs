@@ -57,7 +57,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let prices = prices(args.prices.as_deref(), context)?;
     let mut prepared = prepare::prepare(&args.file, &args.asked, Pace::Max, context)?;
     let plan = prepared.plan.clone();
-    let twin = twin(&args.file, context);
+    let twin = Twin::of(&prepared.files, &prepared.experiment, context);
     let (prediction, not_predicted) = match (&twin, args.predict) {
         (_, false) => (None, None),
         (Ok(twin), true) => (Some(predicted(twin, &PredictArgs::usual(args.within), context)?), None),
@@ -81,10 +81,11 @@ fn print(args: &Args, document: &Document<'_>, plan: &Plan, context: &mut Contex
     let markdown = || document.markdown(args.full);
     let to_stdout = args.markdown.as_deref().is_some_and(|file| file == Path::new("-"));
     match (context.json, to_stdout) {
-        (true, _) => out.line(json!(written::Document::of(document)).to_string()),
+        (true, _) => out.json(&json!(written::Document::of(document))),
         (false, true) => out.text(markdown()),
         (false, false) => {
-            show::lines(plan).into_iter().for_each(|line| out.line(line));
+            // A command may hold a document of many lines.
+            show::lines(plan).into_iter().for_each(|line| out.text(line + "\n"));
             beyond(document).into_iter().for_each(|line| out.line(line));
         }
     }
@@ -112,12 +113,6 @@ fn beyond(document: &Document<'_>) -> Vec<String> {
     lines
 }
 
-/// The model of the experiment's application.
-fn twin(file: &Path, context: &mut Context) -> Result<Twin, Failure> {
-    let (files, experiment) = prepare::read_quietly(file, context)?;
-    Twin::of(&files, &experiment, context)
-}
-
 fn told(failure: &Failure) -> String {
     match &failure.next {
         Some(next) => format!("{}; next: {next}", failure.what),
@@ -132,7 +127,7 @@ fn prices(file: Option<&Path>, context: &mut Context) -> Result<Prices, Failure>
     };
     source.and_then(|source| Prices::read(&source)).map_err(|findings| {
         let err = &mut context.output.err;
-        findings.iter().for_each(|finding| err.line(finding.render(check::style(err.colour())) + "\n"));
+        findings.iter().for_each(|finding| err.text(finding.render(check::style(err.colour())) + "\n\n"));
         Failure { exit: Exit::Findings, what: "the prices cannot be used".into(), next: None }
     })
 }

@@ -71,7 +71,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let twin = Twin::of(&files, &experiment, context)?;
     let prediction = predicted(&twin, &args.asked, context)?;
     match context.json {
-        true => context.output.out.line(serde_json::json!(Document::of(&prediction)).to_string()),
+        true => context.output.out.json(&serde_json::json!(Document::of(&prediction))),
         false => show::lines(&prediction).iter().for_each(|line| context.output.out.line(line)),
     }
     if let Some(file) = &args.html {
@@ -107,12 +107,13 @@ pub fn predicted(twin: &Twin, asked: &PredictArgs, context: &mut Context) -> Res
         if shows && !progress.so_far.is_empty() && shown.is_none_or(|shown| now - shown >= REDRAWN) {
             shown = Some(now);
             let held = Counted::among(progress.so_far, |run| run.verdict.kind == VerdictKind::Held);
-            err.text(format!("\r\u{1b}[K{}", show::progress(progress.so_far.len(), progress.runs, held)));
+            err.control("\r\u{1b}[K");
+            err.text(show::progress(progress.so_far.len(), progress.runs, held));
         }
     };
     let found = twin.predicted(|subject| predict::predict(subject, &whole, &enough, &mut heard));
     if shown.is_some() {
-        err.text("\r\u{1b}[K");
+        err.control("\r\u{1b}[K");
     }
     let prediction = found.map_err(|error| not_predicted(error, twin, context))?;
     if prediction.is_partial() {

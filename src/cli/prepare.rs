@@ -6,13 +6,16 @@ use std::path::Path;
 use owo_colors::Style;
 
 use super::accounts::{self, Opened, Opening, Pace};
-use super::{Context, Exit, Failure, check};
+use super::twin::Twin;
+use super::{Context, Exit, Failure, afresh, check};
 use crate::env::Env as _;
+use crate::graph::Graph;
 use crate::guard::{Objection, Rules};
 use crate::ids::{AccountName, RunId};
 use crate::judge::verdict::VerdictKind;
 use crate::plan::Plan;
 use crate::planner::{self, Planned};
+use crate::spec::check::what_it_shows;
 use crate::spec::load::{ExperimentFiles, ProjectFiles};
 use crate::store::{JournalKind, RunRow, Store};
 use crate::units::Time;
@@ -33,15 +36,23 @@ pub struct PlanArgs {
     /// Decides all that is left to chance: which targets are picked, payloads, the sandbox's traffic [default: random]
     #[arg(long)]
     seed: Option<u64>,
-    /// Where a new sandbox's clock starts [default: now]
+    /// Where the clock of a sandbox starts that begins afresh [default: now]
     #[arg(long, value_name = "TIME")]
     start: Option<Time>,
     /// The run's name [default: made from the day and random letters]
     #[arg(long, value_name = "NAME")]
     run_id: Option<RunId>,
+    /// A sandbox begins afresh: what earlier runs left there is forgotten.
+    #[arg(skip)]
+    afresh: bool,
 }
 
 impl PlanArgs {
+    /// The same in a sandbox that begins afresh.
+    pub fn afresh(&self, afresh: bool) -> PlanArgs {
+        PlanArgs { afresh, ..self.clone() }
+    }
+
     /// The same for another plan of the same run.
     pub fn again(&self, plan: &Plan) -> PlanArgs {
         PlanArgs { seed: Some(plan.seed), run_id: Some(plan.run.clone()), ..self.clone() }
@@ -56,6 +67,9 @@ pub struct Prepared {
     /// The same in sentences.
     pub refusals: Vec<String>,
     pub account: Opened,
+    /// The files that it was made from.
+    pub files: ProjectFiles,
+    pub experiment: ExperimentFiles,
 }
 
 /// Reads, checks, looks at the account, plans. What stands against it is printed.
@@ -63,6 +77,9 @@ pub fn prepare(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Context) 
     let (files, experiment) = read(file, context)?;
     let seed = args.seed.unwrap_or_else(|| context.env.entropy());
     let start = args.start.unwrap_or_else(|| context.env.now());
+    if args.afresh {
+        afresh::begin(&files, &names(&experiment), context)?;
+    }
     let mut account = accounts::open(
         &files,
         &names(&experiment),
@@ -87,6 +104,7 @@ pub fn prepare(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Context) 
             without_dead_man: args.without_dead_man,
             undo_untested: args.undo_untested,
             halted,
+            graph: limited_graph(&files, &experiment, context),
             ..Rules::of(&files.project, &account.locations)
         },
     };
@@ -94,10 +112,11 @@ pub fn prepare(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Context) 
         Err(objections) => Err(refused(&objections, &experiment, context)),
         Ok(Planned { mut plan, refused: objections }) => {
             let rows = store.as_ref().map(Store::runs).transpose()?.unwrap_or_default();
+            plan.warnings.extend(what_it_shows(&experiment, &accounts::known(&files).0));
             plan.warnings.extend(run_before(&rows, &plan.file_hash));
             let refused = (!objections.is_empty()).then(|| refused(&objections, &experiment, context));
             let refusals = objections.iter().map(|objection| objection.refusal.what.clone()).collect();
-            Ok(Prepared { plan, refused, refusals, account })
+            Ok(Prepared { plan, refused, refusals, account, files, experiment })
         }
     }
 }
@@ -129,19 +148,15 @@ fn run_before(rows: &[RunRow], file_hash: &str) -> Option<String> {
     ))
 }
 
+/// The application as a graph, where a guard limits the blast radius and a model of the application is known.
+fn limited_graph(files: &ProjectFiles, experiment: &ExperimentFiles, context: &Context) -> Option<Graph> {
+    let limited = files.project.guards.limit_the_reach() || experiment.experiment.value.guards.limit_the_reach();
+    let twin = limited.then(|| Twin::of(files, experiment, context).ok())??;
+    Some(Graph::of(&twin.app))
+}
+
 /// Reads an experiment and what it needs, and prints what is wrong with it.
 pub fn read(file: &Path, context: &mut Context) -> Result<(ProjectFiles, ExperimentFiles), Failure> {
-    let (read, findings) = look(file, context);
-    show(&findings, context);
-    read
-}
-
-/// The same, where everything was printed before.
-pub fn read_quietly(file: &Path, context: &Context) -> Result<(ProjectFiles, ExperimentFiles), Failure> {
-    look(file, context).0
-}
-
-fn look(file: &Path, context: &Context) -> (Result<(ProjectFiles, ExperimentFiles), Failure>, Findings) {
     let (files, mut findings) = ProjectFiles::open(&context.project.root);
     let experiment = files.as_ref().and_then(|files| {
         let (known, of_accounts) = accounts::known(files);
@@ -154,21 +169,21 @@ fn look(file: &Path, context: &Context) -> (Result<(ProjectFiles, ExperimentFile
         findings.append(found);
         experiment
     });
-    let read = match (files, experiment, findings.has_errors()) {
+    show(&findings, context);
+    match (files, experiment, findings.has_errors()) {
         (Some(files), Some(experiment), false) => Ok((files, experiment)),
         _ => Err(Failure {
             exit: Exit::Findings,
             what: format!("{} cannot be used: {}", file.display(), findings.count()),
             next: Some("mend what is shown above, then look again with `squall check`".into()),
         }),
-    };
-    (read, findings)
+    }
 }
 
 fn show(findings: &Findings, context: &mut Context) {
     let err = &mut context.output.err;
     for finding in findings.iter() {
-        err.line(finding.render(check::style(err.colour())) + "\n");
+        err.text(finding.render(check::style(err.colour())) + "\n\n");
     }
 }
 

@@ -39,6 +39,9 @@ pub struct Args {
     /// Run exactly the plan of this hash, or of this file that `squall plan --json` wrote; refuse whatever resolves differently
     #[arg(long, value_name = "HASH|FILE")]
     plan: Option<String>,
+    /// Go on with the sandbox as the run before left it, its clock included [default: each run begins with an untouched one]
+    #[arg(long, conflicts_with = "start")]
+    keep: bool,
     /// Do not ask before anything is changed in an account of AWS
     #[arg(long, short)]
     yes: bool,
@@ -46,7 +49,8 @@ pub struct Args {
 
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let pace = args.pace.unwrap_or_else(|| default_pace(context));
-    let mut prepared = prepare::prepare(&args.file, &args.asked, pace, context)?;
+    let asked = args.asked.afresh(!args.keep);
+    let mut prepared = prepare::prepare(&args.file, &asked, pace, context)?;
     for line in show::brief(&prepared.plan) {
         context.output.err.line(line);
     }

@@ -66,7 +66,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
                 runs: runs.iter().map(Shown::written).collect(),
                 locks: strays.iter().map(Stray::written).collect(),
             };
-            context.output.out.line(json!(document).to_string());
+            context.output.out.json(&json!(document));
         }
         false => print(context, halted.as_deref(), &runs, &strays),
     }

@@ -55,7 +55,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let exit = if findings.has_errors() { Exit::Findings } else { Exit::Fine };
     let out = &mut context.output.out;
     if context.json {
-        out.line(json!(Document::of(understood.as_ref(), &findings)).to_string());
+        out.json(&json!(Document::of(understood.as_ref(), &findings)));
         return Ok(exit);
     }
     if let Some(understood) = understood {

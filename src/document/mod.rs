@@ -197,7 +197,8 @@ impl Document<'_> {
             }
         }
         let body = if full { text } else { masked(&text) };
-        words::printable(&format!("{head}{body}\n### Run exactly this\n\n```\n{}\n```\n", self.command()))
+        let command = markdown::fenced("", &format!("{}\n", self.command()));
+        words::printable(&format!("{head}{body}\n### Run exactly this\n\n{command}\n"))
     }
 }
 

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::{Document, Section};
 use crate::graph::picture;
+use crate::numbers::coordinate as n;
 use crate::plan::Plan;
 use crate::predict::page::{OWN_STYLE, sections as predicted};
 use crate::report::html::page_of;
@@ -76,9 +77,4 @@ fn timeline(plan: &Plan) -> Markup {
             }
         }
     }
-}
-
-/// A coordinate with one decimal.
-fn n(value: f64) -> String {
-    format!("{value:.1}")
 }

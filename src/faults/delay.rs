@@ -1,6 +1,6 @@
 //! `sqs.delay`: a queue hides every new message for a while.
 
-use super::{Described, Fault, FaultPlan, Flaw, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene};
+use super::{Described, Fault, FaultPlan, Flaw, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene, all};
 use crate::account::description::QueueDescription;
 use crate::account::kind::sqs::ATTRIBUTES_SETTLE;
 use crate::account::{Metric, Resource, ResourceKind, Setting, Value};
@@ -135,14 +135,12 @@ impl Fault for QueueDelay {
         Vec::new()
     }
 
-    fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Refusal> {
-        let mut plans = Vec::new();
-        for target in scene.targets {
+    fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Vec<Refusal>> {
+        all(scene.targets.iter().map(|target| {
             let queue = scene.described.queue(target).ok_or_else(|| Refusal::absent(target))?;
             self.check(target, queue)?;
-            plans.push(self.for_queue(target, queue));
-        }
-        Ok(plans)
+            Ok::<_, Refusal>(self.for_queue(target, queue))
+        }))
     }
 }
 

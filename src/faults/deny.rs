@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::pattern::{actions_overlap, overlap};
-use super::{Described, Fault, FaultPlan, Flaw, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene, listed};
+use super::{
+    Described, Fault, FaultPlan, Flaw, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene, actions, all, listed,
+};
 use crate::account::description::RoleDescription;
 use crate::account::{Description, Metric, Resource, ResourceKind, Setting, Value};
 use crate::plan::{Evidence, Indicator, IndicatorTest};
@@ -101,6 +103,7 @@ impl Deny {
         refusals: &[
             "The role is squall's own, or one that squall is assumed through.",
             "An action is `*`, or any pattern that takes in an action of `iam:` or `sts:`; a resource is `*`.",
+            "An action does not exist, or an ARN is that of a function, queue, table, topic or parameter that is not there.",
             "An action is one that a fault wrapper or another fault of the experiment needs meanwhile.",
             "The role is service-linked: AWS alone changes it.",
             "Several functions share the role, unless `shared_role: accepted`.",
@@ -125,20 +128,18 @@ faults:
     }
 
     /// The ARNs of the named resources.
-    fn arns(&self, scene: &Scene<'_>) -> Result<Vec<String>, Refusal> {
-        let mut arns = Vec::new();
-        for resource in &self.resources {
-            match resource {
-                TargetOrArn::Arn(arn) => arns.push(arn.clone()),
-                TargetOrArn::Target(name) => {
-                    for resource in scene.mentioned.get(name).into_iter().flatten() {
-                        let described = scene.described.get(resource).ok_or_else(|| Refusal::absent(resource))?;
-                        arns.extend(covered(resource, described));
-                    }
-                }
+    fn arns(&self, scene: &Scene<'_>) -> Result<Vec<String>, Vec<Refusal>> {
+        let of_resource = |resource: &Resource| {
+            let described = scene.described.get(resource).ok_or_else(|| Refusal::absent(resource))?;
+            Ok::<_, Refusal>(covered(resource, described))
+        };
+        let named = self.resources.iter().map(|resource| match resource {
+            TargetOrArn::Arn(arn) => Ok(vec![arn.clone()]),
+            TargetOrArn::Target(name) => {
+                Ok::<_, Vec<Refusal>>(all(scene.mentioned.get(name).into_iter().flatten().map(of_resource))?.concat())
             }
-        }
-        Ok(arns)
+        });
+        Ok(all(named)?.concat())
     }
 
     fn check_role(
@@ -147,22 +148,23 @@ faults:
         described: &RoleDescription,
         scene: &Scene<'_>,
         arns: &[String],
-    ) -> Result<(), Refusal> {
+    ) -> Vec<Refusal> {
+        let mut against = Vec::new();
         if scene.identity.roles.contains(&role.name) {
-            return Err(Refusal::new(
+            against.push(Refusal::new(
                 format!("{role} is squall's own, or one that squall is assumed through: the undo would need it"),
                 "run squall with another role, or aim at another one",
             ));
         }
         if described.service_linked {
-            return Err(Refusal::new(
+            against.push(Refusal::new(
                 format!("{role} is service-linked: AWS alone changes it"),
                 "aim at the role of the function that makes the call",
             ));
         }
         if described.used_by.len() > 1 && self.shared_role.is_none() {
             let functions = listed(described.used_by.iter().map(|function| &function.name));
-            return Err(Refusal::new(
+            against.push(Refusal::new(
                 format!("{role} is shared by {functions}: all of them would lose the actions"),
                 "give the function a role of its own, or say that this is meant: `shared_role: accepted`",
             ));
@@ -172,13 +174,13 @@ faults:
                 && self.actions.iter().any(|action| actions_overlap(action, &need.action))
                 && need.arn.as_ref().is_none_or(|needed| arns.iter().any(|arn| overlap(arn, needed)))
         };
-        if let Some(need) = scene.needed.iter().find(takes) {
-            return Err(Refusal::new(
+        for need in scene.needed.iter().filter(takes) {
+            against.push(Refusal::new(
                 format!("{role} needs {} while the fault is in: {}", need.action, need.why),
                 format!("leave {} out of `actions`, or run the two faults one after the other", need.action),
             ));
         }
-        Ok(())
+        against
     }
 
     /// The policy's document, which ends by IAM's own clock.
@@ -196,12 +198,15 @@ faults:
         .to_string()
     }
 
-    fn for_role(&self, role: &Resource, scene: &Scene<'_>, arns: &[String]) -> Result<FaultPlan, Refusal> {
+    fn for_role(&self, role: &Resource, scene: &Scene<'_>, arns: &[String]) -> Result<FaultPlan, Vec<Refusal>> {
         let described = scene.described.role(role).ok_or_else(|| Refusal::absent(role))?;
-        self.check_role(role, described, scene, arns)?;
         let expires = whole_second(scene.until + scene.late);
         let document = self.document(arns, expires);
-        check_size(role, described, scene, &document)?;
+        let mut against = self.check_role(role, described, scene, arns);
+        against.extend(check_size(role, described, scene, &document).err());
+        if !against.is_empty() {
+            return Err(against);
+        }
         let hits = match described.used_by.is_empty() {
             true => vec![role.clone()],
             false => described.used_by.clone(),
@@ -263,7 +268,10 @@ fn flawed_action(action: &str) -> Option<Flaw> {
     let sound = action.split_once(':').is_some_and(|(service, name)| {
         letters(service, "-") && letters(name, "*?") && !service.is_empty() && !name.is_empty()
     });
-    (!sound).then(|| Flaw::new("actions", format!("`{action}` is not an IAM action"), help))
+    if !sound {
+        return Some(Flaw::new("actions", format!("`{action}` is not an IAM action"), help));
+    }
+    actions::unknown(action).map(|(what, help)| Flaw::new("actions", what, help))
 }
 
 /// An ARN that names more than the resources of one service.
@@ -380,13 +388,12 @@ impl Fault for Deny {
         std::iter::once(role).chain(functions).chain(parameters).collect()
     }
 
-    fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Refusal> {
+    fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Vec<Refusal>> {
         let arns = self.arns(scene)?;
-        let mut roles = BTreeSet::new();
-        for target in scene.targets {
-            roles.insert(role_of(target, scene.described).ok_or_else(|| Refusal::absent(target))?);
-        }
-        roles.iter().map(|role| self.for_role(role, scene, &arns)).collect()
+        let roles =
+            scene.targets.iter().map(|target| role_of(target, scene.described).ok_or_else(|| Refusal::absent(target)));
+        let roles: BTreeSet<Resource> = all(roles)?.into_iter().collect();
+        all(roles.iter().map(|role| self.for_role(role, scene, &arns)))
     }
 }
 
@@ -583,5 +590,18 @@ mod tests {
         }
         assert!(described.role(&role("WorkerRole")).is_some() && described.parameter(&parameter()).is_some());
         assert_eq!(fault.fault().mentions(), [&TargetName("payments".into())]);
+    }
+
+    /// What stands against a deny is said at once, and not one reason after the other.
+    #[test]
+    fn everything_that_stands_against_it_is_said_at_once() {
+        let mut stage = Stage::shop(function("Worker"));
+        stage.add_function("Other");
+        stage.role("WorkerRole").used_by.push(function("Other"));
+        stage.role("WorkerRole").service_linked = true;
+        stage.role("WorkerRole").inline_size = 10_200;
+        stage.identity.roles.push("WorkerRole".into());
+        stage.refused(PUT, &["squall's own", "service-linked", "is shared by", "10240"]);
+        assert_eq!(stage.plan(PUT).unwrap_err().len(), 4);
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::wrapper::{self, Flag, Wrapped};
-use super::{Described, Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene};
+use super::{Described, Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene, all};
 use crate::account::{Metric, Resource, ResourceKind};
 use crate::plan::{Evidence, Indicator, IndicatorTest};
 use crate::record;
@@ -78,19 +78,18 @@ impl Fault for LambdaError {
         wrapper::look(target, described).into_iter().chain(sources).collect()
     }
 
-    fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Refusal> {
+    fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Vec<Refusal>> {
         let percentage = wrapper::percentage(self.share);
         let fault = Flag {
             key: "exception",
             flag: json!({ "enabled": true, "percentage": percentage, "exception_msg": self.message }),
             one_fault: json!({ "failureMode": "exception", "rate": self.share.get(), "exceptionMsg": self.message }),
         };
-        let mut plans = Vec::new();
-        for target in scene.targets {
+        let plans = all(scene.targets.iter().map(|target| {
             let wrapped = Wrapped::find(target, scene)?;
             let mut warnings = wrapped.warnings(target);
             warnings.extend(wrapped.function.consumes.iter().filter_map(|queue| dead_letters(queue, scene)));
-            plans.push(FaultPlan {
+            Ok::<_, Refusal>(FaultPlan {
                 summary: format!("{} of the invocations of {} fail", self.share, target.name),
                 hits: wrapped.hits(target),
                 changes: vec![wrapped.change(&fault)?],
@@ -101,9 +100,9 @@ impl Fault for LambdaError {
                     within: wrapped.cache + SHOWN_WITHIN,
                 },
                 warnings,
-            });
-        }
-        Ok(wrapper::once_each(plans))
+            })
+        }));
+        Ok(wrapper::once_each(plans?))
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::wrapper::{self, Flag, Wrapped};
-use super::{Described, Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene, extension};
+use super::{Described, Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene, all, extension};
 use crate::account::description::Delivery;
 use crate::account::{Metric, Resource, ResourceKind};
 use crate::plan::{Evidence, Indicator, IndicatorTest};
@@ -165,9 +165,9 @@ impl Fault for Latency {
         wrapper::look(target, described)
     }
 
-    fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Refusal> {
+    fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Vec<Refusal>> {
         let plans = scene.targets.iter().map(|target| self.for_function(target, scene));
-        Ok(wrapper::once_each(plans.collect::<Result<_, _>>()?))
+        Ok(wrapper::once_each(all(plans)?))
     }
 }
 

@@ -6,6 +6,7 @@
 //! Invariant: nothing here does IO, and a fault cannot express its own rollback. It says what should be, and the planner
 //! adds what is.
 
+mod actions;
 pub mod delay;
 pub mod deny;
 pub mod error;
@@ -104,7 +105,10 @@ pub trait Fault {
     }
 
     /// What it would do, one entry for each resource that it changes. Pure. Only asked when there are no flaws.
-    fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Refusal>;
+    ///
+    /// # Errors
+    /// Everything that stands against it, as far as it can be told at once.
+    fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Vec<Refusal>>;
 }
 
 /// Resources and what they were described as. One that is not there is absent.
@@ -279,6 +283,26 @@ impl Refusal {
             format!("create it, or name another {} in `targets`", resource.kind.word()),
         )
     }
+}
+
+impl From<Refusal> for Vec<Refusal> {
+    fn from(refusal: Refusal) -> Vec<Refusal> {
+        vec![refusal]
+    }
+}
+
+/// Everything, or every reason why not.
+pub(crate) fn all<T, E: Into<Vec<Refusal>>>(
+    results: impl IntoIterator<Item = Result<T, E>>,
+) -> Result<Vec<T>, Vec<Refusal>> {
+    let (mut things, mut refusals) = (Vec::new(), Vec::new());
+    for result in results {
+        match result {
+            Ok(thing) => things.push(thing),
+            Err(why) => refusals.extend(why.into()),
+        }
+    }
+    if refusals.is_empty() { Ok(things) } else { Err(refusals) }
 }
 
 impl From<Flaw> for Refusal {

@@ -167,10 +167,10 @@ impl Stage {
     }
 
     /// What the fault would do, as the planner asks it: flaws first.
-    pub fn plan(&self, yaml: &str) -> Result<Vec<FaultPlan>, Refusal> {
+    pub fn plan(&self, yaml: &str) -> Result<Vec<FaultPlan>, Vec<Refusal>> {
         let spec = spec(yaml);
         if let Some(flaw) = spec.fault().flaws().into_iter().next() {
-            return Err(flaw.into());
+            return Err(vec![flaw.into()]);
         }
         let run = RunId("run-20260302-3f9k2m".into());
         spec.fault().plan(&Scene {
@@ -198,9 +198,11 @@ impl Stage {
 
     /// Why it would not, and what to do: both say what is in `words`.
     pub fn refused(&self, yaml: &str, words: &[&str]) {
-        let refusal = self.plan(yaml).expect_err("it is planned");
-        let text = format!("{} / {}", refusal.what, refusal.remedy);
-        assert!(!refusal.remedy.is_empty());
+        let refusals = self.plan(yaml).expect_err("it is planned");
+        let said: Vec<String> =
+            refusals.iter().map(|refusal| format!("{} / {}", refusal.what, refusal.remedy)).collect();
+        let text = said.join("; ");
+        assert!(refusals.iter().all(|refusal| !refusal.remedy.is_empty()));
         for word in words {
             assert!(text.contains(word), "`{word}` is not in: {text}");
         }

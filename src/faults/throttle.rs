@@ -1,6 +1,6 @@
 //! `lambda.throttle`: a function may run only so many times at once.
 
-use super::{Described, Fault, FaultPlan, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene};
+use super::{Described, Fault, FaultPlan, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene, all};
 use crate::account::description::FunctionDescription;
 use crate::account::{Metric, Resource, ResourceKind, Setting, Value};
 use crate::plan::{Evidence, Indicator, IndicatorTest};
@@ -112,18 +112,16 @@ impl Fault for Throttle {
         described.function(target).map(|function| function.consumes.clone()).unwrap_or_default()
     }
 
-    fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Refusal> {
+    fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Vec<Refusal>> {
         // What the faults of this run reserve beyond what is reserved now, this one's functions included.
         let mut taken: u64 = scene.earlier_changes().map(|change| more_reserved(change, scene.described)).sum();
-        let mut plans = Vec::new();
-        for target in scene.targets {
+        all(scene.targets.iter().map(|target| {
             let function = scene.described.function(target).ok_or_else(|| Refusal::absent(target))?;
             let plan = self.for_function(target, function, scene);
             taken += plan.changes.iter().map(|change| more_reserved(change, scene.described)).sum::<u64>();
             self.head_room(target, function, taken)?;
-            plans.push(plan);
-        }
-        Ok(plans)
+            Ok::<_, Refusal>(plan)
+        }))
     }
 }
 

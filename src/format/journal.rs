@@ -260,6 +260,8 @@ written! {
             #[serde(rename = "by_seconds")]
             by_secs: i64,
         },
+        /// The lease on the run's locks could not be renewed since then.
+        LeaseLost { since: Time },
         Journal { why: String },
         NotEffective { step: usize },
         Died,

@@ -3,14 +3,17 @@
 //! It is made from an [`App`], and knows neither AWS nor the sandbox. An edge goes from the one that acts to the one that is
 //! acted on: from a caller to what it calls, from a queue to its consumer, from a role to the function that it permits.
 
+mod flow;
+pub mod limit;
 mod picture;
 mod reach;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::ResourceKind;
-use crate::template::app::{Alarm, App, Destination, Outgoing, Threshold, TrafficTarget, Values, Watches};
+use crate::template::app::{Alarm, App, Destination, Outgoing, TrafficTarget, dimension_kind};
 
+pub use flow::usual;
 pub use picture::picture;
 pub use reach::{Affected, BlastRadius, How};
 
@@ -63,6 +66,8 @@ pub struct Graph {
     pub edges: BTreeSet<Edge>,
     /// Where requests and messages come in from outside.
     pub entry_points: BTreeSet<Node>,
+    /// The tags that the template gives to resources, by the resource's name.
+    tags: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Node {
@@ -99,7 +104,7 @@ impl Relation {
 impl Graph {
     /// The graph of an application.
     pub fn of(app: &App) -> Graph {
-        let mut graph = Graph::default();
+        let mut graph = Graph { tags: app.tags.clone(), ..Graph::default() };
         graph.add_nodes(app);
         graph.add_functions(app);
         graph.add_queues(app);
@@ -211,9 +216,15 @@ impl Graph {
         }
     }
 
-    /// The resource of this kind and name.
+    /// Whether it has this node.
     pub fn has(&self, node: &Node) -> bool {
         self.nodes.contains(node)
+    }
+
+    /// Whether the template gives a resource this tag, with any value or with this one.
+    pub fn is_tagged(&self, node: &Node, key: &str, value: Option<&str>) -> bool {
+        let tag = self.tags.get(&node.name).and_then(|tags| tags.get(key));
+        matches!(node.kind, NodeKind::Resource(_)) && tag.is_some_and(|have| value.is_none_or(|value| have == value))
     }
 }
 
@@ -232,28 +243,15 @@ fn target(to: &Destination) -> (Node, bool) {
 
 /// The resources whose metrics an alarm looks at, by the names in its dimensions.
 fn watched(app: &App, alarm: &Alarm) -> Vec<Node> {
-    use ResourceKind as K;
-    let metrics = match &alarm.watches {
-        Watches::Threshold(Threshold { values: Values::Metric(metric), .. }) => vec![metric],
-        Watches::Threshold(Threshold { values: Values::Math { metrics, .. }, .. }) => metrics.values().collect(),
-        Watches::Alarms { .. } | Watches::Other(_) => Vec::new(),
+    let named = |(dimension, name): (&String, &String)| match dimension.as_str() {
+        "ApiId" => Some(Node::resource(ResourceKind::Api, name)),
+        "ApiName" => {
+            let (name, _) = app.apis.iter().find(|(_, api)| api.title == *name)?;
+            Some(Node::resource(ResourceKind::Api, name))
+        }
+        _ => Some(Node::resource(dimension_kind(dimension)?, name)),
     };
-    let named = |(dimension, name): (&String, &String)| {
-        let kind = match dimension.as_str() {
-            "FunctionName" => K::Function,
-            "QueueName" => K::Queue,
-            "TableName" => K::Table,
-            "TopicName" => K::Topic,
-            "ApiId" => K::Api,
-            "ApiName" => {
-                let api = app.apis.iter().find(|(_, api)| api.title == *name)?;
-                return Some(Node::resource(K::Api, api.0));
-            }
-            _ => return None,
-        };
-        Some(Node::resource(kind, name))
-    };
-    metrics.into_iter().flat_map(|metric| metric.dimensions.iter().filter_map(named)).collect()
+    alarm.metrics().into_iter().flat_map(|metric| metric.dimensions.iter().filter_map(named)).collect()
 }
 
 #[cfg(test)]

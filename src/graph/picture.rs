@@ -6,6 +6,8 @@ use maud::{Markup, html};
 
 use super::{BlastRadius, Edge, Graph, How, Node, NodeKind, Relation};
 use crate::ids::ResourceKind;
+use crate::numbers::coordinate as n;
+use crate::outside::cut;
 
 const COLUMN: f64 = 168.0;
 const ROW: f64 = 58.0;
@@ -55,7 +57,7 @@ fn boxed(node: &Node, x: f64, y: f64, graph: &Graph, radius: &BlastRadius) -> Ma
             title { (node) @if let Some(how) = how { ": " (how) } }
         }
         text class="tick" x=(n(x + BOX.0 / 2.0)) y=(n(y + 14.0)) text-anchor="middle" { (entry) (kind) @if let Some(how) = how { ", " (how) } }
-        text class="row" x=(n(x + BOX.0 / 2.0)) y=(n(y + 29.0)) text-anchor="middle" { (cut(&node.name)) }
+        text class="row" x=(n(x + BOX.0 / 2.0)) y=(n(y + 29.0)) text-anchor="middle" { (cut(&node.name, LETTERS)) }
     }
 }
 
@@ -104,15 +106,4 @@ fn curve(from: (f64, f64), to: (f64, f64)) -> String {
     let (x2, y2) = (to.0, to.1 + BOX.1 / 2.0);
     let middle = (x1 + x2) / 2.0;
     format!("M{} {}C{} {} {} {} {} {}", n(x1), n(y1), n(middle), n(y1), n(middle), n(y2), n(x2), n(y2))
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(LETTERS) {
-        None => text.to_owned(),
-        Some(_) => text.chars().take(LETTERS - 1).chain(['…']).collect(),
-    }
-}
-
-fn n(value: f64) -> String {
-    format!("{value:.1}")
 }

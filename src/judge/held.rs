@@ -10,6 +10,9 @@ use super::verdict::VerdictKind;
 use super::weighing::Rule;
 use crate::numbers::{percent, thousands};
 
+/// Why a signal says nothing where no fault had an effect.
+pub const NOT_AT_WORK: &str = "was not judged: in none of its windows was a fault seen at work";
+
 /// What is said of a signal that was not found broken.
 pub(super) fn not_broken(rule: &Rule, must_catch: f64, evidence: &SignalReadings<'_>) -> (VerdictKind, String, Power) {
     let power = power(*rule, evidence);
@@ -91,7 +94,7 @@ fn caught(ask: &Ask, power: Power, must_catch: f64, evidence: &SignalReadings<'_
     let sizes: Vec<u64> = pairs().filter_map(|(reading, _)| ask.size(reading)).collect();
     let (windows, with_data) = (pairs().count(), sizes.len());
     if windows == 0 {
-        return (VerdictKind::Unknown, "was not judged: in none of its windows was a fault seen at work".into());
+        return (VerdictKind::Unknown, NOT_AT_WORK.to_owned());
     }
     if with_data == 0 {
         let beside = if matches!(ask, Ask::TimesControl { .. }) { ", or its control has none" } else { "" };

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::hex;
 use crate::format::account::{Resource as WrittenResource, Setting, Value};
 use crate::format::plan::{Load, Signal, Stop};
 use crate::format::{Convert, plan as written};
@@ -64,7 +65,7 @@ impl PlanHash {
         PlanHash(Section::ALL.map(|section| {
             let text = lines(plan, section).join("\n");
             let digest = Sha256::digest(text.as_bytes());
-            digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>()[..DIGITS].to_owned()
+            hex(&digest)[..DIGITS].to_owned()
         }))
     }
 

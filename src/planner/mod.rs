@@ -3,6 +3,7 @@
 //! Invariant: nothing is changed here. What is wrong is collected, not stopped at, so that one try shows all of it.
 
 mod alarms;
+mod arns;
 pub mod fingerprint;
 mod permissions;
 mod settling;
@@ -97,6 +98,7 @@ pub fn plan(request: &Request<'_>, account: &mut dyn Account) -> Result<Planned,
         draft.plan_signals();
         draft.plan_load();
         draft.plan_steps();
+        draft.refuse_absent_arns();
         draft.plan_settling();
         draft.warn_of_alarms();
     }
@@ -231,8 +233,16 @@ impl<'a, 'b> Draft<'a, 'b> {
         let (opted_out, picked, halted) = (self.opted_out(), self.picked(), self.halted());
         self.plan.permissions = permissions::of(&self.plan, &self.survey, self.request.rules);
         let permitted = self.permitted();
-        let facts =
-            guard::Facts { identities: &self.survey.identities, picked, halted, opted_out, permitted, unguarded };
+        let found = self.targets.iter().map(|(name, picked)| (name.clone(), picked.found.clone())).collect();
+        let facts = guard::Facts {
+            identities: &self.survey.identities,
+            picked,
+            found,
+            halted,
+            opted_out,
+            permitted,
+            unguarded,
+        };
         self.refused.extend(guard::check(&self.plan, &self.experiment().guards, self.request.rules, &facts));
         self.plan.watches = self.watches();
         let mut warnings = show::stays(&self.plan);

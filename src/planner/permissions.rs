@@ -106,6 +106,9 @@ impl Needs<'_, '_> {
         // Locks on what is global are in a region of their own.
         self.insert(Purpose::Look, "ssm:GetParametersByPath", self.locks(account, ""));
         self.insert(Purpose::Look, "ssm:GetParametersByPath", self.locks(&account.global(), ""));
+        // For the lease on a lock, by `squall undo --account`.
+        self.insert(Purpose::Look, "ssm:ListTagsForResource", self.locks(account, ""));
+        self.insert(Purpose::Look, "ssm:ListTagsForResource", self.locks(&account.global(), ""));
         self.ask_what_is_permitted(account);
         if account.may_be_halted() {
             let lever = self.arn_in(account, "fis", "safety-lever/default");
@@ -175,6 +178,9 @@ impl Needs<'_, '_> {
                 self.insert(purpose, action, arn.clone());
             }
             self.insert(purpose, setting.write_action(value), arn.clone());
+        }
+        if setting.is_lock() {
+            self.insert(Purpose::Inject, "ssm:AddTagsToResource", arn);
         }
         // Lambda encrypts all variables of a function again when one changes
         // (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html>).

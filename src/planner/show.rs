@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use crate::account::setting::{same_document, with_key};
 use crate::account::{Metric, Resource, Value};
 use crate::judge::bound::Bound;
+use crate::outside::flat;
 use crate::plan::{AbortCondition, Change, ChangeId, Cleanup, Plan, Purpose};
 use crate::units::Span;
 
@@ -103,7 +104,7 @@ pub fn commands_do(plan: &Plan) -> Vec<String> {
         format!(
             "# {} messages to {}, each with the message attribute squall-run={}: `squall run` sends them",
             emission.bodies.len(),
-            emission.queue.name,
+            flat(&emission.queue.name),
             plan.run
         )
     }));
@@ -246,15 +247,19 @@ pub fn brief(plan: &Plan) -> Vec<String> {
 
 /// What reads otherwise in a newer plan of the same experiment: lines that are gone, then lines that are new.
 pub fn differences(old: &Plan, new: &Plan) -> Vec<String> {
-    let (old, new) = (brief(old), brief(new));
-    let only = |sign: char, of: &[String], other: &[String]| -> Vec<String> {
-        of.iter().filter(|line| !other.contains(line)).map(|line| format!("{sign} {}", line.trim())).collect()
-    };
-    let differences = [only('-', &old, &new), only('+', &new, &old)].concat();
+    let differences = changed(&brief(old), &brief(new));
     match differences.is_empty() {
         true => vec!["nothing else is different".to_owned()],
         false => differences,
     }
+}
+
+/// The lines that only the old list has, and those that only the new one has.
+pub fn changed(old: &[String], new: &[String]) -> Vec<String> {
+    let only = |sign: char, of: &[String], other: &[String]| -> Vec<String> {
+        of.iter().filter(|line| !other.contains(line)).map(|line| format!("{sign} {}", line.trim())).collect()
+    };
+    [only('-', old, new), only('+', new, old)].concat()
 }
 
 type Part = (&'static str, Vec<String>);
@@ -262,7 +267,7 @@ type Part = (&'static str, Vec<String>);
 fn parts(plan: &Plan) -> Vec<Part> {
     let signals = |judged: bool| plan.signals.iter().filter(move |signal| signal.is_judged() == judged);
     let at = |(at, what): (Span, String)| format!("{:>8}  {what}", at.to_string());
-    vec![
+    [
         ("What changes", diffs(plan).iter().map(diff_line).collect()),
         ("Who feels it", plan.hits().iter().map(ToString::to_string).collect()),
         ("When", timeline(plan).into_iter().map(at).collect()),
@@ -271,14 +276,16 @@ fn parts(plan: &Plan) -> Vec<Part> {
         ("What stops it", plan.stops.iter().map(stop_line).collect()),
         ("Marked meanwhile", plan.changed_resources().iter().map(ToString::to_string).collect()),
     ]
+    .map(|(title, body): Part| (title, body.iter().map(|line| flat(line)).collect()))
+    .into()
 }
 
 fn know(plan: &Plan) -> Part {
-    ("Know before you say yes", plan.warnings.clone())
+    ("Know before you say yes", plan.warnings.iter().map(|line| flat(line)).collect())
 }
 
 fn laid_out(plan: &Plan, parts: Vec<Part>) -> Vec<String> {
-    let mut lines = vec![plan.title.clone(), format!("{} from {}", plan.run, plan.file)];
+    let mut lines = vec![flat(&plan.title), flat(&format!("{} from {}", plan.run, plan.file))];
     for (title, body) in parts.into_iter().filter(|(_, body)| !body.is_empty()) {
         lines.push(String::new());
         lines.push(title.to_owned());

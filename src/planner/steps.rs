@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Draft;
 use crate::account::{Identity, Location, Observed, Resource, Setting, Value};
-use crate::faults::{Dependency, Fault, FaultPlan, OtherFault, PlannedChange, Refusal, Scene, listed};
+use crate::faults::{Dependency, Fault, FaultPlan, OtherFault, PlannedChange, Refusal, Scene, all, listed};
 use crate::ids::FaultName;
 use crate::plan::{Change, ChangeId, Cleanup, Emission, LATENESS, Step};
 use crate::units::Span;
@@ -35,8 +35,8 @@ impl Draft<'_, '_> {
         for index in order.clone() {
             match self.ask(index, &self.others(index, &order, &first)) {
                 Ok(plans) => asked.push(PlannedFault { index, plans }),
-                Err(refusal) => {
-                    self.object(format!("faults/{index}/inject"), refusal);
+                Err(refusals) => {
+                    refusals.into_iter().for_each(|refusal| self.object(format!("faults/{index}/inject"), refusal));
                     self.name_the_holder(index);
                 }
             }
@@ -103,25 +103,26 @@ impl Draft<'_, '_> {
     }
 
     /// Asks one fault for its plans: one scene for each account that its targets are in.
-    fn ask(&self, index: usize, others: &[OtherFault]) -> Result<Vec<FaultPlan>, Refusal> {
+    fn ask(&self, index: usize, others: &[OtherFault]) -> Result<Vec<FaultPlan>, Vec<Refusal>> {
         let Some(inject) = self.experiment().faults.get(index) else { return Ok(Vec::new()) };
         let fault = inject.fault.fault();
-        if let Some(flaw) = fault.flaws().into_iter().next() {
-            return Err(flaw.into());
-        }
         let targets = self.taken(fault.target());
-        check_kinds(fault, &targets)?;
+        let mut against: Vec<Refusal> = fault.flaws().into_iter().map(Refusal::from).collect();
+        against.extend(check_kinds(fault, &targets).err());
+        against.extend(check_qualifiers(fault, &targets).err());
+        if !against.is_empty() {
+            return Err(against);
+        }
         let mentioned: BTreeMap<TargetName, Vec<Resource>> =
             fault.mentions().into_iter().map(|name| (name.clone(), self.taken(name))).collect();
         let needed = self.needed(index);
         let from = self.faults_from() + inject.at;
-        check_qualifiers(fault, &targets)?;
         let locations: BTreeSet<&Location> = targets.iter().map(|target| &target.location).collect();
-        let mut plans = Vec::new();
+        let mut asked = Vec::new();
         for location in locations {
             let Some(identity) = self.identity(location) else { continue };
             let here: Vec<Resource> = targets.iter().filter(|target| target.location == *location).cloned().collect();
-            plans.extend(fault.plan(&Scene {
+            asked.push(fault.plan(&Scene {
                 run: &self.plan.run,
                 number: index + 1,
                 from,
@@ -134,9 +135,9 @@ impl Draft<'_, '_> {
                 needed: &needed,
                 others,
                 seed: self.request.seed.wrapping_add(index as u64),
-            })?);
+            }));
         }
-        Ok(plans)
+        Ok(all(asked)?.concat())
     }
 
     /// Who squall is where a resource is; what is global is reached through any region of its account.

@@ -2,7 +2,8 @@
 //!
 //! First a coarse look at the whole range, so that more than one crossing is seen; then each crossing is halved until it is
 //! narrow, or the noise is in the way. Every point is run with the same seeds, and only until it is clear on which side of
-//! the level its probability is ([`sequential`](super::sequential)).
+//! the level its probability is ([`sequential`](super::sequential)). A point that holds in all of its first runs is taken to be
+//! above for as long as it is next to no crossing; the ends of a crossing are always sure.
 
 use std::ops::Range;
 
@@ -10,6 +11,7 @@ use super::NotPredicted;
 use super::outcome::{Outcome, first_limits};
 use super::prediction::Verdicts;
 use super::sequential::{Side, side};
+use super::share::Counted;
 use super::show;
 use super::vary::Vary;
 use crate::judge::verdict::VerdictKind;
@@ -54,6 +56,8 @@ pub struct Point {
     pub values: Vec<f64>,
     pub verdicts: Verdicts,
     pub side: Side,
+    /// It held in all of its few runs, and was looked at no closer: it is next to no crossing.
+    pub seems_above: bool,
     /// Why there is no plan at this value, where there is none.
     pub refused: Option<String>,
     /// What ran out first, and which signals broke, in most runs.
@@ -83,7 +87,7 @@ pub struct Margin {
     pub cut_short: bool,
 }
 
-/// Looks for the breaking point. `heard` is told each point as it is known.
+/// Looks for the breaking point. `heard` is told each point as it is known, and again when it was looked at more closely.
 ///
 /// # Errors
 /// The application cannot be modelled, or the experiment cannot be planned at any value.
@@ -98,46 +102,101 @@ pub fn search(
         search.look(step as f64 / (COARSE - 1) as f64)?;
     }
     let mut halvings = 0;
-    while let Some(part) = search.next_part().filter(|_| !bench.enough() && halvings < HALVINGS * MOST_CROSSINGS) {
-        search.look(part)?;
-        halvings += 1;
+    loop {
+        while let Some(part) = search.next_part().filter(|_| !bench.enough() && halvings < HALVINGS * MOST_CROSSINGS) {
+            search.look(part)?;
+            halvings += 1;
+        }
+        // A point that moves a crossing when it is looked at closely makes another gap to halve.
+        if bench.enough() || !search.confirm()? {
+            break;
+        }
     }
     let cut_short = bench.enough();
-    Ok(Margin { vary: vary.clone(), effort, crossings: search.crossings(), points: search.points, cut_short })
+    let crossings = search.crossings();
+    let points = search.points.into_iter().map(|looked| looked.point).collect();
+    Ok(Margin { vary: vary.clone(), effort, crossings, points, cut_short })
 }
 
 /// More crossings than this are noise, or a range that needs another picture.
 const MOST_CROSSINGS: usize = 3;
+/// A point whose first runs all hold seems to be above the level: at the level itself so few as this part of the points do.
+/// Only those next to a crossing are run until it is sure, which takes four times as many.
+const SEEMS: f64 = 0.3;
+
+/// How many runs in a row must hold, so that a point seems to be above a level: 24 at 95 %.
+fn first_look(level: f64) -> usize {
+    (SEEMS.ln() / level.ln()).ceil().max(4.0) as usize
+}
 
 struct Search<'a> {
     vary: &'a Vary,
     effort: Effort,
     bench: &'a dyn Bench,
-    points: Vec<Point>,
+    points: Vec<Looked>,
     heard: &'a mut dyn FnMut(&Point),
+}
+
+/// A point, and its runs.
+struct Looked {
+    point: Point,
+    outcomes: Vec<Outcome>,
+}
+
+impl Looked {
+    /// On which side it seems to be.
+    fn seems(&self) -> Side {
+        if self.point.seems_above { Side::Above } else { self.point.side }
+    }
 }
 
 impl Search<'_> {
     /// Measures a point, unless its value is known.
     fn look(&mut self, part: f64) -> Result<(), NotPredicted> {
         let value = self.vary.at(part);
-        if self.bench.enough() || self.points.iter().any(|point| point.values == [value]) {
+        if self.bench.enough() || self.points.iter().any(|looked| looked.point.values == [value]) {
             return Ok(());
         }
-        if let Some(point) = measure(part, vec![value], self.effort, self.bench)? {
+        let mut outcomes = Vec::new();
+        let point = measure(part, vec![value], &mut outcomes, Until::Seems, self.effort, self.bench)?;
+        if let Some(point) = point {
             (self.heard)(&point);
-            self.points.push(point);
-            self.points.sort_by(|a, b| a.part.total_cmp(&b.part));
+            self.points.push(Looked { point, outcomes });
+            self.points.sort_by(|a, b| a.point.part.total_cmp(&b.point.part));
         }
         Ok(())
     }
 
-    /// The points around each change of side: the last one before it and the first one after it that are decided.
+    /// Looks closely at a point next to a crossing, or where there is none at one of all, that only seems to hold. Gives
+    /// whether there was one.
+    fn confirm(&mut self) -> Result<bool, NotPredicted> {
+        let brackets = self.brackets();
+        let ends = brackets.into_iter().take(MOST_CROSSINGS).flat_map(|(from, to)| [from, to]);
+        let mut wanted: Vec<usize> = ends.collect();
+        if wanted.is_empty() {
+            wanted = (0..self.points.len()).collect();
+        }
+        let Some(index) = wanted.into_iter().find(|index| self.points[*index].point.seems_above) else {
+            return Ok(false);
+        };
+        let Looked { point, mut outcomes } = self.points.remove(index);
+        let measured = measure(point.part, point.values.clone(), &mut outcomes, Until::Sure, self.effort, self.bench)?;
+        let point = measured.unwrap_or(point);
+        (self.heard)(&point);
+        self.points.insert(index, Looked { point, outcomes });
+        Ok(true)
+    }
+
+    /// The points around each change of side: the last one before it and the first one after it that seem decided.
     fn brackets(&self) -> Vec<(usize, usize)> {
-        let decided: Vec<usize> =
-            (0..self.points.len()).filter(|index| self.points[*index].side != Side::Open).collect();
+        self.changes(Looked::seems)
+    }
+
+    fn changes(&self, side: impl Fn(&Looked) -> Side) -> Vec<(usize, usize)> {
+        let sides: Vec<Side> = self.points.iter().map(side).collect();
+        let decided: Vec<usize> = (0..sides.len()).filter(|index| sides[*index] != Side::Open).collect();
         let pairs = decided.windows(2).map(|pair| (pair[0], pair[1]));
-        pairs.filter(|(from, to)| self.points[*from].side != self.points[*to].side).collect()
+        pairs.filter(|(from, to)| sides[*from] != sides[*to]).collect()
     }
 
     /// The middle of the widest gap in a crossing that is not narrow yet.
@@ -146,9 +205,9 @@ impl Search<'_> {
         for (from, to) in self.brackets().into_iter().take(MOST_CROSSINGS) {
             // Between open points nothing is learnt; next to the decided ones the crossing gets narrower.
             for gap in [(from, from + 1), (to - 1, to)] {
-                let (low, high) = (self.points[gap.0].part, self.points[gap.1].part);
+                let (low, high) = (self.points[gap.0].point.part, self.points[gap.1].point.part);
                 let middle = (low + high) / 2.0;
-                let known = |part: f64| self.points.iter().any(|point| point.values == [self.vary.at(part)]);
+                let known = |part: f64| self.points.iter().any(|looked| looked.point.values == [self.vary.at(part)]);
                 if high - low > NARROW && !known(middle) && widest.is_none_or(|(width, _)| high - low > width) {
                     widest = Some((high - low, middle));
                 }
@@ -157,9 +216,10 @@ impl Search<'_> {
         widest.map(|(_, middle)| middle)
     }
 
+    /// The crossings between points whose side is sure.
     fn crossings(&self) -> Vec<Crossing> {
         let crossing = |(from, to): (usize, usize)| {
-            let (low, high) = (&self.points[from], &self.points[to]);
+            let (low, high) = (&self.points[from].point, &self.points[to].point);
             Crossing {
                 from: low.values[0],
                 to: high.values[0],
@@ -167,33 +227,48 @@ impl Search<'_> {
                 falls: low.side == Side::Above,
             }
         };
-        self.brackets().into_iter().map(crossing).collect()
+        self.changes(|looked| looked.point.side).into_iter().map(crossing).collect()
     }
 
     /// Where the straight line between the two points around the level meets it.
     fn about(&self, from: usize, to: usize) -> f64 {
         let level = self.effort.level.get();
-        let share = |index: usize| self.points[index].verdicts.held.share();
+        let share = |index: usize| self.points[index].point.verdicts.held.share();
         let around = (from..to).find(|index| (share(*index) >= level) != (share(index + 1) >= level));
         let (a, b) = around.map_or((from, to), |index| (index, index + 1));
-        let (at, next) = (&self.points[a], &self.points[b]);
+        let (at, next) = (&self.points[a].point, &self.points[b].point);
         let slope = share(b) - share(a);
         let part = if slope == 0.0 { 0.5 } else { ((level - share(a)) / slope).clamp(0.0, 1.0) };
         self.vary.at(at.part + (next.part - at.part) * part)
     }
 }
 
-/// Runs a point until its side is clear. `None`: the time was over before a run ended.
-///
-/// # Errors
-/// The application cannot be modelled.
-pub fn measure(part: f64, values: Vec<f64>, effort: Effort, bench: &dyn Bench) -> Result<Option<Point>, NotPredicted> {
-    let mut outcomes: Vec<Outcome> = Vec::new();
+/// How long a point is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// Until its side is sure, or seems to be above.
+    Seems,
+    /// Until its side is sure.
+    Sure,
+}
+
+/// Runs a point until its side is clear, beyond the runs that it has. `None`: the time was over before a run ended.
+fn measure(
+    part: f64,
+    values: Vec<f64>,
+    outcomes: &mut Vec<Outcome>,
+    until: Until,
+    effort: Effort,
+    bench: &dyn Bench,
+) -> Result<Option<Point>, NotPredicted> {
     let level = effort.level.get();
     loop {
-        let held = |verdicts: Verdicts| side(verdicts.held, level);
-        let verdicts = Verdicts::of(&outcomes, |run| run.verdict.kind);
-        if held(verdicts) != Side::Open || outcomes.len() >= effort.runs || bench.enough() {
+        let held = Verdicts::of(outcomes, |run| run.verdict.kind).held;
+        if side(held, level) != Side::Open
+            || (until == Until::Seems && seems_above(held, level))
+            || outcomes.len() >= effort.runs
+            || bench.enough()
+        {
             break;
         }
         let from = effort.seed + outcomes.len() as u64;
@@ -205,7 +280,8 @@ pub fn measure(part: f64, values: Vec<f64>, effort: Effort, bench: &dyn Bench) -
                 let why = objections.first().map_or_else(String::new, |objection| objection.refusal.what.clone());
                 let none = Verdicts::of(&[], |(): &()| VerdictKind::Unknown);
                 let (verdicts, side) = (none, Side::Open);
-                return Ok(Some(Point { part, values, verdicts, side, refused: Some(why), why: Vec::new() }));
+                let (refused, why) = (Some(why), Vec::new());
+                return Ok(Some(Point { part, values, verdicts, side, seems_above: false, refused, why }));
             }
             Err(error) => return Err(error),
         }
@@ -213,16 +289,21 @@ pub fn measure(part: f64, values: Vec<f64>, effort: Effort, bench: &dyn Bench) -
     if outcomes.is_empty() {
         return Ok(None);
     }
-    let verdicts = Verdicts::of(&outcomes, |run| run.verdict.kind);
+    let verdicts = Verdicts::of(outcomes, |run| run.verdict.kind);
     let side = side(verdicts.held, level);
-    Ok(Some(Point { part, values, verdicts, side, refused: None, why: why(&outcomes) }))
+    let seems_above = side == Side::Open && until == Until::Seems && seems_above(verdicts.held, level);
+    Ok(Some(Point { part, values, verdicts, side, seems_above, refused: None, why: why(outcomes) }))
+}
+
+fn seems_above(held: Counted, level: f64) -> bool {
+    held.hits == held.of && held.of >= first_look(level)
 }
 
 /// What ran out first, and what the verdicts that did not hold say.
 fn why(outcomes: &[Outcome]) -> Vec<String> {
     let mut why = Vec::new();
     if let Some((reached, runs)) = first_limits(outcomes).first() {
-        why.push(show::ran_out(reached, super::share::Counted { hits: *runs, of: outcomes.len() }));
+        why.push(show::ran_out(reached, Counted { hits: *runs, of: outcomes.len() }));
     }
     for kind in [VerdictKind::Broken, VerdictKind::Unknown] {
         if let Some(run) = outcomes.iter().find(|run| run.verdict.kind == kind) {
@@ -265,7 +346,8 @@ pub fn map(
     for low in values(down) {
         let mut row = Vec::new();
         for value in values(across) {
-            if let Some(point) = measure(0.0, vec![value, low], effort, bench)? {
+            let mut outcomes = Vec::new();
+            if let Some(point) = measure(0.0, vec![value, low], &mut outcomes, Until::Sure, effort, bench)? {
                 heard(&point);
                 row.push(point);
             }
@@ -276,11 +358,6 @@ pub fn map(
 }
 
 impl Margin {
-    /// Whether the probability goes one way only, as far as was looked.
-    pub fn is_monotone(&self) -> bool {
-        self.crossings.len() <= 1
-    }
-
     /// The first point beyond the first crossing: it says why.
     pub fn beyond(&self) -> Option<&Point> {
         let wanted = match self.crossings.first() {
@@ -349,7 +426,7 @@ mod tests {
         let margin = found("x=0..100", &Coin(|value| if value < 62.5 { 1.0 } else { 0.0 }, 0));
         let [crossing] = margin.crossings.as_slice() else { panic!("{margin:?}") };
         assert_eq!((crossing.from, crossing.to, crossing.falls), (62.0, 63.0, true));
-        assert!(margin.is_monotone() && margin.beyond().unwrap().values == [63.0]);
+        assert_eq!(margin.beyond().unwrap().values, [63.0]);
     }
 
     #[test]
@@ -368,7 +445,7 @@ mod tests {
     fn two_crossings_are_told_and_none_is_said_to_be_none() {
         let island = found("x=0..100", &Coin(|value| if (30.0..70.0).contains(&value) { 1.0 } else { 0.0 }, 0));
         assert_eq!(island.crossings.len(), 2);
-        assert!(!island.is_monotone() && !island.crossings[0].falls && island.crossings[1].falls);
+        assert!(!island.crossings[0].falls && island.crossings[1].falls);
         assert_eq!(found("x=0..100", &Coin(|_| 1.0, 0)).crossings, []);
     }
 }

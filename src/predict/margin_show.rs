@@ -93,13 +93,20 @@ pub fn sentences(margin: &Margin) -> Vec<String> {
     if refused > 0 {
         sentences.push(format!("At {} it cannot be planned.", words::plural(refused, "value", "values")));
     }
-    let open = margin.points.iter().filter(|point| point.side == Side::Open && point.refused.is_none()).count();
+    let is_open = |point: &&Point| point.side == Side::Open && !point.seems_above && point.refused.is_none();
+    let open = margin.points.iter().filter(is_open).count();
     if open > 0 {
         let values = words::plural(open, "value", "values");
         sentences.push(format!(
             "At {values} {} runs do not tell on which side it is; more with --runs.",
             margin.effort.runs
         ));
+    }
+    let seems = margin.points.iter().filter(|point| point.seems_above).count();
+    if seems > 0 {
+        let values = words::plural(seems, "value", "values");
+        sentences
+            .push(format!("At {values} away from a crossing it held in all of the few runs that were made there."));
     }
     if margin.cut_short {
         sentences.push("The time was over before it was as narrow as it could be.".into());
@@ -248,7 +255,7 @@ pub struct WrittenPoint {
     pub held: Counted,
     pub broken: Counted,
     pub unknown: Counted,
-    /// `above` or `below` the level for sure, or `open`.
+    /// `above` or `below` the level for sure; `seems-above` where it held in all of a few runs; or `open`.
     pub side: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
@@ -310,6 +317,7 @@ fn written(varied: &[&super::vary::Vary], point: &Point) -> WrittenPoint {
     let side = match point.side {
         Side::Above => "above",
         Side::Below => "below",
+        Side::Open if point.seems_above => "seems-above",
         Side::Open => "open",
     };
     WrittenPoint {

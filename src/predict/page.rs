@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::prediction::{Prediction, SignalPrediction, Verdicts};
 use super::share::Counted;
 use super::show;
+use crate::numbers::coordinate as n;
 use crate::report::axis::{TimeAxis, ValueAxis};
 use crate::report::html::page_of;
 use crate::report::words;
@@ -194,9 +195,4 @@ fn middle(signal: &SignalPrediction, x: &dyn Fn(f64) -> f64, axis: &ValueAxis) -
         }
     }
     path
-}
-
-/// A coordinate with one decimal.
-fn n(value: f64) -> String {
-    format!("{value:.1}")
 }

@@ -21,9 +21,8 @@ pub struct Prediction {
     pub seed: u64,
     /// How many seeds were asked for; [`Verdicts::of`] says how many ended.
     pub asked: usize,
-    /// When the faults come out, counted from when they go in; and how long the recovery is watched after that.
+    /// When the faults come out, counted from when they go in.
     pub faults_last: Span,
-    pub recovers_within: Span,
     /// As the files say.
     pub as_written: Verdicts,
     /// With figures drawn within their uncertainty; nothing where none was asked for.
@@ -176,7 +175,6 @@ impl Prediction {
             seed: asked.seed,
             asked: asked.runs,
             faults_last: plan.timeline(),
-            recovers_within: plan.recovers_within,
             as_written: Verdicts::of(as_written, |run| run.verdict.kind),
             uncertain,
             signals: plan

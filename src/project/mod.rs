@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use probe::ProbeSpec;
 
+use crate::graph::limit::{EntryPoints, Never, OneOrMore};
 use crate::ids::AccountName;
 use crate::location::{AccountId, Location, Region};
 use crate::units::Span;
@@ -30,6 +31,31 @@ record! {
         pub hypotheses: String = "hypotheses".into(),
         /// The folder that reports are written to.
         pub reports: String = ".squall/reports".into(),
+        /// What no experiment of the project may reach, whatever its own guards say.
+        pub guards: ProjectGuards = ProjectGuards::default(),
+    }
+}
+
+record! {
+    /// Limits of the blast radius that hold for every experiment. An experiment's own guards can only add to them.
+    pub struct ProjectGuards {
+        /// What faults may never reach, directly or through others: `tagged critical`, `tagged tier=1`; one, or a list.
+        pub never: OneOrMore<Never> = OneOrMore::default(),
+        /// How many entry points of users may fail: `at most 1`.
+        pub entry_points: Option<EntryPoints>,
+    }
+}
+
+impl ProjectGuards {
+    /// Whether any of them limits the blast radius.
+    pub fn limit_the_reach(&self) -> bool {
+        !self.never.0.is_empty() || self.entry_points.is_some()
+    }
+}
+
+impl Default for ProjectGuards {
+    fn default() -> ProjectGuards {
+        ProjectGuards { never: OneOrMore::default(), entry_points: None }
     }
 }
 
@@ -195,6 +221,7 @@ impl Default for Project {
             experiments: "experiments".into(),
             hypotheses: "hypotheses".into(),
             reports: ".squall/reports".into(),
+            guards: ProjectGuards::default(),
         }
     }
 }

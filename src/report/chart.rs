@@ -15,6 +15,7 @@ use super::summary::signals::{Point, SignalStory, thinned};
 use super::words;
 use crate::account::Metric;
 use crate::judge::bound::Bound;
+use crate::numbers::coordinate as n;
 use crate::run::event::Phase;
 use crate::units::{Span, Time};
 
@@ -410,10 +411,4 @@ fn timeline_description(summary: &Summary) -> String {
         format!("{}: in {}, undone {}, {effect}.", step.fault, at(step.began), at(step.undone))
     });
     steps.collect::<Vec<_>>().join(" ")
-}
-
-/// A coordinate with one decimal, so that bytes are stable, and none where it is not needed.
-fn n(number: f64) -> String {
-    let text = format!("{number:.1}");
-    text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_owned)
 }

@@ -4,13 +4,15 @@
 
 use crate::format::journal::Line;
 use crate::ids::RunId;
+use crate::outside::escaped_json;
 use crate::run::event::Recorded;
 use crate::run::state::State;
 
 /// An event of `run` as one line, without its line feed.
 pub fn line(run: &RunId, recorded: &Recorded) -> String {
     // Serializing to memory fails only for maps whose keys are not strings, and events have none.
-    serde_json::to_string(&Line::of(run, recorded)).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
+    let json = serde_json::to_string(&Line::of(run, recorded));
+    escaped_json(&json.unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}")))
 }
 
 /// A whole journal, a line feed after each line; empty when it does not begin with the plan.

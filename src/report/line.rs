@@ -399,6 +399,21 @@ fn held_up(plan: &Plan, event: &Event) -> Option<(Label, Tone, String)> {
 fn changed(plan: &Plan, event: &Event) -> Option<(Label, Tone, String)> {
     let name = |change: &ChangeId| plan.changes.get(change).map(|c| (&c.setting, &c.before, &c.after));
     match event {
+        // What a rollback of another run begins with is what that run may have done, and when is not known.
+        Event::Changing { change } if plan.rolls_back.is_some() => {
+            let (setting, before, after) = name(change)?;
+            let [before, after] = [before, after].map(|value| words::setting_value(setting, value));
+            Some(match setting {
+                Setting::Lock { resource } => {
+                    (Label::Lock, Tone::Quiet, format!("{resource} is marked by {}", plan.origin()))
+                }
+                _ => {
+                    let text =
+                        format!("{setting}: {} may have set it to {after}; before it was {before}", plan.origin());
+                    (Label::Fault, Tone::Plain, text)
+                }
+            })
+        }
         Event::Changing { change } => {
             let (setting, before, after) = name(change)?;
             Some(match setting {

@@ -75,7 +75,8 @@ fn left(summary: &Summary) -> String {
 }
 
 fn hypothesis(summary: &Summary) -> String {
-    let mut out = format!("### Hypothesis\n\n{}\n", paragraph(&prose(&summary.because)));
+    let title = if summary.hypotheses.is_empty() { "Why" } else { "Hypothesis" };
+    let mut out = format!("### {title}\n\n{}\n", paragraph(&prose(&summary.because)));
     for hypothesis in &summary.hypotheses {
         out += &format!("\n- **{}**", text(&hypothesis.name));
         for signal in summary.signals_of(hypothesis) {
@@ -192,7 +193,7 @@ fn effects(summary: &Summary) -> String {
         let evidence = &step.evidence;
         let found = match evidence.found {
             Effect::Seen => "✅ seen",
-            Effect::NotSeen => "❔ not seen in time",
+            Effect::NotSeen => "❔ not seen",
             Effect::Waiting => "❔ not seen yet",
             Effect::NotTried => "not tried",
         };
@@ -290,6 +291,10 @@ fn environment(summary: &Summary) -> String {
 }
 
 fn reproduced(summary: &Summary) -> String {
+    // A rollback from locks knows no file.
+    if summary.environment.file.is_empty() {
+        return String::new();
+    }
     let command = fenced("sh", &format!("{}\n", reproduce::command(summary)));
     format!("### How to reproduce\n\n{}\n\n{command}", reproduce::sentence(summary))
 }
@@ -329,7 +334,12 @@ fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
 /// A text in which nothing is markup.
 pub fn text(plain: &str) -> String {
     let mut out = String::with_capacity(plain.len());
-    for c in words::one_line(plain).chars() {
+    let plain = words::one_line(plain);
+    let mut before = ' ';
+    for (at, c) in plain.char_indices() {
+        // A forge would notify whoever is mentioned, and make links of addresses and of numbers of issues.
+        let mentions = c == '@' && !before.is_alphanumeric();
+        let links = plain[at..].starts_with("://") || plain[at..].to_ascii_lowercase().starts_with("www.");
         match c {
             '&' => out += "&amp;",
             '<' => out += "&lt;",
@@ -340,15 +350,21 @@ pub fn text(plain: &str) -> String {
             }
             _ => out.push(c),
         }
+        if mentions || links || c == '#' {
+            out.push(WORD_JOINER);
+        }
+        before = c;
     }
     out
 }
 
+/// It has no width, and what it parts is no mention, no link and no list.
+const WORD_JOINER: char = '\u{2060}';
+
 /// Markdown that stands at the start of a line, where a dash or a number would begin a list.
 fn paragraph(markdown: &str) -> String {
     let starts_list = markdown.starts_with(['-', '+', '=']) || markdown.starts_with(|c: char| c.is_ascii_digit());
-    // A word joiner has no width.
-    if starts_list { format!("\u{2060}{markdown}") } else { markdown.to_owned() }
+    if starts_list { format!("{WORD_JOINER}{markdown}") } else { markdown.to_owned() }
 }
 
 /// A sentence whose `words in backticks` stay code.
@@ -382,7 +398,7 @@ fn code(plain: &str) -> String {
 }
 
 /// A block that nothing in it can end.
-fn fenced(language: &str, plain: &str) -> String {
+pub fn fenced(language: &str, plain: &str) -> String {
     let fence = "`".repeat(longest_backticks(plain).max(2) + 1);
     format!("{fence}{language}\n{plain}{fence}")
 }
@@ -398,6 +414,11 @@ mod tests {
     #[test]
     fn texts_are_not_markup() {
         assert_eq!(text("<b> *a*_b_ | `c` [x](y)"), "&lt;b&gt; \\*a\\*\\_b\\_ \\| \\`c\\` \\[x\\](y)");
+        let linked = "@org/team see https://evil.example, www.evil.example and #12, ana@laptop";
+        assert_eq!(
+            text(linked),
+            "@\u{2060}org/team see https:\u{2060}//evil.example, w\u{2060}ww.evil.example and \\#\u{2060}12, ana@laptop"
+        );
         assert_eq!(code("a`b"), "``a`b``");
         assert_eq!(code("`"), "`` ` ``");
         assert!(table(&["x"], [vec![code("a|b"), text("c|d")]].into_iter()).ends_with("| `a\\|b` | c\\|d |"));

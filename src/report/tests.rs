@@ -119,6 +119,18 @@ fn the_samples_end_as_the_machine_would_end_them() {
     }
 }
 
+/// A run that is over waits for nothing any more, though its journal never said that a fault had no effect.
+#[test]
+fn a_run_that_is_over_has_nothing_to_be_seen_yet() {
+    let shown = |recorded: &Recorded| matches!(recorded.event, Event::Effective { .. });
+    let over: Vec<Recorded> = sample::held().into_iter().filter(|recorded| !shown(recorded)).collect();
+    let going = &over[..over.len() - 1];
+    for format in [Format::Html, Format::Markdown] {
+        assert!(!render(format, &over).unwrap().contains("not seen yet"), "{format:?}");
+        assert!(render(format, going).unwrap().contains("not seen yet"), "{format:?}");
+    }
+}
+
 #[test]
 fn the_page_is_as_before() {
     let page = render(Format::Html, &sample::held()).unwrap();

@@ -1,7 +1,7 @@
 //! Numbers, times and texts as every format prints them: fixed decimals and fixed units, so that the same journal gives
 //! the same bytes.
 
-pub use crate::outside::{one_line, printable};
+pub use crate::outside::{cut, one_line, printable};
 use std::fmt::Write;
 
 use crate::account::{Metric, Sample, Setting, Value};
@@ -216,6 +216,7 @@ pub fn stop(plan: &Plan, why: &Stop) -> String {
         Stop::Overslept { late_secs } => format!("squall slept: its clock came {late_secs} s late"),
         Stop::ClockJumped { by_secs } => format!("the clock of this machine was set by {by_secs} s"),
         Stop::ClockOff { by_secs } => conclude::clock_off(*by_secs),
+        Stop::LeaseLost { .. } => "the lease on the run's locks could not be renewed".into(),
         Stop::Journal { why } => format!("the journal could not be written: {}", one_line(why)),
         Stop::NotEffective { step } => format!("fault {} showed no effect in time", step + 1),
         Stop::RollsBack { run } => format!("a later rollback of {run}"),
@@ -243,6 +244,10 @@ pub fn reason(state: &State, reason: &str) -> String {
 
 /// A reason as a sentence of its own.
 pub fn sentence(reason: &str) -> String {
+    // A fault's name is written small everywhere.
+    if reason.split(' ').next().is_some_and(|word| word.contains('.') && !word.starts_with('“')) {
+        return full_stop(reason);
+    }
     let mut letters = reason.chars();
     full_stop(&letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect()))
 }
@@ -295,14 +300,6 @@ pub fn list(words: &[String]) -> String {
         [] => String::new(),
         [one] => one.clone(),
         [most @ .., last] => format!("{} and {last}", most.join(", ")),
-    }
-}
-
-/// At most so many characters, with an ellipsis where something was cut.
-pub fn cut(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        None => text.to_owned(),
-        Some(_) => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::event::{Left, MessageAccount, Settled, Stop, WriteOutcome};
 use super::judging::Case;
 use super::state::{Life, State};
+use crate::judge::held::NOT_AT_WORK;
 use crate::judge::verdict::{Verdict, VerdictKind};
 use crate::plan::{Change, ChangeId, Cleanup};
 
@@ -13,10 +14,16 @@ pub fn verdict(state: &State) -> Verdict {
         Some(_) => Verdict::held(),
         None => Verdict::unknown(format!("{} was not seen to take effect", planned.fault)),
     });
-    let signals = Case::judged(state).map(|case| signal(&case));
+    let signals = Case::judged(state).map(|case| signal(&case)).filter(|found| !is_consequence(found, state));
     // A run that was stopped has too little data everywhere: the stop says it all, but for what was seen to break.
     let says_more = |found: &Verdict| stopped == Verdict::held() || found.kind == VerdictKind::Broken;
     steps.chain(signals).filter(says_more).fold(stopped.clone(), Verdict::merge)
+}
+
+/// Whether a signal says nothing because no fault had an effect, which is said of the faults themselves.
+fn is_consequence(found: &Verdict, state: &State) -> bool {
+    let said = !state.plan.steps.is_empty() && state.steps.iter().all(|step| step.effective.is_none());
+    said && found.kind == VerdictKind::Unknown && found.reasons.iter().all(|reason| reason.ends_with(NOT_AT_WORK))
 }
 
 /// How far the clock of this machine is off the account's, in words.
@@ -56,6 +63,9 @@ fn because_of_stop(state: &State, why: &Stop) -> Verdict {
             Verdict::unknown(format!("the clock of this machine was set by {by_secs} s during the run"))
         }
         Stop::ClockOff { by_secs } => Verdict::unknown(clock_off(*by_secs)),
+        Stop::LeaseLost { since } => {
+            Verdict::unknown(format!("stopped because the lease on its locks could not be renewed since {since}"))
+        }
         Stop::Journal { why } => Verdict::unknown(format!("the journal could not be written: {why}")),
         Stop::NotEffective { step } => {
             let fault = state.plan.steps.get(*step).map(|s| s.fault.to_string()).unwrap_or_default();

@@ -106,6 +106,9 @@ pub enum Stop {
     ClockJumped { by_secs: i64 },
     /// This machine's clock is further ahead of the account's than is tolerated; negative when it is behind.
     ClockOff { by_secs: i64 },
+    /// The lease on the run's locks could not be renewed since then, or others removed the lock that carried it: another machine
+    /// may take this run for dead.
+    LeaseLost { since: Time },
     /// The journal could not be written.
     Journal { why: String },
     /// A fault did not show its effect in time.

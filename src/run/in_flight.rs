@@ -44,15 +44,19 @@ pub(super) enum CallPurpose {
     },
     /// Of the account with this number in the plan.
     Lever(usize),
+    /// On this lock.
+    Renew(ChangeId),
 }
 
 impl CallPurpose {
-    /// Whose turn comes first when calls have to wait: what takes something out, and the looks that that needs.
+    /// Whose turn comes first when calls have to wait: what takes something out, and the looks that that needs; and what says that
+    /// the run is alive.
     pub(super) fn lane(&self) -> Lane {
         match self {
             CallPurpose::ReadForRollback(_)
             | CallPurpose::Rollback(_)
             | CallPurpose::Disarm(_)
+            | CallPurpose::Renew(_)
             | CallPurpose::Inspect(_)
             | CallPurpose::Receive(_)
             | CallPurpose::DeleteMessage { .. }

@@ -407,7 +407,8 @@ impl<'a> Case<'a> {
     fn detection(&self) -> Judgement {
         match self.expected() {
             Some(expected) => Judgement::of_detection(&self.judged_readings(), &expected),
-            None => Judgement::plain(VerdictKind::Unknown, "had no fault to fire for"),
+            None if self.state.steps.is_empty() => Judgement::plain(VerdictKind::Unknown, "had no fault to fire for"),
+            None => Judgement::plain(VerdictKind::Unknown, "was not judged: no fault was seen at work"),
         }
     }
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::{Event, Recorded};
 use crate::account::{Location, Resource, Setting, Value};
+use crate::clock::LEASE;
 use crate::ids::FaultName;
 use crate::ids::RunId;
 use crate::judge::weighing::Alpha;
@@ -27,6 +28,8 @@ pub struct Lock {
     pub made_at: Time,
     /// The run is over by then, or its process is dead.
     pub latest_end: Time,
+    /// How long after its last sign of life its owner counts as gone; none: its owner gives no such signs.
+    pub lease: Option<Span>,
     /// What the run changes on the locked resource.
     pub changes: Vec<LockedChange>,
     pub sends: Vec<LockedSends>,
@@ -80,6 +83,7 @@ impl Lock {
             by: by.to_owned(),
             made_at: plan.made_at,
             latest_end: plan.latest_end(),
+            lease: Some(LEASE),
             changes: here
                 .map(|c| LockedChange {
                     setting: c.setting.clone(),

@@ -11,13 +11,14 @@ use super::advance::emission::Sweep;
 use super::advance::halted::Lever;
 use super::advance::injection::Injecting;
 use super::advance::late::LastLooks;
+use super::advance::lease::Lease;
 use super::advance::rollback::RollingBack;
 use super::advance::switch::Switching;
 use super::advance::watch::Watch;
 use super::event::{Event, Phase, Stop};
 use super::in_flight::{CallPurpose, InFlight};
 use super::state::State;
-use crate::account::{Call, CallId, Lane, Outcome, Resource};
+use crate::account::{Call, CallId, Lane, Location, Outcome, Resource};
 use crate::env::Interrupt;
 use crate::plan::{ChangeId, Plan};
 use crate::units::{Span, Time};
@@ -82,6 +83,7 @@ pub struct Machine {
     pub(super) watch: Watch,
     /// By the account's number in the plan.
     pub(super) levers: BTreeMap<usize, Lever>,
+    pub(super) leases: BTreeMap<Location, Lease>,
     /// Whether this process may still put faults in; one that only rolls back may not.
     only_rollback: bool,
     journal_failed: bool,
@@ -135,6 +137,7 @@ impl Machine {
             rolling_back: BTreeMap::new(),
             rollback_since: None,
             levers: BTreeMap::new(),
+            leases: BTreeMap::new(),
             last_looks: LastLooks::default(),
             switching: BTreeMap::new(),
             sweeps: vec![Sweep::default(); steps],
@@ -242,6 +245,7 @@ impl Machine {
             CallPurpose::ReleaseMessage(_) => {}
             CallPurpose::SourceCount(step) => self.source_counted(step, outcome),
             CallPurpose::Lever(account) => self.lever_seen(account, outcome),
+            CallPurpose::Renew(id) => self.lease_renewed(id, outcome),
             CallPurpose::Load { load, requests } => self.loaded(load, requests, outcome),
         }
     }
@@ -263,6 +267,7 @@ impl Machine {
             self.advance_watch();
             self.advance_load();
             self.advance_levers();
+            self.advance_leases();
             self.advance_end();
             if self.effects.len() == before || self.closed() {
                 return;
@@ -326,6 +331,11 @@ impl Machine {
         ends.map_or(longest, |ends| ends.min(longest))
     }
 
+    /// Whether this process only rolls back what another one changed.
+    pub(super) fn only_rolls_back(&self) -> bool {
+        self.only_rollback
+    }
+
     /// Whether a fault may still go in.
     pub fn may_inject(&self) -> bool {
         !self.only_rollback && !self.journal_failed && self.state.stopping.is_none() && !self.state.rolling_back()
@@ -343,6 +353,7 @@ impl Machine {
                     | Stop::Overslept { .. }
                     | Stop::ClockJumped { .. }
                     | Stop::ClockOff { .. }
+                    | Stop::LeaseLost { .. }
                     | Stop::Died
                     | Stop::Journal { .. }
                     | Stop::NotArmed { .. }

@@ -6,6 +6,7 @@ use super::hypothesis::{SignalItem, Steadiness};
 use super::signal::Condition;
 use super::target::Target;
 use crate::faults::FaultSpec;
+use crate::graph::limit::{AtMost, EntryPoints, Never, OneOrMore};
 use crate::ids::AccountName;
 use crate::plan::DuringFault;
 use crate::record;
@@ -186,7 +187,7 @@ record! {
     /// When a run stops early, and undoes everything, whatever its hypotheses say.
     pub struct Guards {
         /// Stop when this is so; one sentence, or a list of them of which any one is enough.
-        pub stop_when: Conditions = Conditions::default(),
+        pub stop_when: OneOrMore<Condition> = OneOrMore::default(),
         /// Stop and undo when the run is older than this. The undo itself is never cut short.
         pub longest: Span = Span::from_mins(60),
         /// Refuse to start when more resources than this would feel the faults; a role that five functions share is
@@ -194,6 +195,14 @@ record! {
         pub hits_at_most: u32 = 10,
         /// Refuse to start when a target takes a greater part than this of what its tag or stack finds (of three or more).
         pub share_at_most: Share = SHARE_AT_MOST,
+        /// Refuse to start when the faults would reach more of what a target finds, directly or through others: `1 of 3
+        /// workers`; one such limit, or a list.
+        pub at_most: OneOrMore<AtMost> = OneOrMore::default(),
+        /// Refuse to start when the faults would reach, directly or through others, what the template tags so: `tagged
+        /// critical`, `tagged tier=1`; one, or a list.
+        pub never: OneOrMore<Never> = OneOrMore::default(),
+        /// Refuse to start when more entry points of users would fail: `at most 1`.
+        pub entry_points: Option<EntryPoints>,
     }
 }
 
@@ -203,32 +212,21 @@ const SHARE_AT_MOST: Share = Share::HALF;
 impl Default for Guards {
     fn default() -> Guards {
         Guards {
-            stop_when: Conditions::default(),
+            stop_when: OneOrMore::default(),
             longest: Span::from_mins(60),
             hits_at_most: 10,
             share_at_most: SHARE_AT_MOST,
+            at_most: OneOrMore::default(),
+            never: OneOrMore::default(),
+            entry_points: None,
         }
     }
 }
 
-/// Sentences of which any one stops the run.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Conditions(pub Vec<Condition>);
-
-impl FromNode for Conditions {
-    fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        match node.kind {
-            Kind::List(_) => Vec::from_node(node, reader).map(Conditions),
-            _ => Condition::from_node(node, reader).map(|condition| Conditions(vec![condition])),
-        }
-    }
-
-    fn shape() -> Shape {
-        Shape::Either(vec![Condition::shape(), Vec::<Condition>::shape()])
-    }
-
-    fn to_json(&self) -> serde_json::Value {
-        self.0.to_json()
+impl Guards {
+    /// Whether any of them limits the blast radius.
+    pub fn limit_the_reach(&self) -> bool {
+        !self.at_most.0.is_empty() || !self.never.0.is_empty() || self.entry_points.is_some()
     }
 }
 

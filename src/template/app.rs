@@ -319,6 +319,28 @@ pub struct Mapping {
     pub partial_batch: bool,
 }
 
+impl Alarm {
+    /// The metrics that it is on; none of an alarm on other alarms.
+    pub fn metrics(&self) -> Vec<&AlarmMetric> {
+        match &self.watches {
+            Watches::Threshold(Threshold { values: Values::Metric(metric), .. }) => vec![metric],
+            Watches::Threshold(Threshold { values: Values::Math { metrics, .. }, .. }) => metrics.values().collect(),
+            Watches::Alarms { .. } | Watches::Other(_) => Vec::new(),
+        }
+    }
+}
+
+/// The kind of resource that a dimension of a metric holds the name of. APIs are apart: one kind of them is called by its id.
+pub fn dimension_kind(dimension: &str) -> Option<ResourceKind> {
+    match dimension {
+        "FunctionName" => Some(ResourceKind::Function),
+        "QueueName" => Some(ResourceKind::Queue),
+        "TableName" => Some(ResourceKind::Table),
+        "TopicName" => Some(ResourceKind::Topic),
+        _ => None,
+    }
+}
+
 /// An HTTP front end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Api {

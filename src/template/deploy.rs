@@ -331,7 +331,7 @@ fn takes_from(dead: &Item, source: &str) -> bool {
 }
 
 /// Whether a role's policies allow an action, their conditions taken to hold when they allow and not to when they deny.
-fn allows(role: &Role, action: &str, arn: &str) -> bool {
+pub fn allows(role: &Role, action: &str, arn: &str) -> bool {
     if role.unknown.is_some() {
         return true;
     }

@@ -36,6 +36,7 @@ use stack::{Stack, Within};
 use value::{Spot, Value};
 
 use crate::yaml::{Findings, Source, tree};
+pub use deploy::allows;
 pub use show::Understood;
 
 /// What is said about a template from outside.

@@ -103,6 +103,8 @@ codes! {
     Error Overlap = "overlap",
     /// The run would be stopped by its own `longest` before its faults are over.
     Error TooLong = "too-long",
+    /// A fault whose effect could not be told from what is usual, so that every run would end unknown.
+    Error NoEvidence = "no-evidence",
     /// A window that the metric has no value for.
     Error Window = "window",
     /// The run is too short or too quiet ever to be judged held.

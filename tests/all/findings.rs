@@ -12,9 +12,10 @@ use std::path::Path;
 use squall::account::ResourceKind;
 use squall::ids::AccountName;
 use squall::project::Project;
-use squall::spec::check::{self, Known};
+use squall::spec::check::{self, Known, KnownAccount};
 use squall::spec::load::{self, ExperimentFiles, ProjectFiles};
 use squall::template::{self, Deployment};
+use squall::usual::{Usual, UsualFunction};
 use squall::yaml::{Code, Findings, Loaded, Source, Style};
 
 const FOLDER: &str = "tests/findings";
@@ -32,7 +33,10 @@ fn known() -> Known {
         (ResourceKind::Table, names(&["PaymentsTable"])),
         (ResourceKind::Alarm, names(&["OrdersBacklogAlarm"])),
     ]);
-    BTreeMap::from([(AccountName("local".into()), resources)])
+    let often = UsualFunction { calls: 300.0, failed: 0.02, ..UsualFunction::default() };
+    let functions = BTreeMap::from([("OrderFunction".to_owned(), often)]);
+    let usual = Usual { functions, ..Usual::default() };
+    BTreeMap::from([(AccountName("local".into()), KnownAccount { names: resources, usual, ..KnownAccount::default() })])
 }
 
 fn project() -> ProjectFiles {

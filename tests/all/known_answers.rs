@@ -8,9 +8,10 @@
 use std::collections::BTreeMap;
 
 use squall::account::sandbox::app::{
-    App, Arrivals, Asynchronous, Duration, Function, Loops, OnPayloads, Role, Traffic, TrafficTarget,
+    App, Arrivals, Asynchronous, Duration, Function, Loops, Mapping, OnPayloads, Queue, Redrive, Role, Traffic,
+    TrafficTarget,
 };
-use squall::account::sandbox::{FunctionTotals, World};
+use squall::account::sandbox::{FunctionTotals, Why, World};
 use squall::units::{Rate, Share, Span, Time};
 
 /// One function that is invoked directly, by a Poisson process, and calls nobody.
@@ -135,4 +136,56 @@ fn simfaas_gives_the_same_answers() {
     check("instances", 7.7024, |t| t.instance_secs / SECS as f64);
     check("running", 1.7925, |t| t.running_secs / SECS as f64);
     assert!(runs.iter().all(|totals| totals.throttled == 0));
+}
+
+/// A message that nothing can work on is received until it was received too often: then it has waited for its visibility as
+/// often as that.
+#[test]
+fn a_message_is_dead_after_max_receive_count_times_the_visibility() {
+    let (visibility, receives) = (60_i64, 4_u32);
+    let queue = |redrive| Queue {
+        fifo: false,
+        visibility: Span::from_secs(visibility),
+        delay: Span::ZERO,
+        retention: Span::from_secs(4 * 86_400),
+        largest: 1 << 20,
+        sends_per_second: None,
+        redrive,
+    };
+    // Each message makes the function fail.
+    let mut app = station(1.0, Duration::Constant(Span::from_secs(1)), None);
+    if let Some(station) = app.functions.get_mut("station") {
+        station.errors = Share::ALL;
+        station.timeout = Span::from_secs(10);
+    }
+    let redrive = Redrive { dead_letter: "dead".into(), max_receive_count: receives };
+    app.queues = BTreeMap::from([("work".into(), queue(Some(redrive))), ("dead".into(), queue(None))]);
+    app.mappings = BTreeMap::from([(
+        "work".into(),
+        Mapping {
+            queue: "work".into(),
+            function: "station".into(),
+            enabled: true,
+            batch_size: 1,
+            batch_window: Span::ZERO,
+            maximum_concurrency: None,
+            partial_batch: false,
+        },
+    )]);
+    app.roles =
+        BTreeMap::from([("role".into(), Role { managed: vec!["AdministratorAccess".into()], ..Role::default() })]);
+    // One message in ten seconds finds a poller at once, even when they back off.
+    app.traffic[0].to = TrafficTarget::Queue("work".into());
+    app.traffic[0].rate = Rate::per_sec(0.1).unwrap();
+    app.traffic[0].arrivals = Arrivals::Even;
+    let mut world = World::new(&app, 7, Time::EPOCH).unwrap();
+    world.run_until(Time::EPOCH + Span::from_mins(20));
+    let reasons = world.reason_counts();
+    let sent =
+        reasons.iter().filter(|reason| reason.why == Why::HandlerFailed).map(|reason| reason.first).min().unwrap();
+    let dead = reasons.iter().find(|reason| reason.why == Why::ReceivedTooOften).unwrap().first;
+    let (waited, want) = (dead.since(sent).secs_f64(), (visibility * i64::from(receives)) as f64);
+    println!("dead after {waited} s, closed form {want} s");
+    // Its first receive is a moment after it was sent, and a receive that frees it may wait for a poller.
+    assert!((waited - want).abs() < 2.0, "{waited} {want}");
 }

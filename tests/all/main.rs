@@ -4,13 +4,16 @@
 
 mod bad_input;
 mod bank;
+mod calibration;
 mod dead_man;
 mod effort;
 mod engine;
 mod findings;
 mod formats;
+mod hostile;
 mod judge;
 mod kills;
+mod kinds;
 mod known_answers;
 mod predict;
 mod private;
@@ -20,4 +23,5 @@ mod schema;
 mod sessions;
 mod shipped;
 mod tidy;
+mod told;
 mod translator;

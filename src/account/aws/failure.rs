@@ -214,6 +214,7 @@ fn sort(code: &str, message: &str, status: u16) -> Kind {
         "ResourceNotFound"
         | "NoSuchEntity"
         | "ParameterNotFound"
+        | "InvalidResourceId"
         | "QueueDoesNotExist"
         | "NonExistentQueue"
         | "ParameterVersionNotFound"

@@ -1,6 +1,6 @@
 //! Systems Manager: parameters that hold fault flags, and the locks.
 
-use aws_sdk_ssm::types::{Parameter, ParameterTier, ParameterType};
+use aws_sdk_ssm::types::{Parameter, ParameterTier, ParameterType, ResourceTypeForTagging, Tag};
 
 use super::failure::Operation;
 use super::lambda;
@@ -9,6 +9,7 @@ use super::session::Session;
 use crate::account::description::ParameterDescription;
 use crate::account::gateway::Family;
 use crate::account::{CallError, Location, Observed, RefusedBy, Region, Resource, ResourceKind, Setting, Value};
+use crate::units::Time;
 
 /// A standard parameter's value is at most so long; a longer one needs the advanced tier
 /// (<https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html>).
@@ -121,6 +122,40 @@ pub async fn write_lock(session: &Session, resource: &Resource, value: Value) ->
             }
         }
     }
+}
+
+/// The tag on a lock's parameter that says when its owner was last alive.
+const ALIVE: &str = "squall-alive";
+
+/// Says on a lock that its owner is alive. A tag, because tagging does not make a parameter that is not there.
+pub async fn renew(session: &Session, resource: &Resource, at: Time) -> Result<(), CallError> {
+    let (region, name) = (session.region_of(resource), Setting::lock_parameter(resource));
+    let about = format!("mark on {resource}");
+    let operation = operation(session, Family::SsmWrite, "ssm:AddTagsToResource", region, &name, about);
+    let tag = Tag::builder().key(ALIVE).value(at.to_string()).build();
+    let tag = tag.or_else(|error| super::invalid(error.to_string()))?;
+    let call = session.ssm_in(region).add_tags_to_resource();
+    let call = call.resource_type(ResourceTypeForTagging::Parameter).resource_id(&name).tags(tag).send();
+    session.caller.write(&operation, call).await.map_err(session.refuse(&operation))?;
+    Ok(())
+}
+
+/// When the owner of a lock was last alive: when it made the lock, by AWS's clock, or as its tag says.
+pub async fn lease(session: &Session, resource: &Resource) -> Result<Time, CallError> {
+    let (region, name) = (session.region_of(resource), Setting::lock_parameter(resource));
+    let about = format!("mark on {resource}");
+    let found = get(session, region, &name, about.clone()).await?;
+    let made = found.last_modified_date.map_or(Time::EPOCH, |date| Time::from_micros(date.secs() * 1_000_000));
+    let operation = operation(session, Family::SsmRead, "ssm:ListTagsForResource", region, &name, about);
+    let call = || {
+        let call = session.ssm_in(region).list_tags_for_resource();
+        call.resource_type(ResourceTypeForTagging::Parameter).resource_id(&name).send()
+    };
+    let tags = session.caller.read(&operation, call).await.map_err(session.refuse(&operation))?;
+    let tag = tags.tag_list().iter().find(|tag| tag.key() == ALIVE);
+    // Anybody may write a tag; what is no time says nothing.
+    let renewed = tag.and_then(|tag| tag.value().parse::<Time>().ok());
+    Ok(renewed.map_or(made, |renewed| renewed.max(made)))
 }
 
 /// Every lock in one region of the account.

@@ -159,6 +159,8 @@ pub async fn answer(connection: &Connection, call: Call) -> Outcome {
         Call::Arm(order) => switch::arm(session, &order).await.map(|()| Reply::Done),
         Call::Disarm { location, name } => switch::disarm(session, &location, &name).await.map(Reply::Switch),
         Call::ListLocks { location } => ssm::list_locks(session, &location).await.map(Reply::Locks),
+        Call::Renew { resource, at } => ssm::renew(session, &resource, at).await.map(|()| Reply::Done),
+        Call::Lease { resource } => ssm::lease(session, &resource).await.map(Reply::Alive),
         Call::Send { queue, messages } => queues::send(session, &queue, messages).await.map(Reply::Sent),
         Call::Receive { queue, hide } => queues::receive(session, &queue, hide).await.map(Reply::Received),
         Call::DeleteMessage { queue, handle } => {

@@ -1,6 +1,8 @@
 //! IAM: roles and their inline policies.
 
-use super::{Absence, ArnShape, Cli, Comparison, KindDescriptor, Sample, SettingDescriptor, json_is, quote, text_is};
+use super::{
+    Absence, ArnShape, Cli, Comparison, KindDescriptor, Sample, SettingDescriptor, json_is, json_text, quote, text_is,
+};
 use crate::account::setting::{Setting, Value};
 use crate::account::target::{Resource, ResourceKind};
 use crate::ids::RunId;
@@ -81,11 +83,8 @@ impl<'a> SettingDescriptor<'a> for RolePolicy<'a> {
         let (role, policy) = (quote(&self.role.name), quote(self.policy));
         match value {
             Value::Unset => {
-                let list = format!(
-                    "iam list-role-policies --role-name {role} --query \"PolicyNames[?@=='{}'] | length(@)\" \
-                     --output text",
-                    self.policy
-                );
+                let query = format!("PolicyNames[?@==`{}`] | length(@)", jmespath(self.policy));
+                let list = format!("iam list-role-policies --role-name {role} --query {} --output text", quote(&query));
                 text_is(&aws.call(&list), "0")
             }
             value => {
@@ -111,4 +110,8 @@ impl<'a> SettingDescriptor<'a> for RolePolicy<'a> {
         let document = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"dynamodb:PutItem","Resource":"*","Condition":{"DateLessThan":{"aws:CurrentTime":"2020-01-01T00:00:00Z"}}}]}"#;
         Sample::plain(setting, Value::Text(document.into()))
     }
+}
+/// A text as a JSON literal of JMESPath, in which a backtick would end it.
+fn jmespath(text: &str) -> String {
+    json_text(text).replace('`', "\\u0060")
 }

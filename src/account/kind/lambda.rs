@@ -1,7 +1,7 @@
 //! Lambda: functions, their reserved concurrency and their environment variables.
 
 use super::{ArnShape, Cli, Comparison, KindDescriptor, Sample, SettingDescriptor, Shares, Unit};
-use super::{json_is, quote, text_is, up_to_colon};
+use super::{json_is, json_text, object, quote, text_is, up_to_colon};
 use crate::account::setting::{Setting, Value};
 use crate::account::target::{Resource, ResourceKind};
 use crate::deadman::branch::{ApiCall, Branch, Look, Shape};
@@ -138,7 +138,8 @@ impl<'a> SettingDescriptor<'a> for ReservedConcurrency<'a> {
         aws.call(&match value {
             Value::Unset => format!("lambda delete-function-concurrency --function-name {name}"),
             value => format!(
-                "lambda put-function-concurrency --function-name {name} --reserved-concurrent-executions {value}"
+                "lambda put-function-concurrency --function-name {name} --reserved-concurrent-executions {}",
+                quote(&value.to_string())
             ),
         })
     }
@@ -218,7 +219,7 @@ impl<'a> SettingDescriptor<'a> for Variables<'a> {
             "lambda get-function-configuration --function-name {} --query Environment.Variables --output json",
             quote(&self.function.name)
         );
-        let filter = format!("(. // {{}}) | with_entries(select(.key | startswith(\"{}\")))", self.prefix);
+        let filter = format!("(. // {{}}) | with_entries(select(.key | startswith({})))", json_text(self.prefix));
         json_is(&aws.call(&get), &filter, self.ours(value))
     }
 
@@ -226,9 +227,9 @@ impl<'a> SettingDescriptor<'a> for Variables<'a> {
     fn write_command(&self, aws: &Cli, value: &Value, _whole: Option<&str>) -> String {
         let name = quote(&self.function.name);
         let merge = format!(
-            ".Variables |= (with_entries(select(.key | startswith(\"{}\") | not)) + {})",
-            self.prefix,
-            self.ours(value)
+            ".Variables |= (with_entries(select(.key | startswith({}) | not)) + {})",
+            json_text(self.prefix),
+            object(self.ours(value))
         );
         let get = format!("lambda get-function-configuration --function-name {name} --query Environment");
         let put =

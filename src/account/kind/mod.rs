@@ -21,7 +21,7 @@ use crate::ids::RunId;
 use crate::units::Span;
 pub use compare::{Comparison, same_document};
 pub use shell::{Cli, quote};
-use shell::{json_is, text_is};
+use shell::{json_is, json_text, object, text_is};
 
 /// The facts about one kind of resource.
 pub struct KindDescriptor {

@@ -57,6 +57,16 @@ fn sorted(json: &Json) -> Json {
     }
 }
 
+/// A text as a JSON string, which is how `jq` takes one.
+pub(super) fn json_text(text: &str) -> String {
+    Json::from(text).to_string()
+}
+
+/// A JSON object for a program of `jq`; what is none, and might be a program, is an empty one.
+pub(super) fn object(text: &str) -> String {
+    serde_json::from_str::<serde_json::Map<String, Json>>(text).map_or_else(|_| "{}".into(), |_| text.to_owned())
+}
+
 /// Quotes a word for a POSIX shell.
 pub fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+".contains(c);

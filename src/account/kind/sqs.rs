@@ -113,7 +113,8 @@ impl<'a> SettingDescriptor<'a> for QueueDelay<'a> {
     }
 
     fn write_command(&self, aws: &Cli, value: &Value, _whole: Option<&str>) -> String {
-        aws.call(&format!("sqs set-queue-attributes {} --attributes DelaySeconds={value}", self.url(aws)))
+        let delay = quote(&format!("DelaySeconds={value}"));
+        aws.call(&format!("sqs set-queue-attributes {} --attributes {delay}", self.url(aws)))
     }
 
     fn branch(&self) -> Option<&'static Branch> {

@@ -1,6 +1,7 @@
 //! Systems Manager: parameters, what fault wrappers read in them, and squall's locks.
 
-use super::{ArnShape, Cli, Comparison, KindDescriptor, Sample, SettingDescriptor, Shares, json_is, quote, text_is};
+use super::{ArnShape, Cli, Comparison, KindDescriptor, Sample, SettingDescriptor, Shares};
+use super::{json_is, json_text, quote, text_is};
 use crate::account::setting::{Setting, Value, with_key};
 use crate::account::target::{Resource, ResourceKind};
 use crate::deadman::branch::{ApiCall, Branch, Look, Shape};
@@ -20,11 +21,6 @@ pub static PARAMETER: KindDescriptor = KindDescriptor {
     // Who reads it.
     lists: &["lambda:ListFunctions"],
 };
-
-/// A text as JSON has it.
-fn json_text(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
 
 const READ: &[&str] = &["ssm:GetParameter"];
 

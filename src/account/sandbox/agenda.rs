@@ -35,8 +35,9 @@ impl Ord for Entry {
     }
 }
 
-/// An agenda of so few entries is not worth a look at what is moot.
-const FEW: usize = 4096;
+/// An agenda of so few entries is not worth a look at what is moot. It is small, so that the heap stays in the processor's
+/// first cache: with 4,096 the heap took an eighth of a run's time.
+const FEW: usize = 256;
 
 /// Everything that will happen.
 #[derive(Clone, Debug, Default)]

@@ -33,7 +33,7 @@ const LARGEST_BATCH: usize = 1 << 20;
 struct UnderWay {
     call: Call,
     arrives: Time,
-    /// Counts every call of the world from 1.
+    /// Counts every call of the world from 1; 0 for renewals, and for calls of callers that are gone.
     number: u64,
     /// How its answer travels; `None` when nobody gets one.
     answer: Option<CallId>,
@@ -85,7 +85,7 @@ impl Control {
         let bucket = match (call, setting) {
             (_, Some(setting)) if setting.service() == "lambda" => &mut self.lambda,
             (_, Some(setting)) if setting.service() == "ssm" => &mut self.parameters,
-            (Call::ListLocks { .. }, _) => &mut self.parameters,
+            (Call::ListLocks { .. } | Call::Renew { .. } | Call::Lease { .. }, _) => &mut self.parameters,
             (Call::Describe { resource }, _) if resource.kind == ResourceKind::Function => &mut self.lambda,
             (Call::Describe { resource }, _) if resource.kind == ResourceKind::Parameter => &mut self.parameters,
             (Call::Measure { query, .. }, _) if query.resource.kind == ResourceKind::Alarm => &mut self.alarms,
@@ -117,10 +117,16 @@ impl World {
 
     /// Starts a call: decides its fate and plans its arrival and its answer.
     pub(super) fn start_call(&mut self, id: CallId, call: Call) {
-        self.control.calls_made += 1;
-        let number = self.control.calls_made;
+        // What a run does is the same with a lease and without one: renewals count for themselves.
+        let number = match call {
+            Call::Renew { .. } => 0,
+            _ => {
+                self.control.calls_made += 1;
+                self.control.calls_made
+            }
+        };
         let outlook = self.sky.outlook(number);
-        let latency = self.sky.latency();
+        let latency = self.sky.latency(number);
         let arrives = self.now + Span::from_micros(latency.micros() / 2);
         let mut under_way = UnderWay { call, arrives, number, answer: Some(id), instead: None };
         if self.sky.weather.expired.is_some_and(|(from, to)| from <= self.now && self.now < to) {
@@ -204,7 +210,7 @@ impl World {
             (None, call) => self.perform(call),
         };
         if let Some(id) = answer {
-            let back = Span::from_micros(self.sky.latency().micros() / 2);
+            let back = Span::from_micros(self.sky.latency(number).micros() / 2);
             self.answer_at(self.now + back, id, outcome);
         }
     }
@@ -230,6 +236,8 @@ impl World {
                 let locks = self.settings.locks.iter().map(|(named, text)| (on(named), text.to_string()));
                 Ok(Reply::Locks(locks.collect()))
             }
+            Call::Renew { resource, at } => self.renew(&resource, at).map(|()| Reply::Done),
+            Call::Lease { resource } => self.lease(&resource).map(Reply::Alive),
             Call::Send { queue, messages } => self.send(&queue, messages),
             Call::Receive { queue, hide } => self.receive_for_caller(&queue, hide),
             Call::DeleteMessage { queue, handle } => {

@@ -1,6 +1,6 @@
 //! What the resources of a world are, and which ones a selector means.
 
-use super::app::{AlarmMetric, Threshold, Values, Watches, arn};
+use super::app::{Alarm, arn};
 use super::iam::INLINE_LIMIT;
 use super::model::FunctionModel;
 use super::settings::named;
@@ -82,13 +82,7 @@ impl World {
 
     /// The queues that an alarm watches.
     fn watched_queues(&self, alarm: &str) -> Vec<String> {
-        let metrics: Vec<&AlarmMetric> = match self.model.app.alarms.get(alarm).map(|alarm| &alarm.watches) {
-            Some(Watches::Threshold(Threshold { values: Values::Metric(metric), .. })) => vec![metric],
-            Some(Watches::Threshold(Threshold { values: Values::Math { metrics, .. }, .. })) => {
-                metrics.values().collect()
-            }
-            _ => Vec::new(),
-        };
+        let metrics = self.model.app.alarms.get(alarm).map(Alarm::metrics).unwrap_or_default();
         metrics.into_iter().filter_map(|metric| metric.dimensions.get("QueueName").cloned()).collect()
     }
 

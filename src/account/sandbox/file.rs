@@ -197,6 +197,13 @@ impl File {
         Ok(())
     }
 
+    /// Removes every generation; the identity stays.
+    pub fn forget(&mut self) -> Result<(), SandboxError> {
+        let forgetting = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        forgetting.execute_batch("DELETE FROM world; DELETE FROM messages;")?;
+        Ok(forgetting.commit()?)
+    }
+
     /// Writes the generation after `over`, durably when asked so.
     pub fn write(
         &mut self,

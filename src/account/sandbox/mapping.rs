@@ -292,30 +292,31 @@ impl World {
     /// An invocation with a batch has ended: what went well is deleted, the rest waits for its visibility to end.
     pub(super) fn batch_ended(&mut self, key: Key, ending: Ending) {
         let model = self.model.clone();
-        let Some(batch) = self.batches.batches.get(key) else { return };
-        let (mapping, partial) = (batch.mapping, batch.partial);
-        let done = batch.messages.iter().filter(|message| !message.failed);
-        let done: Vec<(MessageId, u32)> = done.map(|message| (message.id, message.receive)).collect();
-        let of = &model.mappings[mapping];
+        let Some(batch) = self.batches.batches.remove(key) else { return };
+        let of = &model.mappings[batch.mapping];
         if ending.failed() {
-            if !partial {
-                self.mappings[mapping].back_off(self.now);
+            if !batch.partial {
+                self.mappings[batch.mapping].back_off(self.now);
             }
         } else if self.allowed(of.role, "sqs:DeleteMessage", &of.queue_arn) {
-            for (id, receive) in done {
-                self.delete_message(of.queue, id, receive);
+            for message in batch.messages.iter().filter(|message| !message.failed) {
+                self.delete_message(of.queue, message.id, message.receive);
             }
         } else {
             self.because(ResourceKind::Function, of.function, Why::NotAllowed("sqs:DeleteMessage"));
         }
-        self.batch_over(key);
+        self.poller_is_free(batch.mapping);
     }
 
     fn batch_over(&mut self, key: Key) {
-        let Some(batch) = self.batches.batches.remove(key) else { return };
-        let state = &mut self.mappings[batch.mapping];
-        state.running -= 1;
-        self.poll(batch.mapping);
+        if let Some(batch) = self.batches.batches.remove(key) {
+            self.poller_is_free(batch.mapping);
+        }
+    }
+
+    fn poller_is_free(&mut self, mapping: usize) {
+        self.mappings[mapping].running -= 1;
+        self.poll(mapping);
     }
 
     /// More batches in a second, while there is a backlog.

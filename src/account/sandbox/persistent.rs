@@ -128,6 +128,15 @@ impl Sandbox {
         &self.location
     }
 
+    /// Forgets everything that happened in the sandbox of this file: the next one to open it begins a new one with the same id.
+    ///
+    /// # Errors
+    /// The file cannot be used.
+    pub fn forget(path: &Path) -> Result<(), SandboxError> {
+        // Each sandbox has an id already, so that this one is not taken.
+        File::open(path, "")?.forget()
+    }
+
     /// What is asked of these locations is asked of this sandbox, too.
     #[must_use]
     pub fn with_aliases(self, aliases: BTreeSet<Location>) -> Sandbox {

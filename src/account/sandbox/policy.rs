@@ -76,6 +76,12 @@ impl Policy {
         Policy { statements: vec![statement] }
     }
 
+    /// Whether no condition in it looks at the clock.
+    pub fn is_timeless(&self) -> bool {
+        let mut conditions = self.statements.iter().flat_map(|statement| &statement.conditions);
+        conditions.all(|condition| !matches!(condition.key.as_str(), "aws:currenttime" | "aws:epochtime"))
+    }
+
     /// What the policy says.
     pub fn says(&self, request: &Request) -> Says {
         let applies = self.statements.iter().filter(|statement| statement.applies(request));

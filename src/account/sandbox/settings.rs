@@ -9,7 +9,7 @@ use super::queue::Attribute;
 use super::world::World;
 use super::wrapper::Flags;
 use crate::account::{CallError, Observed, RefusedBy, Resource, ResourceKind, Setting, Value, Write};
-use crate::units::Span;
+use crate::units::{Span, Time};
 
 /// Longest text of a standard SSM parameter (Systems Manager quotas: 4 KB).
 const PARAMETER_LIMIT: usize = 4096;
@@ -34,6 +34,8 @@ pub(super) fn named(resource: &Resource) -> Named {
 pub(super) struct Settings {
     /// squall's locks: SSM parameters of their own.
     pub locks: BTreeMap<Named, Arc<str>>,
+    /// When each was made, or last renewed.
+    pub alive: BTreeMap<Named, Time>,
     /// SSM parameters by name.
     pub parameters: BTreeMap<String, Arc<str>>,
     /// The flags in them, for the fault wrappers that read them.
@@ -295,6 +297,7 @@ impl World {
         match value {
             Value::Unset => {
                 self.settings.locks.remove(&named(resource));
+                self.settings.alive.remove(&named(resource));
                 Ok(())
             }
             Value::Number(_) => refused(RefusedBy::Invalid, "a mark is a text"),
@@ -305,10 +308,27 @@ impl World {
                 }
                 None => {
                     self.settings.locks.insert(named(resource), text.as_str().into());
+                    self.settings.alive.insert(named(resource), self.now);
                     Ok(())
                 }
             },
         }
+    }
+
+    /// When the owner of a lock last showed that it was alive.
+    pub(super) fn lease(&self, resource: &Resource) -> Result<Time, CallError> {
+        let of = named(resource);
+        let locked = self.settings.locks.contains_key(&of);
+        // A lock of an older file has no time of its own.
+        let alive = self.settings.alive.get(&of).copied().unwrap_or(Time::EPOCH);
+        locked.then_some(alive).ok_or_else(|| CallError::Gone(format!("mark on {resource}")))
+    }
+
+    /// Its owner is alive.
+    pub(super) fn renew(&mut self, resource: &Resource, at: Time) -> Result<(), CallError> {
+        let alive = self.lease(resource)?;
+        self.settings.alive.insert(named(resource), alive.max(at));
+        Ok(())
     }
 
     fn set_reserved(&mut self, function: &Resource, write: &Write) -> Result<(), CallError> {

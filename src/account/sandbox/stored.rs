@@ -48,6 +48,9 @@ pub(super) struct Stored {
     /// The executions of the dead-man switch, and what became of each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     switches: Vec<(Order, SwitchState)>,
+    /// When each lock was made, or last renewed.
+    #[serde(default)]
+    alive: Vec<(Resource, Time)>,
     /// Calls that change something and have not reached their service yet, and when they will.
     late: Vec<(Time, Call)>,
 }
@@ -115,6 +118,7 @@ impl World {
             policies: BTreeMap::new(),
             deleted: self.settings.deleted.iter().map(on).collect(),
             switches: self.switches.stored(),
+            alive: self.settings.alive.iter().map(|(of, at)| (on(of), *at)).collect(),
             late: self.changes_under_way(),
         }
     }
@@ -154,6 +158,7 @@ impl World {
         for (setting, value) in stored.older_settings(location).iter().chain(&stored.settings) {
             world.put_setting(setting, value);
         }
+        world.settings.alive = stored.alive.iter().map(|(resource, at)| (named(resource), *at)).collect();
         for message in messages {
             world.put_back(message);
         }

@@ -135,6 +135,8 @@ pub(super) enum Outlook {
 pub(super) struct Sky {
     pub weather: Weather,
     chance: Chance,
+    /// Of renewals, which have a number of 0.
+    renewals: Chance,
     /// Fates forced by a test, by the number of the call.
     forced: BTreeMap<u64, Fate>,
     /// What was there before a recent write, and when it was written.
@@ -143,7 +145,8 @@ pub(super) struct Sky {
 
 impl Sky {
     pub fn new(weather: Weather, seed: u64) -> Sky {
-        Sky { weather, chance: Chance::of(seed, "weather"), forced: BTreeMap::new(), before: BTreeMap::new() }
+        let (chance, renewals) = (Chance::of(seed, "weather"), Chance::of(seed, "renewals"));
+        Sky { weather, chance, renewals, forced: BTreeMap::new(), before: BTreeMap::new() }
     }
 
     /// Decides the fate of the call with this number beforehand.
@@ -161,7 +164,8 @@ impl Sky {
         if shares.iter().all(|share| *share == Share::NONE) {
             return Outlook::Fated(Fate::Normal);
         }
-        let mut left = self.chance.unit();
+        let chance = if call == 0 { &mut self.renewals } else { &mut self.chance };
+        let mut left = chance.unit();
         let mut drawn = None;
         for (kind, share) in shares.iter().enumerate() {
             if left < share.get() {
@@ -172,18 +176,19 @@ impl Sky {
         }
         match drawn {
             Some(0) => Outlook::Throttled,
-            Some(1) => Outlook::Failed { happened: self.chance.unit() < 0.5 },
+            Some(1) => Outlook::Failed { happened: chance.unit() < 0.5 },
             Some(2) => Outlook::Fated(Fate::LostBefore),
             Some(3) => Outlook::Fated(Fate::LostReply),
-            Some(_) => Outlook::Fated(Fate::LateBy(self.chance.between(Span::ZERO, self.weather.late_up_to))),
+            Some(_) => Outlook::Fated(Fate::LateBy(chance.between(Span::ZERO, weather.late_up_to))),
             None => Outlook::Fated(Fate::Normal),
         }
     }
 
-    /// From a call's start to its answer.
-    pub fn latency(&mut self) -> Span {
+    /// From the start of the call with this number to its answer.
+    pub fn latency(&mut self, call: u64) -> Span {
         let (from, to) = self.weather.latency;
-        self.chance.between(from, to)
+        let chance = if call == 0 { &mut self.renewals } else { &mut self.chance };
+        chance.between(from, to)
     }
 
     /// How long a written setting takes to work, beyond what its service always takes.

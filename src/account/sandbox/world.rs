@@ -452,7 +452,7 @@ mod tests {
         let (few, many) = (size(4), size(10));
         assert!(many.0 > 100_000.0, "{many:?}");
         // 300 a second, and 30 s to each one's visibility: 9,000 moot events without the sweep.
-        assert!(few.1.max(many.1) <= 2 * 4096, "{few:?} {many:?}");
+        assert!(few.1.max(many.1) <= 2 * 256, "{few:?} {many:?}");
         assert!(few.2.max(many.2) < 500 && few.3.max(many.3) < 500, "{few:?} {many:?}");
     }
 

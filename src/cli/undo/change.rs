@@ -52,17 +52,18 @@ pub fn show(run: &RunId, number: u32, store: &dyn Store, context: &mut Context) 
             left,
             command,
         };
-        out.line(serde_json::json!(document).to_string());
+        out.json(&serde_json::json!(document));
     } else {
         out.line(format!("change {number} of {run}: {}", change.setting));
         for (name, value) in [
             ("before", change.setting.shown(&change.before)),
             ("after", change.setting.shown(&change.after)),
             ("now", now),
-            ("by hand", command),
         ] {
             out.line(format!("  {name:<8} {value}"));
         }
+        // It may hold a document of many lines.
+        out.text(format!("  {:<8} {command}\n", "by hand"));
     }
     Ok(if left { Exit::Left } else { Exit::Fine })
 }

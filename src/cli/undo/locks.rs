@@ -6,6 +6,7 @@ use super::{Args, Task};
 use crate::account::{Account, Call, CallError, Location, Reply, Resource, Setting, Value, ask};
 use crate::cli::accounts::{Opened, Pace};
 use crate::cli::{Context, Exit, Failure};
+use crate::clock::{LEASE_SEEN_AGAIN, LEASE_TOLERANCE};
 use crate::faults::listed;
 use crate::guard::{OPT_OUT, opt_out};
 use crate::ids::{AccountName, RunId};
@@ -15,7 +16,7 @@ use crate::run::event::Event;
 use crate::run::lock::{Lock, journal_of};
 use crate::store::Store;
 use crate::store::aftermath::Aftermath;
-use crate::units::Span;
+use crate::units::{Span, Time};
 
 /// The marks of one run, read and as they stand there.
 #[derive(Default)]
@@ -132,11 +133,13 @@ fn from_locks(
 ) -> Result<Task, Failure> {
     let left = |what: String, next: String| Failure { exit: Exit::Left, what, next: Some(next) };
     if !args.take_over
-        && let Some(lock) = may_be_live(&locked.locks, opened.account.as_ref())
+        && let Some((by, until)) = may_be_live(&locked.locks, opened.account.as_mut()).map_err(super::left)?
     {
         return Err(left(
-            format!("{run} by {} may be live elsewhere until {}", lock.by, lock.latest_end),
-            format!("when it is not: squall undo {run} --account {name} --take-over"),
+            format!("{run} by {by} may be live elsewhere until {until}"),
+            format!(
+                "run it again after that, or when it is gone for sure: squall undo {run} --account {name} --take-over"
+            ),
         ));
     }
     guards(run, name, args, context)?;
@@ -214,10 +217,65 @@ fn opted_out(locks: &BTreeMap<Resource, Lock>, opened: &mut Opened) -> Result<Ve
     Ok(found)
 }
 
-/// A run of another machine that is not past its latest end may still be undoing by itself.
-fn may_be_live<'a>(locks: &'a BTreeMap<Resource, Lock>, account: &dyn Account) -> Option<&'a Lock> {
-    let last = locks.values().max_by_key(|lock| lock.latest_end)?;
-    (account.now() < last.latest_end).then_some(last)
+/// Whose run may still be rolling back by itself on another machine, and until when: up to its latest end, unless the lease on its
+/// locks is over. That is looked at twice, because an owner that is rolling back renews the next lock only when it has removed the
+/// one before.
+fn may_be_live(locks: &BTreeMap<Resource, Lock>, account: &mut dyn Account) -> Result<Option<(String, Time)>, Failure> {
+    let Some(last) = locks.values().max_by_key(|lock| lock.latest_end) else { return Ok(None) };
+    for look in 0..2 {
+        if look > 0 {
+            wait(account, LEASE_SEEN_AGAIN);
+        }
+        let until = lease_ends(locks, account)?.min(last.latest_end);
+        if account.now() < until {
+            return Ok(Some((last.by.clone(), until)));
+        }
+        if until == last.latest_end {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+/// When the lease on these locks is over for others. A lock without one says nothing before its latest end.
+fn lease_ends(locks: &BTreeMap<Resource, Lock>, account: &mut dyn Account) -> Result<Time, Failure> {
+    let mut ends = Time::EPOCH;
+    for (resource, lock) in locks {
+        let Some(lease) = lock.lease else { return Ok(Time::NEVER) };
+        ends = ends.max(alive(resource, account)? + lease + LEASE_TOLERANCE);
+    }
+    Ok(ends)
+}
+
+/// When the owner of a lock last showed that it was alive. A lock that is gone by now was removed by somebody who is.
+fn alive(resource: &Resource, account: &mut dyn Account) -> Result<Time, Failure> {
+    let mut pause = Span::from_secs(1);
+    loop {
+        match ask(account, Call::Lease { resource: resource.clone() }) {
+            Ok(Reply::Alive(at)) => return Ok(at),
+            Err(CallError::Gone(_)) => return Ok(account.now()),
+            Err(CallError::Throttled | CallError::Unknown(_)) if pause < Span::from_secs(60) => {
+                wait(account, pause);
+                pause = pause * 2;
+            }
+            other => {
+                let why = other.map_or_else(|error| error.to_string(), |reply| format!("{reply:?}"));
+                return Err(Failure {
+                    exit: Exit::Left,
+                    what: format!("the lease on the mark of {resource} cannot be read: {why}"),
+                    next: Some("when its owner is gone for sure, add --take-over".into()),
+                });
+            }
+        }
+    }
+}
+
+/// Lets time pass.
+fn wait(account: &mut dyn Account, span: Span) {
+    let until = account.now() + span;
+    while account.now() < until {
+        let _ = account.next(until);
+    }
 }
 
 /// Every mark of an account: of its region, and of the one in which marks on what is global are.
@@ -239,10 +297,7 @@ fn list_at(account: &mut dyn Account, name: &AccountName, at: &Location) -> Resu
         match ask(account, Call::ListLocks { location: at.clone() }) {
             Ok(Reply::Locks(locks)) => return Ok(locks),
             Err(CallError::Throttled | CallError::Unknown(_)) if pause < Span::from_secs(60) => {
-                let until = account.now() + pause;
-                while account.now() < until {
-                    let _ = account.next(until);
-                }
+                wait(account, pause);
                 pause = pause * 2;
             }
             Ok(other) => return Err(unlisted(name, at, &format!("{other:?}"))),
@@ -256,5 +311,92 @@ fn unlisted(name: &AccountName, at: &Location, why: &str) -> Failure {
         exit: Exit::Left,
         what: format!("the marks in {name} ({at}) cannot be listed: {why}"),
         next: Some(format!("squall doctor --account {name}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::sandbox::{World, shop_like};
+    use crate::account::{ResourceKind, Write};
+    use crate::clock::LEASE;
+
+    const END: Span = Span::from_mins(40);
+
+    fn start() -> Time {
+        "2026-03-02T09:00:00Z".parse().unwrap()
+    }
+
+    fn locked(lease: Option<Span>) -> (World, BTreeMap<Resource, Lock>) {
+        let mut world = World::new(&shop_like(), 7, start()).unwrap();
+        let mut locks = BTreeMap::new();
+        for name in ["payment-worker", "order-api"] {
+            let resource = Resource::new(&Location::sandbox(), ResourceKind::Function, name);
+            let write = Write {
+                setting: Setting::Lock { resource: resource.clone() },
+                value: Value::Text(name.into()),
+                whole: None,
+            };
+            ask(&mut world, Call::Write(write)).unwrap();
+            let lock = Lock {
+                run: RunId("run-1".into()),
+                title: "t".into(),
+                by: "ana@laptop".into(),
+                made_at: start(),
+                latest_end: start() + END,
+                lease,
+                changes: Vec::new(),
+                sends: Vec::new(),
+            };
+            locks.insert(resource, lock);
+        }
+        (world, locks)
+    }
+
+    fn until(world: &mut World, locks: &BTreeMap<Resource, Lock>) -> Option<Span> {
+        may_be_live(locks, world).ok().unwrap().map(|(_, until)| until.since(start()))
+    }
+
+    #[test]
+    fn an_owner_is_gone_when_its_lease_is_over() {
+        let (mut world, locks) = locked(Some(LEASE));
+        let over = LEASE + LEASE_TOLERANCE;
+        assert!(until(&mut world, &locks).is_some_and(|until| until < over + Span::from_secs(1)));
+        // One lock carries the lease of all.
+        world.run_until(start() + Span::from_mins(2));
+        let resource = locks.keys().next_back().unwrap().clone();
+        let at = world.now();
+        ask(&mut world, Call::Renew { resource, at }).unwrap();
+        world.run_until(start() + Span::from_mins(5));
+        assert!(until(&mut world, &locks).is_some_and(|until| until > Span::from_mins(5)));
+        world.run_until(start() + Span::from_mins(2) + over);
+        let before = world.now();
+        assert_eq!(until(&mut world, &locks), None);
+        assert!(world.now().since(before) >= LEASE_SEEN_AGAIN, "it is looked at twice");
+    }
+
+    /// An owner that rolls back removes the lock that carried the lease, and renews the next one a moment later.
+    #[test]
+    fn an_owner_that_removes_its_locks_is_alive() {
+        let (mut world, locks) = locked(Some(LEASE));
+        world.run_until(start() + Span::from_mins(10));
+        let setting = Setting::Lock { resource: locks.keys().next().unwrap().clone() };
+        ask(&mut world, Call::Write(Write { setting, value: Value::Unset, whole: None })).unwrap();
+        assert!(until(&mut world, &locks).is_some());
+    }
+
+    #[test]
+    fn a_lock_without_a_lease_counts_until_its_latest_end() {
+        let (mut world, locks) = locked(None);
+        world.run_until(start() + END - Span::from_secs(1));
+        assert_eq!(until(&mut world, &locks), Some(END));
+        world.run_until(start() + END);
+        assert_eq!(until(&mut world, &locks), None);
+        // And no lease counts for longer than that.
+        let (mut world, locks) = locked(Some(LEASE));
+        world.run_until(start() + END);
+        let (resource, at) = (locks.keys().next().unwrap().clone(), world.now());
+        ask(&mut world, Call::Renew { resource, at }).unwrap();
+        assert_eq!(until(&mut world, &locks), None);
     }
 }

@@ -99,32 +99,36 @@ faults:
     }
 
     /// What is wrong with count, rate and bodies.
-    fn flawed_messages(&self) -> Option<Flaw> {
-        let rate = self.rate.get();
+    fn flawed_messages(&self) -> Vec<Flaw> {
+        let (rate, mut flaws) = (self.rate.get(), Vec::new());
         if self.count == 0 || self.count > MOST_MESSAGES {
             let what = format!("{} messages cannot be sent", self.count);
-            return Some(Flaw::new("count", what, format!("send from 1 to {MOST_MESSAGES}")));
+            flaws.push(Flaw::new("count", what, format!("send from 1 to {MOST_MESSAGES}")));
         }
         if rate <= 0.0 || rate > FASTEST {
             let what = format!("messages cannot be sent at {}", self.rate);
-            return Some(Flaw::new("rate", what, format!("send at most {FASTEST} a second, and more than none")));
+            flaws.push(Flaw::new("rate", what, format!("send at most {FASTEST} a second, and more than none")));
         }
         if self.payload.is_some() != self.bodies.is_empty() {
             let kinds = listed(Payload::ALL.map(Payload::word));
-            return Some(Flaw::new(
+            flaws.push(Flaw::new(
                 "payload",
                 "a poison has either a `payload` from the library or its own `bodies`",
                 format!("write one of the two; the library has {kinds}"),
             ));
         }
         if let Some(why) = self.bodies.iter().find_map(|body| refused_body(body)) {
-            return Some(Flaw::new("bodies", format!("SQS would not take a body: {why}"), "change that entry"));
+            flaws.push(Flaw::new("bodies", format!("SQS would not take a body: {why}"), "change that entry"));
+        }
+        if !flaws.is_empty() {
+            return flaws;
         }
         let bytes: usize = self.messages(0).iter().map(String::len).sum();
-        (bytes > MOST_BYTES).then(|| {
+        if bytes > MOST_BYTES {
             let help = format!("send fewer or shorter ones: {MOST_BYTES} bytes at the most in one fault");
-            Flaw::new("count", format!("{} messages of this kind are {bytes} bytes", self.count), help)
-        })
+            flaws.push(Flaw::new("count", format!("{} messages of this kind are {bytes} bytes", self.count), help));
+        }
+        flaws
     }
 
     /// Whether all messages can be sent while the fault lasts.
@@ -284,7 +288,7 @@ impl Fault for Poison {
     }
 
     fn flaws(&self) -> Vec<Flaw> {
-        self.flawed_messages().into_iter().collect()
+        self.flawed_messages()
     }
 
     fn look(&self, target: &Resource, described: &Described) -> Vec<Resource> {
@@ -307,14 +311,23 @@ impl Fault for Poison {
             .collect()
     }
 
-    fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Refusal> {
-        self.check_time(scene.until.since(scene.from))?;
+    fn plan(&self, scene: &Scene<'_>) -> Result<Vec<FaultPlan>, Vec<Refusal>> {
+        let mut against: Vec<Refusal> = self.check_time(scene.until.since(scene.from)).err().into_iter().collect();
         let bodies = self.messages(scene.seed);
         let mut plans = Vec::new();
         for target in scene.targets {
-            let queue = scene.described.queue(target).ok_or_else(|| Refusal::absent(target))?;
-            self.check_group(target, queue)?;
-            let cleanup = self.cleanup(target, queue, scene)?;
+            let Some(queue) = scene.described.queue(target) else {
+                against.push(Refusal::absent(target));
+                continue;
+            };
+            against.extend(self.check_group(target, queue).err());
+            let cleanup = match self.cleanup(target, queue, scene) {
+                Ok(cleanup) => cleanup,
+                Err(why) => {
+                    against.push(why);
+                    continue;
+                }
+            };
             let kind = self.payload.map_or("own", Payload::word).replace('_', " ");
             plans.push(FaultPlan {
                 summary: format!("{} gets {} {kind} messages at {}", target.name, self.count, self.rate),
@@ -332,7 +345,7 @@ impl Fault for Poison {
                 }),
             });
         }
-        Ok(plans)
+        if against.is_empty() { Ok(plans) } else { Err(against) }
     }
 }
 

@@ -31,14 +31,15 @@ pub(super) fn all(summary: &Summary) -> Markup {
         (load(summary))
         (timeline(summary))
         (environment(summary))
-        (reproduced(summary))
+        // A rollback from locks knows no file.
+        @if !summary.environment.file.is_empty() { (reproduced(summary)) }
     }
 }
 
 fn hypothesis(summary: &Summary) -> Markup {
     html! {
         section {
-            h2 { "Hypothesis" }
+            h2 { @if summary.hypotheses.is_empty() { "Why" } @else { "Hypothesis" } }
             @if !summary.because.is_empty() { p { (prose(&summary.because)) } }
             @for hypothesis in &summary.hypotheses {
                 @let signals = summary.signals_of(hypothesis);
@@ -246,7 +247,7 @@ fn effects(summary: &Summary) -> Markup {
 fn effect_chip(effect: Effect) -> Markup {
     let (class, word) = match effect {
         Effect::Seen => ("held", "✓ seen"),
-        Effect::NotSeen => ("unknown", "? not seen in time"),
+        Effect::NotSeen => ("unknown", "? not seen"),
         Effect::Waiting => ("unknown", "? not seen yet"),
         Effect::NotTried => ("none", "not tried"),
     };

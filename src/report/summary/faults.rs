@@ -50,7 +50,7 @@ pub enum Effect {
     /// It is in, and nothing was seen yet.
     Waiting,
     Seen,
-    /// Its time was up.
+    /// There is nothing more to see.
     NotSeen,
 }
 
@@ -143,11 +143,12 @@ pub fn steps(state: &State, tries: &Tries) -> Vec<StepStory> {
             evidence: EvidenceStory {
                 expect: words::one_line(&plan.evidence.expect),
                 within: plan.evidence.within,
-                found: match (lived.effective, lived.not_effective, lived.began) {
+                found: match (lived.effective, lived.not_effective || state.closed.is_some(), lived.began) {
                     (Some(_), ..) => Effect::Seen,
-                    (None, true, _) => Effect::NotSeen,
+                    (None, true, Some(_)) => Effect::NotSeen,
+                    (None, true, None) if lived.not_effective => Effect::NotSeen,
                     (None, false, Some(_)) => Effect::Waiting,
-                    (None, false, None) => Effect::NotTried,
+                    (None, _, None) => Effect::NotTried,
                 },
                 seen: tries.seen.get(&index).cloned(),
                 since: lived.effective,

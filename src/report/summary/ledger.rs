@@ -102,8 +102,9 @@ pub fn of(state: &State, tries: &Tries) -> Vec<LedgerEntry> {
             step: plan.steps.iter().position(|step| step.changes.contains(id)).map(|index| index + 1),
             before: change.before.clone(),
             after: change.after.clone(),
-            announced: tried.announced,
-            written: tried.written,
+            // A rollback of another run knows what that may have written, and not when.
+            announced: tried.announced.filter(|_| plan.rolls_back.is_none()),
+            written: tried.written.filter(|_| plan.rolls_back.is_none()),
             undo_began: tried.undo_began,
             undo_tries: tried.undo_tries,
             settled_at: settled.map(|(at, _)| at),

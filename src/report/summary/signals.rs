@@ -380,7 +380,8 @@ pub fn thinned(windows: &[Point], bound: Bound, most: usize) -> Vec<Point> {
 }
 
 fn worst_of(windows: &[Point], bound: Bound) -> Option<Point> {
-    let sign = if matches!(bound, Bound::AtLeast(_) | Bound::Above(_)) { -1.0 } else { 1.0 };
+    let lowest = matches!(bound, Bound::AtLeast(_) | Bound::Above(_) | Bound::KeepsComing);
+    let sign = if lowest { -1.0 } else { 1.0 };
     let badness = |point: &Point| point.value.map(|value| value * sign);
     let worse = |a: &&Point, b: &&Point| match (badness(a), badness(b)) {
         (Some(a), Some(b)) => a.total_cmp(&b),

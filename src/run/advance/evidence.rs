@@ -347,7 +347,7 @@ impl Machine {
             match looking.empty {
                 None => looking.empty = Some(now),
                 Some(_) => {
-                    let seen = "the queue was empty twice after the last message was sent: they were taken";
+                    let seen = "the queue was empty twice after the last message was sent: none of them waits in it";
                     self.message_is_evidence(step, seen.to_owned());
                 }
             }

@@ -7,6 +7,7 @@ pub(super) mod guards;
 pub(super) mod halted;
 pub(super) mod injection;
 pub(super) mod late;
+pub(super) mod lease;
 pub(super) mod load;
 pub(super) mod provisional;
 pub(super) mod rollback;

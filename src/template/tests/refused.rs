@@ -191,3 +191,37 @@ fn tables_without_throughput() {
     );
     app(&format!("{SAM}{}", table(", BillingMode: PAY_PER_REQUEST")));
 }
+
+/// The neighbours of what is refused, one thing changed: a rule that refuses too much fails here, and one that is gone fails
+/// above.
+#[test]
+fn what_is_next_to_it_is_accepted() {
+    let role = "
+  R: { Type: AWS::IAM::Role, Properties: { AssumeRolePolicyDocument: { Statement: [{ Effect: Allow, Principal: { Service: lambda.amazonaws.com }, Action: 'sts:AssumeRole' }] }, Policies: [{ PolicyName: p, PolicyDocument: { Statement: [{ Effect: Allow, Action: 'sqs:*', Resource: '*' }] } }] } }
+";
+    let fifo = "  Q: { Type: AWS::SQS::Queue, Properties: { FifoQueue: true } }\n";
+    let consumer = |queue: &str, event: &str| {
+        format!(
+            "  W: {{ Type: AWS::Serverless::Function, Properties: {{ Events: {{ In: {{ Type: SQS, Properties: {{ Queue: !GetAtt {queue}.Arn {event} }} }} }} }} }}\n"
+        )
+    };
+    for resources in [
+        "  Q: { Type: AWS::SQS::Queue, Properties: { FifoQueue: true, QueueName: q.fifo } }\n".to_owned(),
+        "  Q: { Type: AWS::SQS::Queue, Properties: { QueueName: q } }\n".to_owned(),
+        "  Q: { Type: AWS::SQS::Queue, Properties: { FifoQueue: true, ContentBasedDeduplication: true } }\n".to_owned(),
+        format!("{fifo}  D: {{ Type: AWS::SQS::Queue, Properties: {{ FifoQueue: true, RedrivePolicy: {{ deadLetterTargetArn: !GetAtt Q.Arn, maxReceiveCount: 3 }} }} }}\n"),
+        format!("{fifo}{}", consumer("Q", ", BatchSize: 10")),
+        consumer("Jobs", ", BatchSize: 10"),
+        consumer("Jobs", ", MaximumBatchingWindowInSeconds: 5"),
+        format!("  Other: {{ Type: AWS::SQS::Queue, Properties: {{ VisibilityTimeout: 60 }} }}\n{}  Again: {{ Type: AWS::Lambda::EventSourceMapping, Properties: {{ FunctionName: !Ref W, EventSourceArn: !GetAtt Other.Arn }} }}\n", consumer("Jobs", "")),
+        format!("{fifo}  T: {{ Type: AWS::SNS::Topic, Properties: {{ FifoTopic: true, TopicName: t.fifo }} }}\n  L: {{ Type: AWS::SNS::Subscription, Properties: {{ TopicArn: !Ref T, Protocol: sqs, Endpoint: !GetAtt Q.Arn }} }}\n"),
+        "  F: { Type: AWS::Serverless::Function, Properties: { AutoPublishAlias: live, ProvisionedConcurrencyConfig: { ProvisionedConcurrentExecutions: 900 } } }\n".to_owned(),
+        "  F: { Type: AWS::Serverless::Function, Properties: { AutoPublishAlias: live, SnapStart: { ApplyOn: PublishedVersions } } }\n".to_owned(),
+        format!("{role}  F: {{ Type: AWS::Serverless::Function, Properties: {{ Role: !GetAtt R.Arn, Events: {{ In: {{ Type: SQS, Properties: {{ Queue: !GetAtt Jobs.Arn }} }} }} }} }}\n"),
+        format!("{role}  F: {{ Type: AWS::Lambda::Function, Properties: {{ Role: !GetAtt R.Arn, DeadLetterConfig: {{ TargetArn: !GetAtt Jobs.Arn }} }} }}\n"),
+        "  P: { Type: AWS::DynamoDB::Table, Properties: { KeySchema: [{ AttributeName: id, KeyType: HASH }], ProvisionedThroughput: { WriteCapacityUnits: 5, ReadCapacityUnits: 5 } } }\n".to_owned(),
+    ] {
+        let (app, findings) = read(&Source::new("t.yaml", format!("{SAM}{resources}")), &deployment());
+        assert!(app.is_some() && !findings.has_errors(), "{resources}: {}", lines(&findings));
+    }
+}

@@ -5,6 +5,7 @@ mod crash_grid;
 mod created_again;
 pub mod family;
 mod interrupted;
+mod leases;
 mod new_weather;
 pub mod shipped;
 mod switch;

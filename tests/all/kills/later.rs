@@ -164,6 +164,40 @@ fn what_a_third_party_set_stays_exit_6_until_it_is_acknowledged() {
 /// Thirty kills of a rollback, from the journal and from the locks alone, each pair later than the one before; then it is made
 /// to its end from the same store.
 #[test]
+fn a_sandbox_is_begun_afresh_by_each_run_but_never_over_what_is_outstanding() {
+    let bench = Bench::new();
+    let run = ["run", "experiments/notifications-poisoned.yaml", "--pace", "max", "--seed", "7"];
+    let ended = |arguments: &[&str]| {
+        let output = bench.ended(&[&run, arguments].concat());
+        (output.status.code(), text(&output.stderr))
+    };
+    assert_eq!([ended(&[]).0, ended(&[]).0], [Some(4), Some(4)], "the shop has this weakness each time");
+    // The messages that died in the run before are still there.
+    assert_ne!(ended(&["--keep"]).0, Some(4));
+    assert_eq!(ended(&["--keep", "--start", "2026-03-02T09:00:00Z"]).0, Some(64));
+    assert_eq!(ended(&[]).0, Some(4));
+    let bench = Bench::new();
+    let before = bench.picture();
+    bench.begin_held("payment-worker-throttled.yaml").kill();
+    let changed = bench.picture();
+    let again = ["run", "experiments/payment-worker-throttled.yaml", "--pace", "max"];
+    let refused = bench.ended(&again);
+    assert_eq!(refused.status.code(), Some(3));
+    assert!(text(&refused.stderr).contains("what run-1 changed in the sandbox is not rolled back"), "{refused:?}");
+    assert!(text(&refused.stderr).contains("squall undo run-1"), "{refused:?}");
+    // Nor when only the locks tell of it.
+    bench.lose_the_journal();
+    let refused = bench.ended(&again);
+    assert_eq!(refused.status.code(), Some(3));
+    assert!(text(&refused.stderr).contains("squall undo --account sandbox"), "{refused:?}");
+    assert_eq!(bench.picture(), changed);
+    let undone = bench.ended(&["undo", "--account", "sandbox", "--take-over", "--yes", "--pace", "max"]);
+    assert_eq!(undone.status.code(), Some(0), "{}", text(&undone.stderr));
+    assert_eq!(bench.picture(), before);
+    assert_eq!(bench.ended(&again).status.code(), Some(0));
+}
+
+#[test]
 fn a_rollback_that_is_killed_is_repeated_from_that_store() {
     for kill in 0..30 {
         let (from_locks, events) = (kill % 2 == 0, 1 + kill / 2 % 8);
@@ -185,4 +219,24 @@ fn a_rollback_that_is_killed_is_repeated_from_that_store() {
         assert_eq!(bench.picture(), before, "kill {kill}, after {events} events");
         assert_eq!(bench.ended(&["status"]).status.code(), Some(0));
     }
+}
+
+/// A rollback from the locks alone says what the run may have done, and not that it happens now.
+#[test]
+fn a_rollback_from_locks_says_whose_changes_they_are() {
+    let bench = Bench::new();
+    let mut running = bench.begin_held(EXPERIMENT);
+    running.kill();
+    bench.lose_the_journal();
+    let undone = bench.ended(&["undo", "--account", "sandbox", "--yes", "--take-over", "--pace", "max"]);
+    assert!(undone.status.success(), "{}", text(&undone.stderr));
+    let log = bench.log_of("run-1-rollback-1");
+    let faults: Vec<&str> = log.lines().filter(|line| line.contains("  fault ")).collect();
+    assert!(!faults.is_empty() && faults.iter().all(|line| line.contains("run-1 may have set it to")), "{log}");
+    assert!(!log.contains("is marked as changed by run-1-rollback-1"), "{log}");
+    let report = std::fs::read_to_string(bench.state().join("reports/run-1-rollback-1/report.md")).unwrap();
+    let rows = report.lines().filter(|line| line.contains("read back"));
+    let written: Vec<&str> = rows.filter_map(|row| row.split('|').nth(5)).map(str::trim).collect();
+    assert!(!written.is_empty() && written.iter().all(|written| !written.contains('+')), "{report}");
+    assert!(!report.contains("How to reproduce"), "{report}");
 }

@@ -106,3 +106,32 @@ fn a_thousand_roles_take_a_second() {
     println!("1,001 roles: {took}, {} calls", service.seen().len());
     assert!(took < Span::from_secs(1), "{took}");
 }
+
+/// A minute before another machine may take the run for dead, its fault is out.
+#[test]
+fn a_run_that_may_not_renew_its_lease_stops() {
+    let clock = Arc::new(Moments::default());
+    let service = service(&clock);
+    let denied = |operation: &str| {
+        (operation == "AddTagsToResource").then(|| error(operation, 400, "AccessDeniedException", "no"))
+    };
+    service.state.lock().unwrap().mishap = Some(Box::new(move |_, operation| denied(operation).map(|no| (false, no))));
+    let run = run(&service, &clock);
+    run.nothing_is_left();
+    assert!(matches!(stop(&run), Some(Stop::LeaseLost { .. })), "{:?}", stop(&run));
+    let locked = run.at(|event| matches!(event, Event::Changing { .. }));
+    let over = run.at(|event| matches!(event, Event::Settled { .. }));
+    assert!(over.since(locked) < crate::clock::LEASE, "{over}");
+}
+
+/// One a minute, whatever else is called.
+#[test]
+fn a_lease_is_renewed_once_a_minute() {
+    let clock = Arc::new(Moments::default());
+    let service = service(&clock);
+    let run = run(&service, &clock);
+    run.nothing_is_left();
+    assert_eq!(stop(&run), None);
+    let renewals = service.seen().iter().filter(|seen| seen.operation == "AddTagsToResource").count();
+    assert!((9..=11).contains(&renewals), "{renewals} in ten minutes");
+}

@@ -152,6 +152,8 @@ impl State {
                 Some(_) => fine(json!({})),
                 None => error(operation, 400, "ParameterNotFound", "no"),
             },
+            ("AddTagsToResource", _) if self.parameters.contains_key(&text("ResourceId")) => fine(json!({})),
+            ("AddTagsToResource", _) => error(operation, 400, "InvalidResourceId", "no"),
             ("GetQueueUrl", _) => fine(json!({ "QueueUrl": format!("https://sqs/{ACCOUNT}/{}", text("QueueName")) })),
             ("GetQueueAttributes", _) => {
                 fine(json!({ "Attributes": { "ApproximateNumberOfMessages": self.depth.to_string(),
