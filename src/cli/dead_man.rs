@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::accounts::Pace;
-use super::{Context, Ended, Exit, Failure, prepare};
+use super::{Context, Ended, Exit, Failure, named, prepare};
 use crate::account::switch::{self, in_input};
 use crate::account::{Location, Resource, Setting};
 use crate::deadman::branch::Branch;
@@ -37,7 +37,7 @@ Examples:
     --capabilities CAPABILITY_NAMED_IAM --parameter-overrides Email=you@example.com")]
 struct TemplateArgs {
     /// The experiments' files
-    #[arg(required = true)]
+    #[arg(required = true, value_parser = named::file)]
     files: Vec<PathBuf>,
     #[command(flatten)]
     asked: prepare::PlanArgs,

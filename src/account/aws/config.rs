@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::account::{AccountId, Location, Region};
 use crate::ids::AccountName;
-use crate::project::AwsAccount;
 use crate::project::probe::ProbeSpec;
+use crate::project::{AwsAccount, DeadMan};
 
 /// An account in one region, by the name that experiments use. The usual variables of AWS (`AWS_PROFILE`,
 /// `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, ...) fill what is left away.
@@ -28,6 +28,8 @@ pub struct AccountConfig {
     pub endpoint_url: Option<String>,
     /// The CloudFormation stack whose logical ids are names.
     pub stack: Option<String>,
+    /// Whether runs there need the dead-man switch, so that `squall doctor` looks at it.
+    pub needs_switch: bool,
     /// Numbers from elsewhere, by name.
     pub probes: BTreeMap<String, ProbeSpec>,
 }
@@ -47,6 +49,7 @@ impl AccountConfig {
             session_name: None,
             endpoint_url: None,
             stack: None,
+            needs_switch: false,
             probes: BTreeMap::new(),
         }
     }
@@ -65,6 +68,7 @@ impl AccountConfig {
             session_name: account.session_name.clone(),
             endpoint_url: account.endpoint_url.clone(),
             stack: account.stack.clone(),
+            needs_switch: account.dead_man == DeadMan::Required,
             probes: account.probes.clone(),
             ..AccountConfig::new(&*name.0, account.id.clone(), account.region.clone())
         }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::awake::Awake;
 use super::call::RealTime;
 use super::session::{Connection, Session};
-use super::{AccountConfig, Shared, fis};
+use super::{AccountConfig, Shared, fis, switch};
+use crate::account::switch::{Deployed, Deployment};
 use crate::account::{CallError, Lasts};
 use crate::clock::OFF_ACCOUNT;
 use crate::env::Env;
@@ -57,13 +58,17 @@ pub async fn checks(config: &AccountConfig, connection: &Connection) -> Vec<Chec
     };
     let place = config.endpoint_url.as_deref().unwrap_or(config.region.as_str());
     let identity = &session.identity;
-    vec![
+    let mut checks = vec![
         check("reachability", CheckResult::Well, format!("STS answers in {place}")),
         check("identity", CheckResult::Well, format!("{} in account {}", identity.arn, identity.account_id)),
         credentials(session),
         clock(session),
         safety_lever(session).await,
-    ]
+    ];
+    if config.needs_switch {
+        checks.push(dead_man_switch(session).await);
+    }
+    checks
 }
 
 /// Nothing else can be looked at.
@@ -129,6 +134,25 @@ async fn safety_lever(session: &Session) -> Check {
     match fis::halted(session).await {
         Ok(None) => check(what, CheckResult::Well, "disengaged"),
         Ok(Some(why)) => check(what, CheckResult::NotWell, format!("{why}; ask its operator before any experiment")),
+        Err(error) => check(what, CheckResult::CannotTell, error.to_string()),
+    }
+}
+
+/// Whether the dead-man switch is deployed, and is what this squall deploys.
+async fn dead_man_switch(session: &Session) -> Check {
+    let what = "dead-man switch";
+    let deploy = "deploy what `squall dead-man template` prints for your experiments";
+    match switch::find(session, &session.config.location()).await {
+        Ok(Deployment::Ready(Deployed { reach, .. })) => {
+            let reach = reach.unwrap_or_default().into_iter().collect::<Vec<_>>().join(", ");
+            check(what, CheckResult::Well, format!("deployed and current; it may touch {reach}"))
+        }
+        Ok(Deployment::Missing) => check(what, CheckResult::NotWell, format!("not deployed: {deploy}")),
+        Ok(Deployment::Differs) => check(
+            what,
+            CheckResult::NotWell,
+            format!("it is not what this squall deploys: edited, or of another version; {deploy}"),
+        ),
         Err(error) => check(what, CheckResult::CannotTell, error.to_string()),
     }
 }

@@ -31,6 +31,7 @@ mod roles;
 mod session;
 mod settings;
 mod ssm;
+mod switch;
 #[cfg(test)]
 mod tests;
 mod variables;

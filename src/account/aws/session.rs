@@ -62,6 +62,7 @@ struct Clients {
     iam: OnceLock<aws_sdk_iam::Client>,
     lambda: Mutex<BTreeMap<Region, aws_sdk_lambda::Client>>,
     logs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
+    sfn: OnceLock<aws_sdk_sfn::Client>,
     sns: OnceLock<aws_sdk_sns::Client>,
     sqs: OnceLock<aws_sdk_sqs::Client>,
     ssm: Mutex<BTreeMap<Region, aws_sdk_ssm::Client>>,
@@ -336,6 +337,11 @@ impl Session {
     /// The Fault Injection Service.
     pub fn fis(&self) -> &aws_sdk_fis::Client {
         self.clients.fis.get_or_init(|| aws_sdk_fis::Client::new(&self.sdk))
+    }
+
+    /// Step Functions.
+    pub fn sfn(&self) -> &aws_sdk_sfn::Client {
+        self.clients.sfn.get_or_init(|| aws_sdk_sfn::Client::new(&self.sdk))
     }
 
     /// CloudFormation.

@@ -18,6 +18,7 @@ mod runs;
 mod service;
 mod sqs;
 mod ssm;
+mod switch;
 mod tape;
 mod versions;
 

@@ -13,7 +13,7 @@ use super::call::{RealTime, on_terms};
 use super::session::{Connection, Session};
 use super::{
     AccountConfig, Shared, alarms, find, fis, invalid, lambda, load, metrics, permitted, probes, queues, roles,
-    settings, ssm, unsupported, watched,
+    settings, ssm, switch, unsupported, watched,
 };
 use crate::account::{
     Call, CallError, CallId, Description, Dispatch, Location, Metric, Outcome, Query, Reply, Resource, ResourceKind,
@@ -155,9 +155,9 @@ pub async fn answer(connection: &Connection, call: Call) -> Outcome {
         Call::Read { setting } => settings::read(session, &setting).await.map(Reply::Observed),
         Call::Write(write) => settings::write(session, write).await.map(|()| Reply::Done),
         Call::Halted { .. } => fis::halted(session).await.map(Reply::Halted),
-        Call::FindSwitch { .. } | Call::Arm(_) | Call::Disarm { .. } => {
-            unsupported("the dead-man switch is not built yet")
-        }
+        Call::FindSwitch { location } => switch::find(session, &location).await.map(Reply::Deployment),
+        Call::Arm(order) => switch::arm(session, &order).await.map(|()| Reply::Done),
+        Call::Disarm { location, name } => switch::disarm(session, &location, &name).await.map(Reply::Switch),
         Call::ListLocks { location } => ssm::list_locks(session, &location).await.map(Reply::Locks),
         Call::Versions { setting, value, since } => {
             settings::versions(session, &setting, &value, since).await.map(Reply::Versions)

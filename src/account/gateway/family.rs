@@ -29,6 +29,8 @@ pub enum Family {
     /// StartQuery and GetQueryResults: 5 a second (CloudWatch Logs service quotas).
     Logs,
     Fis,
+    /// StartExecution: 300 a second in most regions, StopExecution 25, DescribeExecution 15 (Step Functions quotas). A run makes few.
+    StepFunctions,
 }
 
 impl Family {
@@ -44,7 +46,9 @@ impl Family {
             Family::Sqs => (300.0, 30),
             Family::Metrics => (50.0, 10),
             Family::Alarms => (9.0, 3),
-            Family::Tagging | Family::Watched | Family::CloudFormation | Family::Logs => (5.0, 5),
+            Family::Tagging | Family::Watched | Family::CloudFormation | Family::Logs | Family::StepFunctions => {
+                (5.0, 5)
+            }
             Family::Sts | Family::Fis => (5.0, 2),
         }
     }

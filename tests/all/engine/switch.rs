@@ -15,7 +15,8 @@ use squall::env::{FixedEnv, Interrupts};
 use squall::ids::RunId;
 use squall::plan::Plan;
 use squall::run::event::{Event, Recorded, Stop, SwitchEnd};
-use squall::run::switch;
+use squall::run::state::State;
+use squall::run::{later, switch};
 use squall::store::Store;
 use squall::store::memory::MemoryStore;
 use squall::units::{Share, Span, Time};
@@ -162,8 +163,9 @@ fn alone(before: &BTreeMap<String, String>, plan: &Plan, point: &Point, late: Sp
     all_named(before, plan, &world, &format!("{}: {}, and nobody undoes", plan.title, point.what));
 }
 
-/// squall died at this point and its undo begins so long before or after the switch wakes.
-fn both(before: &BTreeMap<String, String>, plan: &Plan, point: &Point, begins: Time) {
+/// squall died at this point, and its undo begins at a moment around the waking of the switch. Gives what became of the switch, as
+/// the journal has it.
+fn both(before: &BTreeMap<String, String>, plan: &Plan, point: &Point, begins: Time) -> Vec<SwitchEnd> {
     let mut world = point.world.clone();
     world.run_until(begins);
     let ran = drive(plan, world, Some(point.store.clone()), false);
@@ -186,6 +188,7 @@ fn both(before: &BTreeMap<String, String>, plan: &Plan, point: &Point, begins: T
             );
         }
     }
+    ends(&ran.store, &plan.run)
 }
 
 fn is_open(plan: &Plan, point: &Point) -> bool {
@@ -194,7 +197,7 @@ fn is_open(plan: &Plan, point: &Point) -> bool {
 }
 
 /// Both actors: at each crash the switch alone, on time and late; and the undo at moments around its waking.
-fn grid(seed: u64, weather: &Weather) -> usize {
+fn grid(seed: u64, weather: &Weather, ended: &mut BTreeMap<&str, usize>) -> usize {
     let plan = plan(seed);
     let calm = world(seed, weather.clone());
     let before = calm.picture();
@@ -209,7 +212,16 @@ fn grid(seed: u64, weather: &Weather) -> usize {
             let wakes = plan.latest_end() + late;
             for offset in [-30_000, -2_000, -200, 50, 150, 250, 400, 2_000, 10_500, 120_000] {
                 let begins = Time::from_micros(wakes.micros() + offset * 1_000);
-                both(&before, &plan, point, begins);
+                for how in both(&before, &plan, point, begins) {
+                    let word = match how {
+                        SwitchEnd::Stopped => "stopped",
+                        SwitchEnd::Acted { .. } => "acted",
+                        SwitchEnd::Failed { .. } => "failed",
+                        SwitchEnd::NeverArmed => "never armed",
+                        SwitchEnd::Unstopped { .. } => "not stopped",
+                    };
+                    *ended.entry(word).or_default() += 1;
+                }
                 count += 1;
             }
         }
@@ -220,14 +232,52 @@ fn grid(seed: u64, weather: &Weather) -> usize {
 #[test]
 fn a_crash_with_the_switch_leaves_nothing_unnamed() {
     let seeds = 12 * u64::from(effort());
-    let mut count = 0;
+    let (mut count, mut ended) = (0, BTreeMap::new());
     for seed in 0..seeds {
-        count += grid(seed, &Weather::calm());
+        count += grid(seed, &Weather::calm(), &mut ended);
         let rough = Weather::rough(Share::new(0.05).expect("a share"));
-        count += grid(seed, &Weather { switch_late: Span::from_secs(600 * (seed as i64 % 2)), ..rough });
+        count += grid(seed, &Weather { switch_late: Span::from_secs(600 * (seed as i64 % 2)), ..rough }, &mut ended);
     }
-    println!("NOTE: crash grid with the switch: {count} points");
+    println!("NOTE: crash grid with the switch: {count} points; where both acted, the journal has it as {ended:?}");
     assert!(count > 5_000, "{count} points");
+    assert!(ended["stopped"] > 100 && ended["acted"] > 100, "{ended:?}");
+}
+
+/// squall's credentials end with the fault in: it gives up after a quarter of an hour and names what it left. The switch is the next
+/// who tries; and a later rollback that comes first stops it.
+#[test]
+fn what_a_run_left_is_rolled_back_by_its_switch() {
+    let plan = throttle();
+    let at = |seconds: i64| start() + Span::from_secs(seconds);
+    let before = world(1, Weather::calm()).picture();
+    let weather = Weather { expired: Some((at(20), at(40 * 60))), ..Weather::calm() };
+    let ran = drive(&plan, world(1, weather), None, false);
+    let Ending::Closed { left, .. } = &ran.ending else { panic!("not closed") };
+    assert!(!left.is_empty() && ends(&ran.store, &plan.run).is_empty(), "{left:?}");
+    let mut alone = ran.world.clone();
+    alone.run_until(plan.latest_end() + WORKS_FOR);
+    assert_eq!(alone.picture(), before);
+
+    let mut world = ran.world;
+    world.run_until(at(41 * 60));
+    let closed = events(&ran.store, &plan.run);
+    let state = State::replay(closed.iter().map(|recorded| (recorded.at, &recorded.event))).expect("a state");
+    let key = RunId(format!("{}-rollback-1", plan.run));
+    let journal = later::journal_of(key.clone(), &state, &plan.touched(), "undo", world.now());
+    let shared = scene(world, MemoryStore::new(), false);
+    let (mut account, mut tapped) = (AccountTap(shared.clone()), StoreTap::over(shared.clone()));
+    let env = FixedEnv::at(start());
+    let around = Surroundings {
+        account: &mut account,
+        store: &mut tapped,
+        env: &env,
+        interrupts: Interrupts::none(),
+        live: false,
+    };
+    Driver::roll_back(around, journal, "undo".into()).expect("it begins").run(&mut |_| {}).expect("it ends");
+    let scene = shared.borrow();
+    assert_eq!(scene.world.picture(), before);
+    assert_eq!(ends(&scene.store, &key), [SwitchEnd::Stopped]);
 }
 
 fn payment_worker() -> Resource {

@@ -38,6 +38,8 @@ fn denials() -> Vec<(Call, &'static str, &'static str)> {
         (describe(ResourceKind::Role, "worker"), "GetRole", "iam:GetRole"),
         (describe(ResourceKind::Role, "worker"), "ListRolePolicies", "iam:ListRolePolicies"),
         (Call::ListLocks { location: account.clone() }, "GetParametersByPath", "ssm:GetParametersByPath"),
+        (Call::FindSwitch { location: account.clone() }, "DescribeStateMachine", "states:DescribeStateMachine"),
+        (Call::Disarm { location: account.clone(), name: "run-1.1".into() }, "StopExecution", "states:StopExecution"),
         (Call::Renew { resource: pay(), at: Time::EPOCH }, "AddTagsToResource", "ssm:AddTagsToResource"),
         (Call::Halted { location: account.clone() }, "GET /safetyLevers/default", "fis:GetSafetyLever"),
         (describe(ResourceKind::Queue, "orders"), "GetQueueUrl", "sqs:GetQueueUrl"),

@@ -70,6 +70,28 @@ fn a_lever_that_somebody_pulled_is_told_with_the_reason() {
 }
 
 #[test]
+fn a_switch_that_is_needed_is_looked_at() {
+    let tape = Tape::new();
+    tape.on(LEVER, [lever("disengaged")]);
+    let needs = AccountConfig { needs_switch: true, ..prod() };
+    for (recorded, finding, word) in [
+        (error("DescribeStateMachine", 400, "StateMachineDoesNotExist", "none"), CheckResult::NotWell, "not deployed"),
+        (
+            error("DescribeStateMachine", 400, "AccessDeniedException", "no"),
+            CheckResult::CannotTell,
+            "DescribeStateMachine",
+        ),
+    ] {
+        tape.on("DescribeStateMachine", [recorded]);
+        let account = tape.account_of(needs.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let all = runtime.block_on(checks(&needs, &account.connection));
+        let (is, detail) = found(&all, "dead-man switch");
+        assert!(is == finding && detail.contains(word), "{is:?} {detail}");
+    }
+}
+
+#[test]
 fn what_cannot_be_reached_is_told_from_what_refuses() {
     let tape = Tape::new();
     tape.on("GetCallerIdentity", [error("GetCallerIdentity", 403, "ExpiredToken", "it expired")]);
