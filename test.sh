@@ -193,13 +193,17 @@ else
   skip "the stored list of schedules against croniter" "$(tail -1 "$logs/planner-setup.log")"
 fi
 # The layer is a crate of its own, with its own lock and target directory.
-part test "layer" cargo test --locked --manifest-path layer/Cargo.toml
-part check "layer: clippy" cargo clippy --locked --manifest-path layer/Cargo.toml --all-targets -- -D warnings
-part check "layer: format" cargo fmt --manifest-path layer/Cargo.toml --check
-if command -v zig >/dev/null || python3 -c "import ziglang" 2>/dev/null; then
-  part build "layer: static binaries" layer/build.sh
+if [ -n "$fast" ]; then
+  skip "layer" "--fast leaves it out"
 else
-  skip "the layer's static binaries" "neither zig nor the Python package ziglang is there"
+  part test "layer" cargo test --locked --manifest-path layer/Cargo.toml
+  part check "layer: clippy" cargo clippy --locked --manifest-path layer/Cargo.toml --all-targets -- -D warnings
+  part check "layer: format" cargo fmt --manifest-path layer/Cargo.toml --check
+  if command -v zig >/dev/null || python3 -c "import ziglang" 2>/dev/null; then
+    part build "layer: static binaries" layer/build.sh
+  else
+    skip "the layer's static binaries" "neither zig nor the Python package ziglang is there"
+  fi
 fi
 tests "judge" judge::
 tests "engine and crash grid" engine::

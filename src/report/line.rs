@@ -1,6 +1,8 @@
 //! An event in words: no line or one. What is printed while a run goes on and what `squall log` prints afterwards are
 //! the same lines, because both come from here and from nothing but the events.
 
+mod switch;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -11,7 +13,7 @@ use crate::judge::bound::Bound;
 use crate::judge::verdict::{Verdict, VerdictKind};
 use crate::plan::{ChangeId, DuringFault, Plan, SignalPlan};
 use crate::run::Recorded;
-use crate::run::event::{Event, Left, MessageAccount, Phase, Settled, SwitchEnd, WriteOutcome};
+use crate::run::event::{Event, Left, MessageAccount, Phase, Settled, WriteOutcome};
 use crate::run::judging::Case;
 use crate::run::state::State;
 use crate::units::{Span, Time};
@@ -206,7 +208,9 @@ impl Narrator {
             }
             Event::Blind { .. } | Event::Sighted { .. } => sight(&recorded.event),
             Event::Extended { until, why } => Some(extended(state, *until, why)),
-            Event::Arming { .. } | Event::Armed { .. } | Event::SwitchEnded { .. } => switch(state, &recorded.event),
+            Event::Arming { .. } | Event::Armed { .. } | Event::SwitchEnded { .. } => {
+                switch::told(state, &recorded.event)
+            }
             Event::StepBegins { step } => {
                 let about = plan.steps.get(*step)?;
                 Some((Label::Fault, Tone::Strong, format!("{}: {}", about.fault, about.summary)))
@@ -351,31 +355,6 @@ fn entered(state: &State, phase: Phase) -> Option<(Label, Tone, String)> {
         Phase::Recovery => return None,
     };
     Some(said)
-}
-
-/// What is armed in case this machine dies, and what became of it.
-fn switch(state: &State, event: &Event) -> Option<(Label, Tone, String)> {
-    let (tone, text) = match event {
-        Event::Armed { switch, until } => {
-            let covers = state.plan.switches.get(*switch)?.changes.len();
-            let (changes, until) = (words::plural(covers, "change", "changes"), words::instant(*until));
-            (Tone::Plain, format!("armed: if this machine dies, {changes} will be rolled back after {until}"))
-        }
-        Event::SwitchEnded { how, .. } => match how {
-            SwitchEnd::Stopped => (Tone::Quiet, "stopped: everything it covers is rolled back".to_owned()),
-            SwitchEnd::NeverArmed => (Tone::Quiet, "never armed".to_owned()),
-            SwitchEnd::Acted { resources } => {
-                let ends = resources.iter().map(|acted| format!("{}: {}", acted.resource, acted.ends.join(", ")));
-                (Tone::Strong, format!("acted before it was stopped: {}", ends.collect::<Vec<_>>().join("; ")))
-            }
-            SwitchEnd::Failed { why } => (Tone::Bad, format!("acted, and could not do all of its work: {why}")),
-            SwitchEnd::Unstopped { why } => {
-                (Tone::Warning, format!("could not be stopped ({why}); it will find nothing to do"))
-            }
-        },
-        _ => return None,
-    };
-    Some((Label::Switch, tone, text))
 }
 
 /// What keeps a rollback from being done.
