@@ -55,7 +55,7 @@ fn in_the_way(files: &ProjectFiles, name: &AccountName, context: &Context) -> Re
     }
     // Of a run whose journal is not here.
     match ask(opened.account.as_mut(), Call::ListLocks { location }) {
-        Ok(Reply::Locks(locks)) => Ok(locks.iter().next().map(|(resource, text)| {
+        Ok(Reply::Locks(locks)) => Ok(locks.first().map(|(resource, text)| {
             let run = Lock::parse(resource, text).map_or_else(|_| "a run".to_owned(), |lock| lock.run.to_string());
             outstanding(&run, &format!("squall undo --account {name}"))
         })),

@@ -333,7 +333,7 @@ impl Walk {
     }
 
     /// What is to be done now. Choices are made on the way.
-    pub fn next(&mut self) -> Next {
+    pub fn next_call(&mut self) -> Next {
         loop {
             match self.at.does() {
                 Does::Call { task, .. } => return Next::Call(task, self.ends.len()),
@@ -404,7 +404,7 @@ mod tests {
     fn walk(changes: usize, mut find: impl FnMut(Task, usize) -> Answer) -> (Vec<How>, Vec<Task>) {
         let (mut walk, mut done) = (Walk::new(changes, true), Vec::new());
         for _ in 0..10_000 {
-            match walk.next() {
+            match walk.next_call() {
                 Next::Over => return (walk.ends().to_vec(), done),
                 Next::Wait(_) => walk.waited(),
                 Next::Call(task, number) => {

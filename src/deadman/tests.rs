@@ -218,7 +218,7 @@ fn the_history_of_a_full_execution_stays_within_the_limit() {
     let (mut walk, mut count, mut reads) = (Walk::new(1, true), 0, 0);
     loop {
         let before = walk.clone();
-        let next = walk.next();
+        let next = walk.next_call();
         // Choices and ends on the way count as well: at most four between two of the others.
         count += events(walk.state()) + if before == walk { 0 } else { 4 * 2 };
         match next {

@@ -54,16 +54,17 @@ record! {
     }
 }
 
+#[expect(clippy::derivable_impls, reason = "`record!` takes no derives")]
+impl Default for ProjectGuards {
+    fn default() -> ProjectGuards {
+        ProjectGuards { never: OneOrMore::default(), entry_points: None }
+    }
+}
+
 impl ProjectGuards {
     /// Whether any of them limits the blast radius.
     pub fn limit_the_reach(&self) -> bool {
         !self.never.0.is_empty() || self.entry_points.is_some()
-    }
-}
-
-impl Default for ProjectGuards {
-    fn default() -> ProjectGuards {
-        ProjectGuards { never: OneOrMore::default(), entry_points: None }
     }
 }
 

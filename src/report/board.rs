@@ -88,7 +88,7 @@ fn confidence(row: &Row, now: Time, half_life: Span) -> Share {
         return Share::default();
     }
     let age = now.since(proven.at).secs_f64() / half_life.secs_f64().max(1.0);
-    Share::new((-age).exp2()).unwrap_or(Share::default())
+    Share::new((-age).exp2()).unwrap_or_default()
 }
 
 /// What `squall board --json` prints.

@@ -135,7 +135,7 @@ impl Gaps {
     }
 
     /// The next one, to the second.
-    pub fn next(&mut self) -> Time {
+    pub fn next_time(&mut self) -> Time {
         let mut draw = Draw(self.draw.clone());
         self.at += self.least + draw.exponential(self.rest);
         self.draw = draw.0;
@@ -203,7 +203,7 @@ mod tests {
             let mut gaps = Gaps::new("x", 1, Time::EPOCH, mean, least, open).unwrap();
             let mut kept: Vec<Time> = Vec::new();
             while kept.len() < 20_000 {
-                let at = gaps.next();
+                let at = gaps.next_time();
                 let second = Local(seconds(at)).second_of_week();
                 if starts.iter().any(|(from, to)| (*from..*to).contains(&second)) {
                     kept.push(at);

@@ -95,7 +95,7 @@ impl<'a> Ticks<'a> {
     fn gap(&mut self) -> Option<Time> {
         let State::Gaps(Some(gaps)) = &mut self.state else { return None };
         loop {
-            let at = gaps.next();
+            let at = gaps.next_time();
             // Those that are past need no wall clock.
             if at <= self.after {
                 continue;

@@ -3,7 +3,7 @@
 //! The truth is an application whose rates, durations and shares of failures are drawn within the uncertainty that its traffic
 //! file states; a prediction sees the file alone. Experiments lie around their breaking point, where a prediction can be wrong.
 
-#![expect(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests; what was measured is printed")]
+#![expect(clippy::expect_used, clippy::panic, reason = "these are tests")]
 
 use std::collections::BTreeMap;
 

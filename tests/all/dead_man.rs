@@ -1,6 +1,6 @@
 //! The dead-man switch as it is deployed: `tests/deadman/template.json` is what `squall dead-man template` prints for one resource of
 //! each kind, with a key. `tests/deadman/check.mjs` validates it and runs its expressions; see `tests/deadman/README.md`.
-#![expect(clippy::expect_used, reason = "tests")]
+#![expect(clippy::disallowed_methods, reason = "this is how a test program is told something")]
 
 use std::collections::BTreeMap;
 use std::path::Path;

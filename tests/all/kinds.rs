@@ -315,6 +315,7 @@ fn permissions_are_those_of_the_template() {
 
 /// What a fault could not show is refused with what it would take, and what can be said of its chances is said.
 #[test]
+#[expect(clippy::too_many_lines, reason = "one project after another")]
 fn evidence_that_cannot_appear_is_known_before() {
     let template = READER.to_owned()
         + "  Box: { Type: AWS::SQS::Queue }\n"

@@ -1,7 +1,7 @@
 //! A year of schedules across both clock changes in eight zones is what another program says: `tests/planner/plan.py`, with
 //! croniter and Python's zoneinfo. What it printed is in `tests/planner/2025.json`.
 
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "these are tests")]
+#![expect(clippy::unwrap_used, reason = "these are tests")]
 
 use std::path::Path;
 use std::process::Command;

@@ -133,7 +133,7 @@ impl World {
         if std::mem::take(&mut work.waits) {
             work.walk.waited();
         }
-        let next = match work.walk.next() {
+        let next = match work.walk.next_call() {
             Next::Over => None,
             Next::Wait(span) => {
                 work.waits = true;
@@ -232,7 +232,7 @@ fn seen(change: &OrderedChange, value: &Value) -> Seen {
 impl Execution {
     /// It is over when the work on each resource is.
     fn conclude(&mut self) {
-        let all = |work: &mut Work| work.walk.next() == Next::Over;
+        let all = |work: &mut Work| work.walk.next_call() == Next::Over;
         if !self.works.iter_mut().all(all) {
             return;
         }

@@ -58,7 +58,7 @@ struct Ran {
 /// Drives a run to its end; with a journal, as another process that takes it over.
 fn drive(plan: &Plan, world: World, store: Option<MemoryStore>, tapping: bool) -> Ran {
     let takes_over = store.is_some();
-    let shared = scene(world, store.unwrap_or_else(MemoryStore::new), tapping);
+    let shared = scene(world, store.unwrap_or_default(), tapping);
     let (mut account, mut tapped) = (AccountTap(shared.clone()), StoreTap::over(shared.clone()));
     let env = FixedEnv::at(start());
     let ending = {
@@ -290,11 +290,11 @@ fn a_third_partys_value_is_never_written_over() {
     let plan = throttle();
     let reserved = Setting::ReservedConcurrency { function: payment_worker() };
     let ran = drive(&plan, world(1, Weather::calm()), None, true);
-    let point = ran.points.iter().filter(|point| {
+    let mut point = ran.points.iter().filter(|point| {
         let is_in = point.world.setting(&reserved).is_ok_and(|found| found.value == Value::Number(0));
         is_in && is_open(&plan, point)
     });
-    let point = point.last().expect("a crash with the fault in");
+    let point = point.next_back().expect("a crash with the fault in");
     let mut kept = 0;
     for offset in (-2_000..40_000).step_by(70) {
         let acts = Time::from_micros(plan.latest_end().micros() + offset * 1_000);

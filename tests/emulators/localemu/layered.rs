@@ -79,7 +79,9 @@ fn opt() -> PathBuf {
     build.args(["build", "--locked", "--target-dir", "target"]).current_dir(&layer);
     // What cargo says of this crate would have crates of the layer built again.
     let of_this_crate = |name: &String| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
-    std::env::vars().map(|(name, _)| name).filter(of_this_crate).for_each(|name| drop(build.env_remove(name)));
+    for name in std::env::vars().map(|(name, _)| name).filter(of_this_crate) {
+        build.env_remove(name);
+    }
     assert!(build.status().unwrap().success());
     let opt = folder().join(format!("layer-{}", std::process::id()));
     std::fs::create_dir_all(opt.join("squall-layer.d")).unwrap();

@@ -105,6 +105,7 @@ impl Service {
 }
 
 impl State {
+    #[expect(clippy::too_many_lines, reason = "one operation after another")]
     fn done(&mut self, region: &str, operation: &str, body: &str, at: Time) -> Reply {
         let asked: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
         let text = |key: &str| asked[key].as_str().unwrap_or_default().to_owned();
