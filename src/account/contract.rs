@@ -56,6 +56,7 @@ pub const TESTS: &[Test] = &[
     ("reserved concurrency is unset, set to zero, and unset again", reserved_concurrency_comes_and_goes),
     ("a reservation that leaves too little is refused", a_reservation_that_leaves_too_little_is_refused),
     ("a mark is created once", a_mark_is_created_once),
+    ("a renewal makes no mark", a_renewal_makes_no_mark),
     ("two marks at once: one wins", two_marks_at_once_one_wins),
     ("a fault flag is one key and the bytes stay", a_fault_flag_is_one_key_and_the_bytes_stay),
     ("variables come and go beside the others", variables_come_and_go_beside_the_others),
@@ -305,15 +306,21 @@ fn a_mark_is_created_once(f: &mut Fixture) {
     let at = made + Span::from_mins(1);
     assert_eq!(f.ask(Call::Renew { resource: resource.clone(), at }), Ok(Reply::Done));
     assert_eq!(f.ask(Call::Lease { resource: resource.clone() }), Ok(Reply::Alive(at)));
-    let Ok(Reply::Locks(locks)) = f.ask(Call::ListLocks { location: location.clone() }) else { panic!("no marks") };
+    let Ok(Reply::Locks(locks)) = f.ask(Call::ListLocks { location }) else { panic!("no marks") };
     assert!(locks.contains(&(resource.clone(), "run one".into())), "{locks:?}");
     assert_eq!(f.write(&setting, Value::Unset, None), Ok(Reply::Done));
     f.comes_to(&setting, &Value::Unset);
     assert_eq!(f.write(&setting, Value::Unset, None), Ok(Reply::Done), "deleting what is not there is done");
-    let renewed = f.ask(Call::Renew { resource: resource.clone(), at });
-    assert!(matches!(renewed, Err(CallError::Gone(_))), "a renewal makes no mark: {renewed:?}");
-    let Ok(Reply::Locks(locks)) = f.ask(Call::ListLocks { location }) else { panic!("no marks") };
+}
+
+fn a_renewal_makes_no_mark(f: &mut Fixture) {
+    let resource = f.function.clone();
+    let renewed = f.ask(Call::Renew { resource: resource.clone(), at: f.account.now() });
+    let Ok(Reply::Locks(locks)) = f.ask(Call::ListLocks { location: resource.location.clone() }) else {
+        panic!("no marks")
+    };
     assert!(locks.iter().all(|(locked, _)| *locked != resource), "{locks:?}");
+    assert!(matches!(renewed, Err(CallError::Gone(_))), "nothing is there to renew: {renewed:?}");
 }
 
 fn two_marks_at_once_one_wins(f: &mut Fixture) {
