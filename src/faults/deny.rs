@@ -39,7 +39,7 @@ pub enum Accepted {
 words! {
     /// A risk that the experiment takes knowingly.
     Accepted {
-        /// Yes, this is meant.
+        /// All of them may lose the actions.
         Accepted as "accepted",
     }
 }
@@ -165,7 +165,7 @@ faults:
             let functions = listed(described.used_by.iter().map(|function| &function.name));
             against.push(Refusal::new(
                 format!("{role} is shared by {functions}: all of them would lose the actions"),
-                "give the function a role of its own, or say that this is meant: `shared_role: accepted`",
+                "give the function a role of its own, or accept that all of them lose the actions: `shared_role: accepted`",
             ));
         }
         let takes = |need: &&super::Dependency| {

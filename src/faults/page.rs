@@ -122,9 +122,9 @@ fn parameter(field: &Field) -> String {
     let presence = match &field.presence {
         Presence::Required => String::new(),
         Presence::OneOf => "; exactly one of these".into(),
-        Presence::Optional => "; may be left away".into(),
-        Presence::Default(serde_json::Value::String(text)) => format!("; left away, it is `{text}`"),
-        Presence::Default(value) => format!("; left away, it is `{value}`"),
+        Presence::Optional => "; optional".into(),
+        Presence::Default(serde_json::Value::String(text)) => format!("; default `{text}`"),
+        Presence::Default(value) => format!("; default `{value}`"),
     };
     let mut text = format!("`{}` ({}{presence}): {}", field.key, field.shape.describe(), field.doc.replace('\n', " "));
     if let Shape::Words(words) = &field.shape {

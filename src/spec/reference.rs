@@ -141,7 +141,7 @@ fn explained(field: &Field) -> String {
         Presence::OneOf => format!("{} *Exactly one of these.*", field.doc),
         Presence::Optional => field.doc.clone(),
         Presence::Default(_) => match field.presence.default_text() {
-            Some(default) => format!("{} *If left away: `{default}`.*", field.doc),
+            Some(default) => format!("{} *Default: `{default}`.*", field.doc),
             None => field.doc.clone(),
         },
     }

@@ -25,7 +25,7 @@ pub trait FromNode: Sized + 'static {
     /// What may be written for it.
     fn shape() -> Shape;
 
-    /// What it is when its key is left away. `None`: the key is required.
+    /// What it is without its key. `None`: the key is required.
     fn absent() -> Option<Self> {
         None
     }

@@ -69,7 +69,7 @@ pub enum Presence {
     Optional,
     /// Exactly one of the keys that say this must be there.
     OneOf,
-    /// It may be left away, and then is this.
+    /// It is optional, and this is its default.
     Default(Json),
 }
 
@@ -124,7 +124,7 @@ impl Shape {
 }
 
 impl Presence {
-    /// What it is when it is left away, as it would be written; `None` when that is nothing, or when it must be there.
+    /// Its default, as it would be written; `None` when that is nothing, or when it must be there.
     pub fn default_text(&self) -> Option<String> {
         match self {
             Presence::Default(value) => flow(value),

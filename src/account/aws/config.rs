@@ -8,7 +8,7 @@ use crate::project::probe::ProbeSpec;
 use crate::project::{AwsAccount, DeadMan};
 
 /// An account in one region, by the name that experiments use. The usual variables of AWS (`AWS_PROFILE`,
-/// `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, ...) fill what is left away.
+/// `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, ...) fill in what is not given.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AccountConfig {
     /// What `squall.yaml` calls it, for messages.
