@@ -1,11 +1,13 @@
 //! A run in a sandbox begins with an untouched one: what the run before left in its queues would decide how this one ends.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::accounts::{self, Pace};
 use super::{Context, Failure};
 use crate::account::sandbox::Sandbox;
 use crate::account::{Call, Location, Reply, ask};
+use crate::env::Env as _;
 use crate::ids::AccountName;
 use crate::project::AccountSpec;
 use crate::run::event::Event;
@@ -13,6 +15,7 @@ use crate::run::lock::Lock;
 use crate::spec::load::ProjectFiles;
 use crate::store::aftermath::Aftermath;
 use crate::store::{RunRow, Store};
+use crate::units::Span;
 
 /// Forgets the past of each sandbox among these accounts. Its id stays, by which journals know it.
 ///
@@ -25,14 +28,35 @@ pub fn begin(files: &ProjectFiles, names: &BTreeSet<AccountName>, context: &Cont
         if !is_sandbox || !file.exists() {
             continue;
         }
-        if let Some(failure) = in_the_way(files, name, context)? {
-            return Err(failure);
-        }
-        Sandbox::forget(&file).map_err(|error| {
-            Failure::refused(error.to_string(), "free the disk, or go on with the sandbox as it is: --keep")
-        })?;
+        forget(&file, || in_the_way(files, name, context), context)?;
     }
     Ok(())
+}
+
+/// A command that only looks into a sandbox is done after a moment.
+const LOOK: Span = Span::from_millis(50);
+const LOOKS: u32 = 40;
+
+/// Forgets the past of the sandbox in a file, once it is not open and nothing is in the way.
+fn forget(
+    file: &Path,
+    in_the_way: impl Fn() -> Result<Option<Failure>, Failure>,
+    context: &Context,
+) -> Result<(), Failure> {
+    for _ in 0..LOOKS {
+        if let Some(failure) = in_the_way()? {
+            return Err(failure);
+        }
+        let forgotten = Sandbox::forget(file).map_err(|error| {
+            Failure::refused(error.to_string(), "free the disk, or go on with the sandbox as it is: --keep")
+        })?;
+        if forgotten {
+            return Ok(());
+        }
+        context.env.sleep(LOOK);
+    }
+    let what = "another process works in the sandbox, which is not begun afresh meanwhile";
+    Err(Failure::refused(what, "wait for its end, or run beside it: --keep"))
 }
 
 /// Why a sandbox has to stay as it is.
