@@ -5,20 +5,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::effort::effort;
-use squall::driver::Driver;
 use squall::driver::Ending;
-use squall::driver::Surroundings;
 
 use super::family::{self, start};
 use super::shipped;
-use super::tap::{AccountTap, Point, StoreTap, scene};
+use super::tap::{Comes, Driven, Point, drive};
 use squall::account::sandbox::weather::{Act, ThirdParty, Weather, When};
 use squall::account::sandbox::{World, shop_like};
-use squall::account::{Account, Call, Location, Reply, Resource, ResourceKind, Setting, Value, Write, ask};
-use squall::env::{FixedEnv, Interrupts};
+use squall::account::{Account as _, Call, Location, Reply, Resource, ResourceKind, Setting, Value, Write, ask};
 use squall::ids::RunId;
 use squall::plan::{Change, Plan};
-use squall::run::event::{Event, Left, Recorded};
+use squall::run::event::{Event, Left};
 use squall::run::later;
 use squall::run::lock::{Lock, journal_of};
 use squall::run::state::State;
@@ -42,74 +39,8 @@ struct Theirs {
     puts_ours_back: bool,
 }
 
-struct Outcome {
-    world: World,
-    points: Vec<Point>,
-    ending: Ending,
-    store: MemoryStore,
-    /// The journal that was written.
-    run: RunId,
-}
-
-/// How a driver comes to a run.
-enum Comes<'a> {
-    Begins(&'a Plan),
-    Undoes(&'a RunId),
-    /// The run is closed, or its journal is lost: what is known begins a journal of its own.
-    Later(Vec<Recorded>),
-}
-
-fn drive(comes: Comes<'_>, world: World, store: MemoryStore, tapping: bool) -> Outcome {
-    let shared = scene(world, store, tapping);
-    let (mut account, mut tapped) = (AccountTap(shared.clone()), StoreTap::over(shared.clone()));
-    let env = FixedEnv::at(start());
-    let run = match &comes {
-        Comes::Begins(plan) => plan.run.clone(),
-        Comes::Undoes(run) => (*run).clone(),
-        Comes::Later(events) => events.first().map_or(RunId(String::new()), journal_named_by),
-    };
-    let ending = {
-        let around = Surroundings {
-            account: &mut account,
-            store: &mut tapped,
-            env: &env,
-            interrupts: Interrupts::none(),
-            live: false,
-        };
-        let mut driver = match comes {
-            Comes::Begins(plan) => Driver::begin(around, plan.clone(), "grid".into()).expect("it begins"),
-            Comes::Undoes(run) => Driver::take_over(around, run, "undo".into()).expect("it is taken over"),
-            Comes::Later(events) => Driver::roll_back(around, events, "undo".into()).expect("it begins"),
-        };
-        driver.run(&mut |_| {}).expect("it ends")
-    };
-    drop((account, tapped));
-    let scene = std::rc::Rc::try_unwrap(shared).ok().expect("no tap is left").into_inner();
-    Outcome { world: scene.world, points: scene.points, ending, store: scene.store, run }
-}
-
-fn journal_named_by(first: &Recorded) -> RunId {
-    match &first.event {
-        Event::Started { plan, .. } => plan.run.clone(),
-        other => panic!("no start: {other:?}"),
-    }
-}
-
-impl Outcome {
-    fn events(&self) -> Vec<Recorded> {
-        self.store.events(&self.run).expect("a journal")
-    }
-
-    fn left(&self) -> &[Left] {
-        match &self.ending {
-            Ending::Closed { left, .. } => left,
-            Ending::TakenOver { by } => panic!("taken over by {by}"),
-        }
-    }
-}
-
 /// Everything is as before, or each difference is named in what is left. What others did is theirs.
-fn check(before: &BTreeMap<String, String>, theirs: &Theirs, outcome: &mut Outcome, what: &str) {
+fn check(before: &BTreeMap<String, String>, theirs: &Theirs, outcome: &mut Driven, what: &str) {
     let Ending::Closed { journal, .. } = &outcome.ending else { panic!("{what}: not closed") };
     assert_eq!(*journal, None, "{what}");
     outcome.world.run_until(outcome.world.now() + ALL_LANDED);
@@ -146,7 +77,7 @@ fn check(before: &BTreeMap<String, String>, theirs: &Theirs, outcome: &mut Outco
 }
 
 /// The later look that a closed journal asks for, where a write of it had no answer.
-fn looked_again(outcome: &Outcome) -> Option<Outcome> {
+fn looked_again(outcome: &Driven) -> Option<Driven> {
     let events = outcome.events();
     let asked = events.iter().rev().take(2).find_map(|recorded| match &recorded.event {
         Event::LookAgain { changes, .. } => Some(changes.clone()),
@@ -174,7 +105,7 @@ fn comes<'a>(plan: &'a Plan, point: &Point) -> Comes<'a> {
 }
 
 /// Rolls back what the locks tell of, once every write in doubt has landed.
-fn rollback_from_locks(plan: &Plan, mut world: World) -> Option<Outcome> {
+fn rollback_from_locks(plan: &Plan, mut world: World) -> Option<Driven> {
     world.run_until(world.now() + Span::from_secs(60));
     let location = Location::sandbox();
     let reply =

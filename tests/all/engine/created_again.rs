@@ -3,8 +3,6 @@
 use squall::account::kind::Sample;
 use squall::account::sandbox::{World, shop_like};
 use squall::account::{Account as _, Observed, Setting, Value, Write};
-use squall::driver::{Driver, Ending, Surroundings};
-use squall::env::{FixedEnv, Interrupts};
 use squall::plan::Plan;
 use squall::run::event::{Event, Recorded};
 use squall::store::Store as _;
@@ -12,31 +10,14 @@ use squall::store::memory::MemoryStore;
 use squall::units::Span;
 
 use super::family::{in_the_shop, start, taken_away};
-use super::tap::{AccountTap, Point, StoreTap, scene};
+use super::tap::{Comes, Driven, Point, drive};
 
-/// Begins the plan, or takes its run over; every effect is a point to crash at.
-fn drive(plan: &Plan, begins: bool, world: World, store: MemoryStore) -> (World, Vec<Point>, Vec<Recorded>) {
-    let shared = scene(world, store, begins);
-    let (mut account, mut tapped) = (AccountTap(shared.clone()), StoreTap::over(shared.clone()));
-    let env = FixedEnv::at(start());
-    let around = Surroundings {
-        account: &mut account,
-        store: &mut tapped,
-        env: &env,
-        interrupts: Interrupts::none(),
-        live: false,
-    };
-    let mut driver = match begins {
-        true => Driver::begin(around, plan.clone(), "tester".into()).expect("it begins"),
-        false => Driver::take_over(around, &plan.run, "undo".into()).expect("it is taken over"),
-    };
-    let ending = driver.run(&mut |_| {}).expect("it ends");
-    drop(driver);
-    assert!(matches!(&ending, Ending::Closed { left, .. } if left.is_empty()), "{}: {ending:?}", plan.title);
-    drop((account, tapped));
-    let scene = std::rc::Rc::try_unwrap(shared).ok().expect("no tap is left").into_inner();
-    let events = scene.store.events(&plan.run).expect("a journal");
-    (scene.world, scene.points, events)
+/// Drives it to an end at which nothing is left.
+fn ends_well(comes: Comes<'_>, plan: &Plan, world: World, store: MemoryStore) -> Driven {
+    let begins = matches!(comes, Comes::Begins(_));
+    let driven = drive(comes, world, store, begins);
+    assert!(driven.left().is_empty(), "{}: {:?}", plan.title, driven.left());
+    driven
 }
 
 #[test]
@@ -55,13 +36,13 @@ fn whatever_a_fault_deletes_is_created_again() {
         assert_ne!(value, Value::Unset, "{setting} is there");
         let before = world.picture();
         let plan = taken_away(setting.clone(), value.clone(), whole);
-        let (after, crashes, events) = drive(&plan, true, world, MemoryStore::new());
-        assert_eq!(after.picture(), before, "{}", plan.title);
+        let first = ends_well(Comes::Begins(&plan), &plan, world, MemoryStore::new());
+        assert_eq!(first.world.picture(), before, "{}", plan.title);
         let deleted = |recorded: &Recorded| matches!(&recorded.event, Event::Changed { change, .. } if change.0 == 2);
-        assert!(events.iter().any(deleted), "{}: it was deleted", plan.title);
+        assert!(first.events().iter().any(deleted), "{}: it was deleted", plan.title);
         let gone = |point: &Point| point.world.setting(&setting).is_ok_and(|seen| seen.value == Value::Unset);
-        assert!(crashes.iter().any(gone), "{}: there is a moment in which it is gone", plan.title);
-        for point in crashes {
+        assert!(first.points.iter().any(gone), "{}: there is a moment in which it is gone", plan.title);
+        for point in first.points {
             if point.store.events(&plan.run).expect("a journal").is_empty() {
                 continue;
             }
@@ -71,7 +52,7 @@ fn whatever_a_fault_deletes_is_created_again() {
                 continue;
             }
             let what = format!("{}: {}", plan.title, point.what);
-            let (mut after, ..) = drive(&plan, false, point.world, point.store);
+            let mut after = ends_well(Comes::Undoes(&plan.run), &plan, point.world, point.store).world;
             after.run_until(after.now() + Span::from_mins(10));
             assert_eq!(after.picture(), before, "{what}");
         }

@@ -4,14 +4,13 @@
 use std::collections::BTreeMap;
 
 use super::family::{self, start};
-use super::tap::{AccountTap, Point, StoreTap, scene};
+use super::tap::{Comes, Point, drive};
 use crate::effort::effort;
 use squall::account::sandbox::weather::{Act, ThirdParty, Weather, When};
 use squall::account::sandbox::{World, shop_like};
 use squall::account::switch::SwitchState;
 use squall::account::{Account as _, Location, Resource, ResourceKind, Setting, Value, Write};
-use squall::driver::{Driver, Ending, Surroundings};
-use squall::env::{FixedEnv, Interrupts};
+use squall::driver::Ending;
 use squall::ids::RunId;
 use squall::plan::Plan;
 use squall::run::event::{Event, Recorded, Stop, SwitchEnd};
@@ -48,38 +47,6 @@ fn world(seed: u64, weather: Weather) -> World {
     World::new(&shop_like(), seed, start()).expect("a world").with_weather(weather)
 }
 
-struct Ran {
-    world: World,
-    store: MemoryStore,
-    points: Vec<Point>,
-    ending: Ending,
-}
-
-/// Drives a run to its end; with a journal, as another process that takes it over.
-fn drive(plan: &Plan, world: World, store: Option<MemoryStore>, tapping: bool) -> Ran {
-    let takes_over = store.is_some();
-    let shared = scene(world, store.unwrap_or_default(), tapping);
-    let (mut account, mut tapped) = (AccountTap(shared.clone()), StoreTap::over(shared.clone()));
-    let env = FixedEnv::at(start());
-    let ending = {
-        let around = Surroundings {
-            account: &mut account,
-            store: &mut tapped,
-            env: &env,
-            interrupts: Interrupts::none(),
-            live: false,
-        };
-        let driver = match takes_over {
-            true => Driver::take_over(around, &plan.run, "undo".into()).map_err(|error| error.to_string()),
-            false => Driver::begin(around, plan.clone(), "grid".into()).map_err(|error| error.to_string()),
-        };
-        driver.expect("it begins").run(&mut |_| {}).expect("it ends")
-    };
-    drop((account, tapped));
-    let scene = std::rc::Rc::try_unwrap(shared).ok().expect("no tap is left").into_inner();
-    Ran { world: scene.world, store: scene.store, points: scene.points, ending }
-}
-
 fn events(store: &MemoryStore, run: &RunId) -> Vec<Recorded> {
     store.events(run).expect("a journal")
 }
@@ -95,7 +62,7 @@ fn ends(store: &MemoryStore, run: &RunId) -> Vec<SwitchEnd> {
 #[test]
 fn it_is_armed_before_the_first_fault_and_stopped_after_the_last_rollback() {
     let plan = throttle();
-    let ran = drive(&plan, world(1, Weather::calm()), None, false);
+    let ran = drive(Comes::Begins(&plan), world(1, Weather::calm()), MemoryStore::new(), false);
     let events = events(&ran.store, &plan.run);
     let at = |wanted: &dyn Fn(&Event) -> bool| events.iter().position(|recorded| wanted(&recorded.event));
     let armed = at(&|event| matches!(event, Event::Armed { .. })).expect("it was armed");
@@ -113,7 +80,7 @@ fn without_a_switch_nothing_is_changed() {
     let plan = throttle();
     let calm = world(1, Weather::calm()).without_switch();
     let before = calm.picture();
-    let ran = drive(&plan, calm, None, false);
+    let ran = drive(Comes::Begins(&plan), calm, MemoryStore::new(), false);
     let events = events(&ran.store, &plan.run);
     assert!(events.iter().all(|recorded| !matches!(recorded.event, Event::Changing { .. })));
     let stop = |recorded: &&Recorded| matches!(&recorded.event, Event::Stopping { why: Stop::NotArmed { .. } });
@@ -168,7 +135,7 @@ fn alone(before: &BTreeMap<String, String>, plan: &Plan, point: &Point, late: Sp
 fn both(before: &BTreeMap<String, String>, plan: &Plan, point: &Point, begins: Time) -> Vec<SwitchEnd> {
     let mut world = point.world.clone();
     world.run_until(begins);
-    let ran = drive(plan, world, Some(point.store.clone()), false);
+    let ran = drive(Comes::Undoes(&plan.run), world, point.store.clone(), false);
     let what = format!("{}: {}, undone at {begins}", plan.title, point.what);
     let Ending::Closed { left, .. } = &ran.ending else { panic!("{what}: not closed") };
     let mut world = ran.world;
@@ -202,7 +169,7 @@ fn grid(seed: u64, weather: &Weather, ended: &mut BTreeMap<&str, usize>) -> usiz
     let calm = world(seed, weather.clone());
     let before = calm.picture();
     let late = weather.switch_late;
-    let ran = drive(&plan, calm, None, true);
+    let ran = drive(Comes::Begins(&plan), calm, MemoryStore::new(), true);
     let mut count = 0;
     for (index, point) in ran.points.iter().enumerate() {
         alone(&before, &plan, point, late);
@@ -251,7 +218,7 @@ fn what_a_run_left_is_rolled_back_by_its_switch() {
     let at = |seconds: i64| start() + Span::from_secs(seconds);
     let before = world(1, Weather::calm()).picture();
     let weather = Weather { expired: Some((at(20), at(40 * 60))), ..Weather::calm() };
-    let ran = drive(&plan, world(1, weather), None, false);
+    let ran = drive(Comes::Begins(&plan), world(1, weather), MemoryStore::new(), false);
     let Ending::Closed { left, .. } = &ran.ending else { panic!("not closed") };
     assert!(!left.is_empty() && ends(&ran.store, &plan.run).is_empty(), "{left:?}");
     let mut alone = ran.world.clone();
@@ -264,20 +231,9 @@ fn what_a_run_left_is_rolled_back_by_its_switch() {
     let state = State::replay(closed.iter().map(|recorded| (recorded.at, &recorded.event))).expect("a state");
     let key = RunId(format!("{}-rollback-1", plan.run));
     let journal = later::journal_of(key.clone(), &state, &plan.touched(), "undo", world.now());
-    let shared = scene(world, MemoryStore::new(), false);
-    let (mut account, mut tapped) = (AccountTap(shared.clone()), StoreTap::over(shared.clone()));
-    let env = FixedEnv::at(start());
-    let around = Surroundings {
-        account: &mut account,
-        store: &mut tapped,
-        env: &env,
-        interrupts: Interrupts::none(),
-        live: false,
-    };
-    Driver::roll_back(around, journal, "undo".into()).expect("it begins").run(&mut |_| {}).expect("it ends");
-    let scene = shared.borrow();
-    assert_eq!(scene.world.picture(), before);
-    assert_eq!(ends(&scene.store, &key), [SwitchEnd::Stopped]);
+    let later = drive(Comes::Later(journal), world, MemoryStore::new(), false);
+    assert_eq!(later.world.picture(), before);
+    assert_eq!(ends(&later.store, &key), [SwitchEnd::Stopped]);
 }
 
 fn payment_worker() -> Resource {
@@ -289,7 +245,7 @@ fn payment_worker() -> Resource {
 fn a_third_partys_value_is_never_written_over() {
     let plan = throttle();
     let reserved = Setting::ReservedConcurrency { function: payment_worker() };
-    let ran = drive(&plan, world(1, Weather::calm()), None, true);
+    let ran = drive(Comes::Begins(&plan), world(1, Weather::calm()), MemoryStore::new(), true);
     let mut point = ran.points.iter().filter(|point| {
         let is_in = point.world.setting(&reserved).is_ok_and(|found| found.value == Value::Number(0));
         is_in && is_open(&plan, point)
@@ -317,7 +273,7 @@ fn a_third_partys_value_is_never_written_over() {
 fn another_runs_fault_is_never_rolled_back() {
     let plan = throttle();
     let reserved = Setting::ReservedConcurrency { function: payment_worker() };
-    let ran = drive(&plan, world(1, Weather::calm()), None, true);
+    let ran = drive(Comes::Begins(&plan), world(1, Weather::calm()), MemoryStore::new(), true);
     for point in &ran.points {
         let mut world = point.world.clone();
         world.run_until(world.now() + Span::from_mins(10));

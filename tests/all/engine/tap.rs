@@ -7,8 +7,11 @@ use std::rc::Rc;
 use squall::account::sandbox::World;
 use squall::account::sandbox::weather::Fate;
 use squall::account::{Account, Call, CallId, Location, Outcome, Resource};
+use squall::driver::{Driver, Ending, Surroundings};
+use squall::env::{FixedEnv, Interrupts};
 use squall::ids::{RunId, ScheduleName};
-use squall::run::event::Recorded;
+use squall::plan::Plan;
+use squall::run::event::{Event, Left, Recorded};
 use squall::store::memory::MemoryStore;
 use squall::store::occurrences::{self, OccurrenceKey, OccurrenceRow};
 use squall::store::{Conflict, Epoch, RunRow, Store, StoreError};
@@ -179,5 +182,73 @@ impl Store for StoreTap {
     }
     fn occurrences(&self, since: Time) -> Result<Vec<OccurrenceRow>, StoreError> {
         self.shared.borrow().store.occurrences(since)
+    }
+}
+
+/// What came of a driver's work.
+pub struct Driven {
+    pub world: World,
+    pub points: Vec<Point>,
+    pub ending: Ending,
+    pub store: MemoryStore,
+    /// The journal that was written.
+    pub run: RunId,
+}
+
+/// How a driver comes to a run.
+pub enum Comes<'a> {
+    Begins(&'a Plan),
+    Undoes(&'a RunId),
+    /// The run is closed, or its journal is lost: what is known begins a journal of its own.
+    Later(Vec<Recorded>),
+}
+
+/// Drives a run to its end; with `tapping`, every effect is a point to crash at.
+pub fn drive(comes: Comes<'_>, world: World, store: MemoryStore, tapping: bool) -> Driven {
+    let shared = scene(world, store, tapping);
+    let (mut account, mut tapped) = (AccountTap(shared.clone()), StoreTap::over(shared.clone()));
+    let env = FixedEnv::at(super::family::start());
+    let run = match &comes {
+        Comes::Begins(plan) => plan.run.clone(),
+        Comes::Undoes(run) => (*run).clone(),
+        Comes::Later(events) => events.first().map_or(RunId(String::new()), journal_named_by),
+    };
+    let ending = {
+        let around = Surroundings {
+            account: &mut account,
+            store: &mut tapped,
+            env: &env,
+            interrupts: Interrupts::none(),
+            live: false,
+        };
+        let mut driver = match comes {
+            Comes::Begins(plan) => Driver::begin(around, plan.clone(), "grid".into()).expect("it begins"),
+            Comes::Undoes(run) => Driver::take_over(around, run, "undo".into()).expect("it is taken over"),
+            Comes::Later(events) => Driver::roll_back(around, events, "undo".into()).expect("it begins"),
+        };
+        driver.run(&mut |_| {}).expect("it ends")
+    };
+    drop((account, tapped));
+    let scene = Rc::try_unwrap(shared).ok().expect("no tap is left").into_inner();
+    Driven { world: scene.world, points: scene.points, ending, store: scene.store, run }
+}
+
+fn journal_named_by(first: &Recorded) -> RunId {
+    match &first.event {
+        Event::Started { plan, .. } => plan.run.clone(),
+        other => panic!("no start: {other:?}"),
+    }
+}
+
+impl Driven {
+    pub fn events(&self) -> Vec<Recorded> {
+        self.store.events(&self.run).expect("a journal")
+    }
+
+    pub fn left(&self) -> &[Left] {
+        match &self.ending {
+            Ending::Closed { left, .. } => left,
+            Ending::TakenOver { by } => panic!("taken over by {by}"),
+        }
     }
 }
