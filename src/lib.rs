@@ -19,6 +19,7 @@ pub mod guard;
 pub mod ids;
 pub mod judge;
 pub mod location;
+pub mod mac;
 pub mod numbers;
 mod outside;
 pub mod payload;
