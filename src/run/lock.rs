@@ -2,6 +2,7 @@
 //!
 //! A lock stands on one resource and holds the inverses of everything that its run plans there (DESIGN rule 6).
 
+mod first;
 mod signed;
 mod text;
 

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LOCK_LIMIT, Lock, LockedChange, LockedSends, NotALock};
+use super::{LOCK_LIMIT, Lock, LockedChange, LockedSends, NotALock, first};
 use crate::account::setting::every_setting;
 use crate::account::{AccountIdentity, Location, Mac, Region, Resource, ResourceKind, Setting, Value};
 use crate::clock::RENEWED_WITHIN;
@@ -75,17 +75,17 @@ macro_rules! written_settings {
     ($($(#[$meta:meta])+ $variant:ident { $on:ident $(, $more:ident)* } in $service:ident),+ $(,)?) => {
         #[derive(Serialize, Deserialize)]
         #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-        enum WrittenSetting {
+        pub(super) enum WrittenSetting {
             $($variant { $($more: String),* }),+
         }
 
-        fn written_setting(setting: &Setting) -> WrittenSetting {
+        pub(super) fn written_setting(setting: &Setting) -> WrittenSetting {
             match setting {
                 $(Setting::$variant { $on: _ $(, $more)* } => WrittenSetting::$variant { $($more: $more.clone()),* }),+
             }
         }
 
-        fn setting_on(resource: &Resource, setting: WrittenSetting) -> Setting {
+        pub(super) fn setting_on(resource: &Resource, setting: WrittenSetting) -> Setting {
             match setting {
                 $(WrittenSetting::$variant { $($more),* } => Setting::$variant { $on: resource.clone() $(, $more)* }),+
             }
@@ -118,42 +118,6 @@ struct WrittenSweep {
     dead_letter: String,
     arrives_within_seconds: f64,
     foreign_limit: u32,
-}
-
-/// Version 1, of squall 0.1.0: it named the account of each change by a nickname. The account that the lock lies in is
-/// the one that is meant.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct First {
-    #[expect(dead_code, reason = "it was read before")]
-    squall: u32,
-    run: RunId,
-    title: String,
-    by: String,
-    made_at: Time,
-    latest_end: Time,
-    #[serde(default)]
-    changes: Vec<FirstChange>,
-    #[serde(default)]
-    sends: Vec<FirstSends>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FirstChange {
-    setting: Setting,
-    before: Value,
-    after: Value,
-    #[serde(default)]
-    whole_before: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FirstSends {
-    first: u32,
-    count: u32,
-    cleanup: Cleanup,
 }
 
 /// A lock on `resource` as the account holds it.
@@ -206,7 +170,7 @@ pub fn read(resource: &Resource, text: &str) -> Result<Lock, NotALock> {
     }
     let version: Versioned = serde_json::from_str(text).or_else(|_| version_of(text)).map_err(&wrong)?;
     let lock = match version.squall {
-        1 => first(resource, text),
+        1 => first::read(resource, text),
         WITHOUT_LEASE | VERSION | SIGNED => second(resource, text),
         newer => {
             Err(format!("it has format {newer}, and this squall reads 1 to {SIGNED}; use the squall that wrote it"))
@@ -272,44 +236,6 @@ fn second(resource: &Resource, text: &str) -> Result<Lock, String> {
         lease,
         sends: sends.collect(),
         changes: written.changes.into_iter().map(change).collect(),
-    })
-}
-
-fn first(resource: &Resource, text: &str) -> Result<Lock, String> {
-    let first: First = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let mut changes = Vec::new();
-    for change in first.changes {
-        let on = change.setting.resource();
-        if (on.kind, &on.name) != (resource.kind, &resource.name) {
-            return Err(format!("it would change {}", plain(&on.to_string())));
-        }
-        changes.push(LockedChange {
-            setting: setting_on(resource, written_setting(&change.setting)),
-            before: change.before,
-            after: change.after,
-            whole_before: change.whole_before,
-        });
-    }
-    let sends = first.sends.into_iter().map(|sends| {
-        let cleanup = match sends.cleanup {
-            Cleanup::Sweep { dead_letter, arrives_within, foreign_limit } => Cleanup::Sweep {
-                dead_letter: resource.beside(ResourceKind::Queue, dead_letter.name),
-                arrives_within,
-                foreign_limit,
-            },
-            Cleanup::LeaveInQueue => Cleanup::LeaveInQueue,
-        };
-        LockedSends { first: sends.first, count: sends.count, cleanup }
-    });
-    Ok(Lock {
-        run: first.run,
-        title: first.title,
-        by: first.by,
-        made_at: first.made_at,
-        latest_end: first.latest_end,
-        lease: None,
-        sends: sends.collect(),
-        changes,
     })
 }
 
