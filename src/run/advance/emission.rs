@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::super::event::{Event, MessageAccount};
 use super::super::in_flight::CallPurpose;
 use super::super::machine::{Machine, Precondition};
-use super::super::state::{Sends, State};
+use super::super::state::{Sends, State, StepState};
 use crate::account::description::QueueDescription;
 use crate::account::{
     Call, CallError, Description, Handle, Message, Metric, Outcome, Query, Received, Reply, Resource, RunMarker,
@@ -65,10 +65,18 @@ fn elsewhere(emission: &Emission, dead_letter: &Resource, nth: usize) -> Option<
 pub(super) fn owes(state: &State, resource: &Resource) -> bool {
     state.plan.steps.iter().zip(&state.steps).any(|(planned, step)| {
         let Some(emission) = &planned.emission else { return false };
-        let lost = step.sends.accounted.as_ref().is_some_and(|account| !account.not_found.is_empty());
         let swept = matches!(&emission.cleanup, Cleanup::Sweep { dead_letter, .. } if dead_letter == resource);
-        (&emission.queue == resource || swept) && (step.sends.owed() || lost)
+        (&emission.queue == resource || swept) && (step.sends.owed() || lost(step))
     })
+}
+
+/// Whether messages of any step were not found again.
+pub(super) fn lost_some(state: &State) -> bool {
+    state.steps.iter().any(lost)
+}
+
+fn lost(step: &StepState) -> bool {
+    step.sends.accounted.as_ref().is_some_and(|account| !account.not_found.is_empty())
 }
 
 impl Machine {

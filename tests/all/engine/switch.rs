@@ -135,7 +135,7 @@ fn alone(before: &BTreeMap<String, String>, plan: &Plan, point: &Point, late: Sp
 fn both(before: &BTreeMap<String, String>, plan: &Plan, point: &Point, begins: Time) -> Vec<SwitchEnd> {
     let mut world = point.world.clone();
     world.run_until(begins);
-    let ran = drive(Comes::Undoes(&plan.run), world, point.store.clone(), false);
+    let ran = drive(Comes::Undoes(plan.run.clone()), world, point.store.clone(), false);
     let what = format!("{}: {}, undone at {begins}", plan.title, point.what);
     let Ending::Closed { left, .. } = &ran.ending else { panic!("{what}: not closed") };
     let mut world = ran.world;
