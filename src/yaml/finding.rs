@@ -111,6 +111,16 @@ codes! {
     Error BadCalendar = "bad-calendar",
     /// An event of a calendar that is not understood, and so closes more than it says.
     Warning CalendarRule = "calendar-rule",
+    /// A section of a runbook that is missing, unknown or there twice, or that lacks its front matter or its block of YAML.
+    Error RunbookSection = "runbook-section",
+    /// An item, an expectation or an alarm that a scenario does not have.
+    Error UnknownItem = "unknown-item",
+    /// Two items or expectations of one name in a scenario.
+    Error RepeatedItem = "repeated-item",
+    /// An item that waits for something that cannot happen.
+    Error NeverReleased = "never-released",
+    /// A role that is missing, or that may not have what it is given.
+    Error WrongRole = "wrong-role",
     /// A parameter of a fault that no account could take.
     Error FaultParameter = "fault-parameter",
     /// Two faults that would change one setting at once, or one before the other is undone.

@@ -11,6 +11,7 @@ mod engine;
 mod findings;
 mod forged;
 mod formats;
+mod gameday;
 mod hostile;
 mod judge;
 mod kills;
