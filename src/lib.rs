@@ -5,6 +5,7 @@
 pub mod account;
 pub mod cli;
 pub mod clock;
+pub mod conductor;
 pub mod deadman;
 pub mod document;
 pub mod driver;
@@ -14,6 +15,7 @@ mod effort;
 pub mod env;
 pub mod faults;
 pub mod format;
+pub mod gameday;
 pub mod graph;
 pub mod guard;
 pub mod ids;

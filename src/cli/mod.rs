@@ -13,6 +13,7 @@ mod dead_man;
 mod doctor;
 mod exit;
 mod faults;
+mod gameday;
 mod halt;
 mod init;
 mod live;
@@ -74,6 +75,8 @@ Examples:
                                 record that you handled what it left behind
   squall schedule               list when scheduled experiments run, and when not and why
   squall serve                  run scheduled experiments
+  squall gameday rehearse runbooks/first-game-day.md
+                                rehearse a game day on the sandbox, with scripted people
   squall halt                   stop every run, and allow no new ones
 
 Exit codes:
@@ -116,6 +119,7 @@ enum Command {
     Board(board::Args),
     Schedule(schedule::Args),
     Serve(serve::Args),
+    Gameday(gameday::Args),
     Policy(policy::Args),
     DeadMan(dead_man::Args),
     Doctor(doctor::Args),
@@ -214,6 +218,7 @@ fn execute(command: Command, context: &mut Context) -> Ended {
         Command::Board(args) => board::execute(&args, context),
         Command::Schedule(args) => schedule::execute(&args, context),
         Command::Serve(args) => serve::execute(&args, context),
+        Command::Gameday(args) => gameday::execute(&args, context),
         Command::Schema(args) => schema::execute(&args, context),
         Command::Template(args) => template::execute(&args, context),
         Command::Policy(args) => policy::execute(&args, context),

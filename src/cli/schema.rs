@@ -58,6 +58,10 @@ enum Format {
     Change,
     /// What `squall template --json` prints
     Template,
+    /// A line of `squall gameday run --json`, `rehearse --json` and `report --json`
+    Gameday,
+    /// What `squall gameday status --json` prints
+    GamedayStatus,
 }
 
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
@@ -78,6 +82,8 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         Format::Explanation => written::of::<list::Explanation>(),
         Format::Change => written::change(),
         Format::Template => written::of::<Document>(),
+        Format::Gameday => written::of::<crate::format::day::Line>(),
+        Format::GamedayStatus => written::of::<crate::gameday::view::View>(),
     };
     context.output.out.line(format!("{schema:#}"));
     Ok(Exit::Fine)

@@ -120,6 +120,19 @@ impl Twin {
         })
     }
 
+    /// The application as an account.
+    ///
+    /// # Errors
+    /// Something in it leads nowhere.
+    pub fn account(&self, seed: u64, start: Time) -> Result<Box<dyn Modelled>, String> {
+        Twin { start, ..self.clone() }.model(&self.app, seed)
+    }
+
+    /// Where that account is.
+    pub fn location(&self) -> Location {
+        self.location.clone()
+    }
+
     fn model(&self, app: &App, seed: u64) -> Result<Box<dyn Modelled>, String> {
         let world = World::new(app, seed, self.start).map_err(|dangling| dangling.to_string())?;
         Ok(Box::new(world.at_location(self.location.clone())))

@@ -13,6 +13,7 @@
 
 pub mod account;
 mod convert;
+pub mod day;
 pub mod journal;
 pub mod plan;
 pub mod schema;

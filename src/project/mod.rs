@@ -33,6 +33,8 @@ record! {
         pub hypotheses: String = "hypotheses".into(),
         /// The folder of the schedules.
         pub schedules_in: String = "schedules".into(),
+        /// The folder of the runbooks of game days.
+        pub runbooks: String = "runbooks".into(),
         /// The folder that reports are written to.
         pub reports: String = ".squall/reports".into(),
         /// Hours, blackouts and limits for every schedule.
@@ -230,6 +232,7 @@ impl Default for Project {
             experiments: "experiments".into(),
             hypotheses: "hypotheses".into(),
             schedules_in: "schedules".into(),
+            runbooks: "runbooks".into(),
             reports: ".squall/reports".into(),
             scheduling: Scheduling::default(),
             schedules: BTreeMap::new(),

@@ -10,6 +10,7 @@
 pub mod axis;
 pub mod board;
 pub mod chart;
+pub mod day;
 pub mod html;
 pub mod json;
 pub mod jsonl;

@@ -5,6 +5,7 @@
 pub mod aftermath;
 #[cfg(test)]
 mod contract;
+pub mod days;
 pub mod forgetful;
 pub mod memory;
 pub mod occurrences;

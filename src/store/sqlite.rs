@@ -7,6 +7,7 @@
 //! Invariant: each event's hash covers the one before it, so `events` finds what was changed, lost or put in.
 
 mod chain;
+mod days;
 mod held;
 mod occurrences;
 mod schema;
@@ -94,6 +95,11 @@ impl SqliteStore {
     /// Becomes the one process that serves this store, for as long as the returned value lives. `None`: another one does.
     pub fn serve_alone(&self) -> Result<Option<Alone>, StoreError> {
         self.held.serve_alone()
+    }
+
+    /// Becomes the one process that leads a game day, for as long as the returned value lives. `None`: another one does.
+    pub fn lead_alone(&self, day: &crate::ids::DayId) -> Result<Option<Alone>, StoreError> {
+        self.held.lead_alone(day)
     }
 
     /// Whether the run is still this process's: by its epoch, and by what a process left that could not write the epoch.

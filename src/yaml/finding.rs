@@ -113,6 +113,16 @@ codes! {
     Error BadCalendar = "bad-calendar",
     /// A calendar event that is not fully understood; it blocks more time than it says.
     Warning CalendarRule = "calendar-rule",
+    /// A section of a runbook that is missing, unknown or there twice, or that lacks its front matter or its block of YAML.
+    Error RunbookSection = "runbook-section",
+    /// An item, an expectation or an alarm that a scenario does not have.
+    Error UnknownItem = "unknown-item",
+    /// Two items or expectations of one name in a scenario.
+    Error RepeatedItem = "repeated-item",
+    /// An item that waits for something that cannot happen.
+    Error NeverReleased = "never-released",
+    /// A role that is missing, or that may not have what it is given.
+    Error WrongRole = "wrong-role",
     /// A fault parameter that no account could accept.
     Error FaultParameter = "fault-parameter",
     /// Two faults that would change one setting at the same time, or one before the other is rolled back.

@@ -105,6 +105,15 @@ pub fn parse(source: &Arc<Source>) -> (Option<Node>, Findings) {
     parse_with(source, &source.text, false, DEEPEST)
 }
 
+/// Reads the part of a text that is YAML, such as the front matter of a Markdown file. Places count from the start of the text.
+pub fn parse_part(source: &Arc<Source>, part: Place) -> (Option<Node>, Findings) {
+    let part = source.clamp(part);
+    // Blanks in the place of everything else: every line and every byte of the part stays where it is.
+    let mut text: String = source.text[..part.start].bytes().map(|b| if b == b'\n' { '\n' } else { ' ' }).collect();
+    text.push_str(&source.text[part.start..part.end]);
+    parse_with(source, &text, false, DEEPEST)
+}
+
 /// Reads a CloudFormation template as CloudFormation does: of a key that stands twice the last one counts, with a
 /// warning, and JSON may be indented with tabs.
 pub fn parse_template(source: &Arc<Source>) -> (Option<Node>, Findings) {

@@ -12,6 +12,7 @@ mod findings;
 mod first_hour;
 mod forged;
 mod formats;
+mod gameday;
 mod hostile;
 mod judge;
 mod kills;

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::super::{Epoch, StoreError};
-use crate::ids::RunId;
+use crate::ids::{DayId, RunId};
 use crate::private;
 
 /// The lock of the one process that serves a store.
@@ -96,7 +96,16 @@ impl HeldRuns {
 
     /// Takes the lock of the one process that serves the store. The operating system frees it when the process ends.
     pub fn serve_alone(&self) -> Result<Option<Alone>, StoreError> {
-        let path = self.folder.join("serve");
+        self.alone("serve")
+    }
+
+    /// Takes the lock of the one process that leads a game day.
+    pub fn lead_alone(&self, day: &DayId) -> Result<Option<Alone>, StoreError> {
+        self.alone(&format!("day.{day}"))
+    }
+
+    fn alone(&self, name: &str) -> Result<Option<Alone>, StoreError> {
+        let path = self.folder.join(name);
         let file = private::file(&path).map_err(|error| io(&path, &error))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Alone(file))),

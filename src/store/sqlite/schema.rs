@@ -10,7 +10,7 @@ use super::held::HeldRuns;
 use crate::store::StoreError;
 
 /// Each script takes a file from the version of its place to the next. Never edit one that was released; add another.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE runs (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -63,6 +63,25 @@ const MIGRATIONS: [&str; 3] = [
         PRIMARY KEY (schedule, at, by_hand)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX occurrences_decided ON occurrences (decided);
+",
+    "
+    CREATE TABLE days (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        day    TEXT NOT NULL UNIQUE
+    ) STRICT;
+    CREATE TABLE day_events (
+        day  INTEGER NOT NULL REFERENCES days (number),
+        seq  INTEGER NOT NULL,
+        at   INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        hash BLOB NOT NULL,
+        PRIMARY KEY (day, seq)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE day_asks (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        day    INTEGER NOT NULL REFERENCES days (number),
+        body   TEXT NOT NULL
+    ) STRICT;
 ",
 ];
 
