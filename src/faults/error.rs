@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::wrapper::{self, Flag, Wrapped};
 use super::{Described, Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene, all};
-use crate::account::{Metric, Resource, ResourceKind};
+use crate::account::{Injected, Metric, Resource, ResourceKind};
 use crate::plan::{Evidence, Indicator, IndicatorTest};
 use crate::record;
 use crate::units::Share;
@@ -33,7 +33,10 @@ impl LambdaError {
                which knows one fault at a time, the whole document); the wrapper then raises instead of calling the handler. It is what a bad deploy or a dependency that is down \
                does. A synchronous caller sees a 5xx; asynchronous events are retried twice; an SQS message comes back \
                after its visibility timeout, and goes to the dead-letter queue when it was received too often.",
-        evidence: "The failed share of the function's invocations rises beyond the noise and the trend of the baseline.",
+        evidence: "The failed share of the function's invocations rises beyond the noise and the trend of the baseline. squall's \
+                   layer counts the invocations that it fails, and one is enough where the baseline has none. failure-lambda \
+                   writes a line into the function's log for each: where nothing else shows the fault, these are searched \
+                   once, with one query of CloudWatch Logs Insights over the minutes from the baseline to the fault's end.",
         undo: "Puts the flag back as it was: the parameter's original bytes when nobody else wrote to it, else this one \
                key. The parameter is never deleted. The undo counts after the wrapper's cache time (FAILURE_CACHE_TTL, \
                60 s unless set; 0.x keeps nothing).",
@@ -91,17 +94,20 @@ impl Fault for LambdaError {
         let plans = all(scene.targets.iter().map(|target| {
             let wrapped = Wrapped::find(target, scene)?;
             let mut warnings = wrapped.warnings(target);
+            let mut evidence = Evidence {
+                expect: format!("the failed share of {} rises", target.name),
+                any: vec![Indicator::of(Metric::FailedShare, target, IndicatorTest::Rises)],
+                logs: None,
+                within: wrapped.cache + SHOWN_WITHIN,
+            };
+            wrapped.add_evidence(target, Injected::Error, &mut evidence);
             warnings.extend(wrapped.function.consumes.iter().filter_map(|queue| dead_letters(queue, scene)));
             Ok::<_, Refusal>(FaultPlan {
                 summary: format!("{} of the invocations of {} fail", self.share, target.name),
                 hits: wrapped.hits(target),
                 changes: vec![wrapped.change(&fault)?],
                 emission: None,
-                evidence: Evidence {
-                    expect: format!("the failed share of {} rises", target.name),
-                    any: vec![Indicator::of(Metric::FailedShare, target, IndicatorTest::Rises)],
-                    within: wrapped.cache + SHOWN_WITHIN,
-                },
+                evidence,
                 warnings,
             })
         }));
