@@ -123,7 +123,7 @@ thresholds: { detect: 10m, diagnose: 20m, mitigate: 30m }
 
 [What everybody hears at the start.]
 
-Anybody may say \"stop\" at any time, for any reason. Then everything is put back at once.
+Anybody may say \"stop\" at any time, for any reason. Then everything is rolled back at once.
 
 A person who knows AWS could see what squall changes, in CloudTrail and in names that begin with `squall`. Please do not look
 there.
