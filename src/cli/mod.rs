@@ -35,6 +35,7 @@ mod signals;
 mod status;
 mod tell;
 mod template;
+mod token;
 mod twin;
 mod undo;
 
@@ -116,6 +117,7 @@ enum Command {
     Board(board::Args),
     Schedule(schedule::Args),
     Serve(serve::Args),
+    Token(token::Args),
     Policy(policy::Args),
     DeadMan(dead_man::Args),
     Doctor(doctor::Args),
@@ -207,6 +209,7 @@ fn execute(command: Command, context: &mut Context) -> Ended {
         Command::Board(args) => board::execute(&args, context),
         Command::Schedule(args) => schedule::execute(&args, context),
         Command::Serve(args) => serve::execute(&args, context),
+        Command::Token(args) => token::execute(&args, context),
         Command::Schema(args) => schema::execute(&args, context),
         Command::Template(args) => template::execute(&args, context),
         Command::Policy(args) => policy::execute(&args, context),
