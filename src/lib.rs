@@ -2,9 +2,11 @@
 //!
 //! The design in one sentence: an experiment is a temporary diff to an account. See ARCHITECTURE.md for the map.
 
+pub mod access;
 pub mod account;
 pub mod cli;
 pub mod clock;
+pub mod conductor;
 pub mod deadman;
 pub mod document;
 pub mod driver;
@@ -14,6 +16,7 @@ mod effort;
 pub mod env;
 pub mod faults;
 pub mod format;
+pub mod gameday;
 pub mod graph;
 pub mod guard;
 pub mod ids;
@@ -34,6 +37,7 @@ pub mod run;
 pub mod schedule;
 pub mod serve;
 pub mod spec;
+pub mod starter;
 pub mod store;
 pub mod template;
 pub mod units;

@@ -39,18 +39,25 @@ pub struct Gate {
     limits: Limits,
     /// When the last scheduled run ended.
     ended: Option<Time>,
+    /// Runs that were to begin and never will.
+    never: BTreeSet<RunId>,
 }
 
 impl Gate {
     /// Counts the rest from now when a scheduled run began within the last day: when it ended is not known.
     pub fn new(limits: Limits, store: &dyn Store, now: Time) -> Result<Gate, StoreError> {
         let recent = store.occurrences(now - DAY)?.into_iter().any(|row| matches!(row.fate, Fate::Run(_)));
-        Ok(Gate { limits, ended: recent.then_some(now) })
+        Ok(Gate { limits, ended: recent.then_some(now), never: BTreeSet::new() })
     }
 
     /// A scheduled run has ended.
     pub fn ended(&mut self, now: Time) {
         self.ended = Some(now);
+    }
+
+    /// A run that was to begin never will.
+    pub fn never_begins(&mut self, run: RunId) {
+        self.never.insert(run);
     }
 
     /// Why no scheduled run may start now, if none may.
@@ -72,7 +79,9 @@ impl Gate {
         let closed: BTreeSet<&RunId> = rows.iter().filter(|row| row.is_closed()).map(|row| &row.run).collect();
         let mut scheduled = Vec::new();
         for row in store.occurrences(now - WEEK)? {
-            if let Fate::Run(run) = row.fate {
+            if let Fate::Run(run) = row.fate
+                && !self.never.contains(&run)
+            {
                 scheduled.push(run);
             }
         }
@@ -81,15 +90,15 @@ impl Gate {
         if at_work.len() >= self.limits.runs_at_a_time as usize {
             let names: Vec<&str> = at_work.iter().map(|run| run.0.as_str()).collect();
             return Ok(Some(format!(
-                "`runs_at_a_time: {}`: {} is at work",
+                "`runs_at_a_time: {}`: {} is running",
                 self.limits.runs_at_a_time,
                 names.join(", ")
             )));
         }
         if let Some(most) = self.limits.runs_a_week.filter(|most| scheduled.len() >= *most as usize) {
-            return Ok(Some(format!("`runs_a_week: {most}`: {} began within seven days", scheduled.len())));
+            return Ok(Some(format!("`runs_a_week: {most}`: {} started within seven days", scheduled.len())));
         }
         let until = self.ended.map(|ended| ended + self.limits.rest).filter(|until| *until > now);
-        Ok(until.map(|until| format!("`rest: {}`: the last run has just ended, so until {until}", self.limits.rest)))
+        Ok(until.map(|until| format!("`rest: {}`: the last run has just ended; wait until {until}", self.limits.rest)))
     }
 }

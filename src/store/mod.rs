@@ -5,6 +5,7 @@
 pub mod aftermath;
 #[cfg(test)]
 mod contract;
+pub mod days;
 pub mod forgetful;
 pub mod memory;
 pub mod occurrences;
@@ -13,6 +14,8 @@ pub mod sqlite;
 use std::collections::BTreeSet;
 
 use self::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
+use crate::access::Act;
+use crate::access::token::TokenRow;
 use crate::account::Resource;
 use crate::ids::{RunId, ScheduleName};
 use crate::judge::verdict::Verdict;
@@ -37,13 +40,13 @@ pub enum StoreError {
     Failed(String),
     /// A newer squall wrote an event, and this one cannot read it.
     #[error(
-        "event {seq} of {run} has format {format}, and this squall knows formats up to {}; use the squall that wrote it, or \
-         roll back from the account's own marks: squall undo --account NAME",
+        "event {seq} of {run} has format {format}; this version of squall reads formats up to {}; use the version \
+         that wrote it, or roll back from the locks in the account: squall undo --account NAME",
         crate::format::VERSION
     )]
     Newer { run: RunId, seq: u64, format: u32 },
     /// The run has its last event: nothing is added to its journal any more.
-    #[error("run {0} has ended; what is done about it later has a journal of its own")]
+    #[error("run {0} has ended; later work on it has its own journal")]
     Closed(RunId),
     /// The journal's chain does not hold: an event was changed, lost or put in from outside.
     #[error("the journal of {run} is damaged at event {seq}: {why}")]
@@ -52,7 +55,7 @@ pub enum StoreError {
 
 impl StoreError {
     fn exists(run: &RunId) -> StoreError {
-        StoreError::Failed(format!("there is a run {run} already"))
+        StoreError::Failed(format!("run {run} already exists"))
     }
 
     /// Refuses events that do not follow the last one of a journal without a gap.
@@ -60,7 +63,7 @@ impl StoreError {
         match (last + 1..).zip(events).find(|(expected, event)| *expected != event.seq) {
             None => Ok(()),
             Some((expected, event)) => Err(StoreError::Failed(format!(
-                "event {} of {run} was to be written where {expected} belongs; this is a bug of squall",
+                "event {} of {run} was to be written at position {expected}; this is a bug in squall",
                 event.seq
             ))),
         }
@@ -88,6 +91,8 @@ pub struct RunRow {
     pub started: Option<Time>,
     /// Who runs it now.
     pub owner: String,
+    /// How often it changed hands, from 1.
+    pub epoch: Epoch,
     /// Whether a process holds it at this moment.
     pub alive: bool,
     /// From its last event, when it is closed.
@@ -125,13 +130,14 @@ pub enum JournalKind {
 
 impl RunRow {
     /// A run that wrote nothing yet.
-    fn empty(run: RunId, owner: String, alive: bool) -> RunRow {
+    fn empty(run: RunId, owner: String, epoch: Epoch, alive: bool) -> RunRow {
         RunRow {
             run,
             title: String::new(),
             file_hash: String::new(),
             started: None,
             owner,
+            epoch,
             alive,
             verdict: None,
             left: Vec::new(),
@@ -233,6 +239,11 @@ pub trait Store {
     /// Every event of a run, in order, its chain checked.
     fn events(&self, run: &RunId) -> Result<Vec<Recorded>, StoreError>;
 
+    /// The events of a run after a number, in order, so many at the most. Their chain is not checked: for those who follow a run.
+    fn events_after(&self, run: &RunId, seq: u64, most: usize) -> Result<Vec<Recorded>, StoreError> {
+        Ok(self.events(run)?.into_iter().filter(|event| event.seq > seq).take(most).collect())
+    }
+
     /// What is needed of a run to roll it back: its events without those of kinds that only a newer squall knows.
     fn to_roll_back(&self, run: &RunId) -> Result<Readable, StoreError> {
         let events = self.events(run)?;
@@ -285,4 +296,16 @@ pub trait Store {
 
     /// The occurrences that were decided since an instant, in the order of their times.
     fn occurrences(&self, since: Time) -> Result<Vec<OccurrenceRow>, StoreError>;
+
+    /// Keeps a token, in place of the one of its name.
+    fn put_token(&mut self, row: &TokenRow) -> Result<(), StoreError>;
+
+    /// Every token, by name; those that were revoked as well.
+    fn tokens(&self) -> Result<Vec<TokenRow>, StoreError>;
+
+    /// Notes what somebody did, durably.
+    fn note(&mut self, act: &Act) -> Result<(), StoreError>;
+
+    /// What was done since an instant, in the order in which it was noted.
+    fn acts(&self, since: Time) -> Result<Vec<Act>, StoreError>;
 }

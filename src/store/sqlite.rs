@@ -6,7 +6,9 @@
 //!
 //! Invariant: each event's hash covers the one before it, so `events` finds what was changed, lost or put in.
 
+mod access;
 mod chain;
+mod days;
 mod held;
 mod occurrences;
 mod schema;
@@ -22,6 +24,8 @@ use self::held::HeldRuns;
 pub use self::held::Alone;
 use super::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
 use super::{Conflict, Epoch, Readable, RunRow, Store, StoreError, conflict_between, is_last};
+use crate::access::Act;
+use crate::access::token::TokenRow;
 use crate::account::Resource;
 use crate::format::journal::{self, Unreadable};
 use crate::ids::{RunId, ScheduleName};
@@ -65,7 +69,7 @@ impl SqliteStore {
         let unusable = |path: &Path| {
             let path = path.display().to_string();
             move |error| {
-                StoreError::Failed(format!("it cannot be opened; look at its folder and its rights ({path}: {error})"))
+                StoreError::Failed(format!("it cannot be opened; check its folder and permissions ({path}: {error})"))
             }
         };
         let held = HeldRuns::in_folder(folder)?;
@@ -79,6 +83,9 @@ impl SqliteStore {
     /// Opens the store in `folder` to read it; nothing is created, and `None` when there is none.
     pub fn open_to_read(folder: &Path) -> Result<Option<SqliteStore>, StoreError> {
         let file = folder.join(FILE);
+        if folder.symlink_metadata().is_ok() && !folder.is_dir() {
+            return Err(StoreError::Failed(format!("{} is not a folder", folder.display())));
+        }
         match file.exists() {
             true => {
                 let (db, held) = (schema::open_to_read(&file)?, HeldRuns::to_look_at(folder));
@@ -91,6 +98,11 @@ impl SqliteStore {
     /// Becomes the one process that serves this store, for as long as the returned value lives. `None`: another one does.
     pub fn serve_alone(&self) -> Result<Option<Alone>, StoreError> {
         self.held.serve_alone()
+    }
+
+    /// Becomes the one process that leads a game day, for as long as the returned value lives. `None`: another one does.
+    pub fn lead_alone(&self, day: &crate::ids::DayId) -> Result<Option<Alone>, StoreError> {
+        self.held.lead_alone(day)
     }
 
     /// Whether the run is still this process's: by its epoch, and by what a process left that could not write the epoch.
@@ -119,7 +131,7 @@ impl SqliteStore {
             }
             let next = head.follow(&Link { seq, at, body });
             if hash != next.hash {
-                return Err(damaged("it is not what was written"));
+                return Err(damaged("it is not what was written: changed or damaged"));
             }
             match journal::read(body) {
                 Ok(event) => events.push(Recorded { seq, at: Time::from_micros(at), event }),
@@ -213,6 +225,28 @@ impl Store for SqliteStore {
         }
     }
 
+    fn events_after(&self, run: &RunId, seq: u64, most: usize) -> Result<Vec<Recorded>, StoreError> {
+        let number = record(&self.db, run)?.number;
+        let mut select = self
+            .db
+            .prepare_cached("SELECT seq, at, body FROM events WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3")
+            .map_err(failed)?;
+        let mut rows = select.query(params![number, seq, most]).map_err(failed)?;
+        let mut events = Vec::new();
+        while let Some(row) = rows.next().map_err(failed)? {
+            let (seq, at, body): (u64, i64, String) =
+                row.get(0).and_then(|seq| Ok((seq, row.get(1)?, row.get(2)?))).map_err(failed)?;
+            match journal::read(&body) {
+                Ok(event) => events.push(Recorded { seq, at: Time::from_micros(at), event }),
+                Err(Unreadable::Newer { format, .. }) => {
+                    return Err(StoreError::Newer { run: run.clone(), seq, format });
+                }
+                Err(Unreadable::Malformed(error)) => return Err(unreadable(run, seq, &error)),
+            }
+        }
+        Ok(events)
+    }
+
     fn to_roll_back(&self, run: &RunId) -> Result<Readable, StoreError> {
         let Found { events, newer } = self.read(run)?;
         let numbers = [events.last().map(|event| event.seq), newer.last().map(|(seq, _)| *seq)];
@@ -226,7 +260,8 @@ impl Store for SqliteStore {
         let mut runs = Vec::new();
         while let Some(row) = rows.next().map_err(failed)? {
             let run = RunId(row.get(1).map_err(failed)?);
-            let alive = self.held.is_held(row.get(0).map_err(failed)?, Epoch(row.get(3).map_err(failed)?))?;
+            let epoch = Epoch(row.get(3).map_err(failed)?);
+            let alive = self.held.is_held(row.get(0).map_err(failed)?, epoch)?;
             let started: Option<i64> = row.get(4).map_err(failed)?;
             // A body that cannot be read says nothing here; reading the run's events tells why.
             let event = |column| {
@@ -234,7 +269,7 @@ impl Store for SqliteStore {
                 Ok::<_, StoreError>(body.and_then(|body| journal::read(&body).ok()))
             };
             let first = event(5)?;
-            let row = RunRow::empty(run, row.get(2).map_err(failed)?, alive)
+            let row = RunRow::empty(run, row.get(2).map_err(failed)?, epoch, alive)
                 .begun(started.map(Time::from_micros), first.as_ref())
                 .ended(first.as_ref(), event(7)?.as_ref(), event(6)?.as_ref());
             runs.push(row);
@@ -363,6 +398,22 @@ impl Store for SqliteStore {
     fn occurrences(&self, since: Time) -> Result<Vec<OccurrenceRow>, StoreError> {
         occurrences::since(&self.db, since)
     }
+
+    fn put_token(&mut self, row: &TokenRow) -> Result<(), StoreError> {
+        access::put_token(&self.db, row)
+    }
+
+    fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
+        access::tokens(&self.db)
+    }
+
+    fn note(&mut self, act: &Act) -> Result<(), StoreError> {
+        access::note(&self.db, act)
+    }
+
+    fn acts(&self, since: Time) -> Result<Vec<Act>, StoreError> {
+        access::acts(&self.db, since)
+    }
 }
 
 const RUNS: &str = "
@@ -435,7 +486,8 @@ fn standing_in_the_way(
 
 fn unreadable(run: &RunId, seq: u64, error: &serde_json::Error) -> StoreError {
     StoreError::Failed(format!(
-        "event {seq} of {run} is whole but unknown to this squall ({error}); read it with the version that wrote it"
+        "event {seq} of {run} is intact but unknown to this version of squall ({error}); read it with the version \
+         that wrote it"
     ))
 }
 
@@ -443,11 +495,12 @@ fn unreadable(run: &RunId, seq: u64, error: &serde_json::Error) -> StoreError {
 fn failed(error: rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode;
     let advice = match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => "the disk is full; make room and try again",
-        Some(ErrorCode::ReadOnly) => "it cannot be written; look at the rights of its folder",
-        Some(ErrorCode::CannotOpen) => "it cannot be opened; look at its folder and its rights",
+        Some(ErrorCode::DiskFull) => "the disk is full; free some space and try again",
+        Some(ErrorCode::ReadOnly) => "it cannot be written; check the permissions of its folder",
+        Some(ErrorCode::CannotOpen) => "it cannot be opened; check its folder and permissions",
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            "the file is damaged; keep a copy of it, and undo from the account's own marks: squall undo --account NAME"
+            "the file is damaged; keep a copy of it, and roll back from the locks in the account: squall undo \
+             --account NAME"
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another process keeps it locked",
         _ => return StoreError::Failed(error.to_string()),

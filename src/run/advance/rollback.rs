@@ -233,7 +233,7 @@ impl Machine {
                 }
                 NextStep::Restore => self.restore(id, change, &observed),
             },
-            Ok(_) => self.postpone(id, Attempt::Read, "the account gave a wrong kind of answer"),
+            Ok(_) => self.postpone(id, Attempt::Read, "the account gave an unexpected kind of answer"),
             Err(CallError::Gone(_)) => self.not_there(id, change),
             Err(error) => {
                 let why = format!("{} cannot be read: {error}", change.setting);
@@ -408,9 +408,9 @@ impl Machine {
 fn refusal(error: &CallError) -> String {
     match error {
         CallError::Refused { by: RefusedBy::Permission, message } => {
-            format!("the permission to undo is missing: {message}")
+            format!("the permission to roll back is missing: {message}")
         }
-        error if passes(error) => "the service keeps throttling the undo".into(),
-        error => format!("the service refuses the undo: {error}"),
+        error if passes(error) => "the service keeps throttling the rollback".into(),
+        error => format!("the service refuses the rollback: {error}"),
     }
 }

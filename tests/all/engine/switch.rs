@@ -109,7 +109,7 @@ fn all_named(before: &BTreeMap<String, String>, plan: &Plan, world: &World, what
         .iter()
         .flat_map(|one| switch::order(plan, one).resources)
         .filter(|ordered| ordered.unlocks)
-        .map(|ordered| format!("mark on {}", ordered.resource))
+        .map(|ordered| format!("lock on {}", ordered.resource))
         .collect();
     let stays = |key: &str| {
         key.starts_with("message ")

@@ -234,7 +234,7 @@ fn a_rollback_from_locks_says_whose_changes_they_are() {
     let log = bench.log_of("run-1-rollback-1");
     let faults: Vec<&str> = log.lines().filter(|line| line.contains("  fault ")).collect();
     assert!(!faults.is_empty() && faults.iter().all(|line| line.contains("run-1 may have set it to")), "{log}");
-    assert!(!log.contains("is marked as changed by run-1-rollback-1"), "{log}");
+    assert!(!log.contains("is locked by run-1-rollback-1"), "{log}");
     let report = std::fs::read_to_string(bench.state().join("reports/run-1-rollback-1/report.md")).unwrap();
     let rows = report.lines().filter(|line| line.contains("read back"));
     let written: Vec<&str> = rows.filter_map(|row| row.split('|').nth(5)).map(str::trim).collect();
