@@ -21,6 +21,7 @@ pub mod setting;
 pub mod signal;
 pub mod switch;
 pub mod target;
+pub mod watching;
 
 use serde::{Deserialize, Serialize};
 

@@ -68,7 +68,7 @@ impl Expected {
     /// What it takes to see it: another way that is known already, a longer fault, more traffic.
     pub fn remedy(&self, looked: Looked, other: Option<String>) -> String {
         let longer = self.length(looked).map(|length| match self.calls < 1.0 {
-            true => format!("a fault of {length} with a baseline as long"),
+            true => format!("a fault of {length} with a baseline of the same length"),
             false => format!("a fault of {length}"),
         });
         let busier = self.traffic(looked).map(|calls| format!("{} calls a minute", a_minute(calls)));
