@@ -35,6 +35,11 @@ pub trait Asks {
 
     /// When it will ask for something by itself.
     fn wake(&self, day: &Day, at: Time) -> Option<Time>;
+
+    /// Whether it cannot go on, so that a day that nobody else leads would never end.
+    fn gives_up(&self) -> bool {
+        false
+    }
 }
 
 /// Where a day takes place: what performs its runs.
@@ -51,7 +56,8 @@ pub trait Stage {
     /// Performs a run to its end: begins it, or rolls it back where a process that is gone had begun it. `stop`: it is not begun.
     ///
     /// # Errors
-    /// Why it did not begin; then nothing was touched, or somebody has to look at what is left.
+    /// Why it did not begin: then nothing was touched. Whatever began ends with [`Conductor::drive`], [`Conductor::ended`] or
+    /// [`Conductor::lost`].
     fn perform(
         &mut self,
         conductor: &mut Conductor<'_>,
@@ -120,7 +126,8 @@ impl<'a> Conductor<'a> {
                 self.world(stage.now(), told_of_alarm(change))?;
             }
             self.turn(stage.now())?;
-            if self.day.phase == Phase::Closed || (leave() && self.day.duty().is_none()) {
+            let leaves = (leave() || self.asks.gives_up()) && self.day.duty().is_none();
+            if self.day.phase == Phase::Closed || leaves {
                 return Ok(());
             }
             match self.day.duty() {
@@ -199,6 +206,13 @@ impl<'a> Conductor<'a> {
                 recovered: None,
             },
         };
+        self.unless_trouble(|it| it.world(now, world));
+    }
+
+    /// Says that a run's end is not known: somebody has to look.
+    pub fn lost(&mut self, now: Time, why: String) {
+        let (verdict, left) = (VerdictKind::Unknown, vec![why.clone()]);
+        let world = World::RunEnded { verdict, why: vec![why], left, recovered: None };
         self.unless_trouble(|it| it.world(now, world));
     }
 

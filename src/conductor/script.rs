@@ -111,6 +111,10 @@ impl Script {
 }
 
 impl Asks for Script {
+    fn gives_up(&self) -> bool {
+        !self.refused.is_empty()
+    }
+
     fn next(&mut self, day: &Day, at: Time) -> Option<Ask> {
         if let Some(ask) = self.waiting.pop_front() {
             return Some(ask);

@@ -158,7 +158,8 @@ fn rehearse_day(args: &Rehearse, context: &mut Context) -> Ended {
         })?;
         context.output.err.line(format!("the record is in {}", file.display()));
     }
-    let problems = checks::problems(&rehearsed.day);
+    let mut problems = checks::problems(&rehearsed.day);
+    problems.extend(rehearsed.refused.iter().map(|why| format!("the script could not go on: {why}")));
     problems.iter().for_each(|problem| context.output.err.line(format!("not as the runbook says: {problem}")));
     let left =
         rehearsed.day.scenarios.iter().any(|it| it.fault.ended.as_ref().is_some_and(|ended| !ended.left.is_empty()));
@@ -197,16 +198,7 @@ fn run(args: &Run, context: &mut Context) -> Ended {
             "ask it for what you want: squall gameday tell",
         ));
     };
-    let people = match (new, args.people.is_empty()) {
-        (true, false) => args.people.clone(),
-        (true, true) => runbook.people(),
-        (false, _) => replayed(&store, &id)?
-            .1
-            .people
-            .iter()
-            .map(|(person, (role, agent))| Actor { person: person.clone(), role: *role, agent: *agent })
-            .collect(),
-    };
+    let people = people_of(args, &runbook, &store, &id, new)?;
     let found = checks::before(&runbook, &people, new, !args.without_rehearsal, context)?;
     let signals = Signals::listen(|| {}).map_err(|error| run_command::no_signals(&error))?;
     let by = typist(args.by.as_ref(), &people, context)?;
@@ -246,6 +238,20 @@ fn run(args: &Run, context: &mut Context) -> Ended {
         context.output.err.line(format!("{id} is not over; go on with it: squall gameday run --day {id}"));
     }
     Ok(worst)
+}
+
+/// Who takes part: as the command line says, as the runbook says, or as the day was opened with.
+fn people_of(args: &Run, runbook: &Runbook, store: &SqliteStore, id: &DayId, new: bool) -> Result<Vec<Actor>, Failure> {
+    Ok(match (new, args.people.is_empty()) {
+        (true, false) => args.people.clone(),
+        (true, true) => runbook.people(),
+        (false, _) => replayed(store, id)?
+            .1
+            .people
+            .iter()
+            .map(|(person, (role, agent))| Actor { person: person.clone(), role: *role, agent: *agent })
+            .collect(),
+    })
 }
 
 /// Who types at the terminal.
@@ -325,7 +331,7 @@ fn tell(args: &Tell, context: &mut Context) -> Ended {
     let store = store_to_read(context)?;
     let id = pick(&store, &args.by.which)?;
     let (_, day) = replayed(&store, &id)?;
-    let (who, command) = line::parse(&args.words.join(" "), &day.runbook.debrief)
+    let (who, command) = line::parse(&args.words.join(" "), &day.questions())
         .map_err(|what| Failure::usage(what, "squall gameday tell --help"))?;
     let by = By { which: Which { day: Some(id.0) }, by: who.or_else(|| args.by.by.clone()) };
     ask(&by, command, context)
