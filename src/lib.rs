@@ -35,6 +35,7 @@ pub mod run;
 pub mod schedule;
 pub mod serve;
 pub mod spec;
+pub mod starter;
 pub mod store;
 pub mod template;
 pub mod units;

@@ -96,6 +96,12 @@ impl Indicator {
     pub fn of(metric: Metric, resource: &Resource, test: IndicatorTest) -> Indicator {
         Indicator { query: Query { metric, resource: resource.clone() }, test, settles: metric.delay() }
     }
+
+    /// How long a call may still run that began in a window, after the window's end. What happens to it then is stamped with the
+    /// window: a window that ends less than this before a fault may hold the fault's own failures.
+    pub fn slowest_call(&self) -> Span {
+        self.settles - self.query.metric.delay()
+    }
 }
 
 /// When an indicator shows a fault at work.
@@ -184,6 +190,11 @@ impl SignalPlan {
             control: None,
             during_fault: DuringFault::MayBreak,
         }
+    }
+
+    /// As [`Indicator::slowest_call`].
+    pub fn slowest_call(&self) -> Span {
+        self.settles - self.query.metric.delay()
     }
 
     /// Whether it has a bound that decides something.

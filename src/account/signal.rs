@@ -113,7 +113,7 @@ impl fmt::Display for Query {
             Metric::FailedShare => write!(f, "failed share of {name}"),
             Metric::SlowShare { limit } => write!(f, "share of {name} slower than {limit}"),
             Metric::Duration => write!(f, "duration of {name}"),
-            Metric::UndoneShare => write!(f, "share of messages of {name} left undone"),
+            Metric::UndoneShare => write!(f, "share of messages of {name} left unprocessed"),
             Metric::Throttles => write!(f, "throttles of {name}"),
             Metric::Concurrency => write!(f, "concurrency of {name}"),
             Metric::EventsDropped => write!(f, "dropped events of {name}"),

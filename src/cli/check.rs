@@ -11,11 +11,11 @@ use crate::spec::runbooks;
 use crate::spec::schedules;
 use crate::yaml::{Findings, Style};
 
-/// Check files: everything that is wrong in them, each with its place and what to write instead
+/// Check files: every mistake in them, with its place and what to write instead
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Without a file, the whole project is checked: squall.yaml, the sandbox's template and traffic, every hypothesis, \
-every experiment, every schedule and every runbook. No account is asked. Exit code 2 when a file cannot be used; warnings alone are 0.
+every experiment, schedule and runbook. No account is contacted. Exit code 2 when a file cannot be used; warnings alone are 0.
 
 Examples:
   squall check
@@ -38,7 +38,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         let what = format!("there is nothing to check: {here} has no {CONFIG} and no experiments");
         return Err(Failure::usage(
             what,
-            "go to the folder of your project, name it with --project, or begin one: squall init",
+            "change to your project's folder, name it with --project, or start a project: squall init",
         ));
     }
     let exit = if findings.has_errors() { Exit::Findings } else { Exit::Fine };

@@ -9,10 +9,10 @@ use crate::schedule::list;
 use crate::spec::schema;
 use crate::template::written::Document;
 
-/// Print the JSON Schema of a file that squall reads, for editors, or of what it prints, for programs
+/// Print the JSON Schema of a file that squall reads (for editors), or of its output (for programs)
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-An editor with a YAML language server completes and checks as you type when the file begins with
+An editor with a YAML language server completes and checks as you type if the file begins with
   # yaml-language-server: $schema=../experiment.schema.json
 
 Examples:

@@ -21,11 +21,12 @@ use crate::store::occurrences::OccurrenceRow;
 use crate::store::sqlite::SqliteStore;
 use crate::units::Span;
 
-/// Run scheduled experiments, until it is stopped
+/// Run scheduled experiments until stopped
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-What a dead process left is rolled back first. Each occurrence is decided once, and recorded with what became of it: `squall \
-schedule history`. SIGTERM, SIGHUP and Ctrl-C roll back what is at work, and then it ends. `squall halt` stops runs and starts none. \
+What a dead process left behind is rolled back first. Each occurrence is decided once, and recorded with its outcome: \
+`squall schedule history`. On SIGTERM, SIGHUP and Ctrl-C it rolls back what is running, then ends. `squall halt` \
+stops runs and starts none. \
 Files are read at the start: after a change, start it again.
 
 Examples:
@@ -47,7 +48,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let pace = args.pace.unwrap_or_else(|| run::default_pace(context));
     let mut store = context.project.store()?;
     let Some(_alone) = store.serve_alone()? else {
-        return Err(Failure::refused("another `squall serve` serves this project", "stop it first"));
+        return Err(Failure::refused("another `squall serve` is running in this project", "stop it first"));
     };
     let signals = Signals::listen(|| {}).map_err(|error| run::no_signals(&error))?;
     let rolled_back = roll_back(pace, &mut store, context)?;
@@ -61,8 +62,8 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let project = ProjectFiles::open(&context.project.root).0.map(|files| files.project).unwrap_or_default();
     let limits = Limits::from(&project.scheduling);
     let turns = Turns::new(schedules, limits, context.env.who(), &mut store, now)?;
-    let next = turns.next().map_or_else(|| "nothing is scheduled".to_owned(), |at| format!("next at {}", short(at)));
-    context.output.err.line(format!("serving the schedules of this project; {next}"));
+    let next = turns.next().map_or_else(|| "nothing scheduled".to_owned(), |at| format!("next at {}", short(at)));
+    context.output.err.line(format!("serving this project's schedules; {next}"));
     let (news, heard) = channel();
     let server = Server {
         turns,
@@ -129,7 +130,7 @@ impl Server {
         }
         if let Some(signal) = self.signals.interrupts.get() {
             let runs = self.at_work.len();
-            context.output.err.line(format!("{}: rolling back what is at work ({runs}), then ending", signal.name()));
+            context.output.err.line(format!("{}: rolling back what is running ({runs}), then ending", signal.name()));
         }
         while !self.at_work.is_empty() {
             self.hear(context);

@@ -1,5 +1,5 @@
 //! The conductor of a game day: gives the machine of the day the time, what people ask and what its runs do, makes every event
-//! durable before anybody hears of it, and does what the day says has to be done.
+//! durable before it is told, and does what the day says has to be done.
 //!
 //! Invariants: what has to be done follows from the recorded events alone, so a process that takes over goes on where the one
 //! before it ended; trouble with the record stops a run and never its rollback.
@@ -36,7 +36,7 @@ pub trait Asks {
     /// When it will ask for something by itself.
     fn wake(&self, day: &Day, at: Time) -> Option<Time>;
 
-    /// Whether it cannot go on, so that a day that nobody else leads would never end.
+    /// Whether it cannot go on, so that a day that no other process leads would never end.
     fn gives_up(&self) -> bool {
         false
     }
@@ -209,7 +209,7 @@ impl<'a> Conductor<'a> {
         self.unless_trouble(|it| it.world(now, world));
     }
 
-    /// Says that a run's end is not known: somebody has to look.
+    /// Says that a run's end is not known: a person has to look.
     pub fn lost(&mut self, now: Time, why: String) {
         let (verdict, left) = (VerdictKind::Unknown, vec![why.clone()]);
         let world = World::RunEnded { verdict, why: vec![why], left, recovered: None };
@@ -288,7 +288,7 @@ fn told_of(recorded: &run::Recorded) -> Option<World> {
     }
 }
 
-/// Whoever works at this machine, as the facilitator that a day needs.
+/// The user of this machine, as the facilitator that a day needs.
 pub fn facilitator(who: &str) -> Actor {
     Actor { person: Person(who.to_owned()), role: Role::Facilitator, agent: false }
 }

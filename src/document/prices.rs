@@ -136,16 +136,12 @@ impl Cost {
             }
             lines.push(match unit {
                 (Some(before), Some(during)) => {
-                    format!(
-                        "one request that is answered well costs {} before, {} during",
-                        money(*before),
-                        money(*during)
-                    )
+                    format!("one successful request costs {} before, {} during", money(*before), money(*during))
                 }
                 (Some(before), None) => {
-                    format!("one request costs {} before, and none is answered well during", money(*before))
+                    format!("one request costs {} before; none succeeds during", money(*before))
                 }
-                (None, _) => "there is no API, so nothing is said for each unit of work".into(),
+                (None, _) => "there is no API, so no cost per request is given".into(),
             });
         }
         lines.push(format!(

@@ -239,7 +239,7 @@ written! {
         Watched,
     }
 
-    /// A share of requests that must be good over a length of time.
+    /// A share of requests that must be good over a duration.
     pub struct Objective = budget::Objective {
         good: f64,
         #[serde(rename = "over_seconds")]

@@ -90,7 +90,7 @@ pub struct NoteView {
 /// What a safety monitor has to know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Safety {
-    /// When anybody aborts.
+    /// When people abort.
     pub abort_when: Vec<String>,
     /// The state of the fault, in a sentence.
     pub fault: String,

@@ -80,7 +80,7 @@ impl Needs<'_, '_> {
         if let Some(arn) = self.survey.arn(resource) {
             return arn.to_owned();
         }
-        // The paths of roles are not in their names, and what is only watched may be named in several ways.
+        // The paths of roles are not in their names, and what is observed only may be named in several ways.
         match resource.kind {
             ResourceKind::Function | ResourceKind::Queue | ResourceKind::Alarm => {
                 let [partition, region, id] = self.place(&resource.location);

@@ -77,7 +77,7 @@ impl<'a> Survey<'a> {
                 Ok(())
             }
             other => Err(Refusal::new(
-                format!("account {location} does not say who squall is there: {}", said(other)),
+                format!("account {location} does not tell the caller's identity: {}", said(other)),
                 "check the account's profile, role and region in squall.yaml",
             )),
         }
@@ -145,11 +145,11 @@ impl<'a> Survey<'a> {
                 Ok(resources)
             }
             Err(CallError::Refused { by: RefusedBy::Unsupported, message }) => {
-                Err(Refusal::new(message, "name something that the account knows, or run this on another account"))
+                Err(Refusal::new(message, "name something that exists in the account, or use another account"))
             }
             other => Err(Refusal::new(
                 format!("{selector} cannot be looked up: {}", said(other)),
-                "check that squall may list it, and that the account's region is right",
+                "check that squall may list it, and that the account's region is correct",
             )),
         }
     }
@@ -209,7 +209,7 @@ fn asked_in(accounts: &[Location], arn: &str) -> usize {
 fn unseen(what: &str, outcome: Outcome) -> Refusal {
     Refusal::new(
         format!("{what} cannot be read: {}", said(outcome)),
-        "nothing is changed that cannot be read first; check that squall may read it",
+        "squall changes only what it can read first; check that squall may read it",
     )
 }
 

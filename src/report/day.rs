@@ -248,7 +248,7 @@ fn remarks(found: &Times, earlier: &[(DayId, Day)]) -> Vec<String> {
     ];
     if let Some(effect) = found.effect {
         remarks.push(format!(
-            "squall needed {} until the fault worked; nobody's time counts from before",
+            "squall needed {} until the fault worked; no person's time counts from before",
             effect.rounded()
         ));
     }

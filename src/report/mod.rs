@@ -46,7 +46,7 @@ pub enum Format {
 
 /// There is nothing to report on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the journal does not begin with a plan: the run never began, and touched nothing")]
+#[error("the journal does not begin with a plan: the run never started and changed nothing")]
 pub struct NoPlan;
 
 impl Format {

@@ -66,7 +66,7 @@ pub struct LockedSends {
 
 /// A lock that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the mark on {resource} is not squall's: {why}")]
+#[error("the lock on {resource} is not squall's: {why}")]
 pub struct NotALock {
     pub resource: Box<Resource>,
     pub why: String,

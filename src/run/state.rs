@@ -32,6 +32,8 @@ pub struct State {
     /// How long the baseline may go on, where its planned end did not hold.
     pub extended: Option<Time>,
     pub gone: Option<Time>,
+    /// From when on writes without an answer are to be read once more.
+    pub look_again: Option<Time>,
     pub closed: Option<Verdict>,
     /// Of the last event.
     pub last: Time,
@@ -146,6 +148,7 @@ impl State {
             hindered: None,
             extended: None,
             gone: None,
+            look_again: None,
             closed: None,
             last: at,
             plan: Arc::new(Plan::clone(plan)),
@@ -171,8 +174,8 @@ impl State {
             | Event::Unmeasured { .. }
             | Event::Blind { .. }
             | Event::Sighted { .. }
-            | Event::LookAgain { .. }
             | Event::Acknowledged { .. } => {}
+            Event::LookAgain { from, .. } => self.look_again = Some(*from),
             Event::Hindered { why } => self.hindered = Some((at, why.clone())),
             Event::Extended { until, .. } => self.extended = Some(*until),
             Event::TakenOver { .. } => self.reopen(at),

@@ -203,7 +203,7 @@ fn evidence_waits_for_the_next_call() {
              for: {lasts} }} ]\nrecovers_within: 30m\nguards: {{ longest: 6h }}\n"
         )
     };
-    project.ends(&experiment("60m"), HELD, &["iam.deny works since"]);
+    project.ends(&experiment("60m"), HELD, &["iam.deny in effect since"]);
     assert!(!project.check(&experiment("60m")).text.contains("have no call"));
     let minutes = experiment("60m").replace(", every: 5m", "");
     let said = project.check(&minutes);
@@ -334,7 +334,7 @@ fn evidence_that_cannot_appear_is_known_before() {
         format!(
             "targets: {{ busy: {{ function: Busy }}, rare: {{ function: Rare }}, idle: {{ function: Idle }}, \
              store: {{ table: Store }}, box: {{ queue: Box }} }}\nhypotheses: [ depth of box is below 100000, \
-             {{ signal: writes to store are at least 0, during_fault: may_break }} ]\nbaseline: {baseline}\n\
+             {{ signal: writes to store are at least 1, during_fault: may_break }} ]\nbaseline: {baseline}\n\
              faults: [ {{ inject: {{ {fault} }}, for: {lasts} }} ]\nrecovers_within: 5m\nguards: {{ longest: 48h }}\n"
         )
     };
@@ -356,7 +356,7 @@ fn evidence_that_cannot_appear_is_known_before() {
         ("lambda.latency: { target: busy, delay: 9s }".into(), "8m", "10m", HELD, ""),
         ("lambda.error: { target: idle, share: 50 % }".into(), "8m", "10m", FINDINGS, "sends no calls to `Idle`"),
         // Six calls of a baseline, and four of a fault.
-        (writes("rare"), "60m", "40m", FINDINGS, "with a baseline as long"),
+        (writes("rare"), "60m", "40m", FINDINGS, "with a baseline of the same length"),
         (writes("rare"), "120m", "120m", HELD, ""),
         (writes("busy"), "8m", "10m", HELD, ""),
         // No effect, though it could be run.
@@ -366,14 +366,14 @@ fn evidence_that_cannot_appear_is_known_before() {
             "8m",
             "10m",
             HELD,
-            "no call of `Busy` that takes what is denied",
+            "no call of `Busy` that needs the denied actions",
         ),
         (
             "iam.deny: { target: busy, actions: [ 'sqs:SendMessage' ], resources: [ box ] }".into(),
             "8m",
             "10m",
             HELD,
-            "can do without the calls that are denied",
+            "can work without the denied calls",
         ),
         (
             "lambda.throttle: { target: busy, concurrency: 900 }".into(),
@@ -414,6 +414,25 @@ fn evidence_that_cannot_appear_is_known_before() {
     assert!(project.check(&experiment(both, "8m", "10m")).text.contains("did you mean `dynamodb:PutItem`?"));
 }
 
+/// Failures are stamped with the start of their call. What the fault does to calls that run when it goes in did not begin before it.
+#[test]
+fn calls_that_run_when_the_fault_goes_in_are_no_breach_before_it() {
+    let template = READER.to_owned()
+        + "  In: { Type: AWS::SQS::Queue, Properties: { VisibilityTimeout: 900 } }\n"
+        + &function(
+            "Slow",
+            ", Timeout: 300, Policies: [ { DynamoDBWritePolicy: { TableName: !Ref Store } } ], Events: { In: { Type: SQS, Properties: { \
+             Queue: !GetAtt In.Arn, BatchSize: 1 } } }",
+        );
+    let traffic = "traffic: [ { to: { queue: In }, rate: 2/s } ]\nfunctions: { Slow: { duration: { from: 150s, to: 200s }, \
+                   calls: [ { table: Store } ] } }\n";
+    let project = Project::of(&template, traffic);
+    let experiment = "targets: { slow: { role: SlowRole }, store: { table: Store } }\nhypotheses: [ failed share of Slow is at most 5 % ]\n\
+                      baseline: 20m\nfaults: [ { inject: { iam.deny: { target: slow, actions: [ 'dynamodb:PutItem' ], resources: [ \
+                      store ] } }, for: 20m } ]\nrecovers_within: 10m\nguards: { longest: 3h }\n";
+    project.ends(experiment, Some(4), &["broken"]);
+}
+
 /// What the traffic can show is said before: by `check` and by `plan`.
 #[test]
 fn what_the_traffic_can_show_is_said_before() {
@@ -428,14 +447,14 @@ fn what_the_traffic_can_show_is_said_before() {
         )
     };
     let said = project.check(&experiment("10m", "10 %"));
-    assert!(said.text.contains("at 60 requests a minute faults of 10m show a rise to 7.5 %"), "{}", said.text);
+    assert!(said.text.contains("at 60 requests a minute, faults of 10m show a rise to 7.5 %"), "{}", said.text);
     assert!(!said.text.contains("never-held"), "{}", said.text);
     let said = project.check(&experiment("6m", "5 %"));
     assert!(said.text.contains("yours last 6m and show a rise to 15 %"), "{}", said.text);
     assert!(said.text.contains("never-held"), "{}", said.text);
     project.write("x.yaml", &format!("{HEAD}{}", experiment("10m", "10 %")));
     let said = project.squall(&["plan", "x.yaml"]);
-    assert!(said.text.contains("at 60 requests a minute faults of 10m show a rise to 7.5 %"), "{}", said.text);
+    assert!(said.text.contains("at 60 requests a minute, faults of 10m show a rise to 7.5 %"), "{}", said.text);
 }
 
 /// A resource that is not there is refused by the plan, by its ARN too.
@@ -504,7 +523,7 @@ fn the_plan_says_what_the_run_does_to_its_own_signals() {
         );
         project.write("x.yaml", &format!("{HEAD}{experiment}"));
         let said = project.squall(&["plan", "x.yaml"]);
-        assert_eq!(said.text.contains("they may ring it"), rings, "{}", said.text);
+        assert_eq!(said.text.contains("they may set it off"), rings, "{}", said.text);
         assert!(said.text.contains("the baseline lasts 2m15s to 3m15s"), "{}", said.text);
     }
 }

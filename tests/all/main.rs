@@ -9,6 +9,7 @@ mod dead_man;
 mod effort;
 mod engine;
 mod findings;
+mod first_hour;
 mod forged;
 mod formats;
 mod gameday;

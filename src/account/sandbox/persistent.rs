@@ -82,6 +82,8 @@ pub struct Sandbox {
     open: BTreeMap<CallId, Keep>,
     /// Answers that do not come from the world.
     answers: VecDeque<(CallId, Outcome)>,
+    /// The file lacks something that was changed.
+    unkept: bool,
 }
 
 impl Sandbox {
@@ -115,6 +117,7 @@ impl Sandbox {
             pacer,
             open: BTreeMap::new(),
             answers: VecDeque::new(),
+            unkept: false,
         };
         sandbox.world.messages_saved();
         // Somebody else may have begun it just before.
@@ -177,7 +180,7 @@ impl Sandbox {
         self.promised = newest.reached;
         self.pacer = Pacer::new(self.opening.pace, reached, &*self.env);
         for id in std::mem::take(&mut self.open).into_keys() {
-            let overtaken = CallError::Unknown("another process changed the sandbox meanwhile".into());
+            let overtaken = CallError::Unknown("another process changed the sandbox at the same time".into());
             self.answers.push_back((id, Err(overtaken)));
         }
         Ok(())
@@ -208,15 +211,22 @@ impl Sandbox {
     }
 
     /// An answer of the world goes out once what it tells is kept.
+    ///
+    /// While the file does not take what was changed, as on a full disk, a reading is no answer either: it would tell of a world
+    /// that is gone with this process.
     fn hand_out(&mut self, id: CallId, outcome: Outcome) -> (CallId, Outcome) {
         let lost = |why: String| (id, Err(CallError::Unknown(why)));
-        match self.open.remove(&id) {
-            None | Some(Keep::Nothing) => (id, outcome),
-            Some(keep) => match self.keep(keep == Keep::Durable) {
-                Ok(true) => (id, outcome),
-                Ok(false) => lost("another process changed the sandbox meanwhile".into()),
-                Err(error) => lost(error.to_string()),
-            },
+        let keep = match self.open.remove(&id) {
+            None | Some(Keep::Nothing) if !self.unkept => return (id, outcome),
+            None | Some(Keep::Nothing | Keep::Durable) => true,
+            Some(Keep::Written) => false,
+        };
+        let kept = self.keep(keep);
+        self.unkept = kept.is_err();
+        match kept {
+            Ok(true) => (id, outcome),
+            Ok(false) => lost("another process changed the sandbox at the same time".into()),
+            Err(error) => lost(error.to_string()),
         }
     }
 

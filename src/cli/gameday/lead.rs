@@ -281,7 +281,7 @@ impl Stage for Live<'_> {
         match self.ends_what_was(conductor, run) {
             Ok(true) => return Ok(()),
             Ok(false) => {}
-            // Nobody can tell whether it began.
+            // It is not known whether it began.
             Err(error) => {
                 self.worst = Exit::Left;
                 conductor.lost(self.now(), format!("the journal of {run} cannot be read: {error}"));

@@ -276,7 +276,7 @@ fn replayed(store: &SqliteStore, id: &DayId) -> Result<(Vec<Recorded>, Day), Fai
     Ok((events, day))
 }
 
-/// The day that somebody means: by its name or a part of it; else the newest.
+/// The day that is named: by its name or a part of it; else the newest.
 fn pick(store: &SqliteStore, which: &Which) -> Result<DayId, Failure> {
     let days = store.days()?;
     let Some(name) = &which.day else {
@@ -292,7 +292,7 @@ fn pick(store: &SqliteStore, which: &Which) -> Result<DayId, Failure> {
         [] => Err(Failure::usage(format!("there is no game day `{name}`"), "squall gameday status --all")),
         several => {
             let names: Vec<String> = several.iter().map(ToString::to_string).collect();
-            Err(Failure::usage(format!("`{name}` may mean {}", names.join(", ")), "name the whole day"))
+            Err(Failure::usage(format!("`{name}` is ambiguous: {}", names.join(", ")), "name the whole day"))
         }
     }
 }
@@ -360,7 +360,7 @@ fn ask(by: &By, command: Asked, context: &mut Context) -> Ended {
             format!("asked: {words}")
         }
         Some(_alone) => {
-            // Nobody leads it: the record gets it here, with this machine's time if that is later.
+            // No process leads it: the record gets it here, with this machine's time if that is later.
             let at = if context.env.now().since(at) < MOST_APART { at.max(context.env.now()) } else { at };
             let last = events.last().map_or(0, |event| event.seq);
             let numbered = (last + 1..).zip(followed).map(|(seq, event)| Recorded { seq, at, event });

@@ -57,7 +57,7 @@ pub fn rehearse(
     Ok(Rehearsed { day, events, refused: script.refused })
 }
 
-/// The people of a rehearsal: those of the runbook, and invented ones for roles that nobody has yet.
+/// The people of a rehearsal: those of the runbook, and invented ones for roles that are not filled yet.
 fn cast(runbook: &Runbook) -> Vec<Actor> {
     let mut people = runbook.people();
     for (role, least) in &runbook.front.roles {
@@ -73,7 +73,7 @@ fn cast(runbook: &Runbook) -> Vec<Actor> {
 
 /// The first event of a day.
 pub fn opening(runbook: &Runbook, people: Vec<Actor>, by: &str, rehearsal: bool) -> Event {
-    let by = by.parse::<Person>().unwrap_or_else(|_| Person("somebody".into()));
+    let by = by.parse::<Person>().unwrap_or_else(|_| Person("unknown".into()));
     Event::Opened { file: runbook.source.file.clone(), text: runbook.source.text.clone(), people, by, rehearsal }
 }
 

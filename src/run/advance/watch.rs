@@ -218,7 +218,7 @@ impl Machine {
         }
     }
 
-    /// Whether a window alone is outside of its bound. That decides nothing, and a reader wants to see it.
+    /// Whether a window alone is outside its bound. That does not decide, and a reader wants to see it.
     fn is_outside(&self, signal: usize, phase: Phase, window: Window, sample: Sample) -> bool {
         let Some(planned) = self.state.plan.signals.get(signal) else { return false };
         let seen =
@@ -275,7 +275,7 @@ impl Machine {
         plan.signals.iter().zip(&self.state.signals).filter(|(planned, _)| planned.is_judged()).find_map(
             |(planned, known)| {
                 let silent = known.windows.iter().all(|seen| seen.sample.value.is_none());
-                silent.then(|| format!("`{}` has no data in the baseline: is there any traffic?", planned.title))
+                silent.then(|| format!("`{}` has no data in the baseline: is there traffic?", planned.title))
             },
         )
     }

@@ -45,9 +45,13 @@ impl HeldRuns {
         HeldRuns { folder: folder.join("locks"), locks: BTreeMap::new() }
     }
 
-    /// Holds a run until this value is dropped or the process ends.
+    /// Holds a run until this value is dropped or the process ends. One that is held already stays so: the tables may have
+    /// failed to take what the lock announced, as on a full disk.
     pub fn hold(&mut self, run: &RunId, number: i64, epoch: Epoch) -> Result<(), StoreError> {
         let path = self.path(number, epoch);
+        if self.locks.get(run).is_some_and(|(_, held)| *held == path) {
+            return Ok(());
+        }
         let file = private::file(&path).map_err(|error| io(&path, &error))?;
         // The epoch is ours alone, so this waits at most for somebody who looks whether it is held.
         file.lock().map_err(|error| io(&path, &error))?;

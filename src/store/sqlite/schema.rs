@@ -117,7 +117,7 @@ pub fn open_to_read(file: &Path) -> Result<Connection, StoreError> {
     match version(&db)? {
         // The tables of every version can be read as they are.
         found if (1..=MIGRATIONS.len()).contains(&found) => Ok(db),
-        0 => Err(StoreError::Failed(format!("{} is not a journal of squall", file.display()))),
+        0 => Err(StoreError::Failed(format!("{} is not a squall journal", file.display()))),
         found => Err(wrong_version(found)),
     }
 }
@@ -126,6 +126,11 @@ fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     // Another process may have done it meanwhile.
     let found = version(&transaction)?;
+    let tables: i64 =
+        transaction.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)).map_err(failed)?;
+    if found == 0 && tables > 0 {
+        return Err(StoreError::Failed("it is another program's file, and not a squall journal".into()));
+    }
     let missing = MIGRATIONS.get(found..).ok_or_else(|| wrong_version(found))?;
     for script in missing {
         transaction.execute_batch(script).map_err(failed)?;
@@ -140,8 +145,8 @@ fn version(db: &Connection) -> Result<usize, StoreError> {
 
 fn wrong_version(found: usize) -> StoreError {
     StoreError::Failed(format!(
-        "it has version {found}, and this squall knows versions up to {}; use the squall that wrote it, \
-         or a newer one, or roll back from the account's own marks: squall undo --account NAME",
+        "it has version {found}; this version of squall reads versions up to {}; use the version that wrote it, or a \
+         newer one, or roll back from the locks in the account: squall undo --account NAME",
         MIGRATIONS.len()
     ))
 }

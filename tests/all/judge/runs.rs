@@ -148,7 +148,7 @@ fn alarms_are_told_apart_by_who_expected_them() {
     assert_eq!(alarms(&state), Alarms { silent: fired.clone(), quiet: quiet.clone(), ..Alarms::default() });
     let (verdict, state) = run(&watch(experiment(nothing, ORDER_FAILS, 10)));
     assert_eq!(alarms(&state), Alarms { others: fired, quiet, ..Alarms::default() });
-    assert_eq!(verdict.kind, VerdictKind::Held, "what is only watched decides nothing: {verdict:#?}");
+    assert_eq!(verdict.kind, VerdictKind::Held, "what is observed only does not decide: {verdict:#?}");
 }
 
 #[test]
