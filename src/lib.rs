@@ -2,6 +2,7 @@
 //!
 //! The design in one sentence: an experiment is a temporary diff to an account. See ARCHITECTURE.md for the map.
 
+pub mod access;
 pub mod account;
 pub mod cli;
 pub mod clock;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::account::{Location, Metric, Query, Resource, Setting, Value};
+use crate::account::{Location, LogSearch, Metric, Query, Resource, Setting, Value};
 use crate::ids::FaultName;
 use crate::ids::RunId;
 use crate::judge::bound::Bound;
@@ -77,6 +77,8 @@ pub struct Evidence {
     /// In words, for the plan: `throttles counted, or concurrency falls to 0`.
     pub expect: String,
     pub any: Vec<Indicator>,
+    /// Lines in logs that show it as well. They are searched once, when the step is over and nothing else has shown it.
+    pub logs: Option<LogSearch>,
     /// By when it is usually seen, counted from the step's first write. It is looked for until the last window of the
     /// step is final.
     pub within: Span,

@@ -15,7 +15,7 @@ use crate::yaml::{Findings, Style};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Without a file, the whole project is checked: squall.yaml, the sandbox's template and traffic, every hypothesis, \
-every experiment, schedule and runbook. No account is contacted. Exit code 2 when a file cannot be used; warnings alone are 0.
+experiment, schedule and runbook. No account is contacted. Exit code 2 when a file cannot be used; warnings alone are 0.
 
 Examples:
   squall check

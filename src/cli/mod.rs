@@ -36,6 +36,7 @@ mod signals;
 mod status;
 mod tell;
 mod template;
+mod token;
 mod twin;
 mod undo;
 
@@ -76,7 +77,7 @@ Examples:
   squall schedule               list when scheduled experiments run, and when not and why
   squall serve                  run scheduled experiments
   squall gameday rehearse runbooks/first-game-day.md
-                                rehearse a game day on the sandbox
+                                rehearse a game day on the sandbox, with scripted people
   squall halt                   stop every run, and allow no new ones
 
 Exit codes:
@@ -120,6 +121,7 @@ enum Command {
     Schedule(schedule::Args),
     Serve(serve::Args),
     Gameday(gameday::Args),
+    Token(token::Args),
     Policy(policy::Args),
     DeadMan(dead_man::Args),
     Doctor(doctor::Args),
@@ -219,6 +221,7 @@ fn execute(command: Command, context: &mut Context) -> Ended {
         Command::Schedule(args) => schedule::execute(&args, context),
         Command::Serve(args) => serve::execute(&args, context),
         Command::Gameday(args) => gameday::execute(&args, context),
+        Command::Token(args) => token::execute(&args, context),
         Command::Schema(args) => schema::execute(&args, context),
         Command::Template(args) => template::execute(&args, context),
         Command::Policy(args) => policy::execute(&args, context),

@@ -10,6 +10,7 @@ use crate::env::Env as _;
 use crate::ids::RunId;
 use crate::outside::one_line;
 use crate::schedule::{Schedule, list};
+use crate::serve::decided;
 use crate::spec::load::ProjectFiles;
 use crate::spec::schedules;
 use crate::store::Store as _;
@@ -193,16 +194,7 @@ pub fn as_line(row: &OccurrenceRow) -> String {
 
 /// The same for programs, on one line.
 pub fn as_json(row: &OccurrenceRow) -> serde_json::Value {
-    json!(list::Decided {
-        format: 1,
-        schedule: row.key.schedule.0.clone(),
-        at: short(row.key.at),
-        by_hand: row.key.by_hand,
-        decided: row.decided.to_string(),
-        by: row.by.clone(),
-        fate: row.fate.word().to_owned(),
-        detail: row.fate.detail().to_owned(),
-    })
+    json!(decided(row))
 }
 
 /// The project's schedules as of a time. What is wrong with others is printed, and is in the exit code.

@@ -1,10 +1,14 @@
 //! `squall serve`.
 
+#[cfg_attr(not(feature = "serve"), path = "serve/without_http.rs")]
+mod http;
 mod scheduled;
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::thread::JoinHandle;
 
+use self::http::Http;
 use self::scheduled::{Job, News};
 use super::accounts::{self, Pace};
 use super::prepare::Allowed;
@@ -12,13 +16,15 @@ use super::project::short;
 use super::signals::Signals;
 use super::{Context, Ended, Exit, Failure, run, schedule, undo};
 use crate::env::Env as _;
-use crate::ids::RunId;
+use crate::ids::{RunId, ScheduleName};
+use crate::project::serve::Listen;
+use crate::schedule::Schedule;
 use crate::serve::gate::Limits;
 use crate::serve::{Start, Turns, settle_unbegun, starts};
 use crate::spec::load::ProjectFiles;
-use crate::store::StoreError;
-use crate::store::occurrences::OccurrenceRow;
+use crate::store::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
 use crate::store::sqlite::SqliteStore;
+use crate::store::{Store as _, StoreError};
 use crate::units::Span;
 
 /// Run scheduled experiments until stopped
@@ -27,10 +33,12 @@ use crate::units::Span;
 What a dead process left behind is rolled back first. Each occurrence is decided once, and recorded with its outcome: \
 `squall schedule history`. On SIGTERM, SIGHUP and Ctrl-C it rolls back what is running, then ends. `squall halt` \
 stops runs and starts none. \
-Files are read at the start: after a change, start it again.
+Files are read at the start: after a change, start it again. With --http it answers over HTTP as well: health, metrics, \
+runs, schedules, the halt; access needs a token of `squall token`.
 
 Examples:
   squall serve
+  squall serve --http 7077
   squall serve --json | jq -r 'select(.fate == \"skipped\") | .detail'
   squall serve --open-production shop-eu")]
 pub struct Args {
@@ -39,6 +47,20 @@ pub struct Args {
     /// How fast the sandbox's time passes in a run: `1x`, `60x` or `max` [default: 60x on a terminal, else max]
     #[arg(long, value_parser = accounts::pace)]
     pace: Option<Pace>,
+    /// Answer over HTTP, at a port of loopback or at an address with its port; 0 takes a free one [default: `serve: listen` in
+    /// squall.yaml]
+    #[arg(long, value_name = "PORT|ADDRESS:PORT")]
+    http: Option<Listen>,
+}
+
+/// A run that a person asks for over HTTP.
+pub struct Order {
+    schedule: ScheduleName,
+    by: String,
+    /// Although hours, a blackout or a calendar say no.
+    anyway: bool,
+    /// Gets the run's name, or why none begins.
+    reply: SyncSender<Result<RunId, String>>,
 }
 
 /// How often it looks whether something has come.
@@ -61,13 +83,20 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     }
     let project = ProjectFiles::open(&context.project.root).0.map(|files| files.project).unwrap_or_default();
     let limits = Limits::from(&project.scheduling);
-    let turns = Turns::new(schedules, limits, context.env.who(), &mut store, now)?;
+    let schedules = Arc::new(schedules);
+    let turns = Turns::new(schedules.to_vec(), limits, context.env.who(), &mut store, now)?;
+    let (order, orders) = channel();
+    let listen = args.http.or(project.serve.listen);
+    let http = Http::begin(listen, &project.serve, Arc::clone(&schedules), &args.allowed, order, context)?;
     let next = turns.next().map_or_else(|| "nothing scheduled".to_owned(), |at| format!("next at {}", short(at)));
     context.output.err.line(format!("serving this project's schedules; {next}"));
     let (news, heard) = channel();
     let server = Server {
+        schedules,
         turns,
         store,
+        http,
+        orders,
         signals,
         allowed: args.allowed.clone(),
         pace,
@@ -93,8 +122,11 @@ fn roll_back(pace: Pace, store: &mut SqliteStore, context: &mut Context) -> Ende
 
 /// One process that serves schedules.
 struct Server {
+    schedules: Arc<Vec<Schedule>>,
     turns: Turns,
     store: SqliteStore,
+    http: Http,
+    orders: Receiver<Order>,
     signals: Signals,
     allowed: Allowed,
     pace: Pace,
@@ -115,7 +147,9 @@ impl Server {
                 Ok(decided) => {
                     trouble = None;
                     decided.iter().for_each(|row| tell(row, context));
-                    starts(&decided).into_iter().for_each(|start| self.start(start, context));
+                    decided.iter().for_each(|row| self.http.decided(row));
+                    starts(&decided).into_iter().for_each(|start| self.start(start, false, context));
+                    self.http.turned();
                 }
                 // What is at work goes on and is rolled back; nothing starts that cannot be recorded. Said once, not each time.
                 Err(error) => {
@@ -125,9 +159,11 @@ impl Server {
                     trouble = Some(error);
                 }
             }
+            self.take_orders(context);
             self.hear(context);
             context.env.sleep(LOOK);
         }
+        self.http.stops();
         if let Some(signal) = self.signals.interrupts.get() {
             let runs = self.at_work.len();
             context.output.err.line(format!("{}: rolling back what is running ({runs}), then ending", signal.name()));
@@ -143,23 +179,70 @@ impl Server {
         }
     }
 
-    fn start(&mut self, start: Start, context: &mut Context) {
-        let Some(schedule) = self.turns.schedule(&start.key.schedule) else { return };
+    /// Does what was asked for over HTTP.
+    fn take_orders(&mut self, context: &mut Context) {
+        while let Ok(order) = self.orders.try_recv() {
+            let begun = self.run_now(&order, context);
+            // Who asked may be gone; the run is in the store.
+            let _ = order.reply.send(begun);
+        }
+    }
+
+    /// Begins a run beside its schedule's rhythm, or says why not.
+    fn run_now(&mut self, order: &Order, context: &mut Context) -> Result<RunId, String> {
+        let now = context.env.now();
+        let found = self.schedules.iter().find(|schedule| schedule.name == order.schedule);
+        let mut schedule = found.ok_or_else(|| format!("there is no schedule {}", order.schedule))?.clone();
+        // Asked for by a person, one that is switched off runs as well.
+        schedule.enabled = true;
+        if let Some(why) = schedule.why_not(now, schedule.length).filter(|_| !order.anyway) {
+            return Err(format!("{why}; say so with `anyway`"));
+        }
+        if let Some(why) = self.turns.closed(&self.store, now).map_err(|error| error.to_string())? {
+            return Err(why);
+        }
+        let run = RunId::fresh(now, context.env.entropy());
+        let key = OccurrenceKey { schedule: schedule.name.clone(), at: now, by_hand: true };
+        let row = OccurrenceRow { key, decided: now, by: order.by.clone(), fate: Fate::Run(run.clone()) };
+        match self.store.claim_occurrence(&row) {
+            Ok(true) => {}
+            Ok(false) => return Err("it was asked for twice at the same time".into()),
+            Err(error) => return Err(error.to_string()),
+        }
+        tell(&row, context);
+        self.start(Start { key: row.key, run: run.clone() }, order.anyway, context);
+        Ok(run)
+    }
+
+    fn start(&mut self, start: Start, anyway: bool, context: &mut Context) {
+        let found = self.schedules.iter().find(|schedule| schedule.name == start.key.schedule);
+        let Some(schedule) = found.cloned() else { return };
         let job = Job {
             run: start.run.clone(),
-            schedule: schedule.clone(),
+            schedule: Schedule { enabled: true, ..schedule },
             project: context.project.clone(),
             allowed: self.allowed.clone(),
             pace: self.pace,
+            anyway,
             interrupts: self.signals.interrupts.clone(),
             news: self.news.clone(),
         };
-        let key = start.key;
+        let key = start.key.clone();
         let name = format!("run {}", start.run);
         match std::thread::Builder::new().name(name).spawn(move || scheduled::perform(&job, &key)) {
             Ok(thread) => self.at_work.push((start.run, thread)),
-            Err(error) => context.output.err.line(format!("{} cannot be started: {error}", start.run)),
+            Err(error) => self.not_started(start, &error.to_string(), context),
         }
+    }
+
+    /// Records that a run which was decided cannot begin, so that the next one does not wait for it.
+    fn not_started(&mut self, start: Start, why: &str, context: &mut Context) {
+        let fate = Fate::Failed(format!("its thread cannot be started: {why}"));
+        if let Err(error) = self.store.settle_occurrence(&start.key, &fate) {
+            context.output.err.line(format!("why {} did not begin cannot be recorded: {error}", start.run));
+        }
+        self.turns.never_begins(start.run);
+        tell(&OccurrenceRow { key: start.key, decided: context.env.now(), by: context.who(), fate }, context);
     }
 
     /// Prints what runs say, and takes note of those that have ended.
@@ -169,6 +252,7 @@ impl Server {
                 News::Line(line) if !context.json => context.output.out.line(line),
                 News::Line(_) => {}
                 News::Settled(row) => tell(&row, context),
+                News::RolledBack(took) => self.http.rolled_back(took),
                 News::Ended(exit) => {
                     self.worst = if exit == Exit::Left { exit } else { self.worst };
                     self.turns.ended(context.env.now());

@@ -98,6 +98,7 @@ faults:
             evidence: Evidence {
                 expect: format!("more messages of {} are delayed", target.name),
                 any: vec![Indicator::of(Metric::Delayed, target, IndicatorTest::RisesTo { times })],
+                logs: None,
                 within: ATTRIBUTES_SETTLE + SHOWN_WITHIN,
             },
             warnings: vec![format!(

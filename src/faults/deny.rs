@@ -8,7 +8,8 @@ use super::actions::{flawed_action, flawed_arn};
 use super::pattern::{actions_overlap, overlap};
 use super::{Described, Fault, FaultPlan, Flaw, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene, all, listed};
 use crate::account::description::RoleDescription;
-use crate::account::{Description, Metric, Resource, ResourceKind, Setting, Value};
+use crate::account::logs::{MOST_GROUPS, usual_log_group};
+use crate::account::{Description, FunctionLog, LogSearch, Metric, Resource, ResourceKind, Setting, Trace, Value};
 use crate::plan::{Evidence, Indicator, IndicatorTest};
 use crate::units::{Span, Time};
 use crate::yaml::shape::Leaf;
@@ -92,7 +93,12 @@ impl Deny {
                service control policy: calls fail with AccessDenied at once. Every function that runs as the role is \
                affected.",
         evidence: "The failed share of the functions that run as the role rises beyond the noise and the trend of the baseline; \
-                   or the share of unprocessed messages rises in a queue that one of them consumes, because a partial batch response hides its failures from the function's errors. A function that catches the failure shows neither, and a permission that is not used shows nothing: then the verdict is unknown.",
+                   or the share of unprocessed messages rises in a queue that one of them consumes, because a partial \
+                   batch response hides its failures from the function's errors. Where neither shows it, the functions' \
+                   logs are searched once for lines of an explicit deny of the actions, with one query of CloudWatch Logs \
+                   Insights over the minutes from the baseline to the fault's end; one line is enough where the baseline \
+                   has none. A function that catches the failure and writes nothing shows none of these, and a permission \
+                   that is not used shows nothing: then the verdict is unknown.",
         undo: "Deletes the policy, also after it has expired. The rollback counts as complete 60 s later, because IAM \
                is eventually consistent.",
         alone: "The deny expires by itself: its condition is `DateLessThan aws:CurrentTime`, ten minutes after the \
@@ -198,6 +204,22 @@ faults:
         .to_string()
     }
 
+    /// Lines of refused calls in the logs of the functions that run as a role, as far as one query takes.
+    fn search(&self, role: &RoleDescription, scene: &Scene<'_>) -> Option<LogSearch> {
+        let mut logs = Vec::new();
+        for function in role.used_by.iter().take(MOST_GROUPS) {
+            let group = match scene.described.function(function) {
+                Some(described) => described.log_group.clone(),
+                None => usual_log_group(&function.name),
+            };
+            logs.push(FunctionLog { function: function.clone(), group });
+        }
+        let at = logs.first()?.function.location.clone();
+        // A query is about one region.
+        logs.retain(|log| log.function.location == at);
+        Some(LogSearch { at, logs, trace: Trace::Denied { actions: self.actions.clone() } })
+    }
+
     fn for_role(&self, role: &Resource, scene: &Scene<'_>, arns: &[String]) -> Result<FaultPlan, Vec<Refusal>> {
         let described = scene.described.role(role).ok_or_else(|| Refusal::absent(role))?;
         let expires = whole_second(scene.until + scene.late);
@@ -238,10 +260,14 @@ faults:
                 listed(consumed.iter().map(|queue| &queue.name))
             );
         }
+        if !described.used_by.is_empty() {
+            expect += ", or their logs have lines of an explicit deny";
+        }
         Ok(FaultPlan {
             summary: format!("{} may not {}", role.name, listed(&self.actions)),
             evidence: Evidence {
                 any: errors.chain(stalled).collect(),
+                logs: self.search(described, scene),
                 expect,
                 within: TAKES_EFFECT_WITHIN + SHOWN_WITHIN,
             },
@@ -450,7 +476,10 @@ mod tests {
         let plan = shop().planned(PUT);
         let probed: Vec<_> = plan.evidence.any.iter().map(|indicator| indicator.query.to_string()).collect();
         assert_eq!(probed, ["failed share of Worker", "share of messages of Orders left unprocessed"]);
-        assert_eq!(plan.evidence.expect, "more calls of Worker fail, or more messages of Orders are left unprocessed");
+        assert_eq!(
+            plan.evidence.expect,
+            "more calls of Worker fail, or more messages of Orders are left unprocessed, or their logs have lines of an explicit deny"
+        );
     }
 
     #[test]

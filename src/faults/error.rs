@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::wrapper::{self, Flag, Wrapped};
 use super::{Described, Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene, all};
-use crate::account::{Metric, Resource, ResourceKind};
+use crate::account::{Injected, Metric, Resource, ResourceKind};
 use crate::plan::{Evidence, Indicator, IndicatorTest};
 use crate::record;
 use crate::units::Share;
@@ -35,7 +35,10 @@ impl LambdaError {
                It reproduces a bad deploy or a dependency that is down. A synchronous caller sees a 5xx; asynchronous \
                events are retried twice; an SQS message becomes visible again after its visibility timeout, and goes \
                to the dead-letter queue after too many receives.",
-        evidence: "The failed share of the function's invocations rises beyond the noise and the trend of the baseline.",
+        evidence: "The failed share of the function's invocations rises beyond the noise and the trend of the baseline. squall's \
+                   layer counts the invocations that it fails, and one is enough where the baseline has none. \
+                   Where nothing else shows the fault, the function's log is searched once for the lines that failure-lambda \
+                   writes, with one query of CloudWatch Logs Insights over the minutes from the baseline to the fault's end.",
         undo: "Restores the flag: the parameter's original bytes if nothing else was written to it, else this one \
                key. The parameter is never deleted. The rollback counts as complete after the wrapper's cache time \
                (FAILURE_CACHE_TTL, 60 s unless set; 0.x has no cache).",
@@ -94,17 +97,20 @@ impl Fault for LambdaError {
         let plans = all(scene.targets.iter().map(|target| {
             let wrapped = Wrapped::find(target, scene)?;
             let mut warnings = wrapped.warnings(target);
+            let mut evidence = Evidence {
+                expect: format!("the failed share of {} rises", target.name),
+                any: vec![Indicator::of(Metric::FailedShare, target, IndicatorTest::Rises)],
+                logs: None,
+                within: wrapped.cache + SHOWN_WITHIN,
+            };
+            wrapped.add_evidence(target, Injected::Error, &mut evidence);
             warnings.extend(wrapped.function.consumes.iter().filter_map(|queue| dead_letters(queue, scene)));
             Ok::<_, Refusal>(FaultPlan {
                 summary: format!("{} of the invocations of {} fail", self.share, target.name),
                 hits: wrapped.hits(target),
                 changes: vec![wrapped.change(&fault)?],
                 emission: None,
-                evidence: Evidence {
-                    expect: format!("the failed share of {} rises", target.name),
-                    any: vec![Indicator::of(Metric::FailedShare, target, IndicatorTest::Rises)],
-                    within: wrapped.cache + SHOWN_WITHIN,
-                },
+                evidence,
                 warnings,
             })
         }));

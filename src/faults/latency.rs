@@ -5,7 +5,7 @@ use serde_json::json;
 use super::wrapper::{self, Flag, Wrapped};
 use super::{Described, Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene, all, extension};
 use crate::account::description::Delivery;
-use crate::account::{Metric, Resource, ResourceKind};
+use crate::account::{Injected, Metric, Resource, ResourceKind};
 use crate::plan::{Evidence, Indicator, IndicatorTest};
 use crate::record;
 use crate::units::{Share, Span};
@@ -88,7 +88,10 @@ impl Latency {
                before the handler. A function that chaos-lambda-extension wraps is delayed through its \
                variables instead, by whole seconds. It reproduces a slow dependency or a cold start. The delay counts towards the function's timeout and its bill.",
         evidence: "The share of invocations slower than the shortest delay rises beyond the noise and the trend of the baseline; \
-                   or, where the delay reaches the function's timeout, the share that fails.",
+                   or, where the delay reaches the function's timeout, the share that fails. squall's layer counts \
+                   the invocations that it delays, and one is enough where the baseline has none. \
+                   Where nothing else shows the fault, the function's log is searched once for the lines that failure-lambda \
+                   writes, with one query of CloudWatch Logs Insights over the minutes from the baseline to the fault's end.",
         undo: "Restores the flag: the parameter's original bytes if nothing else was written to it, else this one \
                key. The parameter is never deleted, because the layer form of the wrapper would keep the last flags \
                that it read. The rollback counts as complete after the wrapper's cache time (FAILURE_CACHE_TTL, 60 s \
@@ -138,7 +141,7 @@ faults:
             any.push(Indicator::of(Metric::FailedShare, target, IndicatorTest::Rises));
             expect += ", or run into the timeout";
         }
-        Evidence { expect, any, within: ramp_up + SHOWN_WITHIN }
+        Evidence { expect, any, logs: None, within: ramp_up + SHOWN_WITHIN }
     }
 }
 
@@ -176,17 +179,21 @@ impl Fault for Latency {
 impl Latency {
     fn for_function(&self, target: &Resource, scene: &Scene<'_>) -> Result<FaultPlan, Refusal> {
         let function = scene.described.function(target).ok_or_else(|| Refusal::absent(target))?;
-        let (change, hits, mut warnings) = match &function.delivery {
+        let ((_, to), timeout) = (self.delay.bounds(), function.timeout);
+        let (change, hits, evidence, mut warnings) = match &function.delivery {
             Delivery::Variables { set } => {
                 let change = extension::delay(target, function, set, self.delay, self.share)?;
-                (change, vec![target.clone()], extension::warnings(target, function))
+                let evidence = self.evidence(target, timeout, change.takes_effect_within);
+                (change, vec![target.clone()], evidence, extension::warnings(target, function))
             }
             _ => {
                 let wrapped = Wrapped::find(target, scene)?;
-                (wrapped.change(&self.flag())?, wrapped.hits(target), wrapped.warnings(target))
+                let change = wrapped.change(&self.flag())?;
+                let mut evidence = self.evidence(target, timeout, change.takes_effect_within);
+                wrapped.add_evidence(target, Injected::Latency, &mut evidence);
+                (change, wrapped.hits(target), evidence, wrapped.warnings(target))
             }
         };
-        let ((_, to), timeout) = (self.delay.bounds(), function.timeout);
         if to >= timeout {
             warnings.push(format!(
                 "delays of {to} reach the timeout of {target} ({timeout}): such invocations fail instead of being slow"
@@ -195,7 +202,7 @@ impl Latency {
         Ok(FaultPlan {
             summary: format!("{} of the invocations of {} take {} longer", self.share, target.name, self.delay),
             hits,
-            evidence: self.evidence(target, timeout, change.takes_effect_within),
+            evidence,
             changes: vec![change],
             emission: None,
             warnings,

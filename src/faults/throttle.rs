@@ -71,6 +71,7 @@ faults:
                 // Where the baseline was throttled now and then.
                 Indicator::of(Metric::FailedShare, function, IndicatorTest::Rises),
             ],
+            logs: None,
             within: TAKES_EFFECT_WITHIN + SHOWN_WITHIN,
         };
         // With nothing reserved Lambda does not even try asynchronous events; it drops them, and counts no throttle.

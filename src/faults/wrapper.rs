@@ -13,7 +13,8 @@ use serde_json::{Map, Value as Json, json};
 use super::{Described, FaultPlan, Flaw, PlannedChange, Refusal, Scene, layer, listed};
 use crate::account::description::{Alias, Delivery, FunctionDescription, ParameterDescription};
 use crate::account::setting::{quote, with_key};
-use crate::account::{Resource, Setting, Value};
+use crate::account::{FunctionLog, Injected, LogSearch, Metric, Resource, Setting, Trace, Value};
+use crate::plan::{Evidence, Indicator, IndicatorTest};
 use crate::units::{Share, Span};
 
 /// A function with the parameter that its wrapper reads, found to be usable.
@@ -238,6 +239,23 @@ impl Wrapped<'_> {
         self.fits(&document, &format!("the order `{}`", fault.key))?;
         let setting = Setting::FaultFlag { parameter: parameter.clone(), key: fault.key.to_owned() };
         Ok(PlannedChange { expires: Some(self.terms.ends), ..self.planned(setting, after) })
+    }
+
+    /// Adds what the wrapper itself says of the faults that it injects: squall's layer counts them, failure-lambda writes a line
+    /// for each.
+    pub fn add_evidence(&self, target: &Resource, fault: Injected, evidence: &mut Evidence) {
+        match self.format {
+            Format::Orders => {
+                evidence.any.push(Indicator::of(Metric::FaultsInjected { fault }, target, IndicatorTest::Appears));
+                evidence.expect += ", or its layer counts what it injects";
+            }
+            Format::Flags | Format::OneFault => {
+                let log = FunctionLog { function: target.clone(), group: self.function.log_group.clone() };
+                let (at, trace) = (target.location.clone(), Trace::Injected { fault });
+                evidence.logs = Some(LogSearch { at, logs: vec![log], trace });
+                evidence.expect += ", or its log has lines of the wrapper that say so";
+            }
+        }
     }
 
     /// Every function that reads the parameter.

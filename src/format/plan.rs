@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::account::{Location, Query, Resource, Setting, Value};
+use super::account::{Location, LogSearch, Query, Resource, Setting, Value};
 use super::{Convert, Seconds, written};
 use crate::ids::FaultName;
 use crate::ids::RunId;
@@ -170,6 +170,9 @@ written! {
     pub struct Evidence = plan::Evidence {
         expect: String,
         any: Vec<Indicator>,
+        /// Lines in logs that are searched once where no indicator has shown the fault.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        logs: Option<LogSearch>,
         #[serde(rename = "within_seconds")]
         within: Seconds,
     }

@@ -5,6 +5,7 @@
 mod alarms;
 mod arns;
 pub mod fingerprint;
+mod foresight;
 mod permissions;
 mod settling;
 pub mod show;
@@ -233,6 +234,8 @@ impl<'a, 'b> Draft<'a, 'b> {
         let (opted_out, picked, halted) = (self.opted_out(), self.picked(), self.halted());
         self.plan.permissions = permissions::of(&self.plan, &self.survey, self.request.rules);
         let permitted = self.permitted();
+        self.foresee_evidence();
+        self.warn_of_unsearchable_logs();
         let found = self.targets.iter().map(|(name, picked)| (name.clone(), picked.found.clone())).collect();
         let facts = guard::Facts {
             identities: &self.survey.identities,

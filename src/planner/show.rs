@@ -60,6 +60,13 @@ pub fn timeline(plan: &Plan) -> Vec<(Span, String)> {
             start + step.at,
             format!("  takes effect within {}; shown by: {}", step.evidence.within, step.evidence.expect),
         ));
+        if let Some(search) = &step.evidence.logs {
+            let text = format!(
+                "  if only its lines can tell, the log of {} is searched once at the end, from the baseline on",
+                search.functions()
+            );
+            points.push((start + step.at, text));
+        }
         let ends = match (&step.emission, step.changes.is_empty()) {
             (Some(emission), _) => match &emission.cleanup {
                 Cleanup::Sweep { dead_letter, arrives_within, foreign_limit } => format!(

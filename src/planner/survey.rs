@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::account::target::SelectBy;
 use crate::account::{
     Account, Action, Call, CallError, Deployment, Description, Identity, Location, Observed, Outcome, Permitted, Query,
-    RefusedBy, Reply, Resource, Selector, Setting, Window, ask,
+    RefusedBy, Reply, Resource, Sample, Selector, Setting, Window, ask,
 };
 use crate::faults::{Described, Refusal};
 use crate::plan::Permission;
@@ -119,6 +119,17 @@ impl<'a> Survey<'a> {
             }
         }
         Ok(answers)
+    }
+
+    /// Measures a signal over one closed window.
+    ///
+    /// # Errors
+    /// Why it could not be measured.
+    pub fn measure(&mut self, query: &Query, window: Window) -> Result<Sample, String> {
+        match self.look(&Call::Measure { query: query.clone(), window }) {
+            Ok(Reply::Sample(sample)) => Ok(sample),
+            other => Err(said(other)),
+        }
     }
 
     /// Why a signal cannot be measured, where its account says that it never can be.

@@ -120,7 +120,7 @@ pub fn subject(
                 "`{}` is neither a target nor a resource of account {account} on which this is measured",
                 subject.name
             ),
-            format!("write the name of a target or a resource; {}", applies(metric)),
+            format!("write a target name or a resource; {}", applies(metric)),
         )),
         1 => Ok(found),
         _ => Err(Refusal::new(

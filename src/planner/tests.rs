@@ -1,5 +1,6 @@
 //! The planner on a small application in the sandbox.
 
+mod foresight;
 mod keys;
 mod probes;
 

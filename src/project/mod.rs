@@ -1,10 +1,12 @@
 //! The format of a project: `squall.yaml`, its accounts and folders.
 
 pub mod probe;
+pub mod serve;
 
 use std::collections::BTreeMap;
 
 use probe::ProbeSpec;
+use serve::ServeSpec;
 
 use crate::ids::AccountName;
 use crate::location::{AccountId, Location, Region};
@@ -43,6 +45,8 @@ record! {
         pub schedules: BTreeMap<ScheduleName, ScheduleSpec> = BTreeMap::new(),
         /// Limits for every experiment of the project, whatever its own guards say.
         pub guards: ProjectGuards = ProjectGuards::default(),
+        /// The HTTP API of `squall serve`.
+        pub serve: ServeSpec = ServeSpec::default(),
     }
 }
 
@@ -237,6 +241,7 @@ impl Default for Project {
             scheduling: Scheduling::default(),
             schedules: BTreeMap::new(),
             guards: ProjectGuards::default(),
+            serve: ServeSpec::default(),
         }
     }
 }

@@ -72,7 +72,7 @@ fn signal(
 }
 
 fn evidence(expect: &str) -> Evidence {
-    Evidence { expect: expect.into(), any: Vec::new(), within: Span::from_mins(4) }
+    Evidence { expect: expect.into(), any: Vec::new(), logs: None, within: Span::from_mins(4) }
 }
 
 /// What the sample runs are planned to do.

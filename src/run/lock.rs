@@ -224,7 +224,7 @@ fn step_of(queue: &Resource, sends: &LockedSends) -> Step {
             interval: Span::ZERO,
             cleanup: sends.cleanup.clone(),
         }),
-        evidence: Evidence { expect: String::new(), any: Vec::new(), within: Span::ZERO },
+        evidence: Evidence { expect: String::new(), any: Vec::new(), logs: None, within: Span::ZERO },
     }
 }
 

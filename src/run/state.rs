@@ -534,6 +534,24 @@ mod tests {
         assert_eq!(sends.present(), 1);
     }
 
+    /// A run that begins at any second asks for windows that the clock has: those of CloudWatch do.
+    #[test]
+    fn windows_of_each_length_lie_on_the_clock() {
+        let at = |text: &str| format!("2026-03-02T{text}Z").parse::<Time>().unwrap();
+        let events = crate::report::sample::held();
+        let mut state = State::replay(events.iter().take(1).map(|recorded| (recorded.at, &recorded.event))).unwrap();
+        for (begins, one, two, five) in [
+            ("09:00:00", "09:00:00", "09:00:00", "09:00:00"),
+            ("09:00:01", "09:01:00", "09:02:00", "09:05:00"),
+            ("09:03:20", "09:04:00", "09:04:00", "09:05:00"),
+            ("09:05:00", "09:05:00", "09:06:00", "09:05:00"),
+        ] {
+            state.entered.insert(Phase::Baseline, at(begins));
+            let first = [1, 2, 5].map(|minutes| state.first_window(Span::from_mins(minutes)));
+            assert_eq!(first, [at(one), at(two), at(five)], "from {begins}");
+        }
+    }
+
     /// The write of a process that died has no answer, and may take effect after the rollback's own.
     #[test]
     fn a_restore_that_worked_says_nothing_of_the_write_before_it() {

@@ -12,7 +12,7 @@ use crate::units::Time;
 pub const LISTED: usize = 20;
 
 /// The version of what is printed for programs.
-const VERSION: u32 = 1;
+pub const VERSION: u32 = 1;
 
 /// What `squall schedule --json` prints.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -235,7 +235,7 @@ fn minute(local: &str) -> String {
 }
 
 /// An instant to the second: `2026-03-02T09:00:00Z`.
-fn second(at: Time) -> String {
+pub fn second(at: Time) -> String {
     let text = at.to_string();
     text.split_once('.').map_or(text.clone(), |(seconds, _)| format!("{seconds}Z"))
 }

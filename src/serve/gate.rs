@@ -39,18 +39,25 @@ pub struct Gate {
     limits: Limits,
     /// When the last scheduled run ended.
     ended: Option<Time>,
+    /// Runs that were to begin and never will.
+    never: BTreeSet<RunId>,
 }
 
 impl Gate {
     /// Counts the rest from now when a scheduled run began within the last day: when it ended is not known.
     pub fn new(limits: Limits, store: &dyn Store, now: Time) -> Result<Gate, StoreError> {
         let recent = store.occurrences(now - DAY)?.into_iter().any(|row| matches!(row.fate, Fate::Run(_)));
-        Ok(Gate { limits, ended: recent.then_some(now) })
+        Ok(Gate { limits, ended: recent.then_some(now), never: BTreeSet::new() })
     }
 
     /// A scheduled run has ended.
     pub fn ended(&mut self, now: Time) {
         self.ended = Some(now);
+    }
+
+    /// A run that was to begin never will.
+    pub fn never_begins(&mut self, run: RunId) {
+        self.never.insert(run);
     }
 
     /// Why no scheduled run may start now, if none may.
@@ -72,7 +79,9 @@ impl Gate {
         let closed: BTreeSet<&RunId> = rows.iter().filter(|row| row.is_closed()).map(|row| &row.run).collect();
         let mut scheduled = Vec::new();
         for row in store.occurrences(now - WEEK)? {
-            if let Fate::Run(run) = row.fate {
+            if let Fate::Run(run) = row.fate
+                && !self.never.contains(&run)
+            {
                 scheduled.push(run);
             }
         }

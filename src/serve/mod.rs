@@ -3,6 +3,8 @@
 //! Invariant: an occurrence is decided once, by whoever claims it in the store, and the next one is counted from it.
 
 pub mod gate;
+#[cfg(feature = "serve")]
+pub mod http;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +12,7 @@ use self::gate::{Gate, Limits};
 use crate::ids::{RunId, ScheduleName};
 use crate::schedule::Schedule;
 use crate::schedule::due::{self, Due, Todo};
+use crate::schedule::list::{self, Decided};
 use crate::store::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
 use crate::store::{Store, StoreError};
 use crate::units::{Span, Time};
@@ -63,11 +66,6 @@ impl Turns {
         Ok(turns)
     }
 
-    /// The schedule of a name.
-    pub fn schedule(&self, name: &ScheduleName) -> Option<&Schedule> {
-        self.schedules.iter().find(|schedule| schedule.name == *name)
-    }
-
     /// When the next occurrence comes, if any does.
     pub fn next(&self) -> Option<Time> {
         self.ahead.values().map(|ahead| ahead.look).min().filter(|look| *look != Time::NEVER)
@@ -76,6 +74,16 @@ impl Turns {
     /// A scheduled run has ended.
     pub fn ended(&mut self, now: Time) {
         self.gate.ended(now);
+    }
+
+    /// A run that was to begin never will: it does not count as at work, even where the store could not be told.
+    pub fn never_begins(&mut self, run: RunId) {
+        self.gate.never_begins(run);
+    }
+
+    /// Why no run may start now, if none may.
+    pub fn closed(&self, store: &dyn Store, now: Time) -> Result<Option<String>, StoreError> {
+        self.gate.closed(store, now)
     }
 
     /// Decides whatever has come. Each decision is in the store before it is returned; `fresh` names a run.
@@ -115,6 +123,20 @@ impl Turns {
             };
         }
         Ok(decided)
+    }
+}
+
+/// An occurrence that was decided, for programs.
+pub fn decided(row: &OccurrenceRow) -> Decided {
+    Decided {
+        format: list::VERSION,
+        schedule: row.key.schedule.0.clone(),
+        at: list::second(row.key.at),
+        by_hand: row.key.by_hand,
+        decided: row.decided.to_string(),
+        by: row.by.clone(),
+        fate: row.fate.word().to_owned(),
+        detail: row.fate.detail().to_owned(),
     }
 }
 

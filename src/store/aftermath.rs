@@ -117,6 +117,7 @@ mod tests {
     use super::*;
     use crate::account::{Location, ResourceKind};
     use crate::judge::verdict::Verdict;
+    use crate::store::Epoch;
     use crate::units::Time;
 
     fn queue(name: &str) -> Resource {
@@ -128,7 +129,7 @@ mod tests {
     }
 
     fn row(run: &str, kind: JournalKind, left: Vec<Left>) -> RunRow {
-        let row = RunRow::empty(RunId(run.into()), "ana".into(), false);
+        let row = RunRow::empty(RunId(run.into()), "ana".into(), Epoch(1), false);
         RunRow { kind, left, verdict: Some(Verdict::held()), ..row }
     }
 

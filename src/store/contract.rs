@@ -2,6 +2,8 @@
 
 use super::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
 use super::{Epoch, Store, StoreError};
+use crate::access::token::{TokenHash, TokenRow};
+use crate::access::{Act, Role};
 use crate::account::{Location, Resource, ResourceKind};
 use crate::ids::{RunId, ScheduleName};
 use crate::judge::verdict::Verdict;
@@ -31,6 +33,9 @@ pub fn check_all(fresh: &mut dyn FnMut() -> Pair) {
         an_occurrence_is_decided_once,
         the_next_occurrence_is_counted_from_the_last_one_that_was_claimed,
         occurrences_are_listed_by_their_time_with_what_became_of_them,
+        events_after_a_number_are_those_that_follow_it,
+        a_token_takes_the_place_of_the_one_of_its_name,
+        acts_are_listed_in_the_order_in_which_they_were_noted,
     ] {
         let (first, second) = fresh();
         test(first, second);
@@ -287,4 +292,43 @@ fn occurrences_are_listed_by_their_time_with_what_became_of_them(
     assert_eq!(first.occurrences(minute(21)), Ok(vec![late]));
     let missing = OccurrenceKey { at: minute(11), ..early.key };
     assert!(second.settle_occurrence(&missing, &Fate::Missed("away".into())).is_err());
+}
+
+fn events_after_a_number_are_those_that_follow_it(mut first: Box<dyn Store>, second: Box<dyn Store>) {
+    let run = id("run-a");
+    let epoch = first.create(&run, "ana").unwrap();
+    first.append(&run, epoch, &[event(1), event(2), event(3)]).unwrap();
+    assert_eq!(second.events_after(&run, 0, 9).unwrap(), [event(1), event(2), event(3)]);
+    assert_eq!(second.events_after(&run, 1, 1).unwrap(), [event(2)]);
+    assert_eq!(second.events_after(&run, 3, 9).unwrap(), []);
+    assert_eq!(second.events_after(&run, u64::from(u32::MAX), 9).unwrap(), []);
+    assert_eq!(second.events_after(&id("run-x"), 0, 9), Err(StoreError::NoSuchRun(id("run-x"))));
+}
+
+fn a_token_takes_the_place_of_the_one_of_its_name(mut first: Box<dyn Store>, second: Box<dyn Store>) {
+    let token = |name: &str, byte: u8| TokenRow {
+        name: name.parse().unwrap(),
+        role: Role::Approver,
+        hash: TokenHash([byte; 32]),
+        made: Time::from_micros(5),
+        made_by: "ana".into(),
+        expires: Some(Time::from_micros(9)),
+        revoked: None,
+    };
+    assert_eq!(second.tokens().unwrap(), []);
+    first.put_token(&token("ci", 1)).unwrap();
+    first.put_token(&token("bo", 2)).unwrap();
+    let rotated = TokenRow { expires: None, revoked: Some(Time::from_micros(7)), ..token("ci", 3) };
+    first.put_token(&rotated).unwrap();
+    assert_eq!(second.tokens().unwrap(), [token("bo", 2), rotated]);
+}
+
+fn acts_are_listed_in_the_order_in_which_they_were_noted(mut first: Box<dyn Store>, mut second: Box<dyn Store>) {
+    let act =
+        |at, what: &str| Act { at: Time::from_micros(at), by: "ana".into(), what: what.into(), detail: "x".into() };
+    // The second one's clock is behind.
+    first.note(&act(5, "halt")).unwrap();
+    second.note(&act(3, "lift")).unwrap();
+    first.note(&act(2, "halt")).unwrap();
+    assert_eq!(first.acts(Time::from_micros(3)).unwrap(), [act(5, "halt"), act(3, "lift")]);
 }

@@ -2,6 +2,8 @@
 
 use super::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
 use super::{Conflict, Epoch, RunRow, Store, StoreError};
+use crate::access::Act;
+use crate::access::token::TokenRow;
 use crate::account::Resource;
 use crate::ids::{RunId, ScheduleName};
 use crate::run::event::Recorded;
@@ -73,6 +75,22 @@ impl Store for ForgetfulStore {
     }
 
     fn occurrences(&self, _: Time) -> Result<Vec<OccurrenceRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn put_token(&mut self, _: &TokenRow) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn note(&mut self, _: &Act) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn acts(&self, _: Time) -> Result<Vec<Act>, StoreError> {
         Ok(Vec::new())
     }
 }

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::days::Days;
 use super::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
 use super::{Conflict, Epoch, RunRow, Store, StoreError, conflict_between, is_last};
+use crate::access::token::TokenRow;
+use crate::access::{Act, PersonName};
 use crate::account::Resource;
 use crate::gameday;
 use crate::gameday::command::Ask;
@@ -30,6 +32,8 @@ struct Shared {
     schedules: BTreeMap<ScheduleName, (String, Time)>,
     occurrences: BTreeMap<OccurrenceKey, OccurrenceRow>,
     days: BTreeMap<DayId, Kept>,
+    tokens: BTreeMap<PersonName, TokenRow>,
+    acts: Vec<Act>,
     disk_broken: Option<String>,
     processes: u64,
 }
@@ -125,7 +129,7 @@ impl Run {
     fn row(&self, run: &RunId) -> RunRow {
         let (first, last) = (self.events.first(), self.events.last());
         let before = self.events.iter().nth_back(1);
-        RunRow::empty(run.clone(), self.owner.clone(), self.holder.is_some())
+        RunRow::empty(run.clone(), self.owner.clone(), self.epoch, self.holder.is_some())
             .begun(first.map(|first| first.at), first.map(|first| &first.event))
             .ended(first.map(|first| &first.event), before.map(|before| &before.event), last.map(|last| &last.event))
     }
@@ -170,6 +174,12 @@ impl Store for MemoryStore {
 
     fn events(&self, run: &RunId) -> Result<Vec<Recorded>, StoreError> {
         Ok(self.lock().run(run)?.events.iter().map(|event| Recorded::clone(event)).collect())
+    }
+
+    fn events_after(&self, run: &RunId, seq: u64, most: usize) -> Result<Vec<Recorded>, StoreError> {
+        let shared = self.lock();
+        let after = shared.run(run)?.events.iter().filter(|event| event.seq > seq);
+        Ok(after.take(most).map(|event| Recorded::clone(event)).collect())
     }
 
     fn runs(&self) -> Result<Vec<RunRow>, StoreError> {
@@ -280,6 +290,28 @@ impl Store for MemoryStore {
         let mut rows: Vec<_> = shared.occurrences.values().filter(|row| row.decided >= since).cloned().collect();
         rows.sort_by(|a, b| (a.key.at, &a.key).cmp(&(b.key.at, &b.key)));
         Ok(rows)
+    }
+
+    fn put_token(&mut self, row: &TokenRow) -> Result<(), StoreError> {
+        let mut shared = self.lock();
+        shared.check_disk()?;
+        shared.tokens.insert(row.name.clone(), row.clone());
+        Ok(())
+    }
+
+    fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
+        Ok(self.lock().tokens.values().cloned().collect())
+    }
+
+    fn note(&mut self, act: &Act) -> Result<(), StoreError> {
+        let mut shared = self.lock();
+        shared.check_disk()?;
+        shared.acts.push(act.clone());
+        Ok(())
+    }
+
+    fn acts(&self, since: Time) -> Result<Vec<Act>, StoreError> {
+        Ok(self.lock().acts.iter().filter(|act| act.at >= since).cloned().collect())
     }
 }
 

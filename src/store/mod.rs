@@ -14,6 +14,8 @@ pub mod sqlite;
 use std::collections::BTreeSet;
 
 use self::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
+use crate::access::Act;
+use crate::access::token::TokenRow;
 use crate::account::Resource;
 use crate::ids::{RunId, ScheduleName};
 use crate::judge::verdict::Verdict;
@@ -89,6 +91,8 @@ pub struct RunRow {
     pub started: Option<Time>,
     /// Who runs it now.
     pub owner: String,
+    /// How often it changed hands, from 1.
+    pub epoch: Epoch,
     /// Whether a process holds it at this moment.
     pub alive: bool,
     /// From its last event, when it is closed.
@@ -126,13 +130,14 @@ pub enum JournalKind {
 
 impl RunRow {
     /// A run that wrote nothing yet.
-    fn empty(run: RunId, owner: String, alive: bool) -> RunRow {
+    fn empty(run: RunId, owner: String, epoch: Epoch, alive: bool) -> RunRow {
         RunRow {
             run,
             title: String::new(),
             file_hash: String::new(),
             started: None,
             owner,
+            epoch,
             alive,
             verdict: None,
             left: Vec::new(),
@@ -234,6 +239,11 @@ pub trait Store {
     /// Every event of a run, in order, its chain checked.
     fn events(&self, run: &RunId) -> Result<Vec<Recorded>, StoreError>;
 
+    /// The events of a run after a number, in order, so many at the most. Their chain is not checked: for those who follow a run.
+    fn events_after(&self, run: &RunId, seq: u64, most: usize) -> Result<Vec<Recorded>, StoreError> {
+        Ok(self.events(run)?.into_iter().filter(|event| event.seq > seq).take(most).collect())
+    }
+
     /// What is needed of a run to roll it back: its events without those of kinds that only a newer squall knows.
     fn to_roll_back(&self, run: &RunId) -> Result<Readable, StoreError> {
         let events = self.events(run)?;
@@ -286,4 +296,16 @@ pub trait Store {
 
     /// The occurrences that were decided since an instant, in the order of their times.
     fn occurrences(&self, since: Time) -> Result<Vec<OccurrenceRow>, StoreError>;
+
+    /// Keeps a token, in place of the one of its name.
+    fn put_token(&mut self, row: &TokenRow) -> Result<(), StoreError>;
+
+    /// Every token, by name; those that were revoked as well.
+    fn tokens(&self) -> Result<Vec<TokenRow>, StoreError>;
+
+    /// Notes what somebody did, durably.
+    fn note(&mut self, act: &Act) -> Result<(), StoreError>;
+
+    /// What was done since an instant, in the order in which it was noted.
+    fn acts(&self, since: Time) -> Result<Vec<Act>, StoreError>;
 }

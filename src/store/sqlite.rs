@@ -6,6 +6,7 @@
 //!
 //! Invariant: each event's hash covers the one before it, so `events` finds what was changed, lost or put in.
 
+mod access;
 mod chain;
 mod days;
 mod held;
@@ -23,6 +24,8 @@ use self::held::HeldRuns;
 pub use self::held::Alone;
 use super::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
 use super::{Conflict, Epoch, Readable, RunRow, Store, StoreError, conflict_between, is_last};
+use crate::access::Act;
+use crate::access::token::TokenRow;
 use crate::account::Resource;
 use crate::format::journal::{self, Unreadable};
 use crate::ids::{RunId, ScheduleName};
@@ -222,6 +225,28 @@ impl Store for SqliteStore {
         }
     }
 
+    fn events_after(&self, run: &RunId, seq: u64, most: usize) -> Result<Vec<Recorded>, StoreError> {
+        let number = record(&self.db, run)?.number;
+        let mut select = self
+            .db
+            .prepare_cached("SELECT seq, at, body FROM events WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3")
+            .map_err(failed)?;
+        let mut rows = select.query(params![number, seq, most]).map_err(failed)?;
+        let mut events = Vec::new();
+        while let Some(row) = rows.next().map_err(failed)? {
+            let (seq, at, body): (u64, i64, String) =
+                row.get(0).and_then(|seq| Ok((seq, row.get(1)?, row.get(2)?))).map_err(failed)?;
+            match journal::read(&body) {
+                Ok(event) => events.push(Recorded { seq, at: Time::from_micros(at), event }),
+                Err(Unreadable::Newer { format, .. }) => {
+                    return Err(StoreError::Newer { run: run.clone(), seq, format });
+                }
+                Err(Unreadable::Malformed(error)) => return Err(unreadable(run, seq, &error)),
+            }
+        }
+        Ok(events)
+    }
+
     fn to_roll_back(&self, run: &RunId) -> Result<Readable, StoreError> {
         let Found { events, newer } = self.read(run)?;
         let numbers = [events.last().map(|event| event.seq), newer.last().map(|(seq, _)| *seq)];
@@ -235,7 +260,8 @@ impl Store for SqliteStore {
         let mut runs = Vec::new();
         while let Some(row) = rows.next().map_err(failed)? {
             let run = RunId(row.get(1).map_err(failed)?);
-            let alive = self.held.is_held(row.get(0).map_err(failed)?, Epoch(row.get(3).map_err(failed)?))?;
+            let epoch = Epoch(row.get(3).map_err(failed)?);
+            let alive = self.held.is_held(row.get(0).map_err(failed)?, epoch)?;
             let started: Option<i64> = row.get(4).map_err(failed)?;
             // A body that cannot be read says nothing here; reading the run's events tells why.
             let event = |column| {
@@ -243,7 +269,7 @@ impl Store for SqliteStore {
                 Ok::<_, StoreError>(body.and_then(|body| journal::read(&body).ok()))
             };
             let first = event(5)?;
-            let row = RunRow::empty(run, row.get(2).map_err(failed)?, alive)
+            let row = RunRow::empty(run, row.get(2).map_err(failed)?, epoch, alive)
                 .begun(started.map(Time::from_micros), first.as_ref())
                 .ended(first.as_ref(), event(7)?.as_ref(), event(6)?.as_ref());
             runs.push(row);
@@ -371,6 +397,22 @@ impl Store for SqliteStore {
 
     fn occurrences(&self, since: Time) -> Result<Vec<OccurrenceRow>, StoreError> {
         occurrences::since(&self.db, since)
+    }
+
+    fn put_token(&mut self, row: &TokenRow) -> Result<(), StoreError> {
+        access::put_token(&self.db, row)
+    }
+
+    fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
+        access::tokens(&self.db)
+    }
+
+    fn note(&mut self, act: &Act) -> Result<(), StoreError> {
+        access::note(&self.db, act)
+    }
+
+    fn acts(&self, since: Time) -> Result<Vec<Act>, StoreError> {
+        access::acts(&self.db, since)
     }
 }
 

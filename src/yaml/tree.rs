@@ -375,7 +375,7 @@ fn explain(source: &Arc<Source>, error: &Error, deepest: usize) -> Finding {
             (Code::Syntax, format!("this is not YAML: {said}"), "check for an unclosed bracket or quote")
         }
         Error::InvalidScalar { .. } => (Code::Syntax, "the value does not fit its tag".into(), "remove the tag"),
-        _ => (Code::Syntax, format!("this is not YAML: {said}"), "compare the indentation with the lines around it"),
+        _ => (Code::Syntax, format!("this is not YAML: {said}"), "compare the indentation with the lines around it it"),
     };
     Finding::new(code, source, at, what).help(help)
 }
@@ -471,7 +471,7 @@ mod tests {
         "a: b: c\n"
           yaml-syntax x.yaml:1:5: unexpected `:`; indent all keys of one mapping the same, and quote text that contains `: `
         "- a\nb: 1"
-          yaml-syntax x.yaml:2:1: this is not YAML: while parsing a block collection, did not find expected '-' indicator; compare the indentation with the lines around it
+          yaml-syntax x.yaml:2:1: this is not YAML: while parsing a block collection, did not find expected '-' indicator; compare the indentation with the lines around it it
         "{a: 1}}"
           yaml-syntax x.yaml:1:7: this is not YAML: misplaced bracket; check for an unclosed bracket or quote
         "a: @x"

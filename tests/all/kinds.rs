@@ -70,6 +70,11 @@ impl Project {
         self.squall(&["run", "x.yaml", "--pace", "max", "--yes", "--seed", &seed.to_string(), "--start", start])
     }
 
+    /// The same file once more, in a sandbox that is as it was.
+    pub fn again(&self) -> Said {
+        self.squall(&["run", "x.yaml", "--pace", "max", "--yes", "--seed", "1", "--start", "2026-03-02T09:00:20Z"])
+    }
+
     /// The Markdown report of the only run.
     pub fn report(&self) -> String {
         let folder = self.0.path().join(".squall/reports");
@@ -525,5 +530,75 @@ fn the_plan_says_what_the_run_does_to_its_own_signals() {
         let said = project.squall(&["plan", "x.yaml"]);
         assert_eq!(said.text.contains("they may set it off"), rings, "{}", said.text);
         assert!(said.text.contains("the baseline lasts 2m15s to 3m15s"), "{}", said.text);
+    }
+}
+
+/// Few calls show nothing by the share of them that fails. A line in a log does: of a denied call, or of the wrapper; and squall's
+/// layer counts what it injects.
+#[test]
+fn a_line_in_a_log_shows_a_fault_that_few_calls_meet() {
+    let parameter = |document: &str| {
+        format!(
+            "  Faults: {{ Type: AWS::SSM::Parameter, Properties: {{ Name: /rare/faults, Type: String, Value: '{document}' }} }}\n"
+        )
+    };
+    let template = |variable: &str, document: &str| {
+        READER.to_owned()
+            + &parameter(document)
+            + &function("Front", "")
+            + &function(
+                "Rare",
+                &format!(
+                    ", Timeout: 20, Environment: {{ Variables: {{ {variable}: /rare/faults }} }}, Policies: [ \
+                     {{ DynamoDBCrudPolicy: {{ TableName: !Ref Store }} }}, {{ SSMParameterReadPolicy: {{ ParameterName: \
+                     rare/faults }} }} ]"
+                ),
+            )
+    };
+    let traffic = "traffic: [ { to: { function: Front }, rate: 2/s } ]\nfunctions: { Rare: { errors: 2 %, calls: [ { table: Store } ] } }\n";
+    let experiment = |fault: &str, rate: &str| {
+        format!(
+            "targets: {{ rare: {{ function: Rare }}, store: {{ table: Store }} }}\n\
+             hypotheses: [ failed share of Front is at most 10 % ]\nbaseline: 15m\n\
+             faults: [ {{ inject: {{ {fault} }}, for: 12m }} ]\nrecovers_within: 5m\nguards: {{ longest: 2h }}\n\
+             load: [ {{ to: rare, rate: {rate}, at_most: 10000 }} ]\n"
+        )
+    };
+    let (flags, layer) = (("FAILURE_INJECTION_PARAM", "{}"), ("SQUALL_FAULTS_PARAM", "{\"version\": 1}"));
+    let denied = "iam.deny: { target: rare, actions: [ 'dynamodb:PutItem' ], resources: [ store ] }";
+    let unused = denied.replace("PutItem", "DeleteItem");
+    // Four calls fail after five good ones, or 2 % beside ordinary errors of 2 %: the share alone could not show either. The layer
+    // goes by orders that it read 30 s ago at the most, so that it needs more calls.
+    for ((variable, document), rate, fault, exit, seen) in [
+        (flags, "20/h", denied, HELD, "the log of Rare has "),
+        (flags, "20/h", &unused, UNKNOWN, "was not seen to take effect"),
+        (flags, "20/h", "lambda.error: { target: rare }", HELD, "lines of the wrapper that injects errors"),
+        (
+            flags,
+            "20/h",
+            "lambda.latency: { target: rare, delay: 2s }",
+            HELD,
+            "lines of the wrapper that injects latency",
+        ),
+        (
+            layer,
+            "20/min",
+            "lambda.error: { target: rare, share: 2 % }",
+            HELD,
+            "invocations of Rare that its layer failed are ",
+        ),
+        (
+            layer,
+            "20/min",
+            "lambda.latency: { target: rare, delay: 2s, share: 2 % }",
+            HELD,
+            "that its layer delayed are ",
+        ),
+    ] {
+        let project = Project::of(&template(variable, document), traffic);
+        let said = project.run(&experiment(fault, rate), 1);
+        assert_eq!(said.exit, exit, "{variable} {fault}: {}", said.text);
+        let text = said.text.clone() + &project.report();
+        assert!(text.contains(seen), "{variable} {fault}: `{seen}` is not in: {text}");
     }
 }

@@ -85,3 +85,21 @@ fn a_broken_alarm_is_in_alarm() {
     assert!(report.contains("it was in ALARM at +"), "{report}");
     assert!(!report.contains("it was 1 at"), "{report}");
 }
+
+/// Who repeats a run until it holds has shown less than one run shows, so a repeated run says how often and how it ended.
+#[test]
+fn a_file_that_was_run_before_says_how_often_and_how() {
+    let project = two();
+    let experiment =
+        format!("{TARGETS}hypotheses: [ failed share of First is at most 5 % ]\nfaults: [ {{ {UNUSED}, for: 8m }} ]\n");
+    let first = project.run(&experiment, 1);
+    assert!(!first.text.contains("was run"), "{}", first.text);
+    let again = project.again();
+    assert!(
+        again.text.contains("this experiment was run once before, from the same file: 1 unknown"),
+        "{}",
+        again.text
+    );
+    let third = project.again();
+    assert!(third.text.contains("was run 2 times before, from the same file: 2 unknown"), "{}", third.text);
+}

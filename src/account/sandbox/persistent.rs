@@ -171,9 +171,10 @@ impl Sandbox {
         // A new stretch of chance for each generation; the same one would bring the same arrivals again.
         let seed = newest.seed.wrapping_add(newest.number as u64);
         let reasons = std::mem::take(&mut self.world.reasons);
+        let logs = std::mem::take(&mut self.world.logs);
         self.world = World::restored(&self.app, &self.location, seed, &newest.stored, newest.messages)?
             .with_weather(self.opening.weather.clone());
-        self.world.reasons = reasons;
+        (self.world.reasons, self.world.logs) = (reasons, logs);
         self.generation = newest.number;
         let reached = newest.reached.max(now);
         self.world.run_until(reached);

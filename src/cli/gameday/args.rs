@@ -40,7 +40,7 @@ pub(super) struct Check {
 /// Write a runbook to start from, with a scenario for each experiment
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Nothing that is there already is overwritten.
+Existing files are not overwritten.
 
 Examples:
   squall gameday new runbooks/spring.md experiments/payment-worker-throttled.yaml
@@ -113,7 +113,7 @@ pub(super) struct Run {
     /// Do not rehearse the scenarios on the sandbox first; the readiness checks say so
     #[arg(long)]
     pub without_rehearsal: bool,
-    /// Do not ask before anything is changed in an account of AWS
+    /// Do not ask for confirmation before changing an AWS account
     #[arg(long, short)]
     pub yes: bool,
 }

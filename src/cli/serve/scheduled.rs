@@ -13,10 +13,13 @@ use crate::driver::Surroundings;
 use crate::env::{Env as _, Interrupts, RealEnv};
 use crate::ids::RunId;
 use crate::plan::{self, Plan};
+use crate::run::Recorded;
+use crate::run::event::Event;
 use crate::schedule::Schedule;
 use crate::spec::load::ProjectFiles;
 use crate::store::Store as _;
 use crate::store::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
+use crate::units::Span;
 
 /// What a run is made of.
 pub struct Job {
@@ -25,6 +28,8 @@ pub struct Job {
     pub project: Project,
     pub allowed: Allowed,
     pub pace: Pace,
+    /// Although hours, a blackout or a calendar say no: a person said so.
+    pub anyway: bool,
     pub interrupts: Interrupts,
     pub news: Sender<News>,
 }
@@ -35,6 +40,8 @@ pub enum News {
     Line(String),
     /// It did not begin after all, and why is recorded.
     Settled(OccurrenceRow),
+    /// Its changes were rolled back and verified, in so long.
+    RolledBack(Span),
     /// It is over.
     Ended(Exit),
 }
@@ -105,12 +112,25 @@ fn begin(job: &Job, context: &mut Context) -> Result<Exit, Failure> {
     let out = &mut context.output.out;
     let ended = run::perform(around, plan, &by, &mut |recorded| teller.tell(recorded, out))?;
     let exit = run::conclude(&ended, context);
+    if let Some(took) = store.events(&run).ok().and_then(|events| rollback(&events)) {
+        let _ = job.news.send(News::RolledBack(took));
+    }
     report::write_all(&run, &store, context);
     Ok(exit)
 }
 
+/// How long a rollback took: from its first intent to the last change that was verified, in the account's time.
+fn rollback(events: &[Recorded]) -> Option<Span> {
+    let first = events.iter().find(|recorded| matches!(recorded.event, Event::Restoring { .. }))?;
+    let last = events.iter().rfind(|recorded| matches!(recorded.event, Event::Settled { .. }))?;
+    Some(last.at.since(first.at))
+}
+
 /// The plan knows better than the list how long its rollback takes.
 fn fits(plan: &Plan, job: &Job, context: &Context) -> Result<(), Failure> {
+    if job.anyway {
+        return Ok(());
+    }
     let needs = plan::with_rollback(plan.longest, plan.rolled_back_within());
     match job.schedule.why_not(context.env.now(), needs) {
         None => Ok(()),

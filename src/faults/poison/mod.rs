@@ -228,7 +228,7 @@ faults:
             Cleanup::Sweep { arrives_within, .. } => *arrives_within,
             Cleanup::LeaveInQueue => queue.visibility * i64::from(queue.max_receive_count.unwrap_or(1)) + SLACK,
         };
-        Evidence { expect: expect.join(", or "), any, within: arrives_within + SHOWN_WITHIN }
+        Evidence { expect: expect.join(", or "), any, logs: None, within: arrives_within + SHOWN_WITHIN }
     }
 
     fn warnings(&self, target: &Resource, queue: &QueueDescription, cleanup: &Cleanup) -> Vec<String> {

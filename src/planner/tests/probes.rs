@@ -36,7 +36,7 @@ impl Account for WithProbes {
     }
 }
 
-const PROJECT: &str = "version: 1
+pub const PROJECT: &str = "version: 1
 default_account: sandbox
 accounts:
   sandbox:

@@ -95,6 +95,9 @@ impl Machine {
         if known.began.is_none() || !self.step_is_over(step) || known.sends.owed() || !self.is_watched(step) {
             return;
         }
+        if known.effective.is_none() && !self.logs_are_searched(step) {
+            return;
+        }
         if self.state.steps.get(step).is_some_and(|known| known.effective.is_none()) {
             self.record(Event::NotEffective { step });
             if self.may_inject() {

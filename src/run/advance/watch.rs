@@ -11,6 +11,7 @@ use super::super::progress::Progress;
 use super::super::state::{SignalWindow, State};
 use super::evidence::Looking;
 use super::guards::Guarding;
+use super::logged::Searching;
 use super::provisional::Provisional;
 use super::sight::Sight;
 pub(super) use crate::account::signal::METRIC_PERIOD;
@@ -42,6 +43,8 @@ pub(in crate::run) struct Watch {
     /// How well the evidence of each step is seen: by any of its indicators.
     pub(super) evidence: Vec<Sight>,
     indicators: Vec<Vec<Looking>>,
+    /// The search of the logs for each step.
+    pub(super) searches: Vec<Searching>,
     /// The end of a baseline that goes on for longer than planned.
     baseline_until: Option<Time>,
 }
@@ -66,6 +69,7 @@ impl Watch {
             progress: vec![Progress::default(); plan.signals.len()],
             evidence: vec![Sight::default(); plan.steps.len()],
             indicators: plan.steps.iter().map(|step| vec![Looking::default(); step.evidence.any.len()]).collect(),
+            searches: vec![Searching::default(); plan.steps.len()],
             baseline_until: None,
         }
     }

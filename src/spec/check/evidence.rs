@@ -7,7 +7,7 @@ use crate::account::target::SelectBy;
 use crate::faults::deny::{Deny, TargetOrArn};
 use crate::faults::pattern::{actions_overlap, overlap};
 use crate::faults::{FaultSpec, listed};
-use crate::judge::foresight::{Expected, Looked};
+use crate::judge::foresight::{Expected, Looked, a_minute};
 use crate::numbers::percent;
 use crate::spec::experiment::Inject;
 use crate::spec::load::ExperimentFiles;
@@ -131,7 +131,7 @@ impl Faults<'_> {
         );
         let help = match (larger, before > 0.5) {
             (_, true) => "write a delay longer than the calls take anyway, or choose another function".to_owned(),
-            (larger, false) => remedy(&expected, looked, larger),
+            (larger, false) => expected.remedy(looked, larger),
         };
         let key = if before > 0.5 { "delay" } else { "share" };
         let key = if self.inject.fault.key() == "lambda.error" { "share" } else { key };
@@ -226,7 +226,7 @@ impl Faults<'_> {
                 self.inject.lasts,
                 self.files.experiment.value.baseline
             );
-            self.find(Code::NoEvidence, "for", what, remedy(&best, looked, None));
+            self.find(Code::NoEvidence, "for", what, best.remedy(looked, None));
         }
     }
 
@@ -298,23 +298,4 @@ impl Faults<'_> {
             _ => {}
         }
     }
-}
-
-/// What it takes to see it.
-fn remedy(expected: &Expected, looked: Looked, larger: Option<String>) -> String {
-    let longer = expected.length(looked).map(|length| match expected.calls < 1.0 {
-        true => format!("a fault of {length} with a baseline of the same length"),
-        false => format!("a fault of {length}"),
-    });
-    let busier = expected.traffic(looked).map(|calls| format!("{} calls a minute", a_minute(calls)));
-    let ways: Vec<String> = [larger, longer, busier].into_iter().flatten().collect();
-    match ways.as_slice() {
-        [] => "the fault must at least about triple what fails anyway".to_owned(),
-        ways => format!("it takes {}", ways.join(", or ")),
-    }
-}
-
-/// A rate as it reads.
-fn a_minute(calls: f64) -> String {
-    if calls >= 10.0 { format!("{calls:.0}") } else { crate::numbers::tidy(calls).to_string() }
 }

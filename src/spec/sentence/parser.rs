@@ -126,7 +126,7 @@ impl<'a> Parser<'a> {
             _ => Err(self.error(
                 self.here(),
                 format!("expected a name, found {}", self.shown()),
-                "write the name of a target or a resource",
+                "write a target name or a resource",
             )),
         }
     }

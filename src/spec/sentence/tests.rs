@@ -141,7 +141,7 @@ fn what_is_no_sentence_is_told_where_and_why() {
     depth
         "" expected `of` after `depth`, found the end; write `depth of NAME ...`
     depth of
-        "" expected a name, found the end; write the name of a target or a resource
+        "" expected a name, found the end; write a target name or a resource
     depth orders > 5
         "orders" expected `of` after `depth`, found `orders`; write `depth of NAME ...`
     deph of orders > 5
@@ -183,7 +183,7 @@ fn what_is_no_sentence_is_told_where_and_why() {
     depth of 'orders > 5
         "'orders > 5" a quote is not closed; end the name with '
     depth of > 5
-        ">" expected a name, found `>`; write the name of a target or a resource
+        ">" expected a name, found `>`; write a target name or a resource
     "#);
 }
 
@@ -243,7 +243,7 @@ fn sentences_say_what_is_tolerated_compared_and_spent() {
     failed share of order at least 2 x that of catalogue
         "2 x" only an upper bound can be relative to a control; write for example `at most 2 x that of NAME`
     failed share of order at most 2 x that of
-        "" expected a name, found the end; write the name of a target or a resource
+        "" expected a name, found the end; write a target name or a resource
     duration of order at most 2 x that of catalogue
         "that of catalogue" only a share of requests can be compared with a control; write `failed share of NAME at most 2 x that of OTHER`, or compare with the baseline
     failed share of ShopApi spends at most 2 % of the budget of 99.9 % over 30d

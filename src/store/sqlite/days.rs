@@ -56,7 +56,7 @@ impl Days for SqliteStore {
             let (seq, at, body, hash) = chain::columns(row).map_err(|_| damaged("it cannot be read"))?;
             let next = head.follow(&Link { seq, at, body });
             if seq != head.seq + 1 || hash != next.hash {
-                return Err(damaged("it is not what was written"));
+                return Err(damaged("it is not what was written: changed or damaged"));
             }
             let event = written::read(body).map_err(|error| match error {
                 newer @ Unreadable::Newer(_) => StoreError::Failed(format!("event {seq} of {day}: {newer}")),

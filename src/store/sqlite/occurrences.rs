@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
+use super::access::has;
 use super::failed;
 use crate::ids::ScheduleName;
 use crate::store::StoreError;
@@ -68,12 +69,7 @@ pub fn settle(db: &Connection, key: &OccurrenceKey, fate: &Fate) -> Result<(), S
 
 /// See [`Store::occurrences`](crate::store::Store::occurrences).
 pub fn since(db: &Connection, from: Time) -> Result<Vec<OccurrenceRow>, StoreError> {
-    // A store that is only read may still have the tables of an older version.
-    let there: Option<i64> = db
-        .query_row("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'occurrences'", [], |row| row.get(0))
-        .optional()
-        .map_err(failed)?;
-    if there.is_none() {
+    if !has(db, "occurrences")? {
         return Ok(Vec::new());
     }
     let mut select = db

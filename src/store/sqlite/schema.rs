@@ -10,7 +10,7 @@ use super::held::HeldRuns;
 use crate::store::StoreError;
 
 /// Each script takes a file from the version of its place to the next. Never edit one that was released; add another.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     "
     CREATE TABLE runs (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -82,6 +82,25 @@ const MIGRATIONS: [&str; 4] = [
         day    INTEGER NOT NULL REFERENCES days (number),
         body   TEXT NOT NULL
     ) STRICT;
+",
+    "
+    CREATE TABLE tokens (
+        name    TEXT PRIMARY KEY,
+        role    TEXT NOT NULL,
+        hash    BLOB NOT NULL,
+        made    INTEGER NOT NULL,
+        made_by TEXT NOT NULL,
+        expires INTEGER,
+        revoked INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE acts (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        at     INTEGER NOT NULL,
+        who    TEXT NOT NULL,
+        what   TEXT NOT NULL,
+        detail TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX acts_at ON acts (at);
 ",
 ];
 

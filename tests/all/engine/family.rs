@@ -45,6 +45,7 @@ fn step(fault: &str, target: &Resource, at: Span, lasts: Span, evidence: Query) 
         evidence: Evidence {
             expect: "nothing".into(),
             any: vec![Indicator { settles: evidence.metric.delay(), query: evidence, test: IndicatorTest::Appears }],
+            logs: None,
             within: Span::from_mins(60),
         },
     }

@@ -5,6 +5,8 @@ use std::cell::RefCell;
 use std::fmt::{Debug, Write};
 use std::rc::Rc;
 
+use squall::access::Act;
+use squall::access::token::TokenRow;
 use squall::account::sandbox::World;
 use squall::account::sandbox::weather::Fate;
 use squall::account::{Account, Call, CallId, Location, Outcome, Resource};
@@ -218,6 +220,18 @@ impl Store for StoreTap {
     }
     fn occurrences(&self, since: Time) -> Result<Vec<OccurrenceRow>, StoreError> {
         self.shared.borrow().store.occurrences(since)
+    }
+    fn put_token(&mut self, row: &TokenRow) -> Result<(), StoreError> {
+        self.shared.borrow_mut().store.put_token(row)
+    }
+    fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
+        self.shared.borrow().store.tokens()
+    }
+    fn note(&mut self, act: &Act) -> Result<(), StoreError> {
+        self.shared.borrow_mut().store.note(act)
+    }
+    fn acts(&self, since: Time) -> Result<Vec<Act>, StoreError> {
+        self.shared.borrow().store.acts(since)
     }
 }
 

@@ -38,7 +38,11 @@ struct Server(Child);
 
 impl Server {
     fn begin(bench: &Bench) -> Server {
-        let mut command = bench.squall(&["serve", "--json", "--pace", "300x"]);
+        Server::with(bench, &[])
+    }
+
+    fn with(bench: &Bench, more: &[&str]) -> Server {
+        let mut command = bench.squall(&[&["serve", "--json", "--pace", "300x"], more].concat());
         Server(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
@@ -148,4 +152,54 @@ fn a_schedule_is_run_now_beside_its_rhythm() {
     let rows = history(&bench);
     assert_eq!(rows.len(), 1, "{rows:?}");
     assert_eq!((&rows[0]["by_hand"], &rows[0]["detail"]), (&Json::from(true), &Json::from("run-1")));
+}
+
+/// The API of a real server: a run is refused while another is at work, followed to its end, and what was done is noted.
+#[cfg(feature = "serve")]
+#[test]
+fn a_run_is_followed_over_http_to_its_end() {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpStream;
+
+    let bench = scheduled();
+    let mut server = Server::with(&bench, &["--http", "0"]);
+    let mut err = BufReader::new(server.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let address = err.find_map(|line| line.strip_prefix("listening on http://").map(str::to_owned)).unwrap();
+    let created = bench.ended(&["token", "create", "ops", "--role", "operator"]);
+    let token = text(&created.stdout).trim().to_owned();
+    let ask = |verb: &str, path: &str, body: &str| {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        let head = format!(
+            "{verb} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n"
+        );
+        let more = format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        stream.write_all((head + &more).as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let run = server.first_run();
+    until_the_fault_is_in(&bench, &run);
+    assert!(ask("GET", "/readyz", "").starts_with("HTTP/1.1 200"));
+    // Its setting is taken.
+    let plan = ask("POST", "/api/v1/schedules/often/plan", "{}");
+    assert!(plan.starts_with("HTTP/1.1 409") && plan.contains(&format!("belongs to {run}")), "{plan}");
+    let busy = ask("POST", "/api/v1/schedules/often/run", r#"{"reason":"to see it"}"#);
+    assert!(busy.starts_with("HTTP/1.1 409") && busy.contains("is at work"), "{busy}");
+    let feed = ask("GET", &format!("/api/v1/runs/{run}/events"), "");
+    let ids: Vec<u64> = feed.lines().filter_map(|line| line.strip_prefix("id: ")?.parse().ok()).collect();
+    assert_eq!(ids, (0..ids.len() as u64).collect::<Vec<_>>());
+    assert!(feed.contains(r#""kind":"closed""#) && feed.contains("event: end"), "{feed:.400}");
+    // Nothing is changed any more once everything is halted, and then it can be planned.
+    assert!(ask("POST", "/api/v1/halt", r#"{"reason":"to plan"}"#).starts_with("HTTP/1.1 200"));
+    until("it can be planned", || {
+        let plan = ask("POST", "/api/v1/schedules/often/plan", "{}");
+        plan.starts_with("HTTP/1.1 200") && plan.contains(r#""changes":"#) && plan.contains("halted by ops: to plan")
+    });
+    let metrics = ask("GET", "/metrics", "");
+    assert!(metrics.contains("squall_start_lateness_seconds_count"), "{metrics}");
+    server.signal(Signal::TERM);
+    assert!(server.0.wait().unwrap().success());
+    let audit = text(&bench.ended(&["token", "audit"]).stdout);
+    assert!(audit.contains("token create  ops, operator") && audit.contains("run now  often: to see it"), "{audit}");
 }
