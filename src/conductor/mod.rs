@@ -1,5 +1,5 @@
 //! The conductor of a game day: gives the machine of the day the time, what people ask and what its runs do, makes every event
-//! durable before anybody hears of it, and does what the day says has to be done.
+//! durable before it is told, and does what the day says has to be done.
 //!
 //! Invariants: what has to be done follows from the recorded events alone, so a process that takes over goes on where the one
 //! before it ended; trouble with the record stops a run and never its rollback.
@@ -35,6 +35,11 @@ pub trait Asks {
 
     /// When it will ask for something by itself.
     fn wake(&self, day: &Day, at: Time) -> Option<Time>;
+
+    /// Whether it cannot go on, so that a day that no other process leads would never end.
+    fn gives_up(&self) -> bool {
+        false
+    }
 }
 
 /// Where a day takes place: what performs its runs.
@@ -51,7 +56,8 @@ pub trait Stage {
     /// Performs a run to its end: begins it, or rolls it back where a process that is gone had begun it. `stop`: it is not begun.
     ///
     /// # Errors
-    /// Why it did not begin; then nothing was touched, or somebody has to look at what is left.
+    /// Why it did not begin: then nothing was touched. Whatever began ends with [`Conductor::drive`], [`Conductor::ended`] or
+    /// [`Conductor::lost`].
     fn perform(
         &mut self,
         conductor: &mut Conductor<'_>,
@@ -120,7 +126,8 @@ impl<'a> Conductor<'a> {
                 self.world(stage.now(), told_of_alarm(change))?;
             }
             self.turn(stage.now())?;
-            if self.day.phase == Phase::Closed || (leave() && self.day.duty().is_none()) {
+            let leaves = (leave() || self.asks.gives_up()) && self.day.duty().is_none();
+            if self.day.phase == Phase::Closed || leaves {
                 return Ok(());
             }
             match self.day.duty() {
@@ -202,6 +209,13 @@ impl<'a> Conductor<'a> {
         self.unless_trouble(|it| it.world(now, world));
     }
 
+    /// Says that a run's end is not known: a person has to look.
+    pub fn lost(&mut self, now: Time, why: String) {
+        let (verdict, left) = (VerdictKind::Unknown, vec![why.clone()]);
+        let world = World::RunEnded { verdict, why: vec![why], left, recovered: None };
+        self.unless_trouble(|it| it.world(now, world));
+    }
+
     fn unless_trouble(&mut self, act: impl FnOnce(&mut Self) -> Result<(), StoreError>) {
         if self.trouble.is_none() {
             self.trouble = act(self).err();
@@ -274,7 +288,7 @@ fn told_of(recorded: &run::Recorded) -> Option<World> {
     }
 }
 
-/// Whoever works at this machine, as the facilitator that a day needs.
+/// The user of this machine, as the facilitator that a day needs.
 pub fn facilitator(who: &str) -> Actor {
     Actor { person: Person(who.to_owned()), role: Role::Facilitator, agent: false }
 }

@@ -61,13 +61,13 @@ impl Script {
         }
     }
 
-    /// When somebody acts on an expectation.
+    /// When people act on an expectation.
     fn acts_at(scenario: &Scenario, progress: &Progress, within: Span) -> Option<Time> {
         let from = match scenario.spec.experiment {
             Some(_) => progress.fault.effective.map(|(stamp, _)| stamp),
             None => progress.began,
         };
-        // From when it was known: nobody can see an effect before the metrics do.
+        // From when it was known: no person can see an effect before the metrics do.
         from.map(|from| from.clock + Span::from_micros(within.micros() / 2))
     }
 
@@ -111,6 +111,10 @@ impl Script {
 }
 
 impl Asks for Script {
+    fn gives_up(&self) -> bool {
+        !self.refused.is_empty()
+    }
+
     fn next(&mut self, day: &Day, at: Time) -> Option<Ask> {
         if let Some(ask) = self.waiting.pop_front() {
             return Some(ask);

@@ -91,7 +91,7 @@ pub fn ask(ask: &command::Ask) -> Result<String, serde_json::Error> {
 /// Reads something asked.
 ///
 /// # Errors
-/// A newer squall wrote it, or nobody can ask that.
+/// A newer squall wrote it, or it is nothing that can be asked.
 pub fn read_ask(body: &str) -> Result<command::Ask, Unreadable> {
     known(body)?;
     let AskBody { by, command, .. } = serde_json::from_str(body)?;

@@ -21,7 +21,7 @@ fn duties(role: Role) -> &'static [&'static str] {
             "Do not look for the fault in what squall leaves in the account: its names begin with `squall`.",
         ],
         Role::Observer => &[
-            "You see everything that the facilitator sees, and you help nobody.",
+            "You see everything that the facilitator sees, and you do not help.",
             "Write down what you see people do, and not what you think of it.",
             "You may abort like everybody else.",
         ],
@@ -32,7 +32,7 @@ fn duties(role: Role) -> &'static [&'static str] {
         ],
         Role::SafetyMonitor => &[
             "You watch customers and limits, and nothing else. You do not follow the story.",
-            "You abort when an abort condition is met, or when you are not sure. Ask nobody.",
+            "You abort when an abort condition is met, or when you are not sure. You need no permission.",
             "You may also pause the day, or have the fault rolled back and let the day go on.",
         ],
     }
@@ -97,6 +97,6 @@ Who hands over: ____________________   Who takes over: ____________________   Ti
 | Who waits for news from us, and until when | |
 | What worries you | |
 
-Whoever takes over reads this back aloud, asks, and says: \"I take command.\"
+The person who takes over reads this back aloud, asks, and says: \"I take command.\"
 Until then the command is with the person who hands over.
 ";

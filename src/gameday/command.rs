@@ -83,10 +83,10 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether somebody with this role may ask for it.
+    /// Whether a person with this role may ask for it.
     pub fn may(&self, role: Role) -> bool {
         match self {
-            // Whoever sees harm ends the day.
+            // Every person who sees harm ends the day.
             Command::Abort { .. } | Command::Note { .. } | Command::Correct { .. } | Command::Answer { .. } => true,
             Command::Say { .. } => role == Role::Responder,
             Command::Pause { .. } | Command::StopFault => matches!(role, Role::Facilitator | Role::SafetyMonitor),

@@ -207,7 +207,7 @@ impl Day {
         Ok(day)
     }
 
-    /// The checks that were not found ok: squall's own, and those of the runbook that nobody made yet.
+    /// The checks that were not found ok: squall's own, and those of the runbook that were not made yet.
     pub fn open_checks(&self) -> Vec<&str> {
         let by_hand = self.runbook.readiness.iter().filter(|check| !self.checks.contains_key(*check));
         let not_ok = self.checks.iter().filter(|(_, check)| check.finding != Finding::Passed);

@@ -218,7 +218,7 @@ pub enum Event {
         item: ItemName,
         by: Person,
     },
-    /// Something became of an item or an expectation. Nobody is named where a signal or the time decided.
+    /// Something became of an item or an expectation. No person is named where a signal or the time decided.
     Settled {
         scenario: usize,
         name: ItemName,
@@ -311,7 +311,7 @@ pub enum Event {
         answer: String,
         by: Actor,
     },
-    /// What somebody asked for was not possible any more when it came.
+    /// What a person asked for was not possible any more when it came.
     Refused {
         asked: String,
         why: String,

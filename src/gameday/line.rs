@@ -67,7 +67,7 @@ fn command(line: &str, questions: &[String]) -> Result<Command, String> {
         "pause" if rest == "hold" => Command::Pause { faults: Faults::HoldBack },
         "pause" => return Err("write `pause`, or `pause hold` to roll back the fault that is in place".into()),
         "resume" => Command::Resume,
-        "shift" => Command::Shift { by: text("a length of time")?.parse::<Span>().map_err(|error| error.0)? },
+        "shift" => Command::Shift { by: text("a duration")?.parse::<Span>().map_err(|error| error.0)? },
         "stop" => Command::StopFault,
         "skip-scenario" => Command::SkipScenario,
         "test" => {
@@ -189,7 +189,7 @@ mod tests {
         for (line, what) in [
             ("relaese ticket", "did you mean `release`?"),
             ("release", "the name of an item"),
-            ("shift soon", "not a length of time"),
+            ("shift soon", "not a valid duration"),
             ("answer 2 yes", "there are 1 questions"),
             ("action Ria due=tomorrow x", "not a date"),
             ("say hello", "is none of"),

@@ -24,7 +24,7 @@ words! {
         Facilitator as "facilitator",
         /// Meets what happens, and sees only what a person on call would see.
         Responder as "responder",
-        /// Sees everything that facilitators see, and helps nobody.
+        /// Sees everything that facilitators see, and does not help.
         Observer as "observer",
         /// Writes down what happens.
         Scribe as "scribe",

@@ -31,7 +31,7 @@ record! {
         pub people: BTreeMap<Person, PersonSpec> = BTreeMap::new(),
         /// What makes the day a success, in sentences.
         pub success: Vec<String> = Vec::new(),
-        /// When anybody aborts the day, in sentences, beside the guards of the experiments.
+        /// When people abort the day, in sentences, beside the guards of the experiments.
         pub abort: Vec<String> = Vec::new(),
         /// Links that responders need: dashboards, the incident channel.
         pub dashboards: Vec<Link> = Vec::new(),
@@ -57,7 +57,7 @@ record! {
         pub detect: Option<Span>,
         /// Until a person has the page.
         pub acknowledge: Option<Span>,
-        /// Until somebody has taken command.
+        /// Until a person has taken command.
         pub declare: Option<Span>,
         /// Until the right cause is named.
         pub diagnose: Option<Span>,
@@ -143,7 +143,7 @@ pub enum Counts {
 words! {
     /// What an expectation is about.
     Counts {
-        /// That somebody or something notices.
+        /// That a person or a signal notices.
         Detection as "detection",
         /// That people name the right cause.
         Diagnosis as "diagnosis",

@@ -153,7 +153,7 @@ impl Stepping<'_> {
         match self.day.phase {
             Phase::Briefing => self.enter(Phase::Readiness),
             Phase::Readiness => self.enter(Phase::GoNoGo),
-            Phase::GoNoGo => return refuse("somebody has to decide", "look both ways, then say go or no go"),
+            Phase::GoNoGo => return refuse("this needs a decision", "look both ways, then say go or no go"),
             Phase::Scenarios => return self.next_scenario(),
             Phase::AllClear => self.enter(Phase::Debrief),
             Phase::Debrief => self.enter(Phase::Actions),

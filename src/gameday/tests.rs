@@ -471,7 +471,7 @@ fn a_no_go_and_an_end_before_the_scenarios_go_to_the_debrief() {
     let mut play = Play::new();
     play.ask("Fay", Command::Next);
     play.ask("Fay", Command::Next);
-    assert!(play.refused("Fay", Command::Next).contains("somebody has to decide"));
+    assert!(play.refused("Fay", Command::Next).contains("this needs a decision"));
     play.ask("Fay", Command::Go { go: false, why: "a real incident".into() });
     assert_eq!(play.day.phase, Phase::Debrief);
     let mut play = Play::new();

@@ -21,7 +21,7 @@ pub enum Measured {
 /// The times of one scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Times {
-    /// From the request until the fault worked: squall's own time, counted with nobody's.
+    /// From the request until the fault worked: squall's own time, counted with no person's.
     pub effect: Option<Span>,
     pub detect_machine: Measured,
     pub detect: Measured,

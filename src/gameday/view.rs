@@ -90,7 +90,7 @@ pub struct NoteView {
 /// What a safety monitor has to know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Safety {
-    /// When anybody aborts.
+    /// When people abort.
     pub abort_when: Vec<String>,
     /// The state of the fault, in a sentence.
     pub fault: String,
@@ -172,7 +172,21 @@ pub struct ItemView {
     pub outcome: Option<String>,
 }
 
+/// What squall asks of everybody who took part, after the questions of the runbook.
+pub const SURVEY: [&str; 5] = [
+    "From 1 to 5: how much did you learn today?",
+    "From 1 to 5: how real did it feel?",
+    "What should we do again, and what not?",
+    "Was there a moment at which you did not know what to do, or felt unsafe?",
+    "What should the next game day be about?",
+];
+
 impl Day {
+    /// The questions of the debrief: the runbook's, then those about the day itself.
+    pub fn questions(&self) -> Vec<String> {
+        self.runbook.debrief.iter().cloned().chain(SURVEY.map(str::to_owned)).collect()
+    }
+
     /// The day as a role sees it.
     pub fn view(&self, role: Role) -> View {
         let front = &self.runbook.front;
@@ -188,7 +202,7 @@ impl Day {
             dashboards: front.dashboards.iter().map(|link| link.0.clone()).collect(),
             messages: self.messages(role),
             said: self.statements(),
-            questions: if self.phase >= Phase::Debrief { self.runbook.debrief.clone() } else { Vec::new() },
+            questions: if self.phase >= Phase::Debrief { self.questions() } else { Vec::new() },
             notes: if role == Role::Responder { Vec::new() } else { self.note_views() },
             safety: (sees_all || role == Role::SafetyMonitor).then(|| self.safety()),
             lead: sees_all.then(|| self.lead(role)),

@@ -67,7 +67,7 @@ impl Happened {
 }
 
 impl When {
-    /// After a length of time in the scenario.
+    /// After a duration in the scenario.
     pub fn after(span: Span) -> When {
         When::All(vec![Cause { after: span, from: From::Scenario }])
     }
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_with_its_place() {
         for (text, part, what) in [
-            ("5 after noticed expires", "5 after noticed expires", "`5` is not a length of time"),
+            ("5 after noticed expires", "5 after noticed expires", "`5` is not a valid duration"),
             ("noticed expires and cause works", "cause works", "does not say what happens"),
             ("a fails and b fails or c fails", "a fails and b fails or c fails", "cannot be mixed"),
             ("two words fails", "two words fails", "cannot be a name"),

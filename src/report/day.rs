@@ -8,7 +8,7 @@ use crate::gameday::event::{Event, Recorded};
 use crate::gameday::runbook::Scenario;
 use crate::gameday::times::{Measured, Times, abort_latency, times};
 use crate::gameday::told::{capital, line};
-use crate::gameday::view::{finding, sentence};
+use crate::gameday::view::{SURVEY, finding, sentence};
 use crate::ids::DayId;
 use crate::units::Span;
 
@@ -39,6 +39,7 @@ pub fn html(id: &DayId, day: &Day, events: &[Recorded], earlier: &[(DayId, Day)]
                     h2 { "Scenario " (number + 1) ": " (scenario.title) }
                     p { b { "Hypothesis: " } (scenario.spec.hypothesis) }
                     p { (sentence(&progress.fault)) }
+                @if let Some(report) = own_report(day, progress) { p { a href=(report) { "The run's own report, with charts" } } }
                     @if let Some(ended) = &progress.fault.ended { @for why in &ended.why { p { (why) } } }
                     @if let Some(found) = times(day, number) { (times_table(number, &found, day, earlier)) }
                     @else { p { "No fault was seen to work, so there are no times." } }
@@ -149,15 +150,6 @@ pub fn markdown(id: &DayId, day: &Day, events: &[Recorded], earlier: &[(DayId, D
     text + &list("Questions for everybody who took part", SURVEY.map(str::to_owned).to_vec())
 }
 
-/// What squall asks of everybody who took part.
-const SURVEY: [&str; 5] = [
-    "From 1 to 5: how much did you learn today?",
-    "From 1 to 5: how real did it feel?",
-    "What should we do again, and what not?",
-    "Was there a moment at which you did not know what to do, or felt unsafe?",
-    "What should the next game day be about?",
-];
-
 const STYLE: &str = "table.timeline td:first-child{white-space:nowrap}td{vertical-align:top}";
 
 fn verdicts(day: &Day) -> Vec<String> {
@@ -177,6 +169,12 @@ fn verdicts(day: &Day) -> Vec<String> {
 fn abort_sentence(day: &Day) -> String {
     abort_latency(day)
         .map_or_else(|| "No fault was in place.".into(), |took| format!("The fault was gone after {took}."))
+}
+
+/// The report of a scenario's run, which lies beside the record; a rehearsal has none.
+fn own_report(day: &Day, progress: &Progress) -> Option<String> {
+    let (_, run) = progress.fault.due.as_ref().filter(|_| !day.rehearsal && progress.fault.ended.is_some())?;
+    Some(format!("{run}/report.html"))
 }
 
 fn people(day: &Day) -> Vec<String> {
@@ -250,7 +248,7 @@ fn remarks(found: &Times, earlier: &[(DayId, Day)]) -> Vec<String> {
     ];
     if let Some(effect) = found.effect {
         remarks.push(format!(
-            "squall needed {} until the fault worked; nobody's time counts from before",
+            "squall needed {} until the fault worked; no person's time counts from before",
             effect.rounded()
         ));
     }

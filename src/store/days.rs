@@ -85,7 +85,7 @@ mod tests {
         first.append_day(&other, &[event(1)], None).unwrap();
         assert_eq!(second.days().unwrap(), [other.clone(), day.clone()], "newest first");
         assert_eq!(second.day_events(&day).unwrap(), [event(1), event(2)]);
-        // Whoever does not know the last event leads no more.
+        // A process that does not know the last event leads no more.
         assert!(second.append_day(&day, &[event(2)], None).is_err());
         assert!(second.append_day(&day, &[event(4)], None).is_err());
         assert_eq!(first.day_events(&day).unwrap().len(), 2);

@@ -188,30 +188,30 @@ fn recorded(bench: &Bench) -> Vec<String> {
 
 const TO_THE_SCENARIO: &str = "next\nnext\ngo all is well\nnext\n";
 
+/// Killed when its run is announced, and when its fault works: whether the run had begun or not, the day goes on.
 #[test]
 fn a_day_outlives_its_process_with_every_note_and_the_fault_is_rolled_back() {
-    let (bench, id) = held();
-    let before = bench.picture();
-    let mut running = begin(&bench, &["day.md", "--day-id", id, "--pace", "300x"], TO_THE_SCENARIO);
-    running.until("fault_effective");
-    let noted = bench.ended(&["gameday", "note", "--as", "Sam", "written down before the end"]);
-    assert!(noted.status.success(), "{}", text(&noted.stderr));
-    running.kill();
-    assert_ne!(bench.picture(), before, "the fault is in");
-    let kept = recorded(&bench);
-    let mut running = begin(&bench, &["--day", id, "--pace", "max"], "");
-    running.until("run_ended");
-    // Nothing is left to wait for: the scenario ends by itself.
-    let clear = running.until("entered");
-    assert_eq!(clear.line["event"]["phase"], "all_clear");
-    type_(&mut running, "next\nnext\nnext\n");
-    let (_, status) = running.rest();
-    assert!(status.success(), "{status}");
-    assert_eq!(bench.picture(), before);
-    let whole = recorded(&bench);
-    assert_eq!(whole[..kept.len()], kept[..], "what was recorded stays");
-    assert!(whole.iter().any(|line| line.contains("written down before the end")));
-    assert!(bench.state().join(format!("reports/{id}.html")).exists());
+    for moment in ["fault_due", "fault_effective"] {
+        let (bench, id) = held();
+        let before = bench.picture();
+        let mut running = begin(&bench, &["day.md", "--day-id", id, "--pace", "300x"], TO_THE_SCENARIO);
+        running.until(moment);
+        let noted = bench.ended(&["gameday", "note", "--as", "Sam", "written down before the end"]);
+        assert!(noted.status.success(), "{}", text(&noted.stderr));
+        running.kill();
+        assert!(moment == "fault_due" || bench.picture() != before, "the fault is in");
+        let kept = recorded(&bench);
+        let mut running = begin(&bench, &["--day", id, "--pace", "max"], "end it is enough\n");
+        while running.until("entered").line["event"]["phase"] != "all_clear" {}
+        type_(&mut running, "next\nnext\nnext\n");
+        let (_, status) = running.rest();
+        assert!(status.success(), "{moment}: {status}");
+        assert_eq!(bench.picture(), before, "{moment}");
+        let whole = recorded(&bench);
+        assert_eq!(whole[..kept.len()], kept[..], "what was recorded stays");
+        assert!(whole.iter().any(|line| line.contains("written down before the end")), "{moment}");
+        assert!(bench.state().join(format!("reports/{id}.html")).exists());
+    }
 }
 
 #[test]
@@ -243,8 +243,7 @@ fn an_abort_from_another_process_rolls_back_and_keeps_the_record() {
 #[test]
 fn a_new_runbook_and_a_list_go_in_and_out() {
     let bench = Bench::new();
-    let list =
-        "text,when,from,kind\r\n\"Hello, is anybody there?\",5m,support,inject\r\nRemember the time,,,facilitation\r\n";
+    let list = "text,when,from,kind\r\n\"Hello, is anybody there?\",5m,support,inject\r\nRemember the time,2m,,facilitation\r\n";
     std::fs::write(bench.folder.path().join("events.csv"), list).unwrap();
     let experiment = "experiments/payment-worker-throttled.yaml";
     let new = ["gameday", "new", "runbooks/spring.md", experiment, "--msel", "events.csv"];
@@ -253,6 +252,10 @@ fn a_new_runbook_and_a_list_go_in_and_out() {
     assert_eq!(bench.ended(&new).status.code(), Some(3), "nothing is overwritten");
     let checked = bench.ended(&["check", "runbooks/spring.md"]);
     assert!(checked.status.success(), "{}", text(&checked.stdout));
+    // People that the runbook does not name yet are invented for a rehearsal.
+    let rehearsed = bench.ended(&["gameday", "rehearse", "runbooks/spring.md"]);
+    assert_eq!(rehearsed.status.code(), Some(0), "{}{}", text(&rehearsed.stdout), text(&rehearsed.stderr));
+    assert!(text(&rehearsed.stdout).contains("for you (event-2): Remember the time"), "{}", text(&rehearsed.stdout));
     let out = bench.ended(&["gameday", "msel", "runbooks/spring.md"]);
     assert!(text(&out.stdout).contains("\"Hello, is anybody there?\",facilitator responder"), "{}", text(&out.stdout));
     let cards = bench.ended(&["gameday", "card", "runbooks/spring.md"]);

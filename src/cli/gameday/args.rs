@@ -173,7 +173,7 @@ pub(super) struct Tell {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  squall gameday note 'nobody looks at the queue yet'
+  squall gameday note 'the queue is not looked at yet'
   squall gameday note --correct 12 'the queue was looked at, by Ria'")]
 pub(super) struct Note {
     #[command(flatten)]
@@ -199,7 +199,7 @@ pub(super) struct Release {
 /// Roll everything back at once and end the scenarios; the record stays
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Anybody who takes part may abort. Where the process that leads the day is gone, `squall undo` rolls back.
+Everyone who takes part may abort. Where the process that leads the day is gone, `squall undo` rolls back.
 
 Examples:
   squall gameday abort --reason 'customers see errors'")]

@@ -147,7 +147,7 @@ fn rehearsal(day: &Day) -> Vec<World> {
         of(
             "rollback works in a rehearsal on the sandbox",
             undone,
-            "every fault worked there, and everything was put back",
+            "every fault worked there, and everything was rolled back",
         ),
         of(
             "expected alarms fire in the rehearsal",

@@ -24,8 +24,8 @@ use crate::gameday::step::Refusal;
 use crate::ids::{AccountName, RunId};
 use crate::spec::load::ProjectFiles;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Store as _, StoreError};
-use crate::units::Time;
+use crate::store::{RunRow, Store as _, StoreError};
+use crate::units::{Span, Time};
 
 /// The lines of a terminal, as commands of the facilitator.
 pub struct Terminal {
@@ -69,7 +69,7 @@ impl Terminal {
             super::show::lines(&day.view(self.by.role)).into_iter().for_each(|line| (self.answer)(line));
             return None;
         }
-        let read = line::parse(text, &day.runbook.debrief).and_then(|(who, command)| {
+        let read = line::parse(text, &day.questions()).and_then(|(who, command)| {
             let by = match who {
                 None => self.by.clone(),
                 Some(person) => known(day, &person)?,
@@ -201,32 +201,57 @@ impl<'a> Live<'a> {
         Ok(())
     }
 
-    /// What a process that is gone left of a run, or its end if it had one. `None`: there is no such run.
-    fn before(&mut self, conductor: &mut Conductor<'_>, run: &RunId) -> Result<Option<()>, String> {
-        let text = |error: StoreError| error.to_string();
-        let Some(mut row) = self.runs.runs().map_err(text)?.into_iter().find(|row| row.run == *run) else {
-            return Ok(None);
-        };
+    /// What a process that is gone left of a run is rolled back; one that has ended is told of. `false`: there is no such run.
+    fn ends_what_was(&mut self, conductor: &mut Conductor<'_>, run: &RunId) -> Result<bool, StoreError> {
+        let Some(mut row) = self.row(run)? else { return Ok(false) };
+        if row.alive {
+            // `squall undo` is at work on it.
+            self.context.env.sleep(LOOK);
+            return Ok(true);
+        }
         if !row.is_closed() {
             self.opened = None;
             // Standard output has the day alone: the run's own journal tells its rollback.
             let (json, out) = (std::mem::take(&mut self.context.json), self.context.output.out.take());
             let rolled_back = undo::dead(self.pace, &mut self.runs, self.context);
             (self.context.json, self.context.output.out) = (json, out);
-            let exit = rolled_back.map_err(|failure| failure.what)?;
-            self.worst = self.worst.max(exit);
-            row = self.runs.runs().map_err(text)?.into_iter().find(|row| row.run == *run).ok_or("the run is gone")?;
-            self.reopen().map_err(|failure| failure.what)?;
+            self.worst = self.worst.max(rolled_back.map_or_else(|failure| failure.exit, |exit| exit));
+            self.reopened();
+            row = self.row(run)?.unwrap_or(row);
         }
-        let now = self.now().max(conductor.day().last);
-        let verdict = row.verdict.clone().unwrap_or_else(|| crate::judge::verdict::Verdict::unknown("it has no end"));
-        if row.left.is_empty() {
-            conductor.world(now, World::Gone { at: now }).map_err(text)?;
+        let now = self.now();
+        match (&row.verdict, row.started) {
+            (Some(verdict), _) => {
+                if row.left.is_empty() {
+                    conductor.world(now, World::Gone { at: now })?;
+                }
+                let (verdict, left) = (verdict.clone(), row.left.clone());
+                conductor.ended(now, &Ending::Closed { verdict, left, journal: None }, None);
+            }
+            // It announced nothing, so it did nothing.
+            (None, None) => conductor.world(now, World::Refused { why: "its process ended before it began".into() })?,
+            (None, Some(_)) => {
+                self.worst = Exit::Left;
+                conductor.lost(now, format!("{run} could not be rolled back; run `squall undo {run}`"));
+            }
         }
-        conductor.ended(now, &Ending::Closed { verdict, left: row.left.clone(), journal: None }, None);
-        Ok(Some(()))
+        Ok(true)
+    }
+
+    fn row(&self, run: &RunId) -> Result<Option<RunRow>, StoreError> {
+        Ok(self.runs.runs()?.into_iter().find(|row| row.run == *run))
+    }
+
+    /// The account again after it was closed for another handle on it.
+    fn reopened(&mut self) {
+        if let Err(failure) = self.reopen() {
+            self.context.output.err.line(format!("the account cannot be opened: {}", failure.what));
+        }
     }
 }
+
+/// How long a process waits before it looks again.
+const LOOK: Span = Span::from_millis(100);
 
 impl Stage for Live<'_> {
     fn now(&self) -> Time {
@@ -234,7 +259,10 @@ impl Stage for Live<'_> {
     }
 
     fn wait(&mut self, until: Time) {
-        let Some(opened) = &mut self.opened else { return };
+        let Some(opened) = &mut self.opened else {
+            self.context.env.sleep(LOOK);
+            return self.reopened();
+        };
         let mut watching = Watching::over(opened.account.as_mut(), &self.alarms, &mut self.firing, &self.seen);
         let _ = crate::account::Account::next(&mut watching, until);
     }
@@ -250,8 +278,15 @@ impl Stage for Live<'_> {
         scenario: usize,
         stop: bool,
     ) -> Result<(), String> {
-        if self.before(conductor, run)?.is_some() {
-            return Ok(());
+        match self.ends_what_was(conductor, run) {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            // It is not known whether it began.
+            Err(error) => {
+                self.worst = Exit::Left;
+                conductor.lost(self.now(), format!("the journal of {run} cannot be read: {error}"));
+                return Ok(());
+            }
         }
         if stop {
             return Err("it was stopped before it began".into());
@@ -261,7 +296,13 @@ impl Stage for Live<'_> {
         // Two handles on one sandbox would disown each other.
         self.opened = None;
         let (asked, _) = self.asked.named(run.clone());
-        let prepared = prepare::prepare(&file, &asked, self.pace, self.context).map_err(|failure| failure.what)?;
+        let prepared = match prepare::prepare(&file, &asked, self.pace, self.context) {
+            Ok(prepared) => prepared,
+            Err(failure) => {
+                self.reopened();
+                return Err(failure.what);
+            }
+        };
         let Prepared { plan, refused, refusals, account: mut opened, .. } = prepared;
         if refused.is_some() {
             self.opened = Some(opened);
@@ -293,7 +334,11 @@ impl Stage for Live<'_> {
         self.opened = Some(opened);
         match (ended, not_begun) {
             (_, Some(why)) => Err(why),
-            (Err(error), None) => Err(run_command::lost(run, &error).what),
+            (Err(error), None) => {
+                self.worst = Exit::Left;
+                conductor.lost(self.now(), run_command::lost(run, &error).what);
+                Ok(())
+            }
             (Ok(ended), None) => {
                 let exit = run_command::conclude(&ended, self.context);
                 self.worst = if exit == Exit::Left || exit == Exit::Bug { self.worst.max(exit) } else { self.worst };

@@ -158,7 +158,8 @@ fn rehearse_day(args: &Rehearse, context: &mut Context) -> Ended {
         })?;
         context.output.err.line(format!("the record is in {}", file.display()));
     }
-    let problems = checks::problems(&rehearsed.day);
+    let mut problems = checks::problems(&rehearsed.day);
+    problems.extend(rehearsed.refused.iter().map(|why| format!("the script could not go on: {why}")));
     problems.iter().for_each(|problem| context.output.err.line(format!("not as the runbook says: {problem}")));
     let left =
         rehearsed.day.scenarios.iter().any(|it| it.fault.ended.as_ref().is_some_and(|ended| !ended.left.is_empty()));
@@ -197,16 +198,7 @@ fn run(args: &Run, context: &mut Context) -> Ended {
             "ask it for what you want: squall gameday tell",
         ));
     };
-    let people = match (new, args.people.is_empty()) {
-        (true, false) => args.people.clone(),
-        (true, true) => runbook.people(),
-        (false, _) => replayed(&store, &id)?
-            .1
-            .people
-            .iter()
-            .map(|(person, (role, agent))| Actor { person: person.clone(), role: *role, agent: *agent })
-            .collect(),
-    };
+    let people = people_of(args, &runbook, &store, &id, new)?;
     let found = checks::before(&runbook, &people, new, !args.without_rehearsal, context)?;
     let signals = Signals::listen(|| {}).map_err(|error| run_command::no_signals(&error))?;
     let by = typist(args.by.as_ref(), &people, context)?;
@@ -248,6 +240,20 @@ fn run(args: &Run, context: &mut Context) -> Ended {
     Ok(worst)
 }
 
+/// Who takes part: as the command line says, as the runbook says, or as the day was opened with.
+fn people_of(args: &Run, runbook: &Runbook, store: &SqliteStore, id: &DayId, new: bool) -> Result<Vec<Actor>, Failure> {
+    Ok(match (new, args.people.is_empty()) {
+        (true, false) => args.people.clone(),
+        (true, true) => runbook.people(),
+        (false, _) => replayed(store, id)?
+            .1
+            .people
+            .iter()
+            .map(|(person, (role, agent))| Actor { person: person.clone(), role: *role, agent: *agent })
+            .collect(),
+    })
+}
+
 /// Who types at the terminal.
 fn typist(by: Option<&Person>, people: &[Actor], context: &Context) -> Result<Actor, Failure> {
     let found = match by {
@@ -270,7 +276,7 @@ fn replayed(store: &SqliteStore, id: &DayId) -> Result<(Vec<Recorded>, Day), Fai
     Ok((events, day))
 }
 
-/// The day that somebody means: by its name or a part of it; else the newest.
+/// The day that is named: by its name or a part of it; else the newest.
 fn pick(store: &SqliteStore, which: &Which) -> Result<DayId, Failure> {
     let days = store.days()?;
     let Some(name) = &which.day else {
@@ -286,7 +292,7 @@ fn pick(store: &SqliteStore, which: &Which) -> Result<DayId, Failure> {
         [] => Err(Failure::usage(format!("there is no game day `{name}`"), "squall gameday status --all")),
         several => {
             let names: Vec<String> = several.iter().map(ToString::to_string).collect();
-            Err(Failure::usage(format!("`{name}` may mean {}", names.join(", ")), "name the whole day"))
+            Err(Failure::usage(format!("`{name}` is ambiguous: {}", names.join(", ")), "name the whole day"))
         }
     }
 }
@@ -325,7 +331,7 @@ fn tell(args: &Tell, context: &mut Context) -> Ended {
     let store = store_to_read(context)?;
     let id = pick(&store, &args.by.which)?;
     let (_, day) = replayed(&store, &id)?;
-    let (who, command) = line::parse(&args.words.join(" "), &day.runbook.debrief)
+    let (who, command) = line::parse(&args.words.join(" "), &day.questions())
         .map_err(|what| Failure::usage(what, "squall gameday tell --help"))?;
     let by = By { which: Which { day: Some(id.0) }, by: who.or_else(|| args.by.by.clone()) };
     ask(&by, command, context)
@@ -354,7 +360,7 @@ fn ask(by: &By, command: Asked, context: &mut Context) -> Ended {
             format!("asked: {words}")
         }
         Some(_alone) => {
-            // Nobody leads it: the record gets it here, with this machine's time if that is later.
+            // No process leads it: the record gets it here, with this machine's time if that is later.
             let at = if context.env.now().since(at) < MOST_APART { at.max(context.env.now()) } else { at };
             let last = events.last().map_or(0, |event| event.seq);
             let numbered = (last + 1..).zip(followed).map(|(seq, event)| Recorded { seq, at, event });

@@ -14,8 +14,9 @@ use crate::driver::{Driver, Surroundings};
 use crate::env::{Env as _, FixedEnv, Interrupts};
 use crate::gameday::day::Day;
 use crate::gameday::event::{Event, Recorded};
-use crate::gameday::role::Person;
+use crate::gameday::role::{Actor, Person};
 use crate::gameday::runbook::Runbook;
+use crate::gameday::told;
 use crate::ids::{DayId, RunId};
 use crate::planner::{self, Request};
 use crate::store::memory::MemoryStore;
@@ -28,6 +29,8 @@ const START: Time = Time::from_micros(1_767_258_000_000_000);
 pub struct Rehearsed {
     pub day: Day,
     pub events: Vec<Recorded>,
+    /// What the script asked for and was refused; then the day was left where it was.
+    pub refused: Vec<String>,
 }
 
 /// Rehearses a day to its end. `tell` hears each event.
@@ -47,16 +50,30 @@ pub fn rehearse(
         events.push(recorded.clone());
         tell(recorded, day);
     };
-    let first = Recorded { seq: 1, at: START, event: opening(runbook, runbook.people(), &context.who(), true) };
+    let first = Recorded { seq: 1, at: START, event: opening(runbook, cast(runbook), &context.who(), true) };
     let mut conductor = Conductor::open(id.clone(), first, &mut store, &mut script, &mut heard)?;
     conductor.lead(&mut stage, &|| false)?;
     let day = conductor.day().clone();
-    Ok(Rehearsed { day, events })
+    Ok(Rehearsed { day, events, refused: script.refused })
+}
+
+/// The people of a rehearsal: those of the runbook, and invented ones for roles that are not filled yet.
+fn cast(runbook: &Runbook) -> Vec<Actor> {
+    let mut people = runbook.people();
+    for (role, least) in &runbook.front.roles {
+        let has = people.iter().filter(|actor| actor.role == *role && !actor.agent).count();
+        // A rehearsal of a hundred responders shows no more than one of a few.
+        for number in has..(*least as usize).min(5) {
+            let person = Person(format!("{} {}", told::capital(&role.to_string()), number + 1));
+            people.push(Actor { person, role: *role, agent: false });
+        }
+    }
+    people
 }
 
 /// The first event of a day.
-pub fn opening(runbook: &Runbook, people: Vec<crate::gameday::role::Actor>, by: &str, rehearsal: bool) -> Event {
-    let by = by.parse::<Person>().unwrap_or_else(|_| Person("somebody".into()));
+pub fn opening(runbook: &Runbook, people: Vec<Actor>, by: &str, rehearsal: bool) -> Event {
+    let by = by.parse::<Person>().unwrap_or_else(|_| Person("unknown".into()));
     Event::Opened { file: runbook.source.file.clone(), text: runbook.source.text.clone(), people, by, rehearsal }
 }
 
@@ -175,8 +192,11 @@ impl Stage for Rehearsal {
             live: true,
         };
         let mut driver = Driver::begin(around, planned.plan, self.by.clone()).map_err(|error| error.to_string())?;
-        let ended = conductor.drive(&mut driver, &self.seen, &|| false, &mut |_| {});
-        ended.map(drop).map_err(|error| error.to_string())
+        if let Err(error) = conductor.drive(&mut driver, &self.seen, &|| false, &mut |_| {}) {
+            let now = driver.now();
+            conductor.lost(now, error.to_string());
+        }
+        Ok(())
     }
 }
 

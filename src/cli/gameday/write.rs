@@ -77,7 +77,7 @@ fn scenario(title: &str, experiment: Option<&str>, longest: Span, rows: &[&Row])
     }
     let _ = writeln!(text, "hypothesis: {}", yaml(title));
     let _ = writeln!(text, "longest: {longest}");
-    text += "expectations:\n  - name: noticed\n    text: Somebody says that something is wrong.\n    counts: detection\n    \
+    text += "expectations:\n  - name: noticed\n    text: A responder says that something is wrong.\n    counts: detection\n    \
              confirmed_by: { responders_say: noticed }\n    within: 10m\n";
     text += "  - name: cause\n    text: \"[The right cause.]\"\n    counts: diagnosis\n    confirmed_by: { role: facilitator }\n    within: 20m\n";
     text += "hints:\n  - \"[A nudge.]\"\n  - \"[A pointer to a dashboard.]\"\n  - \"[The answer.]\"\n";
@@ -113,7 +113,7 @@ people:
   Facilitator: facilitator
   Responder: responder
 success:
-  - Somebody noticed without being told.
+  - A responder noticed without being told.
 abort:
   - A real incident begins.
 thresholds: { detect: 10m, diagnose: 20m, mitigate: 30m }
@@ -123,7 +123,7 @@ thresholds: { detect: 10m, diagnose: 20m, mitigate: 30m }
 
 [What everybody hears at the start.]
 
-Anybody may say \"stop\" at any time, for any reason. Then everything is rolled back at once.
+Everyone may say \"stop\" at any time, for any reason. Then everything is rolled back at once.
 
 A person who knows AWS could see what squall changes, in CloudTrail and in names that begin with `squall`. Please do not look
 there.
