@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use probe::ProbeSpec;
 use serve::ServeSpec;
 
+use crate::channel::Notifications;
 use crate::ids::AccountName;
 use crate::location::{AccountId, Location, Region};
 use crate::reach::{EntryPoints, Never, OneOrMore};
@@ -43,6 +44,8 @@ record! {
         pub schedules: BTreeMap<ScheduleName, ScheduleSpec> = BTreeMap::new(),
         /// What no experiment of the project may reach, whatever its own guards say.
         pub guards: ProjectGuards = ProjectGuards::default(),
+        /// Where messages about scheduled runs go.
+        pub notifications: Notifications = Notifications::default(),
         /// The HTTP API of `squall serve`.
         pub serve: ServeSpec = ServeSpec::default(),
     }
@@ -238,6 +241,7 @@ impl Default for Project {
             scheduling: Scheduling::default(),
             schedules: BTreeMap::new(),
             guards: ProjectGuards::default(),
+            notifications: Notifications::default(),
             serve: ServeSpec::default(),
         }
     }

@@ -333,9 +333,8 @@ fn a_users_name_is_believed_of_a_listed_proxy_only() {
 }
 
 #[test]
-fn hostile_requests_are_refused_and_the_server_goes_on() {
+fn hostile_bodies_are_refused() {
     let bench = Bench::new();
-    let token = &bench.tokens[&Role::Admin];
     let deep = "[".repeat(10_000);
     let long = "x".repeat(20_000);
     let nested = format!(r#"{{"reason":{}1{}}}"#, "[".repeat(200), "]".repeat(200));
@@ -357,6 +356,11 @@ fn hostile_requests_are_refused_and_the_server_goes_on() {
     assert_eq!(bench.as_(Role::Admin, "POST", "/api/v1/halt", &format!("{{\"reason\":\"{:0>300}\"}}", "")).0, 400);
     let (_, halt) = bench.as_(Role::Admin, "POST", "/api/v1/halt", turned);
     assert!(!halt.to_string().contains('\u{202e}'), "{halt}");
+}
+
+#[test]
+fn hostile_paths_and_parameters_are_refused() {
+    let bench = Bench::new();
     for (path, expected) in [
         ("/api/v1/runs/..%2f..%2fetc%2fpasswd", 404),
         ("/api/v1/runs/%00", 404),
@@ -386,6 +390,12 @@ fn hostile_requests_are_refused_and_the_server_goes_on() {
         let (status, _) = bench.as_(Role::Admin, verb, "/api/v1/halt", "{}");
         assert!((400..500).contains(&status), "{verb}: {status}");
     }
+}
+
+#[test]
+fn what_is_no_request_is_refused_and_the_server_goes_on() {
+    let bench = Bench::new();
+    let token = &bench.tokens[&Role::Admin];
     let host = bench.address;
     for raw in [
         "\r\n\r\n\r\n".to_owned(),
