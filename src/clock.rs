@@ -1,7 +1,7 @@
 //! Clocks that may be wrong: how much of that is tolerated, and what happens then (DESIGN rule 23).
 //!
 //! A run has three clocks: this machine's wall clock, which can be set and goes on while the machine sleeps; its monotonic
-//! clock, which never goes back and may stand still meanwhile; and the account's. Deadlines follow all of them.
+//! clock, which never goes back and may stop during sleep; and the account's. Deadlines follow all of them.
 //!
 //! | what | tolerated | beyond that |
 //! | --- | --- | --- |

@@ -110,7 +110,7 @@ impl Env for RealEnv {
         if let Some(who) = self.var("SQUALL_WHO") {
             return who;
         }
-        let user = self.var("USER").or_else(|| self.var("LOGNAME")).unwrap_or_else(|| "somebody".into());
+        let user = self.var("USER").or_else(|| self.var("LOGNAME")).unwrap_or_else(|| "unknown".into());
         let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
         match host.trim() {
             "" => user,

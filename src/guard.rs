@@ -174,20 +174,23 @@ pub fn check(plan: &Plan, limits: &Guards, rules: &Rules, facts: &Facts<'_>) -> 
     if let Some(by) = &rules.halted {
         object(
             "",
-            Refusal::new(format!("everything is halted by {by}"), "lift it when it is over: squall halt --lift"),
+            Refusal::new(format!("everything is halted by {by}"), "when the reason is gone: squall halt --lift"),
         );
     }
     for (location, why) in &facts.halted {
         let what = format!("experiments are stopped in {}: {why}", rules.nickname(location));
-        object("account", Refusal::new(what, "ask the account's operator; a run would stop as well"));
+        object("account", Refusal::new(what, "ask the account's operator; a live run would stop as well"));
     }
     if !facts.opted_out.is_empty() {
         let (key, value) = OPT_OUT;
         object(
             "targets",
             Refusal::new(
-                format!("{} carries the tag {key}={value}, or is hit through something else", listed(&facts.opted_out)),
-                "aim at something else; the tag is its owner's word",
+                format!(
+                    "{} has the tag {key}={value}, or is hit through a resource that has it",
+                    listed(&facts.opted_out)
+                ),
+                "choose another target; its owner has excluded it with this tag",
             ),
         );
     }
@@ -224,8 +227,8 @@ fn not_permitted(permitted: &[(Permission, Permitted)], rules: &Rules) -> Vec<Re
     let refused: BTreeMap<String, &String> = refused.collect();
     if let Some(why) = refused.values().next() {
         refusals.push(Refusal::new(
-            format!("squall may not do what the run and its undo need: {} ({why})", listed(refused.keys())),
-            "give it the policy that `squall policy` prints",
+            format!("squall lacks permissions that the run and its rollback need: {} ({why})", listed(refused.keys())),
+            "attach the policy that `squall policy` prints",
         ));
     }
     let untold = permitted.iter().filter_map(|(permission, permitted)| match permitted {
@@ -237,8 +240,8 @@ fn not_permitted(permitted: &[(Permission, Permitted)], rules: &Rules) -> Vec<Re
         && let Some(why) = untold.values().next()
     {
         refusals.push(Refusal::new(
-            format!("nobody can tell whether the undo is permitted: {} ({why})", listed(untold.keys())),
-            "allow squall iam:SimulatePrincipalPolicy, or see `squall doctor` and then say --undo-untested",
+            format!("whether the rollback is permitted could not be determined: {} ({why})", listed(untold.keys())),
+            "allow squall iam:SimulatePrincipalPolicy, or check with `squall doctor` and then add --undo-untested",
         ));
     }
     refusals
@@ -250,21 +253,22 @@ fn too_short_lived(location: &Location, plan: &Plan, rules: &Rules, facts: &Fact
     match facts.identities.get(location)?.lasts {
         Lasts::CannotTellAfter(end) if end < needed && !rules.undo_untested => Some(Refusal::new(
             format!(
-                "the credentials for {name} are good until {end}; whether they are renewed then could not be determined, and \
-                 the undo may need them until {needed}"
+                "the credentials for {name} are valid until {end}; whether they are renewed then could not be \
+                 determined, and the rollback may need them until {needed}"
             ),
-            "sign in again or get fresh ones, write a shorter `longest` under `guards`, or say --undo-untested",
+            "sign in again or get new ones, set a shorter `longest` under `guards`, or add --undo-untested",
         )),
         Lasts::CannotTell if !rules.undo_untested => Some(Refusal::new(
             format!(
-                "nobody can tell how long the credentials for {name} last, and the undo may need them until {needed}"
+                "how long the credentials for {name} last could not be determined, and the rollback may need them \
+                 until {needed}"
             ),
-            "use a profile or a role, whose credentials renew themselves, or set AWS_CREDENTIAL_EXPIRATION; or say \
+            "use a profile or a role, whose credentials are renewed, or set AWS_CREDENTIAL_EXPIRATION; or add \
              --undo-untested",
         )),
         Lasts::Until(end) if end < needed => Some(Refusal::new(
-            format!("the credentials for {name} end at {end}, and the undo may need them until {needed}"),
-            "get fresh credentials, ones that renew themselves, or write a shorter `longest` under `guards`",
+            format!("the credentials for {name} expire at {end}, and the rollback may need them until {needed}"),
+            "get new credentials, use ones that are renewed, or set a shorter `longest` under `guards`",
         )),
         _ => None,
     }
@@ -278,7 +282,7 @@ fn clock_off(location: &Location, rules: &Rules, facts: &Facts<'_>) -> Option<Re
         let (name, by_secs) = (rules.nickname(location), by_secs.abs());
         Refusal::new(
             format!("the clock of this machine is {by_secs} s {side} that of {name}, and {OFF_ACCOUNT} are tolerated"),
-            "set this machine's clock by NTP; deadlines and windows go by the account's",
+            "synchronise this machine's clock by NTP; deadlines and windows follow the account's clock",
         )
     })
 }
@@ -288,7 +292,7 @@ fn too_many_hits(plan: &Plan, at_most: u32) -> Option<Refusal> {
     (hits.len() > at_most as usize).then(|| {
         Refusal::new(
             format!("the faults hit {} resources, and {at_most} are allowed: {}", hits.len(), listed(&hits)),
-            format!("take fewer, or write `hits_at_most: {}` under `guards`", hits.len()),
+            format!("choose fewer targets, or set `hits_at_most: {}` under `guards`", hits.len()),
         )
     })
 }
@@ -299,10 +303,10 @@ fn too_large_a_share(picked: &Picked, at_most: Share) -> Option<Refusal> {
     (picked.found > 2 && share > at_most.get() + 1e-9).then(|| {
         Refusal::new(
             format!(
-                "target {} takes {} of the {} that it finds, and {at_most} of them are allowed",
+                "target {} selects {} of the {} it finds, and {at_most} of them are allowed",
                 picked.target, picked.taken, picked.found
             ),
-            "take fewer, or raise `share_at_most` under `guards`",
+            "select fewer, or raise `share_at_most` under `guards`",
         )
     })
 }
@@ -315,7 +319,7 @@ fn check_account(location: &Location, plan: &Plan, rules: &Rules, facts: &Facts<
             check_aws(location, name, account, plan, rules, facts)
         }
         None => vec![Refusal::new(
-            format!("{location} is no account of squall.yaml"),
+            format!("{location} is not an account in squall.yaml"),
             format!("add it under `accounts`, or write one of {}", listed(rules.accounts.values().map(|r| &r.name))),
         )],
     }
@@ -335,26 +339,26 @@ fn check_aws(
         && found != account.id.as_str()
     {
         refusals.push(Refusal::new(
-            format!("the credentials for {name} are for account {found}, and squall.yaml says {}", account.id),
-            "use the profile or role of that account; a number in squall.yaml is what allows an account",
+            format!("the credentials for {name} belong to account {found}, but squall.yaml says {}", account.id),
+            "use the profile or role of that account; only accounts whose id is in squall.yaml are allowed",
         ));
     }
     if account.writing == Writing::Refused {
         refusals.push(Refusal::new(
-            format!("experiments may only be planned in account {name}"),
-            format!("write `writing: allowed` for {name} in squall.yaml"),
+            format!("account {name} allows planning only"),
+            format!("to allow runs, set `writing: allowed` for {name} in squall.yaml"),
         ));
     }
     if account.production && !rules.opened.contains(name) {
         refusals.push(Refusal::new(
-            format!("{name} is a production account, and this run was not opened for it"),
-            format!("open it by name: --open-production {name}"),
+            format!("{name} is a production account, and the run was not allowed for it"),
+            format!("allow it by name: --open-production {name}"),
         ));
     }
     if plan.longest > account.longest {
         refusals.push(Refusal::new(
-            format!("the run may take {}, and {} are allowed in account {name}", plan.longest, account.longest),
-            format!("write `longest: {}` or less under `guards`", account.longest),
+            format!("the run may take {}; account {name} allows {}", plan.longest, account.longest),
+            format!("set `longest: {}` or less under `guards`", account.longest),
         ));
     }
     refusals.extend(without_dead_man(location, name, plan, rules, facts));
@@ -385,13 +389,13 @@ fn without_dead_man(
     (!stays.is_empty()).then(|| {
         Refusal::new(
             format!(
-                "if this machine dies, the {} stays changed in account {name}: it does not end by itself, and {}",
+                "if this machine dies, the {} stays changed in account {name}: it does not expire by itself, and {}",
                 listed(stays),
                 listed(whys)
             ),
             format!(
-                "deploy the switch that `squall dead-man template EXPERIMENT --account {name}` prints; or say that it may go \
-                 without: --without-dead-man, or `dead_man: none` for {name} in squall.yaml"
+                "deploy the switch that `squall dead-man template EXPERIMENT --account {name}` prints; or allow the \
+                 run without one: --without-dead-man, or `dead_man: none` for {name} in squall.yaml"
             ),
         )
     })

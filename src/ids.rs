@@ -40,6 +40,36 @@ impl fmt::Display for RunId {
     }
 }
 
+/// Names a game day: `day-20260302-3f9k2m`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DayId(pub String);
+
+impl DayId {
+    /// A new one from the day and random bits.
+    pub fn fresh(now: Time, entropy: u64) -> DayId {
+        DayId(RunId::fresh(now, entropy).0.replacen("run", "day", 1))
+    }
+}
+
+/// A name of the user's own. Its runs are called after it, so it is a little shorter than theirs may be.
+impl std::str::FromStr for DayId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<DayId, String> {
+        match text.parse::<RunId>() {
+            Ok(_) if text.len() <= 34 => Ok(DayId(text.to_owned())),
+            _ => Err("a day's name has up to 34 lower-case letters, digits and hyphens, such as `day-1`".into()),
+        }
+    }
+}
+
+impl fmt::Display for DayId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// The name of a schedule: its key in `schedules:`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

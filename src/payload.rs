@@ -1,5 +1,5 @@
 //! The library of payloads that consumers choke on: `sqs.poison` sends them, and the sandbox knows them again. All are
-//! harmless to carry: what looks like an address ends in `.invalid`, which no resolver answers (RFC 2606), and nothing here
+//! harmless to carry: what looks like a URL ends in `.invalid`, which no resolver answers (RFC 2606), and nothing here
 //! is longer than SQS takes.
 
 use rand_pcg::Pcg64;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::account::{Location, Metric, Query, Resource, Setting, Value};
+use crate::account::{Location, LogSearch, Metric, Query, Resource, Setting, Value};
 use crate::ids::FaultName;
 use crate::ids::RunId;
 use crate::judge::bound::Bound;
@@ -77,6 +77,8 @@ pub struct Evidence {
     /// In words, for the plan: `throttles counted, or concurrency falls to 0`.
     pub expect: String,
     pub any: Vec<Indicator>,
+    /// Lines in logs that show it as well. They are searched once, when the step is over and nothing else has shown it.
+    pub logs: Option<LogSearch>,
     /// By when it is usually seen, counted from the step's first write. It is looked for until the last window of the
     /// step is final.
     pub within: Span,
@@ -95,6 +97,12 @@ impl Indicator {
     /// An indicator whose values are final when they are published.
     pub fn of(metric: Metric, resource: &Resource, test: IndicatorTest) -> Indicator {
         Indicator { query: Query { metric, resource: resource.clone() }, test, settles: metric.delay() }
+    }
+
+    /// How long a call may still run that began in a window, after the window's end. What happens to it then is stamped with the
+    /// window: a window that ends less than this before a fault may hold the fault's own failures.
+    pub fn slowest_call(&self) -> Span {
+        self.settles - self.query.metric.delay()
     }
 }
 
@@ -184,6 +192,11 @@ impl SignalPlan {
             control: None,
             during_fault: DuringFault::MayBreak,
         }
+    }
+
+    /// As [`Indicator::slowest_call`].
+    pub fn slowest_call(&self) -> Span {
+        self.settles - self.query.metric.delay()
     }
 
     /// Whether it has a bound that decides something.

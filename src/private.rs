@@ -77,7 +77,7 @@ fn close(path: &Path, found: &Permissions, mode: u32) -> io::Result<()> {
 }
 
 fn is_link() -> io::Error {
-    io::Error::other("it is a symbolic link, and squall follows none here")
+    io::Error::other("it is a symbolic link, which squall does not follow here")
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ impl<T: FromNode> FromNode for OneOrMore<T> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AtMost {
     pub reached: u32,
-    /// How many the target must find at least; with fewer of them, one is a greater part than was meant.
+    /// How many the target must find at least; with fewer, one would be a larger part than the limit says.
     pub of: u32,
     pub target: TargetName,
 }
@@ -85,13 +85,18 @@ impl FromNode for AtMost {
             _ => None,
         };
         let Some(((reached, of), target)) = read else {
-            let what = format!("`{text}` does not say how many of a target's resources may be reached");
+            let what = format!("`{text}` is not a valid limit for how many of a target's resources may be reached");
             reader.report(Code::BadValue, node.at, what, "write for example `1 of 3 workers`");
             return None;
         };
         if reached >= of {
             let what = format!("`{text}` allows all of them");
-            reader.report(Code::BadValue, node.at, what, "the first number must be the smaller one; or leave it away");
+            reader.report(
+                Code::BadValue,
+                node.at,
+                what,
+                "the first number must be smaller than the second; or remove the limit",
+            );
             return None;
         }
         let at = text.rfind(target).map_or(node.at, |at| reader.part(node, at, at + target.len()));
@@ -119,7 +124,7 @@ impl FromNode for Never {
             None => ("", None),
         };
         if key.is_empty() || value == Some("") {
-            let what = format!("`{text}` does not say what must never be reached");
+            let what = format!("`{text}` is not a valid description of what must never be reached");
             reader.report(Code::BadValue, node.at, what, "write `tagged critical`, or `tagged tier=1`");
             return None;
         }
@@ -144,7 +149,7 @@ impl FromNode for EntryPoints {
             _ => None,
         };
         if at_most.is_none() {
-            let what = format!("`{text}` does not say how many entry points may fail");
+            let what = format!("`{text}` is not a valid limit for entry points that may fail");
             reader.report(Code::BadValue, node.at, what, "write for example `at most 1`, or `at most 0`");
         }
         at_most.map(|at_most| EntryPoints { at_most })

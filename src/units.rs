@@ -252,7 +252,7 @@ impl std::str::FromStr for Span {
 
     /// Numbers with the units `ms`, `s`, `m`, `h`, `d`, largest first: `90s`, `1h30m`, `1.5 h`.
     fn from_str(text: &str) -> Result<Span, NotAQuantity> {
-        let wrong = || NotAQuantity(format!("`{text}` is not a length of time; write `30s`, `5m`, `1h30m` or `800ms`"));
+        let wrong = || NotAQuantity(format!("`{text}` is not a valid duration; write `30s`, `5m`, `1h30m` or `800ms`"));
         let mut rest = text.trim();
         let mut micros = 0.0_f64;
         let mut last = f64::INFINITY;
@@ -338,7 +338,7 @@ impl std::str::FromStr for Share {
         let number = text.trim().strip_suffix('%').ok_or_else(wrong)?.trim_end();
         let percent: f64 = number.parse().map_err(|_| wrong())?;
         Share::new(percent / 100.0)
-            .ok_or_else(|| NotAQuantity(format!("`{text}` is not a share; it lies between `0 %` and `100 %`")))
+            .ok_or_else(|| NotAQuantity(format!("`{text}` is not a share; shares are between `0 %` and `100 %`")))
     }
 }
 

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use crate::faults::{Act, Injection};
 use crate::orders::document::When;
 
-/// The namespace of the metrics `FaultsInjected` and `InjectedDelay`, by function and run.
+/// The namespace of the metrics `FaultsInjected` and `InjectedDelay`, by function and run, and by function and order: the first
+/// for people, the second for squall, which knows its orders' keys before it knows a run.
 pub const NAMESPACE: &str = "SquallLayer";
 
 /// Writes one line. A log that cannot be written changes nothing else.
@@ -29,7 +30,7 @@ pub fn injected(function: &str, wall: i64, request: &str, injection: &Injection)
     let when = if *when == When::Before { "before" } else { "after" };
     let mut metrics = vec![json!({ "Name": "FaultsInjected", "Unit": "Count" })];
     let mut line = json!({
-        "source": "squall-layer", "action": "inject", "Function": function, "Run": run.as_str(), "order": order.as_str(),
+        "source": "squall-layer", "action": "inject", "Function": function, "Run": run.as_str(), "Order": order.as_str(),
         "requestId": request, "fault": kind, "when": when, "FaultsInjected": 1,
     });
     let detail = match act {
@@ -45,7 +46,7 @@ pub fn injected(function: &str, wall: i64, request: &str, injection: &Injection)
     };
     let emf = json!({
         "Timestamp": wall,
-        "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": [["Function", "Run"]], "Metrics": metrics }],
+        "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": [["Function", "Run"], ["Function", "Order"]], "Metrics": metrics }],
     });
     if let Some(fields) = line.as_object_mut() {
         fields.insert(detail.0.into(), detail.1);

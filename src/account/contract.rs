@@ -66,7 +66,7 @@ pub const TESTS: &[Test] = &[
     ("an old receive deletes nothing", an_old_receive_deletes_nothing),
     ("a message received too often is in the dead-letter queue", a_message_received_too_often_is_dead),
     ("the counts of a queue are read from the queue", the_counts_of_a_queue_are_read_from_it),
-    ("what nobody published is no zero", what_nobody_published_is_no_zero),
+    ("what was never published is not zero", what_nobody_published_is_no_zero),
     ("a load is made and counted", a_load_is_made_and_counted),
     ("replies come under their own ids, and time does not go back", replies_come_under_their_ids),
 ];

@@ -69,6 +69,8 @@ pub struct FunctionDescription {
     /// The customer's own key that its variables are encrypted with, by its ARN.
     pub key: Option<String>,
     pub role: Resource,
+    /// The log group that it writes to.
+    pub log_group: String,
     pub runtime: String,
     pub timeout: Span,
     /// Reserved concurrency, when set.

@@ -11,6 +11,7 @@ pub mod contract;
 pub mod description;
 pub mod gateway;
 pub mod kind;
+pub mod logs;
 pub mod message;
 pub mod modelled;
 pub mod permission;
@@ -20,6 +21,7 @@ pub mod setting;
 pub mod signal;
 pub mod switch;
 pub mod target;
+pub mod watching;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +29,7 @@ pub use crate::location::{AccountId, AccountIdentity, Location, Region};
 use crate::units::{Span, Time};
 pub use description::{Description, Identity};
 pub use gateway::{Dispatch, Lane, Owner};
+pub use logs::{FunctionLog, Injected, LogSearch, LoggedMinute, Trace};
 pub use message::{Handle, Message, Received, RunMarker, SendOutcome};
 pub use modelled::Modelled;
 pub use permission::{Action, Lasts, Permitted};
@@ -91,6 +94,8 @@ pub enum Call {
     ReleaseMessage { queue: Resource, handle: Handle },
     /// Measures a signal over one closed window. Reply: [`Reply::Sample`].
     Measure { query: Query, window: Window },
+    /// Searches functions' logs once, over whole minutes. Reply: [`Reply::Logged`].
+    SearchLogs { search: LogSearch, window: Window },
     /// Sends `requests` requests, invocations or messages, evenly over `spread`. Reply: [`Reply::Loaded`].
     Load { target: Resource, requests: u32, spread: Span, marker: RunMarker },
 }
@@ -99,6 +104,7 @@ impl Call {
     /// Where the call is made.
     pub fn location(&self) -> &Location {
         match self {
+            Call::SearchLogs { search, .. } => search.location(),
             Call::Identify { location }
             | Call::Permitted { location, .. }
             | Call::Resolve { location, .. }
@@ -161,6 +167,8 @@ pub enum Reply {
     Sent(Vec<SendOutcome>),
     Received(Vec<Received>),
     Sample(Sample),
+    /// The minutes in which there are lines, in order.
+    Logged(Vec<LoggedMinute>),
     Loaded {
         accepted: u32,
         failed: u32,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::logs::Injected;
 use super::target::Resource;
 use crate::account::ResourceKind;
 use crate::units::{Span, Time};
@@ -45,6 +46,8 @@ pub enum Metric {
     /// Asynchronous events of a function that were dropped in the window. Where events were received and none was dropped,
     /// it is 0.
     EventsDropped,
+    /// Invocations of a function into which squall's layer injected such a fault in the window.
+    FaultsInjected { fault: Injected },
     /// Successful writes to a table in the window.
     Writes,
     /// 1 when the alarm is in ALARM at the end of the window, 0 when it is OK.
@@ -69,7 +72,9 @@ impl Metric {
             Metric::Errors | Metric::FailedShare | Metric::SlowShare { .. } | Metric::Duration => {
                 matches!(kind, K::Api | K::Function)
             }
-            Metric::Throttles | Metric::Concurrency | Metric::EventsDropped => kind == K::Function,
+            Metric::Throttles | Metric::Concurrency | Metric::EventsDropped | Metric::FaultsInjected { .. } => {
+                kind == K::Function
+            }
             Metric::Writes => kind == K::Table,
             Metric::AlarmState => kind == K::Alarm,
             Metric::Value { .. } => kind == K::Probe,
@@ -113,10 +118,16 @@ impl fmt::Display for Query {
             Metric::FailedShare => write!(f, "failed share of {name}"),
             Metric::SlowShare { limit } => write!(f, "share of {name} slower than {limit}"),
             Metric::Duration => write!(f, "duration of {name}"),
-            Metric::UndoneShare => write!(f, "share of messages of {name} left undone"),
+            Metric::UndoneShare => write!(f, "share of messages of {name} left unprocessed"),
             Metric::Throttles => write!(f, "throttles of {name}"),
             Metric::Concurrency => write!(f, "concurrency of {name}"),
             Metric::EventsDropped => write!(f, "dropped events of {name}"),
+            Metric::FaultsInjected { fault: Injected::Latency } => {
+                write!(f, "invocations of {name} that its layer delayed")
+            }
+            Metric::FaultsInjected { fault: Injected::Error } => {
+                write!(f, "invocations of {name} that its layer failed")
+            }
             Metric::Writes => write!(f, "writes to {name}"),
             Metric::AlarmState => write!(f, "alarm {name}"),
             Metric::Value { .. } => write!(f, "value of {name}"),

@@ -8,10 +8,11 @@ use crate::run::event::{Event, Left, Recorded};
 use crate::store::Store as _;
 use crate::store::aftermath::Aftermath;
 
-/// Say that you took care of what a run left behind
+/// Record that you handled what a run left behind
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Exit code 6 holds until what a run left is rolled back or acknowledged. Nothing is read or written in the account: look there
+Commands exit with 6 until what a run left behind is rolled back or acknowledged. Nothing is read or written in the \
+account: look there
 first. Who acknowledged what, when and why is recorded in a journal of its own, and `squall status` shows it; the run's own
 journal and report stay as they are. What is found there later and is not the same is outstanding again.
 
@@ -19,12 +20,12 @@ Examples:
   squall acknowledge 3f9k2m --reason \"deleted on purpose, ticket OPS-123\"
   squall acknowledge 3f9k2m --resource payment-worker --reason \"our deploy set it\"")]
 pub struct Args {
-    /// The run, or a part of its name
+    /// The run, or part of its id
     run: String,
-    /// Only what is left on this resource, by its name; may be given several times [default: everything]
+    /// Only what is left on this resource, by its name; repeatable [default: everything]
     #[arg(long, value_name = "NAME")]
     resource: Vec<String>,
-    /// Why nothing more has to be done
+    /// Why nothing more needs to be done
     #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     reason: String,
 }
@@ -38,14 +39,14 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     if let Some(open) = aftermath.open().next() {
         return Err(Failure {
             exit: Exit::Left,
-            what: format!("{} has not ended: what it leaves is not known yet", open.run),
+            what: format!("{} has not ended: what it leaves behind is not known yet", open.run),
             next: Some(format!("squall undo {run}")),
         });
     }
     if let Some(unknown) =
         args.resource.iter().find(|name| !aftermath.left.iter().any(|left| left.resource.name == **name))
     {
-        return Err(Failure::usage(format!("{run} left nothing on `{unknown}`"), "squall status"));
+        return Err(Failure::usage(format!("{run} left nothing behind on `{unknown}`"), "squall status"));
     }
     let named = |left: &&Left| args.resource.is_empty() || args.resource.contains(&left.resource.name);
     let left: Vec<Left> = aftermath.left.iter().filter(named).cloned().collect();

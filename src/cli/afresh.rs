@@ -48,15 +48,15 @@ fn forget(
             return Err(failure);
         }
         let forgotten = Sandbox::forget(file).map_err(|error| {
-            Failure::refused(error.to_string(), "free the disk, or go on with the sandbox as it is: --keep")
+            Failure::refused(error.to_string(), "free space on the disk, or continue with the sandbox as it is: --keep")
         })?;
         if forgotten {
             return Ok(());
         }
         context.env.sleep(LOOK);
     }
-    let what = "another process works in the sandbox, which is not begun afresh meanwhile";
-    Err(Failure::refused(what, "wait for its end, or run beside it: --keep"))
+    let what = "another process is using the sandbox, so it cannot be reset now";
+    Err(Failure::refused(what, "wait for it to end, or run beside it: --keep"))
 }
 
 /// Why a sandbox has to stay as it is.
@@ -67,8 +67,8 @@ fn in_the_way(files: &ProjectFiles, name: &AccountName, context: &Context) -> Re
     if let Some(store) = context.project.store_to_read()? {
         let rows = store.runs()?;
         if let Some(row) = rows.iter().find(|row| row.alive && touches(row, &location, &store)) {
-            let what = format!("{} is under way in the sandbox, which is not begun afresh meanwhile", row.run);
-            return Ok(Some(Failure::refused(what, "wait for its end, or run beside it: --keep")));
+            let what = format!("{} is running in the sandbox, so it cannot be reset now", row.run);
+            return Ok(Some(Failure::refused(what, "wait for it to end, or run beside it: --keep")));
         }
         for after in Aftermath::of_all(&rows) {
             let open = after.open().any(|row| touches(row, &location, &store));
@@ -88,8 +88,8 @@ fn in_the_way(files: &ProjectFiles, name: &AccountName, context: &Context) -> Re
 }
 
 fn outstanding(run: &str, undo: &str) -> Failure {
-    let what = format!("what {run} changed in the sandbox is not rolled back, so the sandbox is not begun afresh");
-    Failure::refused(what, format!("{undo}, or go on with the sandbox as it is: --keep"))
+    let what = format!("what {run} changed in the sandbox is not rolled back yet, so the sandbox cannot be reset");
+    Failure::refused(what, format!("{undo}, or continue with the sandbox as it is: --keep"))
 }
 
 /// Whether an open journal is about this place; one that cannot be read may be.

@@ -22,7 +22,7 @@ pub fn check(agreed: &str, plan: &Plan, context: &mut Context) -> Result<(), Fai
     }
     let err = &mut context.output.err;
     for section in &differs {
-        err.line(format!("{section} resolve differently:"));
+        err.line(format!("{section}: now different"));
         let now = lines(plan, *section);
         match &before {
             Some(before) => {
@@ -33,8 +33,8 @@ pub fn check(agreed: &str, plan: &Plan, context: &mut Context) -> Result<(), Fai
     }
     let words: Vec<String> = differs.iter().map(Section::to_string).collect();
     Err(Failure::refused(
-        format!("this is not the plan that was agreed on; it differs in its {}", words.join(", ")),
-        format!("look at it with `squall plan {} --seed {}`, and agree on {now}", plan.file, plan.seed),
+        format!("the plan is not the one that was approved; it differs in its {}", words.join(", ")),
+        format!("review it with `squall plan {} --seed {}`, then approve {now}", plan.file, plan.seed),
     ))
 }
 

@@ -16,11 +16,11 @@ use crate::spec::load::{self, ProjectFiles};
 use crate::store::{JournalKind, Store as _};
 use crate::units::Span;
 
-/// Show when each hypothesis was last proven, by which run, and how far that can still be trusted
+/// Show when each hypothesis was last proven, by which run, and the confidence in it now
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A run proves its hypotheses when it held as a whole. Confidence is 100 % then, half of that 30 days later, and 0 % after a run that \
-broke the hypothesis; runs of verdict unknown change nothing. The least trusted come first.
+A run proves its hypotheses when its verdict is held. Confidence is 100 % then, half of that 30 days later, and 0 % \
+after a run that broke the hypothesis. Runs with verdict unknown change nothing. The least proven come first.
 
 Examples:
   squall board
@@ -28,10 +28,10 @@ Examples:
   squall board --html board.html
   squall board --json | jq -r '.hypotheses[] | select(.confidence < 0.5) | .hypothesis'")]
 pub struct Args {
-    /// After so long half of the confidence is left [default: 30d]
+    /// The time after which half of the confidence is left [default: 30d]
     #[arg(long, value_name = "TIME")]
     half_life: Option<Span>,
-    /// Write the board as a page into this file as well
+    /// Also write the board as a page to this file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
@@ -39,7 +39,7 @@ pub struct Args {
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let half_life = args.half_life.unwrap_or(HALF_LIFE);
     if half_life == Span::ZERO {
-        return Err(Failure::usage("a half-life of 0s leaves no confidence at all", "write for example `30d`"));
+        return Err(Failure::usage("a half-life must be longer than 0s", "write for example `30d`"));
     }
     let now = context.env.now();
     let (known, findings) = (titles(context), findings(context)?);
@@ -47,7 +47,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let out = &mut context.output.out;
     match context.json {
         true => out.json(&json!(board::document(&rows, now, half_life))),
-        false if rows.is_empty() => out.line("no hypothesis: write one in hypotheses/NAME.yaml"),
+        false if rows.is_empty() => out.line("no hypotheses yet: write one in hypotheses/NAME.yaml"),
         false => {
             out.text(board::text(&rows, now));
             out.line(board::rule(half_life));
@@ -89,6 +89,10 @@ fn findings(context: &mut Context) -> Result<Vec<Finding>, Failure> {
 fn finding(events: &[Recorded], verdict: VerdictKind) -> Option<Finding> {
     let first = events.first()?;
     let Event::Started { plan, .. } = &first.event else { return None };
+    // Without a fault a run shows that the load is borne, and proves no hypothesis about faults.
+    if plan.steps.is_empty() {
+        return None;
+    }
     let judged = plan.signals.iter().filter(|signal| signal.is_judged() && !signal.hypothesis.is_empty());
     let names: Vec<String> = judged.map(|signal| signal.hypothesis.clone()).collect();
     let broken = |name: &String, summary: &Summary| {

@@ -7,21 +7,22 @@ use serde_json::json;
 use super::{Context, Ended, Exit, Failure, accounts, named};
 use crate::spec::check::what_it_shows;
 use crate::spec::load::{self, CONFIG, ExperimentFiles, ProjectFiles};
+use crate::spec::runbooks;
 use crate::spec::schedules;
 use crate::yaml::{Findings, Style};
 
-/// Check files: everything that is wrong in them, each with its place and what to write instead
+/// Check files: every mistake in them, with its place and what to write instead
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Without a file, the whole project is checked: squall.yaml, the sandbox's template and traffic, every hypothesis, \
-every experiment and every schedule. No account is asked. Exit code 2 when a file cannot be used; warnings alone are 0.
+experiment, schedule and runbook. No account is contacted. Exit code 2 when a file cannot be used; warnings alone are 0.
 
 Examples:
   squall check
   squall check experiments/payment-worker-throttled.yaml
   squall check --json | jq -r '.findings[] | \"\\(.file):\\(.line): \\(.what)\"'")]
 pub struct Args {
-    /// Experiments, hypotheses, schedules or squall.yaml
+    /// Experiments, hypotheses, schedules, runbooks or squall.yaml
     #[arg(value_parser = named::file)]
     files: Vec<PathBuf>,
 }
@@ -37,7 +38,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         let what = format!("there is nothing to check: {here} has no {CONFIG} and no experiments");
         return Err(Failure::usage(
             what,
-            "go to the folder of your project, name it with --project, or begin one: squall init",
+            "change to your project's folder, name it with --project, or start a project: squall init",
         ));
     }
     let exit = if findings.has_errors() { Exit::Findings } else { Exit::Fine };
@@ -73,7 +74,7 @@ fn everything(root: &Path) -> Checked {
     let shown = |path: PathBuf| path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
     let checked =
         config.into_iter().chain(accounts::files(&files)).chain(files.hypotheses()).chain(files.experiments());
-    let checked = checked.chain(files.schedule_files());
+    let checked = checked.chain(files.schedule_files()).chain(files.runbooks());
     (findings, checked.map(shown).collect(), Vec::new())
 }
 
@@ -90,6 +91,8 @@ fn each(root: &Path, paths: &[PathBuf]) -> Checked {
         let folder = folder.and_then(|folder| std::fs::canonicalize(folder).ok());
         if path.file_name().is_some_and(|name| name == CONFIG) {
             findings.append(ProjectFiles::open(path.parent().unwrap_or(root)).1);
+        } else if path.extension().is_some_and(|ending| ending == "md") {
+            findings.append(runbooks::runbook(path, &files, &known).1);
         } else if folder.is_some() && folder == hypotheses {
             findings.append(load::hypothesis(path).1);
         } else if folder.is_some() && folder == schedules {

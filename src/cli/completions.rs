@@ -4,7 +4,7 @@ use clap::CommandFactory as _;
 
 use super::{Cli, Context, Ended, Exit};
 
-/// Print a shell's completions
+/// Print completions for a shell
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

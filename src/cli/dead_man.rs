@@ -27,8 +27,9 @@ enum What {
 /// Print the CloudFormation template of the switch for these experiments
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The account is looked at, because the template lists the resources that the switch may touch: those of the experiments \
-given, and no others. Nothing is changed. The experiments must be in one region of one account. Deploy the template again \
+The account is read, because the template lists the resources that the switch may change: those of the experiments \
+given, and no others. Nothing is changed. The experiments must be in one region of one account. Deploy the template \
+again \
 when an experiment changes other resources, or with another version of squall; `squall doctor` says when.
 
 Examples:
@@ -62,9 +63,9 @@ fn template(args: &TemplateArgs, context: &mut Context) -> Ended {
     }
     if reads_variables && args.key.is_none() {
         return Err(Failure::refused(
-            "an experiment changes variables of a function, and the switch would write all of its variables into the history \
-             of an execution",
-            "give a customer-managed key with --key, or leave that experiment out and run it --without-dead-man",
+            "an experiment changes a function's environment variables, and the switch would write all of them into \
+             its execution history",
+            "name a customer-managed key with --key, or leave that experiment out and run it with --without-dead-man",
         ));
     }
     let place = place(touched.keys().map(|resource| &resource.location))?;
@@ -94,14 +95,14 @@ fn place<'a>(locations: impl Iterator<Item = &'a Location>) -> Result<Place, Fai
     match locations.as_slice() {
         [] => Err(Failure::refused(
             "these experiments need no dead-man switch",
-            "everything that they change ends by itself",
+            "every change they make expires by itself",
         )),
         [location] => switch::place(location).ok_or_else(|| {
-            Failure::refused("the sandbox has a dead-man switch of its own", "name an account of AWS: --account NAME")
+            Failure::refused("the sandbox has a dead-man switch of its own", "name an AWS account: --account NAME")
         }),
         _ => Err(Failure::refused(
             "these experiments change resources in more than one region or account",
-            "print a template for the experiments of each of them",
+            "print one template for each region and account",
         )),
     }
 }

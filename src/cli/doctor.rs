@@ -12,13 +12,13 @@ use crate::plan::{Permission, Purpose};
 use crate::planner;
 use crate::spec::load::ProjectFiles;
 
-/// Show whether the accounts can be worked with: credentials, clock, permissions
+/// Check that the accounts are ready: credentials, clock, permissions
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Looks at every account of AWS in squall.yaml, or at the one named with --account. With an experiment, also whether \
-everything that its run and its undo need is permitted: simulated by IAM and, where that cannot tell, found out by \
-deleting what is not there; with --prove also by writing the value that is there already. Exit code 3 when something is \
-not well.
+Checks every AWS account in squall.yaml, or the one named with --account. With an experiment, also whether everything \
+that its run and its rollback need is permitted: simulated by IAM and, where that cannot tell, tried by deleting \
+something that does not exist; with --prove also by writing the value that is already set. Exit code 3 when there is \
+a problem.
 
 Examples:
   squall doctor
@@ -30,7 +30,7 @@ pub struct Args {
     file: Option<PathBuf>,
     #[command(flatten)]
     asked: prepare::PlanArgs,
-    /// Find out by writing values that are there already, where nothing else tells
+    /// Prove permissions by writing the values that are already set, where nothing else can tell
     #[arg(long, requires = "file")]
     prove: bool,
 }

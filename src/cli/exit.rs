@@ -19,7 +19,7 @@ pub enum Exit {
     Broken = 4,
     /// It cannot be said whether the hypotheses held.
     Unknown = 5,
-    /// Something was left changed, or nobody can tell. Overrides all others.
+    /// Something was left changed, or that could not be determined. Overrides all others.
     Left = 6,
     /// The command line is wrong.
     Usage = 64,
@@ -85,7 +85,8 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {
         let next = match &error {
             StoreError::Damaged { .. } => Some(
-                "keep a copy of the journal; `squall undo --account NAME` undoes from the account's own marks".into(),
+                "keep a copy of the journal; `squall undo --account NAME` rolls back from the locks in the account"
+                    .into(),
             ),
             StoreError::Closed(_)
             | StoreError::EpochLost { .. }

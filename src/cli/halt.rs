@@ -1,16 +1,16 @@
 //! `squall halt`.
 
-use super::{Context, Ended, Exit};
+use super::{Context, Ended, Exit, named};
 use crate::access::Act;
 use crate::env::Env as _;
 use crate::outside::one_line;
 use crate::store::Store as _;
 
-/// Stop every run of this project and undo it, and let none start
+/// Stop and roll back every run of this project, and let none start
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Every run that is live sees the halt within a second, starts no new fault, undoes what it changed and ends. \
-`squall status` shows how far they are.
+Every live run sees the halt within a second, starts no new fault, rolls back what it changed and ends. `squall \
+status` shows their progress.
 
 Examples:
   squall halt --reason 'checkout is failing'
@@ -33,6 +33,7 @@ fn reason(text: &str) -> Result<String, String> {
 }
 
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
+    named::somewhere(&context.project)?;
     let mut store = context.project.store()?;
     let who = context.env.who();
     let by = args.reason.as_ref().map_or(who.clone(), |reason| format!("{who}: {reason}"));
@@ -58,10 +59,10 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         }
         (false, true) => out.line("halt lifted: runs may start again"),
         (false, false) if alive.is_empty() => {
-            out.line("halted: no run is live, and none starts until `squall halt --lift`")
+            out.line("halted: no run is live, and no run can start until `squall halt --lift`")
         }
         (false, false) => out.line(format!(
-            "halted: {} told to stop and undo; none starts until `squall halt --lift`",
+            "halted: {} told to stop and roll back; no run can start until `squall halt --lift`",
             alive.join(", ")
         )),
     }

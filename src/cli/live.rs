@@ -16,7 +16,7 @@ pub struct Live {
 }
 
 impl Live {
-    /// Prints `text` above the view, and the view anew.
+    /// Prints `text` above the view, and the view again.
     pub fn show(&mut self, text: &str, state: Option<&State>, pipe: &mut Pipe) {
         let (width, height) = size();
         let view = state.filter(|state| state.closed.is_none()).map(|state| view(state, width, height, pipe));
@@ -57,13 +57,13 @@ fn view(state: &State, width: usize, height: usize, pipe: &Pipe) -> Vec<String> 
     std::iter::once(String::new()).chain(rows.iter().map(paint)).collect()
 }
 
-/// How far the undo is, for whoever sends a second signal: `undoing: 1 of 3 changes settled`.
+/// The progress of the rollback, shown after a second signal: `rolling back: 1 of 3 changes settled`.
 pub fn undo_progress(state: &State) -> String {
     let all = state.lives.values().filter(|life| life.intended.is_some()).count();
     let settled = all.saturating_sub(state.outstanding().count());
     match (state.closed.is_some(), state.rolling_back() || state.stopping.is_some()) {
         (true, _) => "the run is closed".into(),
-        (false, true) => format!("undoing: {settled} of {} settled", words::plural(all, "change", "changes")),
-        (false, false) => "stopping: the undo begins".into(),
+        (false, true) => format!("rolling back: {settled} of {} settled", words::plural(all, "change", "changes")),
+        (false, false) => "stopping: the rollback begins".into(),
     }
 }

@@ -23,7 +23,7 @@ WHAT is a path: into the experiment (faults.0.for, faults.0.inject.lambda.thrott
 traffic file (traffic.*.rate, functions.PaymentWorker.errors), or a setting of the template (functions.NAME.reserved, \
 .timeout, .memory; queues.NAME.visibility, .delay, .retention, .max_receive_count; mappings.NAME.batch_size, .batch_window, \
 .maximum_concurrency; tables.NAME.writes; account.concurrency). `*` is every name or item, and `x1..x100` multiplies what \
-is there. Each value is run with the same seeds until it is clear whether the experiment holds often enough there.
+is there. Each value is run with the same seeds until it is clear whether the experiment holds often enough.
 
 With two --vary it draws a map. An experiment with `faults: []` is a load test in virtual time. Nothing is touched.
 
@@ -36,7 +36,7 @@ pub struct Args {
     /// The experiment's file
     #[arg(value_parser = named::file)]
     file: PathBuf,
-    /// What varies, and from where to where; twice for a map
+    /// What to vary, and its range; give it twice for a map
     #[arg(long, value_name = "WHAT=FROM..TO", required = true)]
     vary: Vec<Vary>,
     /// How often it must hold
@@ -48,17 +48,17 @@ pub struct Args {
     /// The seed of the first run; every value gets the same seeds
     #[arg(long, default_value_t = SEED, value_name = "N")]
     seed: u64,
-    /// End after this time, with what is known by then
+    /// Time limit; ends with what is known by then
     #[arg(long, value_name = "TIME")]
     within: Option<Span>,
-    /// Write a page with the curve into this file, too
+    /// Also write a page with the curve to this file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
 
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
     if !(0.0..1.0).contains(&args.level.get()) || args.level == Share::NONE {
-        return Err(Failure::usage("--level must lie between 0 % and 100 %", "write for example --level 95%"));
+        return Err(Failure::usage("--level must be between 0 % and 100 %", "write for example --level 95%"));
     }
     let (files, experiment) = prepare::read(&args.file, context)?;
     let twin = Twin::of(&files, &experiment, context)?;
@@ -74,7 +74,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
                 found(args, &twin, context, |effort, bench, heard| margin::map((across, down), effort, bench, heard))?;
             print_map(&title, &map, context)
         }
-        _ => Err(Failure::usage("one or two --vary, not more", "leave one out")),
+        _ => Err(Failure::usage("give --vary once or twice", "remove one")),
     }
 }
 

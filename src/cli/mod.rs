@@ -13,6 +13,7 @@ mod dead_man;
 mod doctor;
 mod exit;
 mod faults;
+mod gameday;
 mod halt;
 mod init;
 mod live;
@@ -62,26 +63,28 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  squall init                   a project to start from
-  squall check                  what is wrong in its files, if anything
+  squall init                   create a project to start from
+  squall check                  find mistakes in its files
   squall plan experiments/payment-worker-throttled.yaml
-                                what a run would do, and nothing else
+                                show what a run would do, without running it
   squall predict experiments/payment-worker-throttled.yaml
-                                how a run would end, and how sure that is
+                                predict how a run would end
   squall run experiments/payment-worker-throttled.yaml
                                 run it
-  squall undo                   put back whatever is outstanding
+  squall undo                   roll back everything outstanding
   squall acknowledge RUN --reason TEXT
-                                say that you took care of what it left
-  squall schedule               when scheduled experiments run, and when not and why
-  squall serve                  run them
-  squall halt                   stop every run, and start none
+                                record that you handled what it left behind
+  squall schedule               list when scheduled experiments run, and when not and why
+  squall serve                  run scheduled experiments
+  squall gameday rehearse runbooks/first-game-day.md
+                                rehearse a game day on the sandbox, with scripted people
+  squall halt                   stop every run, and allow no new ones
 
 Exit codes:
-  0   held, or done             4   broken             64  wrong use
-  2   a file has findings       5   unknown            1   a bug of squall
+  0   held, or done             4   broken             64  usage error
+  2   a file has findings       5   unknown            1   a bug in squall
   3   refused before any change
-  6   something was left changed; overrides all others";
+  6   something was left behind; overrides all others";
 
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
@@ -89,13 +92,13 @@ struct Global {
     /// The project's folder [default: the nearest one above that has a squall.yaml, else this one]
     #[arg(long, global = true, value_name = "DIR")]
     project: Option<PathBuf>,
-    /// The account to work on, by its name in squall.yaml [default: the experiment's, else the sandbox]
+    /// The account to use, by its name in squall.yaml [default: the experiment's, else the sandbox]
     #[arg(long, global = true, value_name = "NAME")]
     account: Option<String>,
-    /// Print JSON on standard output, where a program may read it
+    /// Print JSON on standard output, for programs
     #[arg(long, global = true)]
     json: bool,
-    /// Log what happens inside to standard error; SQUALL_LOG=debug or =trace says more
+    /// Log details to standard error; SQUALL_LOG=debug or =trace logs more
     #[arg(long, short, global = true)]
     verbose: bool,
 }
@@ -117,6 +120,7 @@ enum Command {
     Board(board::Args),
     Schedule(schedule::Args),
     Serve(serve::Args),
+    Gameday(gameday::Args),
     Token(token::Args),
     Policy(policy::Args),
     DeadMan(dead_man::Args),
@@ -170,12 +174,19 @@ fn run(arguments: Vec<std::ffi::OsString>) -> Exit {
         env,
         output,
     };
-    match execute(cli.command, &mut context) {
-        Ok(exit) => exit,
-        Err(failure) => {
+    // A run's verdict stands whether it can be printed or not.
+    let prints_only = !matches!(cli.command, Command::Run(_) | Command::Undo(_) | Command::Serve(_) | Command::Halt(_));
+    let exit = execute(cli.command, &mut context).unwrap_or_else(|failure| {
+        print_failure(&failure, &mut context.output);
+        failure.exit
+    });
+    match context.output.out.failed().map(str::to_owned) {
+        Some(why) => {
+            let failure = Failure::refused(format!("not everything was printed: {why}"), "free space on the disk");
             print_failure(&failure, &mut context.output);
-            failure.exit
+            if prints_only { exit.max(failure.exit) } else { exit }
         }
+        None => exit,
     }
 }
 
@@ -209,6 +220,7 @@ fn execute(command: Command, context: &mut Context) -> Ended {
         Command::Board(args) => board::execute(&args, context),
         Command::Schedule(args) => schedule::execute(&args, context),
         Command::Serve(args) => serve::execute(&args, context),
+        Command::Gameday(args) => gameday::execute(&args, context),
         Command::Token(args) => token::execute(&args, context),
         Command::Schema(args) => schema::execute(&args, context),
         Command::Template(args) => template::execute(&args, context),
@@ -220,7 +232,7 @@ fn execute(command: Command, context: &mut Context) -> Ended {
     }
 }
 
-/// Help and version were asked for; anything else is wrong use.
+/// Help and version were asked for; anything else is a usage error.
 fn not_parsed(output: &mut Output, error: &clap::Error) -> Exit {
     let (pipe, exit) = match error.use_stderr() {
         false => (&mut output.out, Exit::Fine),

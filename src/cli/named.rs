@@ -1,10 +1,11 @@
-//! What is named on the command line has to be there: a name that nothing has is wrong use, with the nearest one, and never a
+//! What is named on the command line has to be there: a name that nothing has is a usage error, with the nearest one, and never a
 //! command that succeeds because there was nothing to do.
 
 use std::path::{Path, PathBuf};
 
+use super::project::Project;
 use super::{Context, Failure};
-use crate::spec::load::ProjectFiles;
+use crate::spec::load::{CONFIG, ProjectFiles};
 use crate::yaml::read::closest;
 
 /// A file to read; for clap. Other programs may write into a pipe or device that is read.
@@ -58,6 +59,22 @@ pub fn no_account(name: &str, files: &ProjectFiles) -> Failure {
         None => format!("squall.yaml has {}", known.join(", ")),
     };
     Failure::usage(format!("there is no account {}", crate::outside::one_line(name)), next)
+}
+
+/// That something can be halted or rolled back here: in a folder without a project and without a journal, success would only
+/// say that this is the wrong folder.
+pub fn somewhere(project: &Project) -> Result<(), Failure> {
+    if project.path(CONFIG).exists() || project.folder().symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    let here = match project.root.as_os_str().is_empty() {
+        true => "this folder".to_owned(),
+        false => crate::outside::one_line(&project.root.display().to_string()),
+    };
+    Err(Failure::usage(
+        format!("{here} has no {CONFIG}, and nothing was ever run in it"),
+        "change to your project's folder, or name it with --project",
+    ))
 }
 
 /// That the folder named with `--project` is one.

@@ -21,13 +21,15 @@ pub struct Pipe {
     to: Sink,
     colour: bool,
     terminal: bool,
+    /// Why something was not written, other than that no reader is left.
+    failed: Option<String>,
 }
 
 enum Sink {
     Direct(Box<dyn Write + Send>),
-    /// A thread writes, so that a slow reader never stops whoever prints; its end is told by the receiver.
+    /// A thread writes, so that a slow reader never stops the caller; its end is told by the receiver.
     Detached(Sender<Vec<u8>>, Receiver<Box<dyn Write + Send>>),
-    /// Nobody reads any more.
+    /// No reader is left.
     Gone,
 }
 
@@ -40,11 +42,13 @@ impl Output {
                 colour: colours(anstream::AutoStream::choice(&io::stdout())),
                 terminal: io::stdout().is_terminal(),
                 to: Sink::Direct(Box::new(io::stdout())),
+                failed: None,
             },
             err: Pipe {
                 colour: colours(anstream::AutoStream::choice(&io::stderr())),
                 terminal: io::stderr().is_terminal(),
                 to: Sink::Direct(Box::new(io::stderr())),
+                failed: None,
             },
         }
     }
@@ -53,7 +57,7 @@ impl Output {
 impl Pipe {
     /// One without colours, to anywhere.
     pub fn plain(to: impl Write + Send + 'static) -> Pipe {
-        Pipe { to: Sink::Direct(Box::new(to)), colour: false, terminal: false }
+        Pipe { to: Sink::Direct(Box::new(to)), colour: false, terminal: false, failed: None }
     }
 
     /// Whether colours are welcome.
@@ -68,7 +72,12 @@ impl Pipe {
 
     /// Leaves a pipe that prints nothing, and gives this one away.
     pub fn take(&mut self) -> Pipe {
-        Pipe { to: std::mem::replace(&mut self.to, Sink::Gone), ..*self }
+        Pipe {
+            to: std::mem::replace(&mut self.to, Sink::Gone),
+            colour: self.colour,
+            terminal: self.terminal,
+            failed: None,
+        }
     }
 
     /// Prints one line, whatever breaks are in the text.
@@ -90,13 +99,21 @@ impl Pipe {
     pub fn control(&mut self, sequence: impl AsRef<str>) {
         let bytes = sequence.as_ref().as_bytes();
         let written = match &mut self.to {
-            Sink::Direct(to) => to.write_all(bytes).and_then(|()| to.flush()).is_ok(),
-            Sink::Detached(to, _) => to.send(bytes.to_vec()).is_ok(),
-            Sink::Gone => true,
+            Sink::Direct(to) => to.write_all(bytes).and_then(|()| to.flush()),
+            Sink::Detached(to, _) => to.send(bytes.to_vec()).map_err(|_| io::ErrorKind::BrokenPipe.into()),
+            Sink::Gone => Ok(()),
         };
-        if !written {
+        if let Err(error) = written {
             self.to = Sink::Gone;
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                self.failed = Some(error.to_string());
+            }
         }
+    }
+
+    /// Why something that was printed is missing, as on a full disk. A reader that went away is no failure.
+    pub fn failed(&self) -> Option<&str> {
+        self.failed.as_deref()
     }
 
     /// `text` in a style where colours are welcome.

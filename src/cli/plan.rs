@@ -17,11 +17,11 @@ use crate::predict::vary::Vary;
 use crate::units::Span;
 use crate::yaml::Source;
 
-/// Show what a run of an experiment would do, and do nothing
+/// Show what a run of an experiment would do, without running it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The account is looked at and not changed. Exit code 3 when the run would be refused, 2 when a file has findings. The hash is \
-over what the plan resolves to: `squall run FILE --plan HASH` runs exactly that, or refuses.
+The account is read and not changed. Exit code 3 when the run would be refused, 2 when a file has findings. The hash \
+covers everything the plan resolves to: `squall run FILE --plan HASH` runs exactly this plan, or refuses.
 
 Examples:
   squall plan experiments/payment-worker-throttled.yaml
@@ -35,25 +35,25 @@ pub struct Args {
     file: PathBuf,
     #[command(flatten)]
     asked: prepare::PlanArgs,
-    /// Predict how it would end, too: 200 runs in virtual time, as `squall predict` makes them
+    /// Also predict how it would end: 200 runs in virtual time, as `squall predict` does
     #[arg(long)]
     predict: bool,
-    /// Look for the value at which it stops holding, too, as `squall margin` does
+    /// Also find the value at which it stops holding, as `squall margin` does
     #[arg(long, value_name = "WHAT=FROM..TO")]
     margin: Option<Vary>,
-    /// End the prediction, and the look for the margin, after this time each, with what is known by then
+    /// Time limit for the prediction, and for the margin; each ends with what is known by then
     #[arg(long, value_name = "TIME")]
     within: Option<Span>,
-    /// Write the plan as a page into this file
+    /// Write the plan as an HTML page to this file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Write the plan as Markdown into this file, `-` for standard output instead of the text
+    /// Write the plan as Markdown to this file; `-` prints it instead of the text
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
-    /// Show the numbers of accounts in Markdown
+    /// Do not mask account ids in Markdown
     #[arg(long, requires = "markdown")]
     full: bool,
-    /// Take prices from this file
+    /// Use the prices in this file
     #[arg(long, value_name = "FILE", value_parser = named::file)]
     prices: Option<PathBuf>,
 }
@@ -71,7 +71,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let margin = match (&twin, &args.margin) {
         (_, None) => None,
         (Ok(twin), Some(vary)) => Some(margin::usual(vary, args.within, twin, context)?),
-        (Err(failure), Some(_)) => return Err(Failure::refused(told(failure), "leave --margin out")),
+        (Err(failure), Some(_)) => return Err(Failure::refused(told(failure), "remove --margin")),
     };
     let documents = args.html.is_some() || args.markdown.is_some();
     let permitted = match documents {
@@ -118,7 +118,7 @@ fn beyond(document: &Document<'_>) -> Vec<String> {
         "Where it breaks",
         "What it costs",
         "Calls to AWS",
-        "What no rollback repairs",
+        "What a rollback cannot restore",
     ];
     let mut lines = Vec::new();
     for section in document.sections().into_iter().filter(|section| BEYOND.contains(&section.title)) {

@@ -6,11 +6,11 @@ use super::accounts::Pace;
 use super::{Context, Ended, Exit, named, prepare};
 use crate::planner::show;
 
-/// Print the least IAM policy for an experiment: what its run, its undo and its signals need
+/// Print the least-privilege IAM policy for an experiment: what its run, its rollback and its signals need
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The account is looked at, because the policy names resources. Nothing is changed. Where squall may not even look, plan \
-against the sandbox first and put your account's number into the ARNs.
+The account is read, because the policy names resources. Nothing is changed. If squall has no read access yet, plan \
+against the sandbox first and put your account id into the ARNs.
 
 Examples:
   squall policy experiments/payment-worker-throttled.yaml > policy.json

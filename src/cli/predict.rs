@@ -16,9 +16,10 @@ use crate::units::{Share, Span};
 /// Predict how a run of an experiment would end, from many runs in virtual time
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Every run is the whole thing in a model of the application: the same plan, machine and judge as in `squall run`. Nothing is \
-touched and nothing is written. An account of AWS is predicted on the sandbox that squall.yaml names as its `twin`. The \
-same seeds give the same figures; a run that looks odd is seen with `squall run FILE --account sandbox --seed N`.
+Every run is a complete one in a model of the application: the same plan, state machine and judge as in `squall run`. \
+Nothing is \
+touched and nothing is written. For an AWS account, the sandbox that squall.yaml names as its `twin` is used. The \
+same seeds give the same figures; to look into one run, use `squall run FILE --account sandbox --seed N`.
 
 Ctrl-C and --within end it early, with what is known by then. With --at-least the exit code is 0 when the interval lies \
 above the level, 4 when it lies below, 5 when it cannot be told.
@@ -34,10 +35,10 @@ pub struct Args {
     file: PathBuf,
     #[command(flatten)]
     asked: PredictArgs,
-    /// Write a page with charts into this file, too
+    /// Also write a page with charts to this file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Ask for this probability of holding
+    /// Require this probability of holding
     #[arg(long, value_name = "SHARE")]
     at_least: Option<Share>,
 }
@@ -51,10 +52,11 @@ pub struct PredictArgs {
     /// The seed of the first run; the others count up from it
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
-    /// How far off the figures of the traffic file may be; `0%` takes them as they are [default: what the file says, else 20 %]
+    /// How inaccurate the figures of the traffic file may be; `0%` uses them as they are [default: what the file says,
+    /// else 20 %]
     #[arg(long, value_name = "SHARE")]
     uncertainty: Option<Share>,
-    /// End after this time, with what is known by then
+    /// Time limit; ends with what is known by then
     #[arg(long, value_name = "TIME")]
     within: Option<Span>,
 }
@@ -121,7 +123,7 @@ pub fn predicted(twin: &Twin, asked: &PredictArgs, context: &mut Context) -> Res
         context
             .output
             .err
-            .line(format!("ended early: {runs} of {} runs; the intervals say what that is worth", asked.runs));
+            .line(format!("ended early: {runs} of {} runs; the intervals are wider because of it", asked.runs));
     }
     Ok(prediction)
 }

@@ -24,22 +24,22 @@ use crate::yaml::Findings;
 /// What every command that plans an experiment takes beside its file.
 #[derive(Clone, Debug, clap::Args)]
 pub struct PlanArgs {
-    /// Open a production account for this run, by its name; may be given several times
+    /// Allow this run in a production account, by its name; repeatable
     #[arg(long, value_name = "ACCOUNT")]
     open_production: Vec<String>,
-    /// Go without a dead-man switch, in an account that needs one
+    /// Run without a dead-man switch in an account that requires one
     #[arg(long)]
     without_dead_man: bool,
-    /// Run although nobody can tell beforehand whether the undo is permitted; see `squall doctor`
+    /// Run although squall cannot tell beforehand whether the rollback is permitted; see `squall doctor`
     #[arg(long)]
     undo_untested: bool,
-    /// Decides all that is left to chance: which targets are picked, payloads, the sandbox's traffic [default: random]
+    /// The seed of everything random: which targets are picked, payloads, the sandbox's traffic [default: random]
     #[arg(long)]
     seed: Option<u64>,
-    /// Where the clock of a sandbox starts that begins afresh [default: now]
-    #[arg(long, value_name = "TIME")]
+    /// The start time of a new sandbox's clock [default: now]
+    #[arg(long, value_name = "TIME", value_parser = start)]
     start: Option<Time>,
-    /// The run's name [default: made from the day and random letters]
+    /// The run's id [default: the date and random letters]
     #[arg(long, value_name = "NAME")]
     run_id: Option<RunId>,
     /// A sandbox begins afresh: what earlier runs left there is forgotten.
@@ -78,16 +78,23 @@ impl PlanArgs {
     }
 }
 
+/// A time at which a sandbox can start: calendars and clocks far from today help no experiment.
+fn start(text: &str) -> Result<Time, String> {
+    let time: Time = text.parse().map_err(|error| format!("{error}"))?;
+    let year = &time.to_string()[..4];
+    if ("2000".."2200").contains(&year) { Ok(time) } else { Err("choose a time from 2000 to 2199".into()) }
+}
+
 /// What a person allows of every run that a server starts.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Allowed {
-    /// Open a production account for scheduled runs, by its name; may be given several times
+    /// Allow scheduled runs in a production account, by its name; repeatable
     #[arg(long, value_name = "ACCOUNT")]
     open_production: Vec<String>,
-    /// Go without a dead-man switch, in an account that needs one
+    /// Run without a dead-man switch in an account that requires one
     #[arg(long)]
     without_dead_man: bool,
-    /// Run although it could not be determined beforehand whether the rollback is permitted; see `squall doctor`
+    /// Run although squall cannot tell beforehand whether the rollback is permitted; see `squall doctor`
     #[arg(long)]
     undo_untested: bool,
 }
@@ -140,7 +147,7 @@ pub fn look_and_plan(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Con
     if let (Some(run), Some(store)) = (&args.run_id, &store)
         && store.is_alive(run).is_ok()
     {
-        return Err(Failure::refused(format!("there is a run {run} already"), "give another --run-id, or none"));
+        return Err(Failure::refused(format!("run {run} already exists"), "choose another --run-id, or leave it out"));
     }
     let by = context.env.who();
     let request = planner::Request {
@@ -193,7 +200,7 @@ fn run_before(rows: &[RunRow], file_hash: &str) -> Option<String> {
     let times = if same.len() == 1 { "once".to_owned() } else { format!("{} times", same.len()) };
     let when = last.started.map_or_else(String::new, |at| format!(" at {at}"));
     Some(format!(
-        "this experiment was run {times} before, from the same file: {}; the last was {}{when}, {}",
+        "this file was run {times} before: {}; the last run was {}{when}, {}",
         verdicts.join(", "),
         last.run,
         ended(last)
@@ -227,7 +234,7 @@ pub fn read(file: &Path, context: &mut Context) -> Result<(ProjectFiles, Experim
         _ => Err(Failure {
             exit: Exit::Findings,
             what: format!("{} cannot be used: {}", file.display(), findings.count()),
-            next: Some("mend what is shown above, then look again with `squall check`".into()),
+            next: Some("fix the errors above, then run `squall check`".into()),
         }),
     }
 }

@@ -49,7 +49,7 @@ impl Project {
         let store = SqliteStore::open(&folder)?;
         let ignore = folder.join(".gitignore");
         if !ignore.exists() {
-            // Nothing in there belongs into version control. Failing to say so harms nobody.
+            // Nothing in there goes into version control. Failing to say so harms nobody.
             let _ = private::write(&ignore, "*\n");
         }
         Ok(store)
@@ -67,7 +67,7 @@ pub fn short(at: Time) -> String {
     text.split_once('.').map_or(text.clone(), |(seconds, _)| format!("{seconds}Z"))
 }
 
-/// The run that somebody means: by its name or a part of it; without one, the newest that began.
+/// The run that is named: by its id or a part of it; without one, the newest that began.
 pub fn pick_run(store: &dyn Store, chosen: Option<&str>) -> Result<RunId, Failure> {
     let runs = store.runs()?;
     let Some(chosen) = chosen else {
@@ -75,7 +75,7 @@ pub fn pick_run(store: &dyn Store, chosen: Option<&str>) -> Result<RunId, Failur
             .into_iter()
             .find(|row| row.started.is_some() && row.kind == JournalKind::Run)
             .map(|row| row.run)
-            .ok_or_else(|| Failure::usage("nothing was run here yet", "squall run FILE"));
+            .ok_or_else(|| Failure::usage("no runs yet in this project", "squall run FILE"));
     };
     if let Some(row) = runs.iter().find(|row| row.run.0 == chosen) {
         return Ok(row.run.clone());
@@ -90,7 +90,9 @@ pub fn pick_run(store: &dyn Store, chosen: Option<&str>) -> Result<RunId, Failur
     match alike.as_slice() {
         [only] => Ok(RunId(only.clone())),
         [] => Err(Failure::usage(format!("there is no run `{chosen}`"), "squall status --all")),
-        several => Err(Failure::usage(format!("`{chosen}` may mean {}", several.join(", ")), "name the whole run")),
+        several => {
+            Err(Failure::usage(format!("`{chosen}` is ambiguous: {}", several.join(", ")), "give the full run id"))
+        }
     }
 }
 

@@ -15,8 +15,8 @@ use crate::store::Store;
 /// Report on a run, from its journal: HTML with charts, Markdown, JUnit, JSON
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Without --format all formats are written into the project's folder of reports, as at the end of the run: the same \
-journal gives the same bytes.
+Without --format, all formats are written to the project's report folder, as at the end of a run. The same journal \
+gives the same bytes.
 
 Examples:
   squall report                              the newest run
@@ -24,19 +24,19 @@ Examples:
   squall report --format junit > junit.xml
   squall report --to public/")]
 pub struct Args {
-    /// The run, or a part of its name [default: the newest]
+    /// The run, or part of its id [default: the newest]
     run: Option<String>,
-    /// Print this format on standard output instead
+    /// Print this format to standard output instead
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Write the files into this folder
+    /// Write the files to this folder
     #[arg(long, value_name = "DIR", conflicts_with = "format")]
     to: Option<PathBuf>,
 }
 
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let Some(store) = context.project.store_to_read()? else {
-        return Err(Failure::usage("nothing was run here yet", "squall run FILE"));
+        return Err(Failure::usage("no runs yet in this project", "squall run FILE"));
     };
     let run = pick_run(&store, args.run.as_deref())?;
     let events = store.events(&run)?;
@@ -62,7 +62,9 @@ pub fn write_all(run: &RunId, store: &dyn Store, context: &mut Context) {
     let err = &mut context.output.err;
     match written {
         Ok(files) => err.line(format!("report: {}", files.first().unwrap_or(&folder).display())),
-        Err(failure) => err.line(format!("no report was written: {}; `squall report {run}` tries again", failure.what)),
+        Err(failure) => {
+            err.line(format!("no report was written: {}; to try again, run `squall report {run}`", failure.what))
+        }
     }
 }
 

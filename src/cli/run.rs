@@ -17,11 +17,12 @@ use crate::plan::Plan;
 use crate::planner::show;
 use crate::store::{Store, StoreError};
 
-/// Run an experiment: plan, baseline, faults, undo, recovery, verdict, report
+/// Run an experiment: plan, baseline, faults, rollback, recovery, verdict, report
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Everything that is changed is put back on every way out: the end, a broken hypothesis, Ctrl-C, a closed terminal. \
-After a crash or a power loss, `squall undo` does it. The run's lines go to standard output, all else to standard error.
+Everything that is changed is rolled back however the run ends: normally, by a broken hypothesis, by Ctrl-C, by a \
+closed terminal. After a crash or a power loss, run `squall undo`. The run's log goes to standard output, everything \
+else to standard error.
 
 Examples:
   squall run experiments/payment-worker-throttled.yaml
@@ -37,13 +38,14 @@ pub struct Args {
     /// How fast the sandbox's time passes: `1x`, `60x` or `max` [default: 60x on a terminal, else max]
     #[arg(long, value_parser = accounts::pace)]
     pub(super) pace: Option<Pace>,
-    /// Run exactly the plan of this hash, or of this file that `squall plan --json` wrote; refuse whatever resolves differently
+    /// Run exactly the plan with this hash, or in this file from `squall plan --json`; refuse if anything resolves
+    /// differently
     #[arg(long, value_name = "HASH|FILE")]
     pub(super) plan: Option<String>,
-    /// Go on with the sandbox as the run before left it, its clock included [default: each run begins with an untouched one]
+    /// Continue with the sandbox as the last run left it, clock included [default: each run starts with a new one]
     #[arg(long, conflicts_with = "start")]
     pub(super) keep: bool,
-    /// Do not ask before anything is changed in an account of AWS
+    /// Do not ask for confirmation before changing an AWS account
     #[arg(long, short)]
     pub(super) yes: bool,
 }
@@ -71,7 +73,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let exit = conclude(&ended, context);
     report::write_all(&run, &store, context);
     if interrupted {
-        context.output.err.line(format!("stopped by a signal; `squall log {run}` tells the run again"));
+        context.output.err.line(format!("stopped by a signal; `squall log {run}` shows the run's log"));
     }
     Ok(exit)
 }
@@ -86,7 +88,7 @@ fn confirmed(prepared: Prepared, args: &Args, pace: Pace, context: &mut Context)
             let asked = args.asked.again(&old.plan);
             let mut new = prepare::prepare(&args.file, &asked, pace, context)?;
             let err = &mut context.output.err;
-            err.line(format!("the plan of {} is too old to be run, so it was made again", old.plan.made_at));
+            err.line(format!("the plan of {} was too old to run, so it was made again", old.plan.made_at));
             for line in show::differences(&old.plan, &new.plan) {
                 err.line(line);
             }
@@ -121,11 +123,11 @@ fn until_in_time<P>(
     }
 }
 
-/// Asks whoever sits there; without anybody, `--yes` must have been said.
+/// Asks for confirmation on a terminal; without one, `--yes` must have been given.
 pub fn confirm(context: &mut Context) -> Result<(), Failure> {
-    let said_no = |what: &str| Failure::refused(what, "say so with --yes");
+    let said_no = |what: &str| Failure::refused(what, "confirm with --yes");
     if !io::stdin().is_terminal() || !context.output.err.is_terminal() {
-        return Err(said_no("there is no terminal to ask at"));
+        return Err(said_no("no terminal to ask for confirmation"));
     }
     context.output.err.text("Go ahead? [y/N] ");
     let mut answer = String::new();
@@ -202,7 +204,7 @@ fn tell_reasons(reasons: &[Reason], context: &mut Context) {
         return;
     }
     let err = &mut context.output.err;
-    err.line("why calls failed and messages died in the sandbox:");
+    err.line("why calls failed and messages were dead-lettered in the sandbox:");
     reasons.iter().take(MOST_REASONS).for_each(|reason| err.line(format!("  {reason}")));
     if let more @ 1.. = reasons.len().saturating_sub(MOST_REASONS) {
         err.line(format!("  and {more} more"));
@@ -214,18 +216,18 @@ pub fn conclude(supervised: &Supervised, context: &mut Context) -> Exit {
     let err = &mut context.output.err;
     if let Some(panic) = &supervised.panic {
         err.line(format!(
-            "bug: squall panicked ({panic}); what it had changed was undone from the journal. Please report this."
+            "bug: squall panicked ({panic}); what it had changed was rolled back from the journal. Please report this."
         ));
     }
     if let Some(panic) = &supervised.mute {
         err.line(format!(
-            "bug: the code that prints events panicked ({panic}); the run went on without it, and `squall log` tells all of it. \
-             Please report this."
+            "bug: the code that prints events panicked ({panic}); the run continued without it, and `squall log` \
+             shows all events. Please report this."
         ));
     }
     match &supervised.ending {
         Ending::TakenOver { by } => {
-            err.line(format!("{by} took the run over; this process wrote nothing since"));
+            err.line(format!("{by} took the run over; this process has written nothing since"));
             Exit::Unknown
         }
         Ending::Closed { verdict, left, journal } => {
@@ -245,7 +247,7 @@ pub fn conclude(supervised: &Supervised, context: &mut Context) -> Exit {
 pub fn no_signals(error: &io::Error) -> Failure {
     Failure::refused(
         format!("signals cannot be caught: {error}"),
-        "look at the limits of the process, such as `ulimit -n`",
+        "check the limits of the process, such as `ulimit -n`",
     )
 }
 
@@ -265,8 +267,8 @@ fn refuse(error: NotBegun) -> Failure {
 pub fn lost(run: &RunId, error: &StoreError) -> Failure {
     Failure {
         exit: Exit::Left,
-        what: format!("{run} could not be undone from its journal: {error}"),
-        next: Some("undo from the marks in the account: squall undo --account NAME".into()),
+        what: format!("{run} could not be rolled back from its journal: {error}"),
+        next: Some("roll back from the locks in the account: squall undo --account NAME".into()),
     }
 }
 

@@ -18,13 +18,14 @@ use crate::store::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
 use crate::units::{Span, Time};
 use crate::yaml::read::closest;
 
-/// List when scheduled experiments run, and when they do not and why
+/// List when scheduled experiments run, and when not and why
 #[derive(Debug, clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
     after_help = "\
-The next 20 occurrences of each schedule, those that run and those that are skipped: what `squall serve` does, as far as it can \
-be known beforehand. What is decided at the start only, such as a halt or a hypothesis that does not hold, is not listed.
+The next 20 occurrences of each schedule, those that run and those that are skipped: what `squall serve` will do, as \
+far as it can be known beforehand. What is decided only at the start, such as a halt or a hypothesis that does not \
+hold, is not listed.
 
 Examples:
   squall schedule
@@ -51,12 +52,12 @@ enum Command {
     History(History),
 }
 
-/// Run a schedule's experiment now; its own rhythm goes on as if nothing was
+/// Run a schedule's experiment now; its own rhythm is not changed
 #[derive(Debug, clap::Args)]
 struct Run {
     /// The schedule
     name: String,
-    /// Run although the hours, a blackout or a calendar say no
+    /// Run outside the hours, in a blackout or during a calendar's event
     #[arg(long)]
     anyway: bool,
     #[command(flatten)]
@@ -64,22 +65,22 @@ struct Run {
     /// How fast the sandbox's time passes: `1x`, `60x` or `max` [default: 60x on a terminal, else max]
     #[arg(long, value_parser = accounts::pace)]
     pace: Option<Pace>,
-    /// Do not ask before anything is changed in an account of AWS
+    /// Do not ask for confirmation before changing an AWS account
     #[arg(long, short)]
     yes: bool,
 }
 
-/// Show what became of occurrences
+/// Show the outcome of past occurrences
 #[derive(Debug, clap::Args)]
 struct History {
     /// The schedule [default: every one]
     name: Option<String>,
-    /// Show what was decided since this time [default: 30 days ago]
+    /// Show outcomes since this time [default: 30 days ago]
     #[arg(long, value_name = "TIME")]
     since: Option<Time>,
 }
 
-/// Say why a schedule runs at a time, or why not
+/// Explain why a schedule runs at a time, or why not
 #[derive(Debug, clap::Args)]
 struct Explain {
     /// The schedule
@@ -136,7 +137,7 @@ fn run_now(args: &Run, context: &mut Context) -> Ended {
     // Asked for by a person, one that is switched off runs as well.
     schedule.enabled = true;
     if let Some(why) = schedule.why_not(now, schedule.length).filter(|_| !args.anyway) {
-        return Err(Failure::refused(why.to_string(), "say so with --anyway"));
+        return Err(Failure::refused(why.to_string(), "confirm with --anyway"));
     }
     let (files, _) = ProjectFiles::open(&context.project.root);
     let file = files.map(|files| files.experiment(&schedule.experiment)).unwrap_or_default();
@@ -173,7 +174,7 @@ fn history(args: &History, context: &mut Context) -> Ended {
         }
     }
     if rows.is_empty() {
-        context.output.err.line(format!("no occurrence was decided since {}", short(since)));
+        context.output.err.line(format!("no occurrences since {}", short(since)));
     }
     Ok(Exit::Fine)
 }

@@ -9,10 +9,10 @@ use crate::schedule::list;
 use crate::spec::schema;
 use crate::template::written::Document;
 
-/// Print the JSON Schema of a file that squall reads, for editors, or of what it prints, for programs
+/// Print the JSON Schema of a file that squall reads (for editors), or of its output (for programs)
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-An editor with a YAML language server completes and checks as you type when the file begins with
+An editor with a YAML language server completes and checks as you type if the file begins with
   # yaml-language-server: $schema=../experiment.schema.json
 
 Examples:
@@ -58,6 +58,10 @@ enum Format {
     Change,
     /// What `squall template --json` prints
     Template,
+    /// A line of `squall gameday run --json`, `rehearse --json` and `report --json`
+    Gameday,
+    /// What `squall gameday status --json` prints
+    GamedayStatus,
 }
 
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
@@ -78,6 +82,8 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         Format::Explanation => written::of::<list::Explanation>(),
         Format::Change => written::change(),
         Format::Template => written::of::<Document>(),
+        Format::Gameday => written::of::<crate::format::day::Line>(),
+        Format::GamedayStatus => written::of::<crate::gameday::view::View>(),
     };
     context.output.out.line(format!("{schema:#}"));
     Ok(Exit::Fine)

@@ -32,13 +32,13 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::units::Span;
 
-/// Run scheduled experiments, until it is stopped
+/// Run scheduled experiments until stopped
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-What a dead process left is rolled back first. Each occurrence is decided once, and recorded with what became of it: `squall \
-schedule history`. SIGTERM and Ctrl-C roll back what is at work, and then it ends; so does SIGHUP at a terminal. Without a terminal, \
-SIGHUP reads the schedules again. `squall halt` stops runs and starts none. With --http it answers over HTTP as well: health, metrics, runs, \
-schedules, the halt; who may ask has a token of `squall token`.
+What a dead process left behind is rolled back first. Each occurrence is decided once, and recorded with its outcome: \
+`squall schedule history`. On SIGTERM and Ctrl-C, and on SIGHUP at a terminal, it rolls back what is running, then ends. Without a \
+terminal, SIGHUP reads the schedules again. `squall halt` stops runs and starts none. \
+With --http it answers over HTTP as well: health, metrics, runs, schedules, the halt; access needs a token of `squall token`.
 
 Examples:
   squall serve
@@ -74,7 +74,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let pace = args.pace.unwrap_or_else(|| run::default_pace(context));
     let mut store = context.project.store()?;
     let Some(_alone) = store.serve_alone()? else {
-        return Err(Failure::refused("another `squall serve` serves this project", "stop it first"));
+        return Err(Failure::refused("another `squall serve` is running in this project", "stop it first"));
     };
     // A terminal that closes ends what was started there; a service is asked to read its files again.
     let signals = match context.output.err.is_terminal() {
@@ -98,8 +98,8 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let listen = args.http.or(project.serve.listen);
     let http = Http::begin(listen, &project.serve, Arc::clone(&schedules), &args.allowed, order, context)?;
     let delivery = deliver(&project.notifications, context)?;
-    let next = turns.next().map_or_else(|| "nothing is scheduled".to_owned(), |at| format!("next at {}", short(at)));
-    context.output.err.line(format!("serving the schedules of this project; {next}"));
+    let next = turns.next().map_or_else(|| "nothing scheduled".to_owned(), |at| format!("next at {}", short(at)));
+    context.output.err.line(format!("serving this project's schedules; {next}"));
     let (news, heard) = channel();
     let server = Server {
         schedules,
@@ -201,7 +201,7 @@ impl Server {
         self.systemd.stopping();
         if let Some(signal) = self.signals.interrupts.get() {
             let runs = self.at_work.len();
-            context.output.err.line(format!("{}: rolling back what is at work ({runs}), then ending", signal.name()));
+            context.output.err.line(format!("{}: rolling back what is running ({runs}), then ending", signal.name()));
         }
         while !self.at_work.is_empty() {
             self.hear(context);
@@ -262,7 +262,7 @@ impl Server {
         self.schedules = Arc::new(schedules);
         self.http.set_schedules(Arc::clone(&self.schedules));
         let next =
-            self.turns.next().map_or_else(|| "nothing is scheduled".to_owned(), |at| format!("next at {}", short(at)));
+            self.turns.next().map_or_else(|| "nothing scheduled".to_owned(), |at| format!("next at {}", short(at)));
         context.output.err.line(format!("SIGHUP: read {} schedules again; {next}", self.schedules.len()));
     }
 

@@ -15,10 +15,10 @@ use crate::run::state::State;
 use crate::store::aftermath::Aftermath;
 use crate::store::{JournalKind, RunRow, Store};
 
-/// Show what runs, how runs ended, and what is outstanding
+/// Show live runs, how runs ended, and what is outstanding
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Exit code 6 when something that a run changed may still be there and no process is undoing it; else 0.
+Exit code 6 when something that a run changed may still be there and no process is rolling it back; else 0.
 
 Examples:
   squall status
@@ -45,7 +45,7 @@ struct Shown {
 }
 
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
-    let store = context.project.store_to_read()?;
+    let store = context.project.store_to_read().map_err(undo::cannot_tell)?;
     let halted = store.as_ref().map(Store::halted).transpose()?.flatten();
     let rows = store.as_ref().map(Store::runs).transpose()?.unwrap_or_default();
     let strays = strays(&rows, context)?;
@@ -74,7 +74,20 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     Ok(if left || !strays.is_empty() { Exit::Left } else { Exit::Fine })
 }
 
-/// A mark in an account that no run here stands for.
+/// Names what is locked by runs that this project's journal does not know, and how to roll it back. `false`: nothing is.
+pub fn locks_without_journal(runs: &[RunRow], context: &mut Context) -> Result<bool, Failure> {
+    let strays = strays(runs, context)?;
+    let err = &mut context.output.err;
+    for stray in &strays {
+        err.line(format!("{}: {}", stray.account, stray.describe()));
+    }
+    if let Some(stray) = strays.first() {
+        err.line(format!("  next: squall undo --account {}", stray.account));
+    }
+    Ok(!strays.is_empty())
+}
+
+/// A lock in an account that no run here stands for.
 struct Stray {
     account: AccountName,
     resource: Resource,
@@ -83,7 +96,7 @@ struct Stray {
 }
 
 /// The marks of runs that this project's journal does not hold, or holds as ended. Without `--account` only a sandbox
-/// is looked into: nobody waits for a network who did not ask for one.
+/// is read: without `--account` no command waits for a network.
 fn strays(runs: &[RunRow], context: &mut Context) -> Result<Vec<Stray>, Failure> {
     let account = match (&context.account, accounts::own_sandbox(&context.project)) {
         (Some(named), _) => named.clone(),
@@ -105,7 +118,7 @@ fn print(context: &mut Context, halted: Option<&str>, runs: &[Shown], strays: &[
         out.line(format!("halted by {by}: no run starts until `squall halt --lift`"));
     }
     if runs.is_empty() {
-        out.line("nothing was run here yet; `squall run FILE` runs an experiment");
+        out.line("no runs yet in this project; `squall run FILE` runs an experiment");
     }
     let width = |column: fn(&Shown) -> String| runs.iter().map(|run| column(run).chars().count()).max().unwrap_or(0);
     let (names, states) = (width(|run| run.origin().0.clone()), width(Shown::shown_state));
@@ -122,7 +135,7 @@ fn print(context: &mut Context, halted: Option<&str>, runs: &[Shown], strays: &[
         match (run.outstanding.is_empty(), run.is_alive()) {
             (false, false) => out.line(format!("  next: squall undo {}", run.origin())),
             (false, true) => {
-                out.line(format!("  {} is at work; `squall undo {}` stops it", run.row.owner, run.row.run))
+                out.line(format!("  {} is running; stop it with `squall undo {}`", run.row.owner, run.row.run))
             }
             (true, _) => {}
         }
@@ -139,7 +152,7 @@ impl Stray {
     fn describe(&self) -> String {
         match &self.lock {
             Ok(lock) => format!(
-                "{} is marked by {} of {}, at the latest until {}; its journal is not here",
+                "{} is locked by {} of {}, until {} at the latest; its journal is not here",
                 self.resource,
                 lock.run,
                 lock.by,

@@ -11,7 +11,7 @@ use crate::template::written::Document;
 use crate::template::{self, Deployment};
 use crate::yaml::{Findings, Loaded, Source};
 
-/// Show what is read from a SAM or CloudFormation template, and what is not
+/// Show what squall understands of a SAM or CloudFormation template, and what it does not
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Prints each resource with what the sandbox makes of it, then everything that is left out, unknown or refused, with its \

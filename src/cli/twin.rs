@@ -51,7 +51,7 @@ impl Twin {
             Some(only) if twins.is_empty() => only,
             _ => {
                 return Err(Failure::refused(
-                    "a prediction knows one application, and the targets of this experiment lie in several",
+                    "a prediction models one application, and this experiment has targets in several",
                     "name one sandbox as the `twin` of all its accounts",
                 ));
             }
@@ -120,6 +120,19 @@ impl Twin {
         })
     }
 
+    /// The application as an account.
+    ///
+    /// # Errors
+    /// Something in it leads nowhere.
+    pub fn account(&self, seed: u64, start: Time) -> Result<Box<dyn Modelled>, String> {
+        Twin { start, ..self.clone() }.model(&self.app, seed)
+    }
+
+    /// Where that account is.
+    pub fn location(&self) -> Location {
+        self.location.clone()
+    }
+
     fn model(&self, app: &App, seed: u64) -> Result<Box<dyn Modelled>, String> {
         let world = World::new(app, seed, self.start).map_err(|dangling| dangling.to_string())?;
         Ok(Box::new(world.at_location(self.location.clone())))
@@ -142,7 +155,7 @@ fn named<'a>(
         Some(AccountSpec::Aws(aws)) => match aws.twin.as_ref().and_then(|twin| Some((twin, accounts.get(twin)?))) {
             Some((twin, AccountSpec::Sandbox(account))) => Ok((twin.clone(), account)),
             _ => Err(Failure::refused(
-                format!("nothing is predicted: {name} is an account of AWS, and squall.yaml names no twin for it"),
+                format!("no prediction: {name} is an AWS account, and squall.yaml names no twin for it"),
                 HOW_TO_GET_ONE,
             )),
         },
@@ -152,5 +165,4 @@ fn named<'a>(
 
 /// How to get a model of an application.
 pub const HOW_TO_GET_ONE: &str = "under `accounts` add `model: { sandbox: { template: template.yaml, traffic: traffic.yaml } }` \
-     with the template that you deploy, write how much traffic comes into traffic.yaml (docs/sandbox.md), and put `twin: model` \
-     into the account of AWS; targets are found by logical id, name, tag or stack";
+     with the template that you deploy, describe its traffic in traffic.yaml (docs/sandbox.md), and add `twin: model` to the AWS account; targets are found by logical id, name, tag or stack";

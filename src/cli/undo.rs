@@ -10,7 +10,7 @@ use super::accounts::{self, NamedBy, Opened, Pace};
 use super::project::pick_run;
 use super::screen::Screen;
 use super::signals::Signals;
-use super::{Context, Ended, Exit, Failure, report, run};
+use super::{Context, Ended, Exit, Failure, named, report, run, status as listed};
 use crate::account::{Location, Resource};
 use crate::driver::supervise::Supervised;
 use crate::driver::supervise::supervise;
@@ -30,11 +30,12 @@ use crate::store::memory::MemoryStore;
 use crate::store::{JournalKind, LookAgain, Store, StoreError};
 use crate::units::Time;
 
-/// Put back what runs changed: of one run, or of all
+/// Roll back what runs changed: one run, or all
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Without a run, everything outstanding is put back. A run that is live is asked to stop, and waited for. What somebody else \
-changed meanwhile is left alone and named. May be called again at any time; exit code 6 as long as something is left.
+Without a run, everything outstanding is rolled back. A live run is asked to stop, and waited for. What others \
+changed in the meantime is left alone and named. Safe to run again at any time; exit code 6 as long as something is \
+left behind.
 
 With --account the marks in the account itself are read, not the journal: for when the machine that ran it is gone. What is \
 known from marks alone is listed first and asked for, within what squall.yaml allows for the account.
@@ -46,24 +47,24 @@ Examples:
   squall undo 3f9k2m --take-over     its process hangs
   squall undo 3f9k2m --change 2      what one change was, and how to put it back by hand")]
 pub struct Args {
-    /// The run, or a part of its name [default: every run with something outstanding]
+    /// The run, or part of its id [default: every run with something outstanding]
     run: Option<String>,
-    /// Take a run from a process that is live but does not react, or that may be live elsewhere
+    /// Take a run over from a process that is live but does not react, or that may be live elsewhere
     #[arg(long)]
     take_over: bool,
-    /// With --account: roll back without asking what only the marks in the account tell of
+    /// With --account: roll back without confirmation what is known only from the locks in the account
     #[arg(long, short)]
     yes: bool,
-    /// With --account: restore a limit even where that gives a resource less than the run gave it
+    /// With --account: restore a limit even if that lowers it below what the run set
     #[arg(long)]
     restore_lower: bool,
-    /// With --account: write to an account although squall.yaml says `writing: refused`, by its name
+    /// With --account: write to this account although squall.yaml says `writing: refused`
     #[arg(long, value_name = "ACCOUNT")]
     allow_writing: Vec<String>,
-    /// With --account: write to a production account, by its name
+    /// With --account: write to this production account
     #[arg(long, value_name = "ACCOUNT")]
     open_production: Vec<String>,
-    /// Show one change: its value before, now, and the command that puts it back by hand. Nothing is written
+    /// Show one change: its value before, its value now, and the command that restores it by hand. Nothing is written
     #[arg(long, value_name = "N", requires = "run")]
     change: Option<u32>,
     /// How fast the sandbox's time passes: `1x`, `60x` or `max` [default: 60x on a terminal, else max]
@@ -87,6 +88,7 @@ enum Task {
 
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let pace = args.pace.unwrap_or_else(|| run::default_pace(context));
+    named::somewhere(&context.project)?;
     let (mut store, unusable) = open_store(context)?;
     if let Some(number) = args.change {
         let run = pick_run(store.as_ref(), args.run.as_deref())?;
@@ -100,6 +102,10 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         context.output.err.line(format!("the journal cannot be used, so nothing is recorded: {why}"));
     }
     if tasks.is_empty() && worst == Exit::Fine {
+        // A journal that was lost knows nothing; the account's locks do.
+        if args.run.is_none() && listed::locks_without_journal(&store.runs()?, context)? {
+            return Ok(Exit::Left);
+        }
         nothing_outstanding(store.as_ref(), context);
     }
     for task in tasks {
@@ -147,11 +153,16 @@ fn open_store(context: &Context) -> Result<(Box<dyn Store>, Option<StoreError>),
     match (context.project.store(), &context.account) {
         (Ok(store), _) => Ok((Box::new(store), None)),
         (Err(error), Some(_)) => Ok((Box::new(MemoryStore::new()), Some(error))),
-        (Err(error), None) => Err(Failure {
-            exit: Exit::Left,
-            what: format!("nobody can tell what is outstanding: {error}"),
-            next: Some("undo from the marks in the account: squall undo --account NAME".into()),
-        }),
+        (Err(error), None) => Err(cannot_tell(error)),
+    }
+}
+
+/// Without its journal nothing tells what is outstanding.
+pub fn cannot_tell(error: StoreError) -> Failure {
+    Failure {
+        exit: Exit::Left,
+        what: format!("what is outstanding could not be determined: {error}"),
+        next: Some("roll back from the locks in the account: squall undo --account NAME".into()),
     }
 }
 
@@ -225,7 +236,10 @@ fn from_journal(run: &RunId, pace: Pace, store: &mut dyn Store, context: &mut Co
     let readable = store.to_roll_back(run).map_err(|error| run::lost(run, &error))?;
     if readable.skipped > 0 {
         let events = words::plural(readable.skipped, "event", "events");
-        context.output.err.line(format!("{run}: {events} of a newer squall cannot be read; rolling back without them"));
+        context
+            .output
+            .err
+            .line(format!("{run}: {events} of a newer version of squall cannot be read; rolling back without them"));
     }
     let events = readable.events;
     let Some(Event::Started { plan, .. }) = events.first().map(|first| &first.event) else { return Ok(Exit::Fine) };
@@ -251,7 +265,7 @@ fn from_closed(
     let (now, by, origin) = (opened.account.now(), context.env.who(), state.plan.origin());
     if let Some(from) = not_before.filter(|from| now < *from) {
         let again = format!("after {}: squall undo {origin}", words::instant(from));
-        context.output.err.line(format!("{origin}: a write of it had no answer; look again {again}"));
+        context.output.err.line(format!("{origin}: one of its writes got no answer; check again {again}"));
         return Ok(Exit::Fine);
     }
     let key = Aftermath::next_rollback(&store.runs()?, origin);

@@ -266,9 +266,9 @@ impl Definition<'_> {
                     "Arguments": {
                         "TopicArn": self.place.topic(),
                         "Subject": "{% 'squall: the dead-man switch of ' & $run %}",
-                        "Message": "{% 'The dead-man switch of ' & $run & ' looked at ' & $item.resource & ', whose changes \
-                                    ended as: ' & $ends & '. What is theirs, other_run, unlocked, resource_gone or failed was \
-                                    left as it is: look at it, and at squall undo ' & $run & '.' %}"
+                        "Message": "{% 'The dead-man switch of ' & $run & ' checked ' & $item.resource & '. Outcome \
+                        of its changes: ' & $ends & '. What is theirs, other_run, unlocked, resource_gone or failed \
+                        was left as it is: inspect it, then run squall undo ' & $run & '.' %}"
                     },
                     "TimeoutSeconds": CALL_TIMEOUT.micros() / 1_000_000
                 });

@@ -54,7 +54,8 @@ impl Deployment<'_> {
             "AWSTemplateFormatVersion": "2010-09-09",
             "Description": "squall's dead-man switch: rolls an experiment's changes back when the machine that runs squall is gone",
             "Parameters": {
-                "Email": { "Type": "String", "Default": "", "Description": "Who is told by e-mail what the switch did" }
+                "Email": { "Type": "String", "Default": "", "Description": "E-mail address that is notified of what \
+                the switch did" }
             },
             "Conditions": { "HasEmail": { "Fn::Not": [{ "Fn::Equals": [{ "Ref": "Email" }, ""] }] } },
             "Resources": {
@@ -127,7 +128,7 @@ impl Deployment<'_> {
         };
         json!({
             "AlarmName": NAME,
-            "AlarmDescription": "squall's dead-man switch could not put something back, or could not tell of it",
+            "AlarmDescription": "squall's dead-man switch could not roll something back, or could not report it",
             "Metrics": [
                 metric("failed", "ExecutionsFailed"),
                 metric("late", "ExecutionsTimedOut"),

@@ -13,7 +13,7 @@ const SSM: &str = "40 a second to read, 3 a second to write";
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html>
 const METRICS: &str = "GetMetricData: 50 a second";
 /// No number is published.
-const IAM: &str = "no published number; squall keeps to 10 a second";
+const IAM: &str = "no published limit; squall stays under 10 a second";
 
 /// A line for each service.
 pub(super) fn lines(plan: &Plan) -> Vec<String> {

@@ -80,8 +80,8 @@ impl Document<'_> {
             ("What it costs", self.cost.lines()),
             ("Calls to AWS", calls::lines(plan)),
             ("Permissions", self.permissions()),
-            ("What no rollback repairs", self.not_repaired()),
-            ("Know before you say yes", plan.warnings.clone()),
+            ("What a rollback cannot restore", self.not_repaired()),
+            ("Before you confirm", plan.warnings.clone()),
             ("Not modelled", self.prediction.as_ref().map(|p| p.left_out.clone()).unwrap_or_default()),
         ];
         let sections = sections.into_iter().map(|(title, lines)| Section { title, lines });
@@ -90,16 +90,16 @@ impl Document<'_> {
 
     fn blast_radius(&self) -> Vec<String> {
         let Some(radius) = self.radius() else {
-            let hits = self.plan.hits().into_iter().map(|hit| format!("{hit}: feels the fault"));
-            let unknown = "what lies behind them is not known: there is no model of the application".to_owned();
+            let hits = self.plan.hits().into_iter().map(|hit| format!("{hit}: hit by the fault"));
+            let unknown = "what depends on them is not known: there is no model of the application".to_owned();
             return hits.chain([unknown]).collect();
         };
         let mut lines: Vec<String> = radius.affected.iter().map(ToString::to_string).collect();
         lines.push(match radius.entry_points.len() {
-            0 => "no entry point of users fails".into(),
+            0 => "no entry point for users fails".into(),
             _ => {
                 let names: Vec<String> = radius.entry_points.iter().map(ToString::to_string).collect();
-                format!("entry points of users that fail: {}", words::list(&names))
+                format!("entry points for users that fail: {}", words::list(&names))
             }
         });
         lines
@@ -115,7 +115,7 @@ impl Document<'_> {
         };
         lines.push(of("as the files say", &prediction.as_written));
         if let Some(uncertain) = &prediction.uncertain {
-            lines.push(of(&format!("with figures off by up to {}", uncertain.uncertainty), &uncertain.verdicts));
+            lines.push(of(&format!("with figures varied by up to {}", uncertain.uncertainty), &uncertain.verdicts));
         }
         lines.extend(predicted::why(prediction));
         lines.extend(predicted::figures(prediction).into_iter().map(|(what, said)| format!("{what}: {said}")));
@@ -144,17 +144,18 @@ impl Document<'_> {
         lines
     }
 
-    /// What stays when everything is put back.
+    /// What stays when everything is rolled back.
     fn not_repaired(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for emission in self.plan.steps.iter().filter_map(|step| step.emission.as_ref()) {
             lines.push(format!(
-                "messages that the application takes from {} are not unsent: what it does with them stays",
+                "messages that the application takes from {} cannot be unsent: what it does with them remains",
                 emission.queue.name
             ));
             if emission.cleanup == Cleanup::LeaveInQueue {
                 lines.push(format!(
-                    "messages that nothing takes stay in {}: aws sqs receive-message and delete-message",
+                    "messages that nothing consumes stay in {}: remove them with aws sqs receive-message and \
+                     delete-message",
                     emission.queue.name
                 ));
             }
@@ -168,7 +169,7 @@ impl Document<'_> {
         }
         if let Some(damage) = damage.filter(|damage| damage.failed.high > 0.0) {
             lines.push(format!(
-                "up to {} requests fail: their callers have to repeat them",
+                "up to {} requests fail: their callers have to retry",
                 words::whole(damage.failed.high.round() as u64)
             ));
         }
@@ -176,7 +177,11 @@ impl Document<'_> {
             lines.push(format!("up to {} messages or events are lost", words::whole(damage.lost.high.round() as u64)));
         }
         if lines.is_empty() && self.prediction.is_none() {
-            lines.push("requests that fail while the faults are in, and messages that are given up; a prediction says how many".into());
+            lines.push(
+                "requests that fail during the faults, and messages that are dead-lettered or lost; a \
+                       prediction says how many"
+                    .into(),
+            );
         }
         lines
     }

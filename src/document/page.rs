@@ -26,7 +26,7 @@ pub fn page(document: &Document<'_>) -> String {
                 pre { (document.command()) }
             }
             @for section in document.sections() { (shown(document, &section)) }
-            footer { "Nothing was touched. The hash is over what the plan resolves to, not over when it was made." }
+            footer { "Nothing was touched. The hash covers everything the plan resolves to, not when it was made." }
         },
     )
 }

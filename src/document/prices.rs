@@ -44,6 +44,8 @@ pub struct Cost {
     /// Metrics that squall reads, and what for.
     pub metrics: f64,
     pub reading: f64,
+    /// How often logs are searched at the most; each search is billed by what those logs took in.
+    pub searches: usize,
     /// What the application is billed for a minute before the faults and with them, and for the whole run.
     pub application: Option<Application>,
 }
@@ -113,7 +115,8 @@ impl Cost {
             }
         });
         let reading = metrics * prices.metrics_read / 1e3;
-        Cost { metrics, reading, application, prices }
+        let searches = plan.steps.iter().filter(|step| step.evidence.logs.is_some()).count();
+        Cost { metrics, reading, searches, application, prices }
     }
 
     /// In sentences.
@@ -121,6 +124,13 @@ impl Cost {
         let money = |amount: f64| money(amount, &self.prices.currency);
         let Prices { region, date, source, .. } = &self.prices;
         let mut lines = vec![format!("squall reads about {} metrics, for {}", self.metrics, money(self.reading))];
+        if self.searches > 0 {
+            lines.push(format!(
+                "at most {} of CloudWatch Logs Insights may come on top, each billed by what the logs of its functions took in during \
+                 the run",
+                if self.searches == 1 { "one query".to_owned() } else { format!("{} queries", self.searches) }
+            ));
+        }
         if let Some(application) = &self.application {
             let Application { minute_before, minute_during, run, invocation, unit } = application;
             lines.push(format!(
@@ -136,16 +146,12 @@ impl Cost {
             }
             lines.push(match unit {
                 (Some(before), Some(during)) => {
-                    format!(
-                        "one request that is answered well costs {} before, {} during",
-                        money(*before),
-                        money(*during)
-                    )
+                    format!("one successful request costs {} before, {} during", money(*before), money(*during))
                 }
                 (Some(before), None) => {
-                    format!("one request costs {} before, and none is answered well during", money(*before))
+                    format!("one request costs {} before; none succeeds during", money(*before))
                 }
-                (None, _) => "there is no API, so nothing is said for each unit of work".into(),
+                (None, _) => "there is no API, so no cost per request is given".into(),
             });
         }
         lines.push(format!(

@@ -92,6 +92,8 @@ pub struct Driver<'a> {
     unrecorded: Option<String>,
     told_interrupt: bool,
     told_ask: bool,
+    /// Who asked this process to stop the run, until the machine knows.
+    asked: Option<String>,
     last_ask: Option<Span>,
     last_owned: Span,
     owner: Owner,
@@ -194,6 +196,7 @@ impl<'a> Driver<'a> {
             unrecorded: None,
             told_interrupt: false,
             told_ask: false,
+            asked: None,
             last_ask: None,
         }
     }
@@ -224,6 +227,18 @@ impl<'a> Driver<'a> {
         }
         self.next = self.wait();
         Ok(None)
+    }
+
+    /// Asks this run to stop and roll back: what its owner does without a way over the store.
+    pub fn ask_to_stop(&mut self, by: &str) {
+        if !self.told_ask {
+            self.asked = Some(by.to_owned());
+        }
+    }
+
+    /// The account's clock when the run was looked at last.
+    pub fn now(&self) -> Time {
+        self.now
     }
 
     /// What is known of the run so far.
@@ -430,6 +445,10 @@ impl<'a> Driver<'a> {
         }
         if self.told_ask {
             return None;
+        }
+        if let Some(by) = self.asked.take() {
+            self.told_ask = true;
+            return Some(Input::AskedToStop { by });
         }
         let now = self.around.env.monotonic();
         if self.last_ask.is_some_and(|last| now - last < LOOK_FOR_ASKS) {

@@ -18,9 +18,9 @@ pub fn unknown(action: &str) -> Option<(String, String)> {
     if !services.split(' ').any(|known| known == prefix) {
         let help = match closest(service, services.split(' ')) {
             Some(close) => format!("did you mean `{close}:`?"),
-            None => "write the service's prefix as in its policies, such as `dynamodb:` or `sqs:`".to_owned(),
+            None => "write the service's prefix as in IAM policies, such as `dynamodb:` or `sqs:`".to_owned(),
         };
-        return Some((format!("`{action}`: no service of AWS has the prefix `{service}:`"), help));
+        return Some((format!("`{action}`: no AWS service has the prefix `{service}:`"), help));
     }
     let (_, actions) = lines().find(|(name, _)| *name == prefix)?;
     let full = |name: &str| format!("{prefix}:{name}");
@@ -32,14 +32,14 @@ pub fn unknown(action: &str) -> Option<(String, String)> {
         Some(close) => format!("did you mean `{}`?", full(close)),
         None => format!("see the actions of {prefix} in AWS's Service Authorization Reference"),
     };
-    Some((format!("`{action}` is no action of AWS, so to deny it denies nothing"), help))
+    Some((format!("`{action}` is not an AWS action, so denying it has no effect"), help))
 }
 
 /// An action that would reach beyond the fault, whatever the role.
 pub(super) fn flawed_action(action: &str) -> Option<Flaw> {
     let help = "name actions of one service: `dynamodb:PutItem`, `sqs:Send*`";
     if let Some(all) = ["iam:*", "sts:*"].into_iter().find(|all| actions_overlap(action, all)) {
-        let what = format!("`{action}` takes in actions of `{all}`, which the way back may need");
+        let what = format!("`{action}` matches actions of `{all}`, which the rollback may need");
         return Some(Flaw::new("actions", what, help));
     }
     let letters = |text: &str, more: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c));

@@ -10,7 +10,7 @@ use crate::units::Span;
 use crate::yaml::TargetName;
 
 record! {
-    /// Hides every new message of a queue for a while.
+    /// Delays every new message of a queue for a while.
     pub struct QueueDelay {
         /// The queue; a standard one.
         pub target: TargetName,
@@ -26,22 +26,20 @@ impl QueueDelay {
     /// Its page.
     pub const PAGE: &'static Page = &Page {
         name: "sqs.delay",
-        summary: "hides every new message of a queue for a while",
+        summary: "delays every new message of a queue for a while",
         kinds: &[ResourceKind::Queue],
         does: "Sets the queue's DelaySeconds. Every message that is sent from then on stays hidden for that long before a \
-               consumer can receive it; messages that are in the queue already are not held up. It is what a slow \
-               producer, a relay that falls behind or a consumer that starts late does to everything that waits for the \
-               result. SQS takes up to 60 s until the new delay works.",
-        evidence: "More messages of the queue are delayed than in any minute of the baseline, and than its noise and its trend \
-                   explain; where the queue had a delay before, at least half of the way to what the longer one makes of it.",
-        undo: "Writes the delay from before. Messages that were sent while the fault was in stay hidden for the rest of \
-               their delay: the recovery counts from then.",
-        alone: "The queue goes on delaying messages until somebody restores it. None is lost.",
+               consumer can receive it; messages already in the queue are not delayed. It reproduces a slow producer, a relay that falls behind or a consumer that starts late. SQS takes up to 60 s to apply a new delay.",
+        evidence: "More messages of the queue are delayed than in any minute of the baseline, beyond its noise and \
+                   trend; where the queue had a delay before, at least half of the expected increase.",
+        undo: "Writes the delay from before. Messages sent during the fault stay hidden for the rest of their delay: \
+               the recovery counts from then.",
+        alone: "The queue keeps delaying messages until the delay is restored. No message is lost.",
         actions_do: &["sqs:GetQueueAttributes", "sqs:SetQueueAttributes"],
         actions_undo: &["sqs:GetQueueAttributes", "sqs:SetQueueAttributes"],
         refusals: &[
-            "The queue is FIFO: there a changed delay counts for the messages that are in the queue already.",
-            "The queue delays its messages for as long already, or longer: nothing would be held up.",
+            "The queue is FIFO: there, a changed delay applies to messages already in the queue.",
+            "The queue already delays its messages for as long, or longer: nothing would change.",
             "The delay is as long as the queue keeps its messages: they would expire.",
         ],
         example: "\
@@ -61,20 +59,20 @@ faults:
     fn check(&self, target: &Resource, queue: &QueueDescription) -> Result<(), Refusal> {
         if queue.fifo {
             return Err(Refusal::new(
-                format!("{target} is FIFO: a changed delay counts for the messages that are in it already"),
-                "aim it at a standard queue, or throttle the consumer with `lambda.throttle`",
+                format!("{target} is FIFO: a changed delay applies to messages already in it"),
+                "choose a standard queue, or throttle the consumer with `lambda.throttle`",
             ));
         }
         if queue.delay >= self.delay {
             return Err(Refusal::new(
-                format!("{target} delays its messages by {} already", queue.delay),
-                "ask for a longer delay",
+                format!("{target} already delays its messages by {}", queue.delay),
+                "write a longer delay",
             ));
         }
         if self.delay >= queue.retention {
             return Err(Refusal::new(
-                format!("{target} keeps messages for {}: they would expire before anybody sees them", queue.retention),
-                "ask for a shorter delay",
+                format!("{target} keeps messages for {}: they would expire before they are received", queue.retention),
+                "write a shorter delay",
             ));
         }
         Ok(())
@@ -100,10 +98,11 @@ faults:
             evidence: Evidence {
                 expect: format!("more messages of {} are delayed", target.name),
                 any: vec![Indicator::of(Metric::Delayed, target, IndicatorTest::RisesTo { times })],
+                logs: None,
                 within: ATTRIBUTES_SETTLE + SHOWN_WITHIN,
             },
             warnings: vec![format!(
-                "messages that are sent to {} at the end of the fault stay hidden for {} after it is gone",
+                "messages sent to {} at the end of the fault stay hidden for {} after it",
                 target.name, self.delay
             )],
         }
@@ -125,7 +124,7 @@ impl Fault for QueueDelay {
             true => Vec::new(),
             false => vec![Flaw::new(
                 "delay",
-                format!("a queue delays messages by whole seconds up to {LONGEST}, not by {}", self.delay),
+                format!("a queue delays messages by whole seconds up to {LONGEST}, not {}", self.delay),
                 "write `1s` to `15m`",
             )],
         }

@@ -8,7 +8,8 @@ use super::actions::{flawed_action, flawed_arn};
 use super::pattern::{actions_overlap, overlap};
 use super::{Described, Fault, FaultPlan, Flaw, Page, PlannedChange, Refusal, SHOWN_WITHIN, Scene, all, listed};
 use crate::account::description::RoleDescription;
-use crate::account::{Description, Metric, Resource, ResourceKind, Setting, Value};
+use crate::account::logs::{MOST_GROUPS, usual_log_group};
+use crate::account::{Description, FunctionLog, LogSearch, Metric, Resource, ResourceKind, Setting, Trace, Value};
 use crate::plan::{Evidence, Indicator, IndicatorTest};
 use crate::units::{Span, Time};
 use crate::yaml::shape::Leaf;
@@ -85,25 +86,31 @@ impl Deny {
     /// Its page.
     pub const PAGE: &'static Page = &Page {
         name: "iam.deny",
-        summary: "takes named permissions from a role for a while",
+        summary: "denies actions to a role for a while",
         kinds: &[ResourceKind::Function, ResourceKind::Role],
-        does: "Adds an inline policy to the role that denies the actions on the resources, named after the run. Nothing \
-               that is there is changed or detached. It is what a wrong policy deploy, an expired grant or a service \
-               control policy does: calls fail with AccessDenied at once. Every function that runs as the role feels it.",
+        does: "Adds an inline policy to the role that denies the actions on the resources, named after the run. No \
+               existing policy is changed or detached. It reproduces a wrong policy deploy, an expired grant or a \
+               service control policy: calls fail with AccessDenied at once. Every function that runs as the role is \
+               affected.",
         evidence: "The failed share of the functions that run as the role rises beyond the noise and the trend of the baseline; \
-                   or the share of the messages left undone in a queue that one of them consumes, for a partial batch \
-                   response hides its failures from the function's errors. A function that catches the failure shows \
-                   neither, and a permission that is not used shows nothing: then the verdict is unknown.",
-        undo: "Deletes the policy, also after it has expired. It counts 60 s later, because IAM is eventually consistent.",
-        alone: "The deny ends by itself: it carries `DateLessThan aws:CurrentTime`, ten minutes after the fault's planned \
-                end. The policy stays in the role without effect until somebody deletes it.",
+                   or the share of unprocessed messages rises in a queue that one of them consumes, because a partial \
+                   batch response hides its failures from the function's errors. Where neither shows it, the functions' \
+                   logs are searched once for lines of an explicit deny of the actions, with one query of CloudWatch Logs \
+                   Insights over the minutes from the baseline to the fault's end; one line is enough where the baseline \
+                   has none. A function that catches the failure and writes nothing shows none of these, and a permission \
+                   that is not used shows nothing: then the verdict is unknown.",
+        undo: "Deletes the policy, also after it has expired. The rollback counts as complete 60 s later, because IAM \
+               is eventually consistent.",
+        alone: "The deny expires by itself: its condition is `DateLessThan aws:CurrentTime`, ten minutes after the \
+                fault's planned end. The policy stays in the role without effect until it is deleted.",
         actions_do: &["iam:GetRolePolicy", "iam:ListRolePolicies", "iam:PutRolePolicy"],
         actions_undo: &["iam:GetRolePolicy", "iam:ListRolePolicies", "iam:DeleteRolePolicy"],
         refusals: &[
             "The role is squall's own, or one that squall is assumed through.",
-            "An action is `*`, or any pattern that takes in an action of `iam:` or `sts:`; a resource is `*`.",
-            "An action does not exist, or an ARN is that of a function, queue, table, topic or parameter that is not there.",
-            "An action is one that a fault wrapper or another fault of the experiment needs meanwhile.",
+            "An action is `*`, or any pattern that matches an action of `iam:` or `sts:`; a resource is `*`.",
+            "An action does not exist, or an ARN names a function, queue, table, topic or parameter that does not \
+             exist.",
+            "An action is needed by a fault wrapper or another fault of the experiment at the same time.",
             "The role is service-linked: AWS alone changes it.",
             "Several functions share the role, unless `shared_role: accepted`.",
             "The role's inline policies would be longer than IAM's 10,240 characters.",
@@ -151,21 +158,21 @@ faults:
         let mut against = Vec::new();
         if scene.identity.roles.contains(&role.name) {
             against.push(Refusal::new(
-                format!("{role} is squall's own, or one that squall is assumed through: the undo would need it"),
-                "run squall with another role, or aim at another one",
+                format!("{role} is squall's own role, or one it is assumed through: the rollback needs it"),
+                "run squall with another role, or choose another target",
             ));
         }
         if described.service_linked {
             against.push(Refusal::new(
                 format!("{role} is service-linked: AWS alone changes it"),
-                "aim at the role of the function that makes the call",
+                "choose the role of the function that makes the call",
             ));
         }
         if described.used_by.len() > 1 && self.shared_role.is_none() {
             let functions = listed(described.used_by.iter().map(|function| &function.name));
             against.push(Refusal::new(
                 format!("{role} is shared by {functions}: all of them would lose the actions"),
-                "give the function a role of its own, or accept that all of them lose the actions: `shared_role: accepted`",
+                "give the function its own role, or accept that all of them lose the actions: `shared_role: accepted`",
             ));
         }
         let takes = |need: &&super::Dependency| {
@@ -175,8 +182,8 @@ faults:
         };
         for need in scene.needed.iter().filter(takes) {
             against.push(Refusal::new(
-                format!("{role} needs {} while the fault is in: {}", need.action, need.why),
-                format!("leave {} out of `actions`, or run the two faults one after the other", need.action),
+                format!("{role} needs {} during the fault: {}", need.action, need.why),
+                format!("remove {} from `actions`, or run the two faults one after the other", need.action),
             ));
         }
         against
@@ -197,6 +204,22 @@ faults:
         .to_string()
     }
 
+    /// Lines of refused calls in the logs of the functions that run as a role, as far as one query takes.
+    fn search(&self, role: &RoleDescription, scene: &Scene<'_>) -> Option<LogSearch> {
+        let mut logs = Vec::new();
+        for function in role.used_by.iter().take(MOST_GROUPS) {
+            let group = match scene.described.function(function) {
+                Some(described) => described.log_group.clone(),
+                None => usual_log_group(&function.name),
+            };
+            logs.push(FunctionLog { function: function.clone(), group });
+        }
+        let at = logs.first()?.function.location.clone();
+        // A query is about one region.
+        logs.retain(|log| log.function.location == at);
+        Some(LogSearch { at, logs, trace: Trace::Denied { actions: self.actions.clone() } })
+    }
+
     fn for_role(&self, role: &Resource, scene: &Scene<'_>, arns: &[String]) -> Result<FaultPlan, Vec<Refusal>> {
         let described = scene.described.role(role).ok_or_else(|| Refusal::absent(role))?;
         let expires = whole_second(scene.until + scene.late);
@@ -212,7 +235,7 @@ faults:
         };
         let mut warnings = Vec::new();
         if described.used_by.is_empty() {
-            warnings.push(format!("no function runs as {role}: nothing will show that the deny works"));
+            warnings.push(format!("no function runs as {role}: nothing will show that the deny takes effect"));
         }
         if described.used_by.len() > 1 {
             warnings.push(format!(
@@ -232,13 +255,19 @@ faults:
         let stalled = consumed.iter().map(|queue| Indicator::of(Metric::UndoneShare, queue, IndicatorTest::Rises));
         let mut expect = format!("more calls of {} fail", listed(hits.iter().map(|hit| &hit.name)));
         if !consumed.is_empty() {
-            expect +=
-                &format!(", or more messages of {} are left undone", listed(consumed.iter().map(|queue| &queue.name)));
+            expect += &format!(
+                ", or more messages of {} are left unprocessed",
+                listed(consumed.iter().map(|queue| &queue.name))
+            );
+        }
+        if !described.used_by.is_empty() {
+            expect += ", or their logs have lines of an explicit deny";
         }
         Ok(FaultPlan {
             summary: format!("{} may not {}", role.name, listed(&self.actions)),
             evidence: Evidence {
                 any: errors.chain(stalled).collect(),
+                logs: self.search(described, scene),
                 expect,
                 within: TAKES_EFFECT_WITHIN + SHOWN_WITHIN,
             },
@@ -278,7 +307,7 @@ fn check_size(role: &Resource, described: &RoleDescription, scene: &Scene<'_>, d
     if size > INLINE_LIMIT {
         return Err(Refusal::new(
             format!(
-                "with the deny the inline policies of {role} would have {size} characters; IAM takes {INLINE_LIMIT}"
+                "with the deny, the inline policies of {role} would have {size} characters; IAM allows {INLINE_LIMIT}"
             ),
             "name fewer actions or resources, or move an inline policy of the role into a managed one",
         ));
@@ -366,12 +395,12 @@ fn unseen_users(role: &Resource, described: &RoleDescription) -> Option<String> 
         return None;
     }
     let mut warning = format!(
-        "users of {role} were looked for among the functions in {}; functions in other regions and other services that use \
-         it were not looked at, and lose the actions, too",
+        "users of {role} were searched among the functions in {}; functions in other regions and other services that \
+         use it were not checked, and lose the actions too",
         listed(&described.looked_in)
     );
     for (region, why) in &described.not_looked_in {
-        warning += &format!("; {region} could not be looked at: {why}");
+        warning += &format!("; {region} could not be searched: {why}");
     }
     Some(warning)
 }
@@ -438,7 +467,7 @@ mod tests {
         let probed: Vec<_> = plan.evidence.any.iter().map(|indicator| indicator.query.to_string()).collect();
         assert_eq!(
             probed,
-            ["failed share of Worker", "failed share of Other", "share of messages of Orders left undone"]
+            ["failed share of Worker", "failed share of Other", "share of messages of Orders left unprocessed"]
         );
     }
 
@@ -446,8 +475,11 @@ mod tests {
     fn a_worker_that_hides_its_failures_shows_them_in_its_queue() {
         let plan = shop().planned(PUT);
         let probed: Vec<_> = plan.evidence.any.iter().map(|indicator| indicator.query.to_string()).collect();
-        assert_eq!(probed, ["failed share of Worker", "share of messages of Orders left undone"]);
-        assert_eq!(plan.evidence.expect, "more calls of Worker fail, or more messages of Orders are left undone");
+        assert_eq!(probed, ["failed share of Worker", "share of messages of Orders left unprocessed"]);
+        assert_eq!(
+            plan.evidence.expect,
+            "more calls of Worker fail, or more messages of Orders are left unprocessed, or their logs have lines of an explicit deny"
+        );
     }
 
     #[test]
@@ -536,7 +568,7 @@ mod tests {
         shop.role("WorkerRole").inline_size = u32::try_from(INLINE_LIMIT - size).unwrap();
         let first = shop.planned(PUT).changes;
         shop.beside(true, first);
-        shop.refused(PUT, &["characters; IAM takes 10240"]);
+        shop.refused(PUT, &["characters; IAM allows 10240"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::wrapper::{self, Flag, Wrapped};
 use super::{Described, Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene, all};
-use crate::account::{Metric, Resource, ResourceKind};
+use crate::account::{Injected, Metric, Resource, ResourceKind};
 use crate::plan::{Evidence, Indicator, IndicatorTest};
 use crate::record;
 use crate::units::Share;
@@ -28,23 +28,29 @@ impl LambdaError {
         name: "lambda.error",
         summary: "makes a share of a function's invocations fail",
         kinds: &[ResourceKind::Function],
-        does: "Where the function has squall's own layer, writes an order with an end of its own into the SSM parameter that the \
-               layer reads; the layer then answers with an error in the handler's place. Otherwise sets the flag `exception` of failure-lambda in the SSM parameter that the function's wrapper reads (of 0.x, \
-               which knows one fault at a time, the whole document); the wrapper then raises instead of calling the handler. It is what a bad deploy or a dependency that is down \
-               does. A synchronous caller sees a 5xx; asynchronous events are retried twice; an SQS message comes back \
-               after its visibility timeout, and goes to the dead-letter queue when it was received too often.",
-        evidence: "The failed share of the function's invocations rises beyond the noise and the trend of the baseline.",
-        undo: "Puts the flag back as it was: the parameter's original bytes when nobody else wrote to it, else this one \
-               key. The parameter is never deleted. The undo counts after the wrapper's cache time (FAILURE_CACHE_TTL, \
-               60 s unless set; 0.x keeps nothing).",
-        alone: "An order of squall's layer ends by itself. With failure-lambda the errors go on until the flag is restored.",
+        does: "If the function has squall's own layer, writes an order with an expiry into the SSM parameter that the \
+               layer reads; the layer then answers with an error in the handler's place. Otherwise sets the flag \
+               `exception` of failure-lambda in the SSM parameter that the function's wrapper reads (for 0.x, which \
+               has one fault at a time, the whole document); the wrapper then raises instead of calling the handler. \
+               It reproduces a bad deploy or a dependency that is down. A synchronous caller sees a 5xx; asynchronous \
+               events are retried twice; an SQS message becomes visible again after its visibility timeout, and goes \
+               to the dead-letter queue after too many receives.",
+        evidence: "The failed share of the function's invocations rises beyond the noise and the trend of the baseline. squall's \
+                   layer counts the invocations that it fails, and one is enough where the baseline has none. \
+                   Where nothing else shows the fault, the function's log is searched once for the lines that failure-lambda \
+                   writes, with one query of CloudWatch Logs Insights over the minutes from the baseline to the fault's end.",
+        undo: "Restores the flag: the parameter's original bytes if nothing else was written to it, else this one \
+               key. The parameter is never deleted. The rollback counts as complete after the wrapper's cache time \
+               (FAILURE_CACHE_TTL, 60 s unless set; 0.x has no cache).",
+        alone: "An order of squall's layer expires by itself. With failure-lambda, the errors continue until the flag \
+                is restored.",
         actions_do: &["ssm:GetParameter", "ssm:PutParameter"],
         actions_undo: &["ssm:GetParameter", "ssm:PutParameter"],
         refusals: &[
             "The function has no fault wrapper, or runs on an OS-only runtime, where Lambda ignores wrappers.",
-            "The parameter does not exist (the command that creates it is printed), is a SecureString, or holds something \
-             else than a JSON object of flags.",
-            "The flag, or the fault of 0.x, is on already.",
+            "The parameter does not exist (the command that creates it is printed), is a SecureString, or does not \
+             hold a JSON object of flags.",
+            "The flag, or the fault of 0.x, is already on.",
             "The share is not a whole percentage from 1 % to 100 %.",
         ],
         example: "\
@@ -69,7 +75,7 @@ impl Fault for LambdaError {
 
     fn flaws(&self) -> Vec<Flaw> {
         let message = self.message.contains("{{").then(|| {
-            Flaw::new("message", "SSM does not take `{{` in a parameter's value", "leave `{{` out of the message")
+            Flaw::new("message", "SSM does not accept `{{` in a parameter's value", "leave `{{` out of the message")
         });
         message.into_iter().chain(wrapper::flawed_share(self.share)).collect()
     }
@@ -91,17 +97,20 @@ impl Fault for LambdaError {
         let plans = all(scene.targets.iter().map(|target| {
             let wrapped = Wrapped::find(target, scene)?;
             let mut warnings = wrapped.warnings(target);
+            let mut evidence = Evidence {
+                expect: format!("the failed share of {} rises", target.name),
+                any: vec![Indicator::of(Metric::FailedShare, target, IndicatorTest::Rises)],
+                logs: None,
+                within: wrapped.cache + SHOWN_WITHIN,
+            };
+            wrapped.add_evidence(target, Injected::Error, &mut evidence);
             warnings.extend(wrapped.function.consumes.iter().filter_map(|queue| dead_letters(queue, scene)));
             Ok::<_, Refusal>(FaultPlan {
                 summary: format!("{} of the invocations of {} fail", self.share, target.name),
                 hits: wrapped.hits(target),
                 changes: vec![wrapped.change(&fault)?],
                 emission: None,
-                evidence: Evidence {
-                    expect: format!("the failed share of {} rises", target.name),
-                    any: vec![Indicator::of(Metric::FailedShare, target, IndicatorTest::Rises)],
-                    within: wrapped.cache + SHOWN_WITHIN,
-                },
+                evidence,
                 warnings,
             })
         }));
@@ -114,8 +123,8 @@ fn dead_letters(source: &Resource, scene: &Scene<'_>) -> Option<String> {
     let queue = scene.described.queue(source)?;
     let (dead_letter, receives) = queue.dead_letter.as_ref().zip(queue.max_receive_count)?;
     Some(format!(
-        "messages of {} that fail {receives} times go to {}; bring them back afterwards with \
-         `aws sqs start-message-move-task`",
+        "messages of {} that fail {receives} times go to {}; move them back afterwards with `aws sqs \
+         start-message-move-task`",
         source.name, dead_letter.name
     ))
 }

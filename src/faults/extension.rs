@@ -48,8 +48,8 @@ pub fn delay(
     };
     if set.get(ENABLE).is_some_and(|enabled| enabled == "true") {
         return Err(Refusal::new(
-            format!("{ENABLE} of {target} is on already: somebody else injects it"),
-            "see who does, and switch it off there; `squall status` lists squall's own runs",
+            format!("{ENABLE} of {target} is already on: another injection is active"),
+            "find out who set it, and switch it off there; `squall status` lists squall's own runs",
         ));
     }
     let mut after: BTreeMap<&str, String> = set.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
@@ -67,7 +67,8 @@ pub fn delay(
 
 /// What the user should know.
 pub fn warnings(target: &Resource, function: &FunctionDescription) -> Vec<String> {
-    let cold = format!("{} is updated, and again by the undo: after each its invocations start cold", target.name);
+    let cold =
+        format!("{} is updated, and again by the rollback: after each update its invocations start cold", target.name);
     let latest = |alias: &crate::account::description::Alias| alias.versions.iter().all(|version| version == "$LATEST");
     std::iter::once(cold).chain(unreached(target, function, latest)).collect()
 }
@@ -109,7 +110,7 @@ mod tests {
         let mut shop = shop();
         let set = BTreeMap::from([(ENABLE.to_owned(), "true".to_owned())]);
         shop.function("Worker").delivery = Delivery::Variables { set };
-        shop.refused("lambda.latency: { target: worker, delay: 1s }", &["on already"]);
+        shop.refused("lambda.latency: { target: worker, delay: 1s }", &["already on"]);
     }
 
     #[test]

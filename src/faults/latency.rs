@@ -5,7 +5,7 @@ use serde_json::json;
 use super::wrapper::{self, Flag, Wrapped};
 use super::{Described, Fault, FaultPlan, Flaw, Page, Refusal, SHOWN_WITHIN, Scene, all, extension};
 use crate::account::description::Delivery;
-use crate::account::{Metric, Resource, ResourceKind};
+use crate::account::{Injected, Metric, Resource, ResourceKind};
 use crate::plan::{Evidence, Indicator, IndicatorTest};
 use crate::record;
 use crate::units::{Share, Span};
@@ -82,19 +82,23 @@ impl Latency {
         name: "lambda.latency",
         summary: "delays a share of a function's invocations",
         kinds: &[ResourceKind::Function],
-        does: "Where the function has squall's own layer, writes an order with an end of its own into the SSM parameter that the \
-               layer reads. Otherwise sets the flag `latency` of failure-lambda in the SSM parameter that the function's wrapper reads (of 0.x, \
-               which knows one fault at a time, the whole document). Both then wait before the handler. A function that chaos-lambda-extension wraps is delayed through its \
-               variables instead, by whole seconds. It is what a slow dependency or a cold start does to the function's \
-               callers. The delay counts towards the function's timeout and its bill.",
+        does: "If the function has squall's own layer, writes an order with an expiry into the SSM parameter that the \
+               layer reads. Otherwise sets the flag `latency` of failure-lambda in the SSM parameter that the \
+               function's wrapper reads (for 0.x, which has one fault at a time, the whole document). Both then wait \
+               before the handler. A function that chaos-lambda-extension wraps is delayed through its \
+               variables instead, by whole seconds. It reproduces a slow dependency or a cold start. The delay counts towards the function's timeout and its bill.",
         evidence: "The share of invocations slower than the shortest delay rises beyond the noise and the trend of the baseline; \
-                   or, where the delay reaches the function's timeout, the share that fails.",
-        undo: "Puts the flag back as it was: the parameter's original bytes when nobody else wrote to it, else this one \
-               key. The parameter is never deleted, because the layer form of the wrapper would go on with the last flags \
-               that it read. The undo counts after the wrapper's cache time (FAILURE_CACHE_TTL, 60 s unless set; 0.x \
-               keeps nothing). Variables are put back as \
-               they were, all others untouched; Lambda takes an update only of the configuration that was read.",
-        alone: "An order of squall's layer ends by itself. A flag of failure-lambda, or a variable, stays until it is restored.",
+                   or, where the delay reaches the function's timeout, the share that fails. squall's layer counts \
+                   the invocations that it delays, and one is enough where the baseline has none. \
+                   Where nothing else shows the fault, the function's log is searched once for the lines that failure-lambda \
+                   writes, with one query of CloudWatch Logs Insights over the minutes from the baseline to the fault's end.",
+        undo: "Restores the flag: the parameter's original bytes if nothing else was written to it, else this one \
+               key. The parameter is never deleted, because the layer form of the wrapper would keep the last flags \
+               that it read. The rollback counts as complete after the wrapper's cache time (FAILURE_CACHE_TTL, 60 s \
+               unless set; 0.x has no cache). Variables are restored and all others left untouched; Lambda accepts an \
+               update only of the configuration that was read.",
+        alone: "An order of squall's layer expires by itself. A flag of failure-lambda, or a variable, stays until it \
+                is restored.",
         actions_do: &[
             "lambda:GetFunction",
             "lambda:UpdateFunctionConfiguration",
@@ -109,9 +113,9 @@ impl Latency {
         ],
         refusals: &[
             "The function has no fault wrapper, or runs on an OS-only runtime, where Lambda ignores wrappers.",
-            "The parameter does not exist (the command that creates it is printed), is a SecureString, or holds something \
-             else than a JSON object of flags.",
-            "The flag, the fault of 0.x, or the variable, is on already.",
+            "The parameter does not exist (the command that creates it is printed), is a SecureString, or does not \
+             hold a JSON object of flags.",
+            "The flag, the fault of 0.x, or the variable is already on.",
             "The function is wrapped by chaos-lambda-extension and the delay is not a fixed number of whole seconds.",
             "The wrapper reads its flags from AppConfig.",
             "The share is not a whole percentage from 1 % to 100 %.",
@@ -137,7 +141,7 @@ faults:
             any.push(Indicator::of(Metric::FailedShare, target, IndicatorTest::Rises));
             expect += ", or run into the timeout";
         }
-        Evidence { expect, any, within: ramp_up + SHOWN_WITHIN }
+        Evidence { expect, any, logs: None, within: ramp_up + SHOWN_WITHIN }
     }
 }
 
@@ -175,17 +179,21 @@ impl Fault for Latency {
 impl Latency {
     fn for_function(&self, target: &Resource, scene: &Scene<'_>) -> Result<FaultPlan, Refusal> {
         let function = scene.described.function(target).ok_or_else(|| Refusal::absent(target))?;
-        let (change, hits, mut warnings) = match &function.delivery {
+        let ((_, to), timeout) = (self.delay.bounds(), function.timeout);
+        let (change, hits, evidence, mut warnings) = match &function.delivery {
             Delivery::Variables { set } => {
                 let change = extension::delay(target, function, set, self.delay, self.share)?;
-                (change, vec![target.clone()], extension::warnings(target, function))
+                let evidence = self.evidence(target, timeout, change.takes_effect_within);
+                (change, vec![target.clone()], evidence, extension::warnings(target, function))
             }
             _ => {
                 let wrapped = Wrapped::find(target, scene)?;
-                (wrapped.change(&self.flag())?, wrapped.hits(target), wrapped.warnings(target))
+                let change = wrapped.change(&self.flag())?;
+                let mut evidence = self.evidence(target, timeout, change.takes_effect_within);
+                wrapped.add_evidence(target, Injected::Latency, &mut evidence);
+                (change, wrapped.hits(target), evidence, wrapped.warnings(target))
             }
         };
-        let ((_, to), timeout) = (self.delay.bounds(), function.timeout);
         if to >= timeout {
             warnings.push(format!(
                 "delays of {to} reach the timeout of {target} ({timeout}): such invocations fail instead of being slow"
@@ -194,7 +202,7 @@ impl Latency {
         Ok(FaultPlan {
             summary: format!("{} of the invocations of {} take {} longer", self.share, target.name, self.delay),
             hits,
-            evidence: self.evidence(target, timeout, change.takes_effect_within),
+            evidence,
             changes: vec![change],
             emission: None,
             warnings,

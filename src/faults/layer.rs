@@ -48,7 +48,7 @@ impl<'a> Terms<'a> {
     pub fn warning(&self) -> Option<String> {
         (self.ends.since(self.from) > USUAL_LIMIT).then(|| {
             format!(
-                "the order ends {} after its fault goes in; the layer refuses more than {USUAL_LIMIT} ahead unless the \
+                "the order expires {} after injection; the layer refuses more than {USUAL_LIMIT} unless the \
                  function's SQUALL_LAYER_MAX_MINUTES allows it",
                 self.ends.since(self.from)
             )
@@ -71,7 +71,7 @@ pub fn check(parameter: &Resource, document: &Map<String, Json>) -> Result<(), R
         return Ok(());
     }
     Err(Refusal::new(
-        format!("{parameter} does not hold orders of version 1, which is what squall's layer reads"),
+        format!("{parameter} does not hold orders of version 1, the version that squall's layer reads"),
         format!(
             "write an empty document: aws ssm put-parameter --name {} --type String --overwrite --value '{EMPTY}'",
             quote(&parameter.name)
@@ -144,7 +144,7 @@ mod tests {
             shop.refused(SLOW, &["orders of version 1", r#"--overwrite --value '{"version": 1}'"#]);
         }
         shop.parameter().text = r#"{"version": 1, "latency": {}}"#.into();
-        shop.refused(SLOW, &["holds an order `latency` already"]);
+        shop.refused(SLOW, &["already has an order `latency`"]);
         assert_eq!(shop.planned(FAIL).changes.len(), 1);
         shop.described.0.remove(&parameter());
         shop.refused(SLOW, &[r#"--type String --value '{"version": 1}'"#]);

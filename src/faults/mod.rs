@@ -59,17 +59,17 @@ macro_rules! catalogue {
 }
 
 catalogue! {
-    /// Caps how many invocations of a function run at one time.
+    /// Caps how many invocations of a function run at the same time.
     Throttle(throttle::Throttle) as "lambda.throttle",
     /// Delays a share of a function's invocations.
     Latency(latency::Latency) as "lambda.latency",
     /// Makes a share of a function's invocations fail.
     Error(error::LambdaError) as "lambda.error",
-    /// Sends messages to a queue that its consumer cannot handle.
+    /// Sends a queue messages that its consumer cannot handle.
     Poison(poison::Poison) as "sqs.poison",
-    /// Hides every new message of a queue for a while.
+    /// Delays every new message of a queue for a while.
     QueueDelay(delay::QueueDelay) as "sqs.delay",
-    /// Takes named permissions from a role for a while.
+    /// Denies actions to a role for a while.
     Deny(deny::Deny) as "iam.deny",
 }
 

@@ -18,7 +18,7 @@ pub struct Page {
     pub kinds: &'static [ResourceKind],
     /// What it does, and what that is like for the application.
     pub does: &'static str,
-    /// What shows that it works.
+    /// How its effect is shown.
     pub evidence: &'static str,
     /// What the undo does, and when it counts.
     pub undo: &'static str,
@@ -49,18 +49,18 @@ impl Page {
         part("What it does", &paragraph(self.does));
         part("Example", &format!("```yaml\n{}\n```", self.example.trim_end()));
         part("Parameters", &bullets(self.parameters().iter().map(parameter)));
-        part("What shows that it works", &paragraph(self.evidence));
-        part("How it is undone", &paragraph(self.undo));
-        part("If squall's machine dies and nobody undoes", &paragraph(self.alone));
+        part("How its effect is shown", &paragraph(self.evidence));
+        part("How it is rolled back", &paragraph(self.undo));
+        part("If squall's machine dies before the rollback", &paragraph(self.alone));
         part("When it is refused", &bullets(self.refusals.iter().map(|refusal| (*refusal).to_owned())));
         let actions =
             |actions: &[&str]| actions.iter().map(|action| format!("`{action}`")).collect::<Vec<_>>().join(", ");
         let [to_do, to_undo] = [self.actions_do, self.actions_undo].map(actions);
         let permissions = [
-            format!("To put it in: {to_do}."),
-            format!("To take it out: {to_undo}."),
-            "Its marks need `ssm:GetParameter`, `ssm:PutParameter` and `ssm:DeleteParameter` on `/squall/marks/*`. The plan \
-             of an experiment prints the whole policy, resources included."
+            format!("Permissions to inject: {to_do}."),
+            format!("Permissions to roll back: {to_undo}."),
+            "Its locks need `ssm:GetParameter`, `ssm:PutParameter` and `ssm:DeleteParameter` on `/squall/marks/*`. \
+             `squall policy EXPERIMENT` prints the whole policy, resources included."
                 .to_owned(),
         ];
         part("Permissions", &permissions.map(|text| paragraph(&text)).join("\n\n"));

@@ -68,6 +68,7 @@ impl Stage {
                     arn: "arn:aws:lambda:eu-west-1:000000000000:function:Worker".into(),
                     key: None,
                     role: role("WorkerRole"),
+                    log_group: "/aws/lambda/Worker".into(),
                     runtime: "nodejs22.x".into(),
                     timeout: Span::from_secs(20),
                     reserved: None,

@@ -9,7 +9,7 @@ use crate::units::Span;
 use crate::yaml::TargetName;
 
 record! {
-    /// Caps how many invocations of a function run at one time.
+    /// Caps how many invocations of a function run at the same time.
     pub struct Throttle {
         /// The function to throttle.
         pub target: TargetName,
@@ -22,24 +22,25 @@ impl Throttle {
     /// Its page.
     pub const PAGE: &'static Page = &Page {
         name: "lambda.throttle",
-        summary: "caps how many invocations of a function run at one time",
+        summary: "caps how many invocations of a function run at the same time",
         kinds: &[ResourceKind::Function],
-        does: "Sets the function's reserved concurrency. With 0 every invocation is throttled; with n, those beyond n at \
-               a time. It is what another function's burst, a wrong deploy or a used-up account limit does to it. A \
+        does: "Sets the function's reserved concurrency. With 0 every invocation is throttled; with n, those beyond n \
+               at the same time. It reproduces another function's burst, a wrong deploy or an exhausted account limit. \
+               A \
                synchronous caller gets 429; asynchronous events wait and are retried for up to six hours (with 0 they \
-               go to the function's failure destination at once, or are lost). Invocations that are running go on.",
+               go to the function's failure destination at once, or are lost). Running invocations continue.",
         evidence: "Throttles are counted where the baseline has none; or the failed share of the function's calls, throttled \
                    ones among them, rises beyond the noise and the trend of the baseline. With 0, asynchronous events \
                    that are dropped, where the baseline has none, show it too.",
-        undo: "Puts the value from before back. A function without reserved concurrency is restored by deleting the \
+        undo: "Writes the value from before. A function without reserved concurrency is restored by deleting the \
                setting, not by writing a number.",
-        alone: "The function stays throttled until somebody restores it.",
+        alone: "The function stays throttled until the setting is restored.",
         actions_do: &["lambda:GetFunction", "lambda:PutFunctionConcurrency"],
         actions_undo: &["lambda:GetFunction", "lambda:PutFunctionConcurrency", "lambda:DeleteFunctionConcurrency"],
         refusals: &[
-            "The function has this reserved concurrency already: nothing would change.",
-            "The account would be left with less unreserved concurrency than Lambda demands (100; in small accounts \
-             less), by the fault or by its undo.",
+            "The function already has this reserved concurrency: nothing would change.",
+            "The account would be left with less unreserved concurrency than Lambda requires (100; less in small \
+             accounts), by the fault or by its rollback.",
         ],
         example: "\
 targets:
@@ -58,8 +59,8 @@ faults:
             && before > n
         {
             warnings.push(format!(
-                "while {} has {n} instead of {before}, others can reserve the difference; Lambda then refuses to give it \
-                 back until they let go, and squall keeps trying",
+                "while {} has {n} instead of {before}, others can reserve the difference; Lambda then refuses the \
+                 rollback until they release it, and squall keeps trying",
                 function.name
             ));
         }
@@ -70,6 +71,7 @@ faults:
                 // Where the baseline was throttled now and then.
                 Indicator::of(Metric::FailedShare, function, IndicatorTest::Rises),
             ],
+            logs: None,
             within: TAKES_EFFECT_WITHIN + SHOWN_WITHIN,
         };
         // With nothing reserved Lambda does not even try asynchronous events; it drops them, and counts no throttle.
@@ -135,20 +137,20 @@ impl Throttle {
             let room = left.saturating_sub(floor).saturating_sub(taken - (n - before)) + before;
             return Err(Refusal::new(
                 format!(
-                    "the account has no room to reserve {n} for {target}: {left} are unreserved, and Lambda keeps {floor} of \
+                    "the account cannot reserve {n} for {target}: {left} are unreserved, and Lambda keeps {floor} of \
                      them free"
                 ),
-                format!("set `concurrency` to {room} or less, or have the account's concurrency limit raised"),
+                format!("set `concurrency` to {room} or less, or request a higher concurrency limit for the account"),
             ));
         }
         // The rollback leads back to what is unreserved now; where that is under the floor already, Lambda refuses it.
         if before > n && left < floor {
             return Err(Refusal::new(
                 format!(
-                    "Lambda would refuse to give {target} its {before} back: only {left} are unreserved in the account, \
-                     under the {floor} that must stay free"
+                    "Lambda would refuse to restore {before} for {target}: only {left} are unreserved in the account, \
+                     below the {floor} that must stay free"
                 ),
-                "have the account's concurrency limit raised, or free reserved concurrency elsewhere first",
+                "request a higher concurrency limit for the account, or free reserved concurrency elsewhere first",
             ));
         }
         Ok(())
@@ -177,8 +179,8 @@ fn over_pull(described: &FunctionDescription, scene: &Scene<'_>) -> Vec<String> 
         let name = &source.name;
         warnings.push(match long >= after {
             true => format!(
-                "the pollers of {name} ignore reserved concurrency: good messages that were received {receives} times \
-                 ({after}) go to {}; bring them back afterwards with `aws sqs start-message-move-task`",
+                "the pollers of {name} ignore reserved concurrency: good messages received {receives} times ({after}) \
+                 go to {}; move them back afterwards with `aws sqs start-message-move-task`",
                 dead_letter.name
             ),
             false => format!(
@@ -257,7 +259,7 @@ mod tests {
         assert!(warnings.contains("others can reserve the difference"), "{warnings}");
         // An account under its floor: Lambda takes no reservation at all, so the 50 would not come back.
         shop.function("Worker").account_unreserved = 99;
-        shop.refused(TEN, &["refuse to give", "50 back"]);
+        shop.refused(TEN, &["refuse to restore 50"]);
     }
 
     #[test]

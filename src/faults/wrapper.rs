@@ -13,7 +13,8 @@ use serde_json::{Map, Value as Json, json};
 use super::{Described, FaultPlan, Flaw, PlannedChange, Refusal, Scene, layer, listed};
 use crate::account::description::{Alias, Delivery, FunctionDescription, ParameterDescription};
 use crate::account::setting::{quote, with_key};
-use crate::account::{Resource, Setting, Value};
+use crate::account::{FunctionLog, Injected, LogSearch, Metric, Resource, Setting, Trace, Value};
+use crate::plan::{Evidence, Indicator, IndicatorTest};
 use crate::units::{Share, Span};
 
 /// A function with the parameter that its wrapper reads, found to be usable.
@@ -95,7 +96,8 @@ impl<'a> Wrapped<'a> {
             Delivery::AppConfig { profile } => {
                 return Err(Refusal::new(
                     format!(
-                        "the wrapper of {name} reads its flags from AppConfig ({profile}), which squall does not deploy to"
+                        "the wrapper of {name} reads its flags from AppConfig ({profile}), to which squall does not \
+                         deploy"
                     ),
                     "set FAILURE_INJECTION_PARAM to the name of an SSM parameter that holds `{}` instead",
                 ));
@@ -103,7 +105,7 @@ impl<'a> Wrapped<'a> {
             Delivery::Variables { .. } => {
                 return Err(Refusal::new(
                     format!(
-                        "{target} is wrapped by chaos-lambda-extension, which can delay invocations and nothing else here"
+                        "{target} is wrapped by chaos-lambda-extension, which squall can only use to delay invocations"
                     ),
                     instrument(name),
                 ));
@@ -149,8 +151,8 @@ impl<'a> Wrapped<'a> {
         let mut document: Map<String, Json> = serde_json::from_str(&self.flags.text).unwrap_or_default();
         if document.get("isEnabled") == Some(&json!(true)) {
             return Err(Refusal::new(
-                format!("a fault is on in {parameter} already: somebody else injects it"),
-                "see who does, and switch it off there; `squall status` lists squall's own runs",
+                format!("a fault is already on in {parameter}: another injection is active"),
+                "find out who set it, and switch it off there; `squall status` lists squall's own runs",
             ));
         }
         document.insert("isEnabled".into(), json!(true));
@@ -171,8 +173,8 @@ impl<'a> Wrapped<'a> {
             return Ok(());
         }
         Err(Refusal::new(
-            format!("with {with} {} would hold {} bytes; SSM takes {limit}", self.parameter, document.len()),
-            "shorten the message, or take other flags out of the parameter",
+            format!("with {with}, {} would have {} bytes; SSM allows {limit}", self.parameter, document.len()),
+            "shorten the message, or remove other flags from the parameter",
         ))
     }
 }
@@ -181,8 +183,8 @@ impl<'a> Wrapped<'a> {
 fn format(parameter: &Resource, flags: &ParameterDescription, is_layer: bool) -> Result<Format, Refusal> {
     if flags.secure {
         return Err(Refusal::new(
-            format!("{parameter} is a SecureString, which squall does not touch"),
-            "keep the flags in a parameter of type String; they are no secret",
+            format!("{parameter} is a SecureString, which squall does not change"),
+            "keep the flags in a parameter of type String; they are not secret",
         ));
     }
     let empty = if is_layer { layer::EMPTY } else { "{}" };
@@ -210,8 +212,8 @@ impl Wrapped<'_> {
         let before: Map<String, Json> = serde_json::from_str(&self.flags.text).unwrap_or_default();
         if before.get(key).and_then(|f| f.get("enabled")) == Some(&json!(true)) {
             return Err(Refusal::new(
-                format!("the flag `{key}` in {parameter} is on already: somebody else injects it"),
-                "see who does, and switch it off there; `squall status` lists squall's own runs",
+                format!("the flag `{key}` in {parameter} is already on: another injection is active"),
+                "find out who set it, and switch it off there; `squall status` lists squall's own runs",
             ));
         }
         let after = Value::Text(flag.to_string());
@@ -227,8 +229,8 @@ impl Wrapped<'_> {
         let before: Map<String, Json> = serde_json::from_str(&self.flags.text).unwrap_or_default();
         if before.contains_key(fault.key) {
             return Err(Refusal::new(
-                format!("{parameter} holds an order `{}` already", fault.key),
-                "see which run gave it (`squall status`), and remove it if that run is over",
+                format!("{parameter} already has an order `{}`", fault.key),
+                "find the run that wrote it (`squall status`), and remove it if that run has ended",
             ));
         }
         let after = Value::Text(self.terms.order(&fault.order, fault.share).to_string());
@@ -237,6 +239,23 @@ impl Wrapped<'_> {
         self.fits(&document, &format!("the order `{}`", fault.key))?;
         let setting = Setting::FaultFlag { parameter: parameter.clone(), key: fault.key.to_owned() };
         Ok(PlannedChange { expires: Some(self.terms.ends), ..self.planned(setting, after) })
+    }
+
+    /// Adds what the wrapper itself says of the faults that it injects: squall's layer counts them, failure-lambda writes a line
+    /// for each.
+    pub fn add_evidence(&self, target: &Resource, fault: Injected, evidence: &mut Evidence) {
+        match self.format {
+            Format::Orders => {
+                evidence.any.push(Indicator::of(Metric::FaultsInjected { fault }, target, IndicatorTest::Appears));
+                evidence.expect += ", or its layer counts what it injects";
+            }
+            Format::Flags | Format::OneFault => {
+                let log = FunctionLog { function: target.clone(), group: self.function.log_group.clone() };
+                let (at, trace) = (target.location.clone(), Trace::Injected { fault });
+                evidence.logs = Some(LogSearch { at, logs: vec![log], trace });
+                evidence.expect += ", or its log has lines of the wrapper that say so";
+            }
+        }
     }
 
     /// Every function that reads the parameter.
@@ -273,7 +292,7 @@ pub fn wrappable(target: &Resource, function: &FunctionDescription) -> Result<()
     match function.runtime.starts_with("provided") {
         true => Err(Refusal::new(
             format!("{target} runs on {}, where Lambda ignores wrapper scripts", function.runtime),
-            "throttle it or deny its role something instead",
+            "throttle it or deny actions to its role instead",
         )),
         false => Ok(()),
     }
@@ -378,14 +397,14 @@ mod tests {
         shop.refused(SLOW, &["on in", "already"]);
         shop.refused(FAIL, &["on in", "already"]);
         shop.parameter().text = format!(r#"{{"isEnabled": false, "note": "{}"}}"#, "x".repeat(4_000));
-        shop.refused(SLOW, &["SSM takes 4096"]);
+        shop.refused(SLOW, &["SSM allows 4096"]);
     }
 
     #[test]
     fn a_flag_that_is_on_is_somebody_elses() {
         let mut shop = shop();
         shop.parameter().text = r#"{"latency": {"enabled": true, "percentage": 5}}"#.into();
-        shop.refused(SLOW, &["`latency`", "on already"]);
+        shop.refused(SLOW, &["`latency`", "already on"]);
         assert!(shop.plan(FAIL).is_ok(), "the other flag is free");
         shop.parameter().text = r#"{"latency": {"enabled": false}}"#.into();
         assert!(shop.plan(SLOW).is_ok());
@@ -398,7 +417,7 @@ mod tests {
         shop.parameter().text = filled(3_950);
         assert!(shop.plan(SLOW).is_ok());
         shop.parameter().text = filled(4_050);
-        shop.refused(SLOW, &["SSM takes 4096"]);
+        shop.refused(SLOW, &["SSM allows 4096"]);
         // Over 4 KB already: an advanced parameter, which takes 8 KB.
         shop.parameter().text = filled(5_000);
         assert!(shop.plan(SLOW).is_ok());

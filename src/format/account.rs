@@ -1,7 +1,7 @@
 //! Resources, settings, values and measurements, as they are written.
 
 use super::{Convert, Seconds, written};
-use crate::account::{self, AccountIdentity, Region, ResourceKind, setting, signal};
+use crate::account::{self, AccountIdentity, Region, ResourceKind, logs, setting, signal};
 use crate::units::Time;
 
 /// One thing in one region of one account.
@@ -81,12 +81,41 @@ written! {
         Throttles,
         Concurrency,
         EventsDropped,
+        FaultsInjected { fault: Injected },
         Writes,
         AlarmState,
         Value {
             #[serde(rename = "settles_seconds")]
             settles: Seconds,
         },
+    }
+
+    /// A fault that a wrapper injects into an invocation.
+    pub words Injected = logs::Injected {
+        Latency,
+        Error,
+    }
+
+    /// A search of the logs of some functions.
+    pub struct LogSearch = logs::LogSearch {
+        at: Location,
+        logs: Vec<FunctionLog>,
+        trace: Trace,
+    }
+
+    /// The log of a function.
+    pub struct FunctionLog = logs::FunctionLog {
+        function: Resource,
+        /// The name of its log group.
+        group: String,
+    }
+
+    /// What a fault leaves in a log.
+    pub enum Trace = logs::Trace {
+        /// The wrapper says that it injects.
+        Injected { fault: Injected },
+        /// A service refused one of these actions because of an explicit deny.
+        Denied { actions: Vec<String> },
     }
 
     /// A metric of a resource.

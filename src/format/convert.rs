@@ -100,7 +100,7 @@ impl TryFrom<f64> for Seconds {
         // Beyond this a span is at its limit, and no file of squall's has one.
         match (0.0..=1e12).contains(&seconds) {
             true => Ok(Seconds(Span::from_secs_f64(seconds))),
-            false => Err(format!("{seconds} is no length of time in seconds")),
+            false => Err(format!("{seconds} is not a duration in seconds")),
         }
     }
 }

@@ -46,7 +46,7 @@ struct Body {
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     /// A newer squall wrote it.
-    #[error("it has format {format}, and this squall knows formats up to {VERSION}")]
+    #[error("it has format {format}; this version of squall reads formats up to {VERSION}")]
     Newer {
         format: u32,
         /// Whether rolling back can do without it: no kind of event that this squall knows.
@@ -223,7 +223,7 @@ written! {
         Theirs { found: Value },
         /// Something else goes on changing the setting: both values that were seen.
         Contested { found: Value, other: Value },
-        /// Put back; but these versions, published meanwhile, hold the run's value.
+        /// Rolled back; but these versions, published meanwhile, hold the run's value.
         Published { versions: Vec<String> },
         ResourceGone,
         /// Others deleted the resource.

@@ -5,7 +5,7 @@
 //! so that renaming a field or a variant inside never changes a file. One shape holds everywhere:
 //!
 //! - what has several forms is an object with a `kind`; a plain choice is a word;
-//! - an instant is RFC 3339 in UTC; a length of time ends in `_seconds`, a rate in `_per_second`;
+//! - an instant is RFC 3339 in UTC; a duration ends in `_seconds`, a rate in `_per_second`;
 //! - what is absent is left out, except a measured value: no data is `null`.
 //!
 //! To change a form: raise [`VERSION`], keep a reader of the form before (as [`v1`] is), keep samples of it in
@@ -13,6 +13,7 @@
 
 pub mod account;
 mod convert;
+pub mod day;
 pub mod journal;
 pub mod plan;
 pub mod schema;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::account::{Location, Query, Resource, Setting, Value};
+use super::account::{Location, LogSearch, Query, Resource, Setting, Value};
 use super::{Convert, Seconds, written};
 use crate::ids::FaultName;
 use crate::ids::RunId;
@@ -170,6 +170,9 @@ written! {
     pub struct Evidence = plan::Evidence {
         expect: String,
         any: Vec<Indicator>,
+        /// Lines in logs that are searched once where no indicator has shown the fault.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        logs: Option<LogSearch>,
         #[serde(rename = "within_seconds")]
         within: Seconds,
     }
@@ -239,7 +242,7 @@ written! {
         Watched,
     }
 
-    /// A share of requests that must be good over a length of time.
+    /// A share of requests that must be good over a duration.
     pub struct Objective = budget::Objective {
         good: f64,
         #[serde(rename = "over_seconds")]

@@ -280,7 +280,7 @@ read_only! {
         LeaveInQueue,
     }
 
-    pub(super) struct Evidence = plan::Evidence { expect: String, any: Vec<Indicator>, within: Micros }
+    pub(super) struct Evidence = plan::Evidence with { logs: None } { expect: String, any: Vec<Indicator>, within: Micros }
 
     pub(super) struct Indicator = plan::Indicator with { settles: delay(&query) } { query: Query, test: IndicatorTest }
 

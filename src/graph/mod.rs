@@ -305,11 +305,14 @@ mod tests {
             told.contains(&"queue OrdersQueue: messages wait (it feeds function PaymentWorker)".to_owned()),
             "{told:#?}"
         );
-        assert!(told.iter().any(|line| line.starts_with("queue NotificationQueue: gets less, or later")), "{told:#?}");
+        assert!(
+            told.iter().any(|line| line.starts_with("queue NotificationQueue: receives less, or later")),
+            "{told:#?}"
+        );
         let order = of("function OrderFunction");
         assert_eq!(order.entry_points, BTreeSet::from([node("api ShopApi")]));
         let told: Vec<String> = order.affected.iter().map(ToString::to_string).collect();
-        assert!(told.contains(&"api ShopApi: fails with it (it calls function OrderFunction)".to_owned()), "{told:#?}");
+        assert!(told.contains(&"api ShopApi: fails too (it calls function OrderFunction)".to_owned()), "{told:#?}");
     }
 
     #[test]

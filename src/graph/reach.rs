@@ -9,7 +9,7 @@ use crate::ids::ResourceKind;
 /// How something is affected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum How {
-    /// It feels the fault itself.
+    /// It hit by the fault itself.
     Directly,
     /// It waits for the answer of what fails, and needs it.
     FailsWithIt,
@@ -28,13 +28,13 @@ pub enum How {
 impl fmt::Display for How {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            How::Directly => "feels the fault",
-            How::FailsWithIt => "fails with it",
-            How::DoesWithout => "does without it",
+            How::Directly => "hit by the fault",
+            How::FailsWithIt => "fails too",
+            How::DoesWithout => "works without it",
             How::Waits => "messages wait",
-            How::GetsLess => "gets less, or later",
-            How::GetsGivenUp => "gets what is given up",
-            How::Tells => "may tell of it",
+            How::GetsLess => "receives less, or later",
+            How::GetsGivenUp => "receives what is given up",
+            How::Tells => "may alert",
         })
     }
 }
@@ -57,7 +57,7 @@ pub struct BlastRadius {
     pub entry_points: BTreeSet<Node>,
 }
 
-/// `api ShopApi: fails with it (it calls function OrderFunction)`.
+/// `api ShopApi: fails too (it calls function OrderFunction)`.
 impl fmt::Display for Affected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.node, self.how)?;

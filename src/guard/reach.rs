@@ -84,12 +84,12 @@ fn too_many(limit: &AtMost, radius: &BlastRadius, found: &BTreeMap<TargetName, V
     if all.len() < limit.of as usize {
         return Some(Refusal::new(
             format!(
-                "`{limit}`: target {} finds {} now, so {} of them are a greater part than was meant",
+                "`{limit}`: target {} now finds {}, so {} of them are a larger part than the limit says",
                 limit.target,
                 all.len(),
                 limit.reached
             ),
-            format!("write how many of {} may be reached", all.len()),
+            format!("write how many of the {} may be reached", all.len()),
         ));
     }
     let reached: Vec<&Resource> =
@@ -97,7 +97,7 @@ fn too_many(limit: &AtMost, radius: &BlastRadius, found: &BTreeMap<TargetName, V
     (reached.len() > limit.reached as usize).then(|| {
         Refusal::new(
             format!("`{limit}`: the faults reach {} of them: {}", reached.len(), listed(reached)),
-            "take fewer, or aim at something that fewer of them need",
+            "choose fewer targets, or one that fewer of them depend on",
         )
     })
 }
@@ -111,8 +111,8 @@ fn reaches(limit: &Never, graph: &Graph, radius: &BlastRadius) -> Option<Refusal
     let reached: Vec<String> = reached.map(ToString::to_string).collect();
     (!reached.is_empty()).then(|| {
         Refusal::new(
-            format!("nothing that is {limit} may be reached, and {} is", listed(&reached)),
-            "aim at something else, or take the limit away if that is meant",
+            format!("nothing {limit} may be reached, and {} is", listed(&reached)),
+            "choose another target, or remove the limit if this is intended",
         )
     })
 }
@@ -121,8 +121,8 @@ fn too_many_fail(limit: EntryPoints, radius: &BlastRadius) -> Option<Refusal> {
     let fail = &radius.entry_points;
     (fail.len() > limit.at_most as usize).then(|| {
         Refusal::new(
-            format!("{} entry points of users would fail, and {limit} may: {}", fail.len(), listed(fail)),
-            "aim at something that a queue parts from the users, or write a higher limit",
+            format!("{} entry points for users would fail, and {limit} may: {}", fail.len(), listed(fail)),
+            "choose a target behind a queue, or raise the limit",
         )
     })
 }
@@ -179,11 +179,7 @@ mod tests {
 
     #[test]
     fn what_is_tagged_is_reached_through_others() {
-        one(
-            "OrderFunction",
-            "  never: tagged tier\n",
-            &["guards/never/0", "api ShopApi: fails with it", "tagged tier"],
-        );
+        one("OrderFunction", "  never: tagged tier\n", &["guards/never/0", "api ShopApi: fails too", "tagged tier"]);
         one("OrderFunction", "  never: [tagged critical, tagged tier=1]\n", &["guards/never/1"]);
         none("OrderFunction", "  never: tagged tier=2\n");
         none("PaymentWorker", "  never: tagged tier\n");
@@ -201,7 +197,7 @@ mod tests {
         // The payment worker itself, and the function behind it that gets less.
         one("PaymentWorker", "  at_most: 1 of 3 all\n", &["guards/at_most/0", "reach 2 of them", "NotifyFunction"]);
         none("PaymentWorker", "  at_most: 2 of 3 all\n");
-        one("PaymentWorker", "  at_most: 2 of 4 all\n", &["finds 3 now"]);
+        one("PaymentWorker", "  at_most: 2 of 4 all\n", &["now finds 3"]);
     }
 
     #[test]

@@ -35,7 +35,7 @@ fn refused(fault: &str, rules: &Rules, words: &[&str]) {
 #[test]
 fn an_account_says_that_it_may_be_written_to() {
     assert_eq!(objections(THROTTLE, &rules(ALLOWED)), Vec::<String>::new());
-    refused(THROTTLE, &rules("      dead_man: none\n"), &["only be planned", "writing: allowed"]);
+    refused(THROTTLE, &rules("      dead_man: none\n"), &["allows planning only", "writing: allowed"]);
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn another_accounts_credentials_are_refused() {
     if let Some(AccountRules { spec: AccountSpec::Aws(account), .. }) = rules.accounts.get_mut(&Location::sandbox()) {
         account.id = "111122223333".parse().unwrap();
     }
-    refused(THROTTLE, &rules, &["are for account 000000000000", "squall.yaml says 111122223333"]);
+    refused(THROTTLE, &rules, &["belong to account 000000000000", "squall.yaml says 111122223333"]);
     rules.accounts.clear();
     refused(THROTTLE, &rules, &["in squall.yaml"]);
 }
@@ -153,7 +153,7 @@ fn credentials_outlive_the_undo_or_are_renewed() {
     assert_eq!(refusals(Lasts::On, Vec::new(), &rules), Vec::<String>::new());
     assert_eq!(refusals(Lasts::Until(enough), Vec::new(), &rules), Vec::<String>::new());
     let [early] = &refusals(Lasts::Until(enough - Span::from_secs(1)), Vec::new(), &rules)[..] else { panic!() };
-    assert!(early.contains("get fresh credentials"), "{early}");
+    assert!(early.contains("get new credentials"), "{early}");
     let [untold] = &refusals(Lasts::CannotTell, Vec::new(), &rules)[..] else { panic!() };
     assert!(untold.contains("AWS_CREDENTIAL_EXPIRATION"), "{untold}");
     assert_eq!(refusals(Lasts::CannotTellAfter(enough), Vec::new(), &rules), Vec::<String>::new());

@@ -71,7 +71,7 @@ impl Ask {
         matches!(self, Ask::ShareAtMost(_) | Ask::ShareAtLeast(_) | Ask::TimesControl { .. })
     }
 
-    /// Whether a single window is outside of the bound, which decides nothing.
+    /// Whether a single window is outside of the bound, which does not decide.
     pub fn is_outside(&self, reading: &Reading) -> bool {
         let counts_windows = matches!(self, Ask::Level { .. } | Ask::Fresh { .. });
         let limit = |badness: Badness| if counts_windows { 0.0 } else { badness.tolerated };

@@ -54,7 +54,7 @@ impl Criterion {
         }
     }
 
-    /// Whether a single window is outside of the bound, which decides nothing.
+    /// Whether a single window is outside of the bound, which does not decide.
     pub fn is_outside(&self, reading: &Reading) -> bool {
         match self {
             Criterion::Tolerance(rule) => rule.ask.is_outside(reading),

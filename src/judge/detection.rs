@@ -98,10 +98,10 @@ fn cannot_tell(readings: &[Reading], expected: &Expected) -> String {
     let counts = readings.iter().filter(|reading| reading.to > expected.from && reading.to <= limit);
     let missing = counts.filter(|reading| reading.value.is_none()).count();
     match missing {
-        0 => format!("may have fired within {within} or not: its readings end before that"),
+        0 => format!("may or may not have fired within {within}: its readings end before that"),
         _ => format!(
-            "may have told of it within {within} or not: in {missing} of its readings it had too little data, was warming up, \
-             or had its actions disabled or muted"
+            "may or may not have alerted within {within}: in {missing} of its readings it had too little data, was \
+             warming up, or had its actions disabled or muted"
         ),
     }
 }
@@ -111,19 +111,20 @@ impl Judgement {
     pub fn of_detection(readings: &[Reading], expected: &Expected) -> Judgement {
         let within = expected.fires_within;
         let (kind, why) = match fired(readings, expected) {
-            Fired::InTime { after } => {
-                (VerdictKind::Held, format!("held: it fired {} after the fault worked, of {within}", after.rounded()))
-            }
+            Fired::InTime { after } => (
+                VerdictKind::Held,
+                format!("held: it fired {} after the fault took effect; the limit is {within}", after.rounded()),
+            ),
             Fired::Late { after } => (
                 VerdictKind::Broken,
-                format!("broke: it fired {} after the fault worked, and had {within}", after.rounded()),
+                format!("broke: it fired {} after the fault took effect; the limit is {within}", after.rounded()),
             ),
             Fired::NotInTime => {
-                (VerdictKind::Broken, format!("broke: it did not fire within {within} of the fault working"))
+                (VerdictKind::Broken, format!("broke: it did not fire within {within} of the fault taking effect"))
             }
             Fired::NotDue => (
                 VerdictKind::Unknown,
-                format!("had not fired when the faults were put back, and its {within} were not over"),
+                format!("had not fired when the faults were rolled back, before its {within} were over"),
             ),
             Fired::CannotTell => (VerdictKind::Unknown, cannot_tell(readings, expected)),
         };
@@ -132,16 +133,16 @@ impl Judgement {
         let quiet = expected.quiet_within;
         fired.and(match quiet_again(readings, expected) {
             Quiet::InTime { after } => {
-                Judgement::plain(VerdictKind::Held, format!("it was quiet again after {}", after.rounded()))
+                Judgement::plain(VerdictKind::Held, format!("it was OK again after {}", after.rounded()))
             }
             Quiet::RangOn => Judgement::plain(
                 VerdictKind::Broken,
-                format!("broke: it rang at {} or after, {quiet} after the fault was gone", gone + quiet),
+                format!("broke: it was still in ALARM at {}, {quiet} after the fault ended", gone + quiet),
             ),
             Quiet::CannotTell => Judgement::plain(
                 VerdictKind::Unknown,
                 format!(
-                    "may have been quiet again {quiet} after the fault was gone or not: its readings end before that"
+                    "may or may not have been OK again {quiet} after the fault ended: its readings end before that"
                 ),
             ),
         })
@@ -169,9 +170,9 @@ impl Alarms {
         let rows = [
             ("expected, and fired in time", self.fired.as_slice()),
             ("expected, and did not fire in time", &self.silent),
-            ("expected, and nobody can tell", &self.unknown),
-            ("fired, and nobody expected it", &self.others),
-            ("watched, and stayed quiet", &self.quiet),
+            ("could not be determined", &self.unknown),
+            ("fired unexpectedly", &self.others),
+            ("watched; stayed OK", &self.quiet),
         ];
         rows.into_iter().filter(|(_, names)| !names.is_empty()).collect()
     }

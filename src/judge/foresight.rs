@@ -65,6 +65,20 @@ impl Expected {
         more.filter(|more| more.calls <= 1e5).find(|more| more.is_shown(looked)).map(|more| more.calls)
     }
 
+    /// What it costs the application to see it: another way that is known already, a longer fault, more traffic.
+    pub fn remedy(&self, looked: Looked, other: Option<String>) -> String {
+        let longer = self.length(looked).map(|length| match self.calls < 1.0 {
+            true => format!("a fault of {length} with a baseline of the same length"),
+            false => format!("a fault of {length}"),
+        });
+        let busier = self.traffic(looked).map(|calls| format!("{} calls a minute", a_minute(calls)));
+        let ways: Vec<String> = [other, longer, busier].into_iter().flatten().collect();
+        match ways.as_slice() {
+            [] => "the fault must at least about triple what fails anyway".to_owned(),
+            ways => format!("it takes {}", ways.join(", or ")),
+        }
+    }
+
     /// Windows in which so many calls come as evenly as whole numbers can.
     fn windows(&self, first: usize, count: usize, share: f64) -> Vec<Reading> {
         let whole = |value: f64| (value + 0.5).floor();
@@ -81,6 +95,11 @@ impl Expected {
         };
         (0..count).map(window).collect()
     }
+}
+
+/// A rate as it reads.
+pub fn a_minute(calls: f64) -> String {
+    if calls >= 10.0 { format!("{calls:.0}") } else { crate::numbers::tidy(calls).to_string() }
 }
 
 #[cfg(test)]

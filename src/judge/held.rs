@@ -11,7 +11,7 @@ use super::weighing::Rule;
 use crate::numbers::{percent, thousands};
 
 /// Why a signal says nothing where no fault had an effect.
-pub const NOT_AT_WORK: &str = "was not judged: in none of its windows was a fault seen at work";
+pub const NOT_AT_WORK: &str = "not judged: no fault was seen to take effect in any of its windows";
 
 /// What is said of a signal that was not found broken.
 pub(super) fn not_broken(rule: &Rule, must_catch: f64, evidence: &SignalReadings<'_>) -> (VerdictKind, String, Power) {
@@ -65,22 +65,22 @@ fn outside_on_the_whole(ask: &Ask, evidence: &SignalReadings<'_>) -> Option<Stri
     if pool.windows == 0 || pool.badness() <= ask.tolerated() * (1.0 + 1e-9) {
         return None;
     }
-    let reading = "which is too much to call it held, and too little evidence to call it broken";
+    let reading = "too much to call it held, and too little evidence to call it broken";
     match ask {
         Ask::TimesControl { ratio } => {
             if Arms::kept(readings.iter().filter_map(Reading::arms), *ratio, 0.1) {
                 return None;
             }
             let (seen, control) = (percent(pool.badness()), percent(Pool::of_control(&readings).badness()));
-            Some(format!("was {seen} while the faults worked, and its control {control}, {reading}"))
+            Some(format!("was {seen} during the faults, its control {control}: {reading}"))
         }
         _ if ask.is_share() => {
             let (seen, tolerated) = (shown_share(ask, pool.badness()), shown_share(ask, ask.tolerated()));
-            Some(format!("was {seen} while the faults worked, where {tolerated} is tolerated, {reading}"))
+            Some(format!("was {seen} during the faults, where {tolerated} is tolerated: {reading}"))
         }
         _ if pool.bad.round() <= 1.0 => None,
         _ => Some(format!(
-            "was outside its bound in {} of {} windows while the faults worked, where {} may be, {reading}",
+            "was outside its bound in {} of {} windows during the faults, where {} are tolerated: {reading}",
             pool.bad.round(),
             pool.windows,
             percent(ask.tolerated())
@@ -98,13 +98,13 @@ fn caught(ask: &Ask, power: Power, must_catch: f64, evidence: &SignalReadings<'_
     }
     if with_data == 0 {
         let beside = if matches!(ask, Ask::TimesControl { .. }) { ", or its control has none" } else { "" };
-        return (VerdictKind::Unknown, format!("has no data in the {windows} windows with the faults at work{beside}"));
+        return (VerdictKind::Unknown, format!("has no data in the {windows} windows during the faults{beside}"));
     }
     let usual = sizes.iter().sum::<u64>() / with_data as u64;
     let count = |number: usize| format!("{number} {}", if number == 1 { "window" } else { "windows" });
     let seen = match ask.is_share() {
-        true => format!("{} with the faults at work, of {} requests each", count(with_data), thousands(usual as f64)),
-        false => format!("{} with the faults at work", count(with_data)),
+        true => format!("{} during the faults, of {} requests each", count(with_data), thousands(usual as f64)),
+        false => format!("{} during the faults", count(with_data)),
     };
     let worse = |to: f64| match ask {
         Ask::ShareAtLeast(_) => format!("a fall to {}", shown_share(ask, to)),
@@ -119,8 +119,8 @@ fn caught(ask: &Ask, power: Power, must_catch: f64, evidence: &SignalReadings<'_
             let caught = caught.map_or("nothing".to_owned(), |caught| format!("only {} or worse", worse(caught)));
             let wanted = worse(must_catch);
             let why = format!(
-                "was not seen to break, but too little was seen to call it held: in {seen}, {caught} would have been \
-                 caught 95 times in 100, and {wanted} has to be. More traffic or a longer fault would show more"
+                "did not break, but there is too little data to call it held: in {seen}, {caught} would have been \
+                 caught 95 times in 100; the limit is {wanted}. Use more traffic or a longer fault"
             );
             (VerdictKind::Unknown, why)
         }

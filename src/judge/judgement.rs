@@ -105,7 +105,7 @@ impl Judgement {
             }
             Criterion::Nothing => Judgement::plain(VerdictKind::Held, ""),
             Criterion::NoBaseline => {
-                Judgement::plain(VerdictKind::Unknown, "is compared with the baseline, and that has no data")
+                Judgement::plain(VerdictKind::Unknown, "is compared with the baseline, which has no data")
             }
         }
     }
@@ -175,7 +175,7 @@ pub(super) fn why_broken(found: &Judgement, ask: &Ask, judged: &[Reading]) -> St
         Ask::TimesControl { ratio } => {
             let (seen, control) = (percent(pool.badness()), percent(Pool::of_control(&spell).badness()));
             let tolerated = if *ratio == 1.0 { "as much".to_owned() } else { format!("{ratio} times as much") };
-            format!("since {since} it was {seen}, and its control's {control}, where {tolerated} is tolerated")
+            format!("since {since} it was {seen}, its control {control}, where {tolerated} is tolerated")
         }
         _ if ask.is_share() => {
             let (seen, tolerated) = (shown_share(ask, pool.badness()), shown_share(ask, ask.tolerated()));
@@ -183,14 +183,14 @@ pub(super) fn why_broken(found: &Judgement, ask: &Ask, judged: &[Reading]) -> St
         }
         _ => {
             let (bad, windows, tolerated) = (pool.bad.round(), pool.windows, percent(ask.tolerated()));
-            format!("{bad} of {windows} windows since {since} were outside of it, where {tolerated} may be")
+            format!("{bad} of {windows} windows since {since} were outside the bound, where {tolerated} may be")
         }
     };
     let named = found.weightiest.iter().map(|weighty| weighty.from.to_string()).collect::<Vec<_>>();
     let named = match named.as_slice() {
         [] => String::new(),
-        [one] => format!(". The window that weighs most is {one}"),
-        several => format!(". The windows that weigh most are {}", several.join(", ")),
+        [one] => format!(". The window with the most evidence is {one}"),
+        several => format!(". The windows with the most evidence are {}", several.join(", ")),
     };
     format!(
         "broke at {at}: {seen}. If the bound were kept, fewer than 1 run in {} would look as bad as this; it is called \
@@ -210,12 +210,12 @@ fn of_invariant(bound: Bound, certainty: Certainty, judged: &[Reading]) -> Judge
     match examine(bound, certainty, judged) {
         Upheld::Held => Judgement::plain(
             VerdictKind::Held,
-            format!("held: none of its {} windows was outside of it", thousands(judged.len() as f64)),
+            format!("held: none of its {} windows was outside the bound", thousands(judged.len() as f64)),
         ),
         Upheld::Violated { at: first, confirmed } => {
             let sure = match first == confirmed {
                 true => String::new(),
-                false => format!(", and {} at {}, which makes it sure", shown(confirmed), at(confirmed)),
+                false => format!(", confirmed by {} at {}", shown(confirmed), at(confirmed)),
             };
             Judgement {
                 broken_at: Some(at(confirmed)),
@@ -223,7 +223,7 @@ fn of_invariant(bound: Bound, certainty: Certainty, judged: &[Reading]) -> Judge
                 ..Judgement::plain(
                     VerdictKind::Broken,
                     format!(
-                        "broke: it was {} at {}{sure}. Not a single window may be outside of it",
+                        "broke: it was {} at {}{sure}. No window may be outside the bound",
                         shown(first),
                         at(first)
                     ),
@@ -233,7 +233,7 @@ fn of_invariant(bound: Bound, certainty: Certainty, judged: &[Reading]) -> Judge
         Upheld::Unconfirmed { at: first } => Judgement::plain(
             VerdictKind::Unknown,
             format!(
-                "was {} at {}, and no other reading confirms it: a queue's counts are estimates",
+                "was {} at {}, not confirmed by another reading: a queue's counts are estimates",
                 shown(first),
                 at(first)
             ),
@@ -241,7 +241,7 @@ fn of_invariant(bound: Bound, certainty: Certainty, judged: &[Reading]) -> Judge
         Upheld::Missing { windows } => Judgement::plain(
             VerdictKind::Unknown,
             format!(
-                "has no data in {windows} of its {} windows, and any of them might have been outside of it",
+                "has no data in {windows} of its {} windows, any of which may have been outside the bound",
                 judged.len()
             ),
         ),
@@ -302,7 +302,7 @@ fn against_baseline(ask: &Ask, effect: &Effect) -> String {
     let unit = |value: f64| if ask.is_share() { tidy(value * 100.0) } else { tidy(value) };
     let points = if ask.is_share() { " points" } else { "" };
     let range = match (effect.from, effect.to) {
-        (Some(from), Some(to)) => format!(" (95 % sure: {} to {})", unit(from), unit(to)),
+        (Some(from), Some(to)) => format!(" (95 % confidence: {} to {})", unit(from), unit(to)),
         _ => " (too few windows for an interval)".to_owned(),
     };
     format!(". Against the baseline it moved by {}{points}{range}", unit(effect.shift))
@@ -345,7 +345,12 @@ mod tests {
         fault.extend([(0.234, 300); 5]);
         let found = judge(Ask::ShareAtMost(0.01), 4, &[(0.0, 300), (0.003, 300), (0.001, 300), (0.0, 300)], &fault, 8);
         assert_eq!(found.kind, VerdictKind::Broken);
-        insta::assert_snapshot!(found.why, @"broke at 2026-03-02T09:11:00.000Z: since 2026-03-02T09:07:00.000Z it was 23.4 %, where 1 % is tolerated. If the bound were kept, fewer than 1 run in 3,281 would look as bad as this; it is called broken at 1 in 400. The windows that weigh most are 2026-03-02T09:08:00.000Z, 2026-03-02T09:09:00.000Z, 2026-03-02T09:10:00.000Z. Against the baseline it moved by 23.1 points (95 % sure: 0.1 to 23.4)");
+        insta::assert_snapshot!(found.why, @"broke at 2026-03-02T09:11:00.000Z: since 2026-03-02T09:07:00.000Z it was \
+                                             23.4 %, where 1 % is tolerated. If the bound were kept, fewer than 1 run \
+                                             in 3,281 would look as bad as this; it is called broken at 1 in 400. The \
+                                             windows with the most evidence are 2026-03-02T09:08:00.000Z, \
+                                             2026-03-02T09:09:00.000Z, 2026-03-02T09:10:00.000Z. Against the baseline \
+                                             it moved by 23.1 points (95 % confidence: 0.1 to 23.4)");
     }
 
     #[test]
@@ -354,17 +359,23 @@ mod tests {
         let found =
             judge(ask, 1, &[(3.0, 1); 5], &[(4000.0, 1), (5200.0, 1), (6100.0, 1), (7300.0, 1), (7300.0, 1)], 5);
         assert_eq!(found.kind, VerdictKind::Broken);
-        insta::assert_snapshot!(found.why, @"broke at 2026-03-02T09:09:00.000Z: 3 of 3 windows since 2026-03-02T09:06:00.000Z were outside of it, where 5 % may be. If the bound were kept, fewer than 1 run in 190 would look as bad as this; it is called broken at 1 in 100. The windows that weigh most are 2026-03-02T09:06:00.000Z, 2026-03-02T09:07:00.000Z, 2026-03-02T09:08:00.000Z. Against the baseline it moved by 5647 (95 % sure: 3997 to 7297)");
+        insta::assert_snapshot!(found.why, @"broke at 2026-03-02T09:09:00.000Z: 3 of 3 windows since \
+                                             2026-03-02T09:06:00.000Z were outside the bound, where 5 % may be. If the \
+                                             bound were kept, fewer than 1 run in 190 would look as bad as this; it is \
+                                             called broken at 1 in 100. The windows with the most evidence are \
+                                             2026-03-02T09:06:00.000Z, 2026-03-02T09:07:00.000Z, \
+                                             2026-03-02T09:08:00.000Z. Against the baseline it moved by 5647 (95 % \
+                                             confidence: 3997 to 7297)");
     }
 
     #[test]
     fn held_says_what_would_have_been_caught() {
         let found = judge(Ask::ShareAtMost(0.01), 4, &[(0.0, 300); 5], &[(0.002, 300); 18], 10);
         assert_eq!(found.kind, VerdictKind::Held);
-        insta::assert_snapshot!(found.why, @"held: a rise to 5 % would have been caught 95 times in 100 (10 windows with the faults at work, of 300 requests each)");
+        insta::assert_snapshot!(found.why, @"held: a rise to 5 % would have been caught 95 times in 100 (10 windows during the faults, of 300 requests each)");
         let level = Ask::Level { bound: Bound::AtLeast(150.0), tolerated: 0.05 };
-        insta::assert_snapshot!(judge(level, 4, &[(300.0, 1); 5], &[(290.0, 1); 18], 10).why, @"held: a breach in 80 % of the windows would have been caught 95 times in 100 (10 windows with the faults at work)");
-        insta::assert_snapshot!(judge(Ask::ShareAtLeast(0.99), 1, &[(1.0, 300); 5], &[(1.0, 300); 18], 10).why, @"held: a fall to 95 % would have been caught 95 times in 100 (10 windows with the faults at work, of 300 requests each)");
+        insta::assert_snapshot!(judge(level, 4, &[(300.0, 1); 5], &[(290.0, 1); 18], 10).why, @"held: a breach in 80 % of the windows would have been caught 95 times in 100 (10 windows during the faults)");
+        insta::assert_snapshot!(judge(Ask::ShareAtLeast(0.99), 1, &[(1.0, 300); 5], &[(1.0, 300); 18], 10).why, @"held: a fall to 95 % would have been caught 95 times in 100 (10 windows during the faults, of 300 requests each)");
     }
 
     #[test]
@@ -373,7 +384,8 @@ mod tests {
         let windows = [(0.0, 60), (1.0 / 30.0, 60), (1.0 / 60.0, 60), (1.0 / 30.0, 60), (0.0, 60), (1.0 / 30.0, 60)];
         let found = judge(Ask::ShareAtMost(0.01), 1, &[(0.0, 60); 5], &windows, 6);
         assert_eq!(found.kind, VerdictKind::Unknown);
-        insta::assert_snapshot!(found.why, @"was 1.94 % while the faults worked, where 1 % is tolerated, which is too much to call it held, and too little evidence to call it broken");
+        insta::assert_snapshot!(found.why, @"was 1.94 % during the faults, where 1 % is tolerated: too much to \
+                                             call it held, and too little evidence to call it broken");
         // The same before and after the faults is none of their doing.
         let around = [&windows[1..4], &[(0.0, 60); 14], &windows[1..3]].concat();
         let rule = Ask::ShareAtMost(0.05);
@@ -383,18 +395,18 @@ mod tests {
         windows[3].0 = 9.0;
         assert_eq!(judge(level, 1, &[(0.0, 1); 5], &windows, 12).kind, VerdictKind::Held, "one may always be outside");
         windows[9].0 = 9.0;
-        insta::assert_snapshot!(judge(level, 1, &[(0.0, 1); 5], &windows, 12).why, @"was outside its bound in 2 of 12 windows while the faults worked, where 5 % may be, which is too much to call it held, and too little evidence to call it broken");
+        insta::assert_snapshot!(judge(level, 1, &[(0.0, 1); 5], &windows, 12).why, @"was outside its bound in 2 of 12 windows during the faults, where 5 % are tolerated: too much to call it held, and too little evidence to call it broken");
     }
 
     #[test]
     fn too_little_is_unknown_and_says_why() {
         let quiet = judge(Ask::ShareAtMost(0.01), 4, &[(0.0, 3); 5], &[(0.0, 3); 18], 5);
         assert_eq!(quiet.kind, VerdictKind::Unknown);
-        insta::assert_snapshot!(quiet.why, @"was not seen to break, but too little was seen to call it held: in 5 windows with the faults at work, of 3 requests each, only a rise to 50 % or worse would have been caught 95 times in 100, and a rise to 10 % has to be. More traffic or a longer fault would show more");
+        insta::assert_snapshot!(quiet.why, @"did not break, but there is too little data to call it held: in 5 windows during the faults, of 3 requests each, only a rise to 50 % or worse would have been caught 95 times in 100; the limit is a rise to 10 %. Use more traffic or a longer fault");
         let blind = judge(Ask::ShareAtMost(0.01), 4, &[(0.0, 3); 5], &[(f64::NAN, 0); 6], 5);
         assert_eq!(blind.kind, VerdictKind::Unknown);
-        insta::assert_snapshot!(blind.why, @"has no data in the 5 windows with the faults at work");
+        insta::assert_snapshot!(blind.why, @"has no data in the 5 windows during the faults");
         let short = judge(Ask::ShareAtMost(0.01), 4, &[(0.0, 300); 5], &[(0.0, 300); 2], 2);
-        insta::assert_snapshot!(short.why, @"was not seen to break, but too little was seen to call it held: in 2 windows with the faults at work, of 300 requests each, only a rise to 70 % or worse would have been caught 95 times in 100, and a rise to 10 % has to be. More traffic or a longer fault would show more");
+        insta::assert_snapshot!(short.why, @"did not break, but there is too little data to call it held: in 2 windows during the faults, of 300 requests each, only a rise to 70 % or worse would have been caught 95 times in 100; the limit is a rise to 10 %. Use more traffic or a longer fault");
     }
 }

@@ -99,7 +99,7 @@ impl Recovery {
 
     /// What the windows of the look showed, in words.
     pub fn seen_in_look(&self, readings: &[Reading]) -> String {
-        let Criterion::Tolerance(rule) = self.criterion else { return "it was outside of its bound".to_owned() };
+        let Criterion::Tolerance(rule) = self.criterion else { return "it was outside its bound".to_owned() };
         let badness = Pool::of(&rule.ask, self.look(readings)).badness();
         match rule.ask.is_share() {
             true => format!("it was {} in the {STEADY} windows after that", shown_share(&rule.ask, badness)),
@@ -161,12 +161,14 @@ impl Recovery {
 impl Judgement {
     /// What a recovery says of a signal that may break while the faults are in. `gone` is when they were gone.
     pub fn of_recovery(recovery: &Recovery, gone: Time, baseline: &[Reading], readings: &[Reading]) -> Judgement {
-        let missed = format!("was not steady again within {}", recovery.limit.since(gone).rounded());
+        let missed = format!("did not recover within {}", recovery.limit.since(gone).rounded());
         match recovery.of(readings) {
             Recovered::Steady { since } => steady_again(recovery, since.since(gone), readings),
             Recovered::NotSteady => {
-                let why =
-                    format!("{missed}: {}, by too little evidence to call it broken", recovery.seen_in_look(readings));
+                let why = format!(
+                    "{missed}: {}, but the evidence is too weak to call it broken",
+                    recovery.seen_in_look(readings)
+                );
                 Judgement::plain(VerdictKind::Unknown, why)
             }
             Recovered::NotInTime { sure } => {
@@ -181,20 +183,20 @@ impl Judgement {
                     }
                     None => Judgement {
                         broken_at: Some(sure),
-                        ..Judgement::plain(
-                            VerdictKind::Broken,
-                            format!("{missed}: it was outside of its bound at {sure}"),
-                        )
+                        ..Judgement::plain(VerdictKind::Broken, format!("{missed}: it was outside its bound at {sure}"))
                     },
                 }
             }
             Recovered::CannotTell => Judgement::plain(
                 VerdictKind::Unknown,
-                format!("has no data in the {STEADY} windows after {}, when it had to be steady again", recovery.limit),
+                format!(
+                    "has no data in the {STEADY} windows after {}, in which it had to be steady again",
+                    recovery.limit
+                ),
             ),
             Recovered::NotYet => Judgement::plain(
                 VerdictKind::Unknown,
-                format!("was not watched until {}, when it had to be steady again", recovery.limit),
+                format!("was not measured until {}, when it had to be steady again", recovery.limit),
             ),
         }
     }
@@ -202,8 +204,8 @@ impl Judgement {
 
 fn steady_again(recovery: &Recovery, after: Span, readings: &[Reading]) -> Judgement {
     let when = match after {
-        Span::ZERO => "steady as soon as the faults were gone".to_owned(),
-        after => format!("steady again about {} after the faults were gone", after.rounded()),
+        Span::ZERO => "steady as soon as the faults ended".to_owned(),
+        after => format!("steady again about {} after the faults ended", after.rounded()),
     };
     let Criterion::Tolerance(rule) = recovery.criterion else {
         return Judgement::plain(VerdictKind::Held, format!("held: {when}"));
@@ -222,7 +224,8 @@ fn steady_again(recovery: &Recovery, after: Span, readings: &[Reading]) -> Judge
         false => (
             VerdictKind::Unknown,
             format!(
-                "seemed {when}, but the {STEADY} windows that decide are too quiet to tell: {requests} requests in all"
+                "seemed {when}, but the {STEADY} windows that decide have too little traffic: {requests} requests in \
+                 all"
             ),
         ),
     };

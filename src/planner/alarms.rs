@@ -1,4 +1,5 @@
-//! What can be known of alarms beforehand: one that notifies nothing decides nothing, and one that watches a queue to which the
+//! What can be known of alarms beforehand: one that notifies nothing does not decide, and one that watches a queue to
+//! which the
 //! run itself sends rings for that.
 
 use super::Draft;
@@ -14,7 +15,7 @@ impl Draft<'_, '_> {
         for alarm in &alarms {
             if let Some(why) = self.survey.unmeasurable(&alarm.query) {
                 let what = if alarm.is_judged() { ", so `" } else { "; `" };
-                let decides = if alarm.is_judged() { "` decides nothing" } else { "` is not shown" };
+                let decides = if alarm.is_judged() { "` does not decide" } else { "` is not shown" };
                 self.plan.warnings.push(format!("{why}{what}{}{decides}", alarm.title));
             }
             if let Some(warning) = self.rung_by_own_messages(alarm) {
@@ -49,8 +50,8 @@ impl Draft<'_, '_> {
             queue.kind == ResourceKind::Queue && queue.location == alarm.location && watched.contains(&queue.name)
         })?;
         Some(format!(
-            "{alarm} watches {queue}, where the messages of {fault} go: they may ring it, and `{}` would be broken by them; \
-             write `fires within` for an alarm that has to tell, or `during_fault: may_break`",
+            "{alarm} watches {queue}, which receives the messages of {fault}: they may set it off and break `{}`; \
+             write `fires within` for an alarm that must fire, or `during_fault: may_break`",
             signal.title
         ))
     }

@@ -29,16 +29,17 @@ impl Draft<'_, '_> {
             match self.points(&arn) {
                 Points::Unknown => {}
                 Points::Elsewhere => self.plan.warnings.push(format!(
-                    "{arn} is in an account or a region that the experiment does not use: whether it is there was not looked at"
+                    "{arn} is in an account or region that the experiment does not use: whether it exists was not \
+                     checked"
                 )),
                 Points::At(resource) => match self.survey.describe(&resource) {
                     Ok(()) if self.survey.described.get(&resource).is_none() => {
                         let what = format!("{arn} does not exist, so to deny anything on it has no effect");
-                        let remedy = "name a resource that is there, best as a target of the experiment";
+                        let remedy = "name an existing resource, preferably as a target of the experiment";
                         self.object(format!("faults/{index}/inject"), Refusal::new(what, remedy));
                     }
                     Ok(()) => {}
-                    Err(why) => self.plan.warnings.push(format!("whether {arn} is there could not be seen: {why}")),
+                    Err(why) => self.plan.warnings.push(format!("whether {arn} exists could not be checked: {why}")),
                 },
             }
         }

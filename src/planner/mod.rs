@@ -5,6 +5,7 @@
 mod alarms;
 mod arns;
 pub mod fingerprint;
+mod foresight;
 mod permissions;
 mod settling;
 pub mod show;
@@ -233,6 +234,8 @@ impl<'a, 'b> Draft<'a, 'b> {
         let (opted_out, picked, halted) = (self.opted_out(), self.picked(), self.halted());
         self.plan.permissions = permissions::of(&self.plan, &self.survey, self.request.rules);
         let permitted = self.permitted();
+        self.foresee_evidence();
+        self.warn_of_unsearchable_logs();
         let found = self.targets.iter().map(|(name, picked)| (name.clone(), picked.found.clone())).collect();
         let facts = guard::Facts {
             identities: &self.survey.identities,
@@ -272,7 +275,8 @@ impl<'a, 'b> Draft<'a, 'b> {
             match self.survey.halted(&account) {
                 Ok(why) => halted.extend(why.map(|why| (account, why))),
                 Err(why) => self.plan.warnings.push(format!(
-                    "whether an operator of {} stops experiments cannot be seen, so that does not stop this run: {why}",
+                    "whether an operator of {} has stopped experiments cannot be read, so it does not stop this run: \
+                     {why}",
                     self.request.rules.nickname(&account)
                 )),
             }
@@ -332,14 +336,15 @@ fn locked(resource: &Resource, text: &str, rules: &Rules) -> Refusal {
     let account = rules.nickname(&resource.location);
     match Lock::parse(resource, text) {
         Ok(Lock { run, by, .. }) => Refusal::new(
-            format!("{resource} belongs to {run} of {by}, whose mark is on it"),
+            format!("{resource} is locked by {run} of {by}"),
             format!(
-                "wait for that run to end, or undo it: squall undo {run}; elsewhere: squall undo --account {account}"
+                "wait for that run to end, or roll it back: squall undo {run}; from another machine: squall undo \
+                 --account {account}"
             ),
         ),
         Err(error) => Refusal::new(
             error.to_string(),
-            format!("see what it says: aws ssm get-parameter --name {}", Setting::lock_parameter(resource)),
+            format!("read it with: aws ssm get-parameter --name {}", Setting::lock_parameter(resource)),
         ),
     }
 }
@@ -358,7 +363,8 @@ fn unwritable(resource: &Resource, text: &str) -> Option<Refusal> {
     if text.len() > LOCK_LIMIT {
         return Some(Refusal::new(
             format!(
-                "the mark on {resource} would have {} bytes and SSM takes {LOCK_LIMIT}: it holds all that its undo needs",
+                "the lock on {resource} would have {} bytes; SSM accepts {LOCK_LIMIT}: it holds everything the \
+                 rollback needs",
                 text.len()
             ),
             "make fewer or smaller changes to it in one experiment: fewer actions and resources to deny, a shorter message, \
@@ -368,7 +374,7 @@ fn unwritable(resource: &Resource, text: &str) -> Option<Refusal> {
     // SSM takes `{{` in a value for a reference to another parameter.
     text.contains("{{").then(|| {
         Refusal::new(
-            format!("the mark on {resource} would hold `{{{{`, which SSM does not take"),
+            format!("the lock on {resource} would hold `{{{{`, which SSM does not take"),
             "leave `{{` out of the experiment's title and of the parameter's other flags",
         )
     })

@@ -38,6 +38,9 @@ pub fn of(plan: &Plan, survey: &Survey<'_>, rules: &Rules) -> Vec<Permission> {
     for query in probes.chain(signals).chain(stops) {
         needs.measure(query);
     }
+    for search in plan.steps.iter().filter_map(|step| step.evidence.logs.as_ref()) {
+        needs.logs(&search.at, search.logs.iter().map(|log| log.group.as_str()));
+    }
     for load in &plan.load {
         match load.target.kind {
             ResourceKind::Function => needs.add(Purpose::Load, "lambda:InvokeFunction", &load.target),
@@ -80,7 +83,7 @@ impl Needs<'_, '_> {
         if let Some(arn) = self.survey.arn(resource) {
             return arn.to_owned();
         }
-        // The paths of roles are not in their names, and what is only watched may be named in several ways.
+        // The paths of roles are not in their names, and what is observed only may be named in several ways.
         match resource.kind {
             ResourceKind::Function | ResourceKind::Queue | ResourceKind::Alarm => {
                 let [partition, region, id] = self.place(&resource.location);
@@ -256,17 +259,22 @@ impl Needs<'_, '_> {
         let Some(AccountRules { spec: AccountSpec::Aws(account), .. }) = self.rules.account(location) else { return };
         match account.probes.get(&query.resource.name) {
             Some(ProbeSpec::Logs(logs)) => {
-                for group in &logs.groups {
-                    let arn = self.arn_in(location, "logs", &format!("log-group:{group}:*"));
-                    self.insert(Purpose::Measure, "logs:StartQuery", arn);
-                }
-                // These name a query, not a log group.
-                self.insert(Purpose::Measure, "logs:GetQueryResults", "*".into());
-                self.insert(Purpose::Measure, "logs:StopQuery", "*".into());
+                self.logs(location, logs.groups.iter().map(String::as_str));
             }
             Some(ProbeSpec::MetricMath(_)) => self.insert(Purpose::Measure, "cloudwatch:GetMetricData", "*".into()),
             Some(ProbeSpec::Http(_) | ProbeSpec::Prometheus(_) | ProbeSpec::Command(_)) | None => {}
         }
+    }
+
+    /// A query of log groups.
+    fn logs<'g>(&mut self, location: &Location, groups: impl Iterator<Item = &'g str>) {
+        for group in groups {
+            let arn = self.arn_in(location, "logs", &format!("log-group:{group}:*"));
+            self.insert(Purpose::Measure, "logs:StartQuery", arn);
+        }
+        // These name a query, not a log group.
+        self.insert(Purpose::Measure, "logs:GetQueryResults", "*".into());
+        self.insert(Purpose::Measure, "logs:StopQuery", "*".into());
     }
 
     /// The ARN of a lock, or of all of them.

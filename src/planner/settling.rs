@@ -29,8 +29,7 @@ impl Draft<'_, '_> {
         }
         let late = self.plan.signals.iter().filter(|signal| signal.settles > TOO_LATE).map(|signal| {
             format!(
-                "the values of `{}` are final only {} after their minute, when its slowest call can have ended, and the \
-                 verdict waits for that; a signal of what calls it, or of its queue, is sooner",
+                "the values of `{}` are final only {} after their minute, when its slowest call must have ended, and the verdict waits for that; a signal of its caller, or of its queue, is final sooner",
                 signal.title, signal.settles
             )
         });

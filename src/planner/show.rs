@@ -10,7 +10,7 @@ use crate::account::setting::{same_document, with_key};
 use crate::account::{Metric, Resource, Value};
 use crate::judge::bound::Bound;
 use crate::outside::flat;
-use crate::plan::{AbortCondition, Change, ChangeId, Cleanup, Plan, Purpose};
+use crate::plan::{AbortCondition, Change, ChangeId, Cleanup, Plan, Purpose, SignalPlan};
 use crate::units::Span;
 
 /// One change as it is shown: `before -> after`.
@@ -58,13 +58,20 @@ pub fn timeline(plan: &Plan) -> Vec<(Span, String)> {
         points.push((start + step.at, format!("{}: {}", step.fault, step.summary)));
         points.push((
             start + step.at,
-            format!("  seen at work within {}: {}", step.evidence.within, step.evidence.expect),
+            format!("  takes effect within {}; shown by: {}", step.evidence.within, step.evidence.expect),
         ));
+        if let Some(search) = &step.evidence.logs {
+            let text = format!(
+                "  if only its lines can tell, the log of {} is searched once at the end, from the baseline on",
+                search.functions()
+            );
+            points.push((start + step.at, text));
+        }
         let ends = match (&step.emission, step.changes.is_empty()) {
             (Some(emission), _) => match &emission.cleanup {
                 Cleanup::Sweep { dead_letter, arrives_within, foreign_limit } => format!(
-                    "nothing more is sent; {} is swept until {arrives_within} after the last message, and no further than \
-                     {foreign_limit} messages of others",
+                    "nothing more is sent; {} is swept until {arrives_within} after the last message, or until \
+                     {foreign_limit} messages of others were seen",
                     dead_letter.name
                 ),
                 Cleanup::LeaveInQueue => "nothing more is sent; the messages stay".to_owned(),
@@ -72,7 +79,7 @@ pub fn timeline(plan: &Plan) -> Vec<(Span, String)> {
             (None, _) => {
                 let changes = || step.changes.iter().filter_map(|id| plan.changes.get(id));
                 let within = changes().map(Change::rolled_back_within).max().unwrap_or(Span::ZERO);
-                let undo = format!("undo of {}, which may take {within}", step.fault);
+                let undo = format!("rollback of {}, which may take {within}", step.fault);
                 match changes().map(|change| change.lasts_after).max() {
                     Some(after) if after > Span::ZERO => format!("{undo}; its effect lasts {after} longer"),
                     _ => undo,
@@ -84,9 +91,9 @@ pub fn timeline(plan: &Plan) -> Vec<(Span, String)> {
     let gone = start + plan.timeline();
     points.push((
         gone,
-        format!("recovery: every hypothesis must hold within {} of the last fault gone", plan.recovers_within),
+        format!("recovery: every hypothesis must hold again within {} of the last fault's end", plan.recovers_within),
     ));
-    points.push((plan.longest, "stopped and undone, if it is not over".into()));
+    points.push((plan.longest, "stopped and rolled back, if it has not ended".into()));
     points.sort_by_key(|(at, _)| *at);
     points
 }
@@ -195,7 +202,7 @@ pub fn stays(plan: &Plan) -> Vec<String> {
                 change.setting, switch.until
             ),
             None => format!(
-                "if this machine dies, the {} stays {} until `squall undo --account NAME` runs elsewhere",
+                "if this machine dies, the {} stays {} until you run `squall undo --account NAME` on another machine",
                 change.setting,
                 shown(change, &change.after),
             ),
@@ -224,16 +231,16 @@ pub fn bound(bound: &Bound, is_share: bool) -> String {
         Bound::TimesBaseline(ratio) => format!("at most {ratio} x baseline"),
         Bound::TimesControl(ratio) => format!("at most {ratio} x its control"),
         Bound::Spends { part, objective } => format!("spends at most {part} of {objective}"),
-        Bound::KeepsComing => "keeps coming".into(),
-        Bound::Watched => "only watched".into(),
+        Bound::KeepsComing => "keeps arriving".into(),
+        Bound::Watched => "observed only".into(),
     }
 }
 
 /// The whole plan for a terminal, line by line.
 pub fn lines(plan: &Plan) -> Vec<String> {
     let (mut parts, know) = (parts(plan), know(plan));
-    parts.push(("By hand, to do it", commands_do(plan)));
-    parts.push(("By hand, to undo it", commands_undo(plan)));
+    parts.push(("By hand: to inject", commands_do(plan)));
+    parts.push(("By hand: to roll back", commands_undo(plan)));
     parts.push(know);
     laid_out(plan, parts)
 }
@@ -264,24 +271,32 @@ pub fn changed(old: &[String], new: &[String]) -> Vec<String> {
 
 type Part = (&'static str, Vec<String>);
 
+/// A signal with its hypothesis, unless that is the signal itself.
+fn of_hypothesis(signal: &SignalPlan) -> String {
+    match signal.title == signal.hypothesis {
+        true => signal.title.clone(),
+        false => format!("{} ({})", signal.title, signal.hypothesis),
+    }
+}
+
 fn parts(plan: &Plan) -> Vec<Part> {
     let signals = |judged: bool| plan.signals.iter().filter(move |signal| signal.is_judged() == judged);
     let at = |(at, what): (Span, String)| format!("{:>8}  {what}", at.to_string());
     [
         ("What changes", diffs(plan).iter().map(diff_line).collect()),
-        ("Who feels it", plan.hits().iter().map(ToString::to_string).collect()),
+        ("Affected", plan.hits().iter().map(ToString::to_string).collect()),
         ("When", timeline(plan).into_iter().map(at).collect()),
-        ("What must hold", signals(true).map(|s| format!("{} ({})", s.title, s.hypothesis)).collect()),
-        ("What is only watched", signals(false).map(|s| format!("{} ({})", s.title, s.hypothesis)).collect()),
+        ("What must hold", signals(true).map(of_hypothesis).collect()),
+        ("Observed only", signals(false).map(of_hypothesis).collect()),
         ("What stops it", plan.stops.iter().map(stop_line).collect()),
-        ("Marked meanwhile", plan.changed_resources().iter().map(ToString::to_string).collect()),
+        ("Locked during the run", plan.changed_resources().iter().map(ToString::to_string).collect()),
     ]
     .map(|(title, body): Part| (title, body.iter().map(|line| flat(line)).collect()))
     .into()
 }
 
 fn know(plan: &Plan) -> Part {
-    ("Know before you say yes", plan.warnings.iter().map(|line| flat(line)).collect())
+    ("Before you confirm", plan.warnings.iter().map(|line| flat(line)).collect())
 }
 
 fn laid_out(plan: &Plan, parts: Vec<Part>) -> Vec<String> {
@@ -298,11 +313,9 @@ fn laid_out(plan: &Plan, parts: Vec<Part>) -> Vec<String> {
 fn stop_line(stop: &AbortCondition) -> String {
     let within = stop.reacts_within();
     let how = match stop.query.metric {
-        Metric::OldestMessage => {
-            "by closed minutes, published late; messages that were received three times do not count"
-        }
+        Metric::OldestMessage => "by whole minutes, published late; messages received three times do not count",
         metric if metric.delay() == Span::ZERO => "read directly",
-        _ => "by closed minutes, published late",
+        _ => "by whole minutes, published late",
     };
     format!("{} (acts within {within}: {how})", stop.title)
 }

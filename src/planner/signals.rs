@@ -15,7 +15,7 @@ use crate::units::{Rate, Span};
 /// How often a guard's condition is looked at: as often as there is something new to see.
 const LOOK_AT_COUNTS: Span = Span::from_secs(10);
 const LOOK_AT_METRICS: Span = Span::from_secs(60);
-/// How often an alarm that is only watched is looked at.
+/// How often an alarm that is observed only is looked at.
 const LOOK_AT_ALARMS: Span = Span::from_secs(60);
 
 impl Draft<'_, '_> {
@@ -27,7 +27,7 @@ impl Draft<'_, '_> {
         for (index, item) in experiment.hypotheses.iter().enumerate() {
             let judged = item.judged(&hypotheses);
             if judged.is_empty() {
-                let refusal = Refusal::new("this hypothesis says nothing that can be judged", "give it a signal");
+                let refusal = Refusal::new("this hypothesis has no signal that can be judged", "add a signal");
                 self.object(format!("hypotheses/{index}"), refusal);
             }
             for signal in judged {
@@ -81,8 +81,8 @@ impl Draft<'_, '_> {
             [] => None,
             several => {
                 let refusal = Refusal::new(
-                    format!("`{}` are {} resources, and a control is one", control.name, several.len()),
-                    "write the name of one resource, alike in its traffic and untouched by the faults",
+                    format!("`{}` is {} resources; a control is one resource", control.name, several.len()),
+                    "name one resource with similar traffic that the faults do not touch",
                 );
                 self.object(path, refusal);
                 None
@@ -90,7 +90,7 @@ impl Draft<'_, '_> {
         }
     }
 
-    /// The number of a signal that is only watched; one that is there already is watched once.
+    /// The number of a signal that is observed only; one that is there already is watched once.
     fn watched(&mut self, signal: SignalPlan) -> usize {
         let alike = |other: &SignalPlan| {
             other.bound == Bound::Watched && other.query == signal.query && other.every == signal.every
@@ -123,8 +123,8 @@ impl Draft<'_, '_> {
                 let control = &self.plan.signals.get(control)?.query.resource;
                 hits.contains(control).then(|| {
                     Refusal::new(
-                        format!("{control} feels the faults itself, so `{}` compares with nothing", signal.title),
-                        "write the name of a resource that no fault of this experiment touches",
+                        format!("{control} is hit by the faults itself, so `{}` has no valid comparison", signal.title),
+                        "name a resource that no fault of this experiment affects",
                     )
                 })
             })
@@ -165,7 +165,7 @@ impl Draft<'_, '_> {
             _ => {
                 let refusal = Refusal::new(
                     format!("account {} has no {resource}", self.request.rules.nickname(&resource.location)),
-                    "write it under `probes` of the account in squall.yaml",
+                    "define it under `probes` of the account in squall.yaml",
                 );
                 self.object(path, refusal);
                 None
@@ -180,7 +180,7 @@ impl Draft<'_, '_> {
         };
         (every.micros() % Span::from_mins(1).micros() != 0).then(|| {
             Refusal::new(
-                format!("`{query}` has a value for each whole minute, not for windows of {every}"),
+                format!("`{query}` has one value for each whole minute, not for windows of {every}"),
                 "write `every: 1m`, `2m` or `5m`",
             )
         })
@@ -193,8 +193,8 @@ impl Draft<'_, '_> {
             for target in taken {
                 if !matches!(target.kind, ResourceKind::Api | ResourceKind::Function | ResourceKind::Queue) {
                     let refusal = Refusal::new(
-                        format!("squall makes no requests to a {}", target.kind.word()),
-                        "aim the load at an api, a function or a queue",
+                        format!("squall cannot send load to a {}", target.kind.word()),
+                        "send load to an API, a function or a queue",
                     );
                     self.object(format!("load/{index}/to"), refusal);
                     continue;
@@ -214,7 +214,7 @@ impl Draft<'_, '_> {
         let mut doubts = Vec::new();
         if from == Rate::default() || to == Rate::default() {
             doubts.push(format!(
-                "the load on {} begins or ends at nothing: a phase without requests makes the verdict unknown",
+                "the load on {} begins or ends at zero: a phase without requests makes the verdict unknown",
                 load.to
             ));
         }
@@ -232,15 +232,12 @@ impl Draft<'_, '_> {
             && matches!(rules, Some(AccountRules { spec: AccountSpec::Aws(_), .. }))
         {
             doubts.push(format!(
-                "the load on {} asks for `GET /` of the api: without such a route it is answered 404 and reaches nothing",
+                "the load on {} requests `GET /` of the api: without such a route it gets 404 and reaches no function",
                 load.to
             ));
         }
         if target.is_some_and(|target| target.kind == ResourceKind::Queue) {
-            doubts.push(format!(
-                "the load's messages to {} are the application's to handle: nothing sweeps them",
-                load.to
-            ));
+            doubts.push(format!("the load's messages to {} are left to the application: nothing sweeps them", load.to));
         }
         doubts
     }

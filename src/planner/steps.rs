@@ -173,7 +173,7 @@ impl Draft<'_, '_> {
             role: function.role.clone(),
             action: "ssm:GetParameter".into(),
             arn: self.survey.arn(parameter).map(str::to_owned),
-            why: format!("the fault wrapper of {} reads its flags, also to end a fault", resource.name),
+            why: format!("the fault wrapper of {} reads its flags, also when a fault ends", resource.name),
         })
     }
 
@@ -194,11 +194,11 @@ impl Draft<'_, '_> {
                 Ok(before) if planned.setting.same(&before.value, &planned.after) => {
                     let refusal = Refusal::new(
                         format!(
-                            "the {} is {} already: nothing would change",
+                            "the {} is already {}: nothing would change",
                             planned.setting,
                             planned.setting.shown(&planned.after)
                         ),
-                        "ask for another value, or see who set it",
+                        "choose another value, or find out who set it",
                     );
                     self.object(&path, refusal);
                     self.name_the_holder(index);
@@ -271,8 +271,8 @@ fn check_kinds(fault: &dyn Fault, targets: &[Resource]) -> Result<(), Refusal> {
     match targets.iter().find(|target| !page.kinds.contains(&target.kind)) {
         None => Ok(()),
         Some(other) => Err(Refusal::new(
-            format!("{} acts on a {}, and target {} is {other}", page.name, kinds(fault), fault.target()),
-            format!("aim it at a {}", kinds(fault)),
+            format!("{} acts on a {}, but target {} is {other}", page.name, kinds(fault), fault.target()),
+            format!("choose a {} as its target", kinds(fault)),
         )),
     }
 }
@@ -282,7 +282,7 @@ fn check_qualifiers(fault: &dyn Fault, targets: &[Resource]) -> Result<(), Refus
     match targets.iter().find(|target| target.qualifier.is_some()) {
         None => Ok(()),
         Some(qualified) => Err(Refusal::new(
-            format!("{} acts on the whole function, and target {} is {qualified}", fault.page().name, fault.target()),
+            format!("{} acts on the whole function, but target {} is {qualified}", fault.page().name, fault.target()),
             format!("write `function: {}` to act on all of it; signals can stay on {qualified}", qualified.name),
         )),
     }

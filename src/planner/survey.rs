@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::account::target::SelectBy;
 use crate::account::{
     Account, Action, Call, CallError, Deployment, Description, Identity, Location, Observed, Outcome, Permitted, Query,
-    RefusedBy, Reply, Resource, Selector, Setting, Window, ask,
+    RefusedBy, Reply, Resource, Sample, Selector, Setting, Window, ask,
 };
 use crate::faults::{Described, Refusal};
 use crate::plan::Permission;
@@ -77,7 +77,7 @@ impl<'a> Survey<'a> {
                 Ok(())
             }
             other => Err(Refusal::new(
-                format!("account {location} does not say who squall is there: {}", said(other)),
+                format!("account {location} does not tell the caller's identity: {}", said(other)),
                 "check the account's profile, role and region in squall.yaml",
             )),
         }
@@ -121,6 +121,17 @@ impl<'a> Survey<'a> {
         Ok(answers)
     }
 
+    /// Measures a signal over one closed window.
+    ///
+    /// # Errors
+    /// Why it could not be measured.
+    pub fn measure(&mut self, query: &Query, window: Window) -> Result<Sample, String> {
+        match self.look(&Call::Measure { query: query.clone(), window }) {
+            Ok(Reply::Sample(sample)) => Ok(sample),
+            other => Err(said(other)),
+        }
+    }
+
     /// Why a signal cannot be measured, where its account says that it never can be.
     pub fn unmeasurable(&mut self, query: &Query) -> Option<String> {
         let now = self.now();
@@ -145,11 +156,11 @@ impl<'a> Survey<'a> {
                 Ok(resources)
             }
             Err(CallError::Refused { by: RefusedBy::Unsupported, message }) => {
-                Err(Refusal::new(message, "name something that the account knows, or run this on another account"))
+                Err(Refusal::new(message, "name something that exists in the account, or use another account"))
             }
             other => Err(Refusal::new(
                 format!("{selector} cannot be looked up: {}", said(other)),
-                "check that squall may list it, and that the account's region is right",
+                "check that squall may list it, and that the account's region is correct",
             )),
         }
     }
@@ -209,7 +220,7 @@ fn asked_in(accounts: &[Location], arn: &str) -> usize {
 fn unseen(what: &str, outcome: Outcome) -> Refusal {
     Refusal::new(
         format!("{what} cannot be read: {}", said(outcome)),
-        "nothing is changed that cannot be read first; check that squall may read it",
+        "squall changes only what it can read first; check that squall may read it",
     )
 }
 

@@ -44,13 +44,15 @@ impl Draft<'_, '_> {
             Ok(Deployment::Missing) => return Some("no dead-man switch is deployed there".into()),
             Ok(Deployment::Differs) => {
                 return Some(
-                    "the dead-man switch there is not what this squall deploys: edited, or another version".into(),
+                    "the dead-man switch deployed there is not the one of this version: it was edited, or is of \
+                     another version"
+                        .into(),
                 );
             }
-            Err(why) => return Some(format!("whether a dead-man switch is deployed cannot be seen: {why}")),
+            Err(why) => return Some(format!("whether a dead-man switch is deployed cannot be read: {why}")),
         };
         if reach.as_ref().is_some_and(|reach| !reach.contains(&in_input(resource))) {
-            return Some("the dead-man switch there may not touch it".into());
+            return Some("the dead-man switch deployed there does not cover it".into());
         }
         let changes = self.plan.stays_alone().filter(|(_, change)| change.setting.resource() == resource);
         let mut branches = changes.map(|(_, change)| change.setting.branch());

@@ -50,18 +50,18 @@ pub fn pick(
         Take::One if found.len() > 1 => {
             return Err(Refusal::new(
                 format!(
-                    "{} is the name of {}: {}",
+                    "{} is ambiguous; it names {}: {}",
                     target.selector,
                     found.len(),
                     listed(found.iter().map(|r| &r.name))
                 ),
-                "write the ARN of the one that is meant",
+                "write the ARN of the right one",
             ));
         }
         Take::One => 1,
         Take::Count(count) if (count as usize) > found.len() => {
             return Err(Refusal::new(
-                format!("`count: {count}` is more than there are: {} finds {}", target.selector, found.len()),
+                format!("`count: {count}` is too many: {} finds {}", target.selector, found.len()),
                 format!("write `count: {}` or less", found.len()),
             ));
         }
@@ -104,7 +104,7 @@ pub fn subject(
         return match picked.taken.iter().find(|resource| !fits(resource.kind)) {
             None => Ok(picked.taken.clone()),
             Some(other) => Err(Refusal::new(
-                format!("this is not measured on a {}, and target {} is {other}", other.kind.word(), subject.name),
+                format!("this is not measured on a {}, but target {} is {other}", other.kind.word(), subject.name),
                 applies(metric),
             )),
         };
@@ -120,12 +120,12 @@ pub fn subject(
                 "`{}` is neither a target nor a resource of account {account} on which this is measured",
                 subject.name
             ),
-            format!("write the name of a target or of a resource; {}", applies(metric)),
+            format!("write a target name or a resource; {}", applies(metric)),
         )),
         1 => Ok(found),
         _ => Err(Refusal::new(
-            format!("`{}` may mean {}", subject.name, listed(&found)),
-            format!("say which: `of {} {}`", found[0].kind.word(), subject.name),
+            format!("`{}` is ambiguous: {}", subject.name, listed(&found)),
+            format!("write which one: `of {} {}`", found[0].kind.word(), subject.name),
         )),
     }
 }

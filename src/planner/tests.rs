@@ -1,5 +1,6 @@
 //! The planner on a small application in the sandbox.
 
+mod foresight;
 mod keys;
 mod probes;
 
@@ -97,7 +98,7 @@ fn a_throttle_is_a_mark_and_a_change() {
     let plan = planned(THROTTLE);
     let settings: Vec<String> = plan.changes.values().map(|change| change.setting.describe()).collect();
     let function = "function payment-worker";
-    assert_eq!(settings, [format!("mark on {function}"), format!("reserved concurrency of {function}")]);
+    assert_eq!(settings, [format!("lock on {function}"), format!("reserved concurrency of {function}")]);
     assert_eq!(plan.steps[0].changes, [ChangeId(2)]);
     let change = &plan.changes[&ChangeId(2)];
     assert_eq!((&change.before, &change.after), (&Value::Unset, &Value::Number(0)));
@@ -150,7 +151,7 @@ fn a_setting_that_is_so_already_is_refused() {
         &mut world(&app),
         &file(THROTTLE),
         "faults/0/inject",
-        &["is 0 executions already", "nothing would change"],
+        &["is already 0 executions", "nothing would change"],
     );
 }
 
@@ -183,7 +184,7 @@ fn a_resource_that_another_run_has_is_left_to_it() {
     let write = Write { setting: lock.setting.clone(), value: lock.after.clone(), whole: None };
     ask(&mut world, Call::Write(write)).unwrap();
     let words =
-        ["belongs to run-20260302-3f9k2m of ana@laptop", "squall undo run-20260302-3f9k2m", "--account sandbox"];
+        ["is locked by run-20260302-3f9k2m of ana@laptop", "squall undo run-20260302-3f9k2m", "--account sandbox"];
     refused_in(&mut world, &file(THROTTLE), "faults", &words);
     // Also when that run has changed it already, so that nothing would change any more.
     let throttle = &plan.changes[&ChangeId(2)];
@@ -210,20 +211,20 @@ fn a_mark_must_hold_all_that_its_undo_needs() {
     let note = |bytes: usize| format!(r#"{{"note":"{}"}}"#, "x".repeat(bytes));
     assert!(with(note(3_000)).is_ok());
     let objections = with(note(3_900)).unwrap_err();
-    assert!(objections[0].to_string().contains("SSM takes 4096"), "{objections:?}");
+    assert!(objections[0].to_string().contains("SSM accepts 4096"), "{objections:?}");
     refused(&file(THROTTLE).replace("A test", "A {{test}}"), "faults", &["`{{`", "title"]);
 }
 
 #[test]
 fn one_setting_is_changed_by_one_fault_at_a_time() {
     let second = "  - { inject: { lambda.throttle: { target: worker, concurrency: 3 } }, at: 9m, for: 5m }";
-    refused(&file(&[THROTTLE, second].join("\n")), "faults/1/at", &["at one time", "at: 10m"]);
+    refused(&file(&[THROTTLE, second].join("\n")), "faults/1/at", &["at the same time", "at: 10m"]);
     let soon = second.replace("at: 9m", "at: 11m9s");
     refused(&file(&[THROTTLE, &soon].join("\n")), "faults/1/at", &["may not be finished", "at: 11m10s"]);
     let later = second.replace("at: 9m", "at: 11m10s");
     assert!(plan_in(&mut world(&shop_like()), &file(&[THROTTLE, &later].join("\n")), 7).is_ok());
     // The order in the file does not matter.
-    refused(&file(&[second, THROTTLE].join("\n")), "faults/0/at", &["at one time"]);
+    refused(&file(&[second, THROTTLE].join("\n")), "faults/0/at", &["at the same time"]);
     // Two keys of one document are two settings.
     assert!(plan_in(&mut world(&shop_like()), &file(&[LATENCY, ERROR].join("\n")), 7).is_ok());
 }
@@ -330,7 +331,7 @@ fn a_load_that_runs_out_or_begins_at_nothing_is_warned_of() {
     assert_eq!(load("1/s", 100), 1);
     assert_eq!(load("{ from: 0/s, to: 1/s }", 100_000), 1);
     let to_table = "load:\n  - { to: payments, rate: 1/s, at_most: 10 }\nguards:";
-    refused(&file(THROTTLE).replace("guards:", to_table), "load/0/to", &["no requests to a table"]);
+    refused(&file(THROTTLE).replace("guards:", to_table), "load/0/to", &["cannot send load to a table"]);
 }
 
 #[test]
@@ -417,7 +418,7 @@ fn numbers_and_shares_of_targets_are_limited() {
     assert!(plan_in(&mut world(&app), &limited.replace("most: 9", "most: 10"), 7).is_ok());
     let several = "functions: { tag: { chaos: yes }, share: 60 % }";
     let text = file(THROTTLE).replace("function: payment-worker", several);
-    refused_in(&mut world(&app), &text, "targets/worker", &["takes 6 of the 10", "50 %", "share_at_most"]);
+    refused_in(&mut world(&app), &text, "targets/worker", &["selects 6 of the 10", "50 %", "share_at_most"]);
     let allowed = text.replace("longest: 60m", "longest: 60m\n  share_at_most: 60 %");
     assert!(plan_in(&mut world(&app), &allowed, 7).is_ok());
 }

@@ -39,15 +39,18 @@ fn too_close(a: &Placed<'_>, b: &Placed<'_>) -> Option<Refusal> {
     let setting = &b.change.setting;
     if b.step.at < a.step.ends() {
         return Some(Refusal::new(
-            format!("two faults would change the {setting} at one time"),
-            format!("let the second begin after the first ends, or aim it elsewhere: `at: {}` or later", a.step.ends()),
+            format!("two faults would change the {setting} at the same time"),
+            format!(
+                "start the second after the first ends (`at: {}` or later), or give it another target",
+                a.step.ends()
+            ),
         ));
     }
     // The first one's rollback must be verified before the second reads the value from before.
     let free = a.step.ends() + a.change.rolled_back_within();
     (b.step.at < free).then(|| {
         Refusal::new(
-            format!("the undo of the first change of the {setting} may not be finished when the second begins"),
+            format!("the rollback of the first change of the {setting} may not be finished when the second begins"),
             format!("leave {} between them: `at: {free}` or later", a.change.rolled_back_within()),
         )
     })
@@ -61,11 +64,8 @@ pub fn fits(plan: &Plan) -> Option<Objection> {
         Objection {
             path: "guards/longest".into(),
             refusal: Refusal::new(
-                format!(
-                    "the run may need {needed} with the undo at its slowest, and would be stopped after {}",
-                    plan.longest
-                ),
-                format!("write `longest: {minutes}m` under `guards`, or make the run shorter"),
+                format!("the run may need {needed} with the slowest rollback, but is stopped after {}", plan.longest),
+                format!("set `longest: {minutes}m` under `guards`, or make the run shorter"),
             ),
         }
     })
@@ -88,7 +88,7 @@ pub fn baseline(plan: &Plan) -> Option<String> {
     if windows < enough {
         let needed = slowest.every * enough;
         return Some(format!(
-            "{lasts}. That is {windows} windows of `{}`, and a verdict of held takes {enough} with data: write `baseline: \
+            "{lasts}. That is {windows} windows of `{}`, and verdict held needs {enough} with data: set `baseline: \
              {needed}` or more",
             slowest.title
         ));
@@ -101,7 +101,7 @@ pub fn warnings(plan: &Plan) -> Vec<String> {
     let short = plan.steps.iter().filter(|step| step.lasts < step.evidence.within);
     let short = short.map(|step| {
         format!(
-            "{} for {}: its effect may take {} to be seen, and without an effect seen the verdict is unknown",
+            "{} for {}: its effect may take {} to show, and without a visible effect the verdict is unknown",
             step.fault, step.lasts, step.evidence.within
         )
     });
@@ -119,8 +119,8 @@ fn nothing_to_compare(plan: &Plan) -> impl Iterator<Item = String> {
     let compared = |step: &&Step| step.evidence.any.iter().all(|indicator| indicator.test.is_windowed());
     plan.steps.iter().filter(compared).filter(move |_| lasts < enough).map(move |step| {
         format!(
-            "{}: its effect cannot be shown, because it is compared with {} whole minutes of the baseline, so that the verdict \
-             is unknown: write `baseline: {needed}` or more",
+            "{}: its effect cannot be shown, because it is compared with {} whole minutes of the baseline; the \
+             verdict would be unknown: set `baseline: {needed}` or more",
             step.fault,
             effectiveness::ENOUGH
         )

@@ -82,7 +82,7 @@ pub fn sentences(margin: &Margin) -> Vec<String> {
         [only] if only.falls => sentences.push(format!("It holds in {level} of runs up to {}.", between(only))),
         [only] => sentences.push(format!("It holds in {level} of runs from {} on.", between(only))),
         several => {
-            sentences.push("It does not go one way: more of it is not always worse.".into());
+            sentences.push("It is not monotone: more is not always worse.".into());
             sentences.extend(several.iter().map(|crossing| {
                 let word = if crossing.falls { "stops holding" } else { "begins to hold" };
                 format!("It {word} in {level} of runs at {}.", between(crossing))
@@ -98,20 +98,22 @@ pub fn sentences(margin: &Margin) -> Vec<String> {
     if open > 0 {
         let values = words::plural(open, "value", "values");
         sentences.push(format!(
-            "At {values} {} runs do not tell on which side it is; more with --runs.",
+            "At {values}, {} runs do not show on which side it is; use more with --runs.",
             margin.effort.runs
         ));
     }
     let seems = margin.points.iter().filter(|point| point.seems_above).count();
     if seems > 0 {
         let values = words::plural(seems, "value", "values");
-        sentences
-            .push(format!("At {values} away from a crossing it held in all of the few runs that were made there."));
+        sentences.push(format!("At {values}, away from a crossing, it held in all of the few runs made there."));
     }
     if margin.cut_short {
-        sentences.push("The time was over before it was as narrow as it could be.".into());
+        sentences.push("The time limit was reached before the interval was as narrow as possible.".into());
     }
-    sentences.push("Only a crossing between the values that were looked at is seen; two that lie closer than an eighth of the range may hide each other.".into());
+    sentences.push(
+        "Only crossings between the values tried are seen; two closer than an eighth of the range may hide each other."
+            .into(),
+    );
     sentences
 }
 
@@ -160,7 +162,11 @@ pub fn map_lines(title: &str, map: &Map) -> Vec<String> {
         lines.push(format!("  {:>name$}{}", map.down.shown(first.values[1]), cells(shown.collect())));
     }
     lines.push(String::new());
-    lines.push(format!("  how often of 100 it holds; ✓ more than {0} for sure, ✕ less than {0} for sure, ? not to be told, - cannot be planned", map.effort.level));
+    lines.push(format!(
+        "  how often in 100 runs it holds; ✓ surely more than {0}, ✕ surely less than {0}, ? unclear, \
+                       - cannot be planned",
+        map.effort.level
+    ));
     lines
 }
 

@@ -150,7 +150,7 @@ pub fn predict(
         Ok(())
     })?;
     if prefix.as_written.is_empty() {
-        return Err(NotPredicted::Model("not a single run ended in the time that it had".into()));
+        return Err(NotPredicted::Model("no run ended within the time limit".into()));
     }
     Ok(Prediction::of(&plan, asked, subject, &prefix.as_written, &prefix.changed))
 }

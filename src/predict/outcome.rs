@@ -139,7 +139,8 @@ fn signal(case: &Case<'_>, t0: Time) -> SignalOutcome {
     }
 }
 
-fn recovered(state: &State) -> Option<Span> {
+/// From the last fault gone until the slowest signal that broke was steady for good; `None` where one was not.
+pub fn recovered(state: &State) -> Option<Span> {
     let gone = state.gone?;
     let mut slowest = Span::ZERO;
     for case in Case::judged(state) {

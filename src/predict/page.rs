@@ -47,7 +47,7 @@ pub fn sections(prediction: &Prediction) -> Markup {
             h2 { "Will it hold?" }
             (verdicts("As the files say", &prediction.as_written))
             @if let Some(uncertain) = &prediction.uncertain {
-                (verdicts(&format!("With figures off by up to {}", uncertain.uncertainty), &uncertain.verdicts))
+                (verdicts(&format!("With figures varied by up to {}", uncertain.uncertainty), &uncertain.verdicts))
             }
         }
         section {
@@ -56,11 +56,12 @@ pub fn sections(prediction: &Prediction) -> Markup {
         }
         section {
             h2 { "Signals" }
-            p class="soft" { "The line is the middle of all runs, the band holds 90 of 100. Time counts from when the faults go in." }
+            p class="soft" { "The line is the median of all runs, the band holds 90 of 100. Time counts from the \
+                    start of the faults." }
             @for (number, signal) in prediction.signals.iter().enumerate() { (figure(prediction, number, signal)) }
         }
         section {
-            h2 { "What it takes" }
+            h2 { "Effects on the application" }
             p class="soft" { "In 5, 50 and 95 of 100 runs." }
             table class="figures" { tbody {
                 @for (what, said) in show::figures(prediction) { tr { th { (what) } td { (said) } } }

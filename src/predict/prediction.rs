@@ -286,7 +286,7 @@ fn left_out(subject: &Subject<'_>) -> Vec<String> {
     let triggers = app
         .triggers
         .iter()
-        .map(|(name, trigger)| format!("{name} ({}) invokes {}, and is not modelled", trigger.kind, trigger.function));
+        .map(|(name, trigger)| format!("{name} ({}) invokes {} and is not modelled", trigger.kind, trigger.function));
     let roles = app
         .roles
         .iter()

@@ -30,7 +30,7 @@ pub fn lines(prediction: &Prediction) -> Vec<String> {
     lines.push(String::new());
     lines.extend(pictures(prediction));
     lines.push(String::new());
-    lines.push("What it takes, in 5, 50 and 95 of 100 runs:".into());
+    lines.push("Effects on the application, in 5, 50 and 95 of 100 runs:".into());
     lines.extend(figures(prediction).into_iter().map(|(what, said)| format!("  {what:<28}{said}")));
     lines.push(String::new());
     lines.push("How good the verdict will be:".into());
@@ -49,7 +49,7 @@ pub fn how(prediction: &Prediction) -> String {
     let of = if prediction.is_partial() { format!(" of {} asked for", prediction.asked) } else { String::new() };
     let last = prediction.seed.wrapping_add(runs.saturating_sub(1) as u64);
     let twice = match &prediction.uncertain {
-        Some(uncertain) => format!(", each once more with its figures off by up to {}", uncertain.uncertainty),
+        Some(uncertain) => format!(", each once more with its figures varied by up to {}", uncertain.uncertainty),
         None => String::new(),
     };
     format!("{runs} runs{of} in virtual time, seeds {} to {last}{twice}", prediction.seed)
@@ -70,7 +70,7 @@ fn chances(prediction: &Prediction) -> Vec<String> {
     };
     let head = match &prediction.uncertain {
         Some(uncertain) => {
-            format!("            {:<26}figures off by up to {}", "as the files say", uncertain.uncertainty)
+            format!("            {:<26}figures varied by up to {}", "as the files say", uncertain.uncertainty)
         }
         None => "            as the files say".into(),
     };
@@ -81,7 +81,7 @@ fn chances(prediction: &Prediction) -> Vec<String> {
 pub fn why(prediction: &Prediction) -> Vec<String> {
     let mut lines = Vec::new();
     match prediction.limits.first() {
-        None => lines.push("No resource runs out of anything.".into()),
+        None => lines.push("No resource reaches a limit.".into()),
         Some((reached, first)) => {
             lines.push(format!("{}.", ran_out(reached, *first)));
             lines.extend(
@@ -97,7 +97,7 @@ pub fn why(prediction: &Prediction) -> Vec<String> {
     let mut broke: Vec<&SignalPrediction> = prediction.judged().filter(|s| s.verdicts.broken.hits > 0).collect();
     broke.sort_by_key(|signal| std::cmp::Reverse(signal.verdicts.broken.hits));
     for signal in broke {
-        let when = signal.breaks_at.map_or(String::new(), |at| format!(", {} after the faults go in", span(at, secs)));
+        let when = signal.breaks_at.map_or(String::new(), |at| format!(", {} after the faults start", span(at, secs)));
         let count = signal.verdicts.broken;
         let title = words::quoted(&signal.planned.title);
         lines.push(format!("{title} breaks in {} of {} runs{when}.", count.hits, count.of));
@@ -124,11 +124,11 @@ pub fn ran_out(reached: &Reached, first: Counted) -> String {
         false => format!("in {} of {} runs", first.hits, first.of),
     };
     let when = match reached.first {
-        early if early < 0.0 => format!("{} before the faults go in", secs(-early)),
-        late => format!("{} after the faults go in", secs(late)),
+        early if early < 0.0 => format!("{} before the faults start", secs(-early)),
+        late => format!("{} after the faults start", secs(late)),
     };
     let times = words::plural(reached.times as usize, "time", "times");
-    format!("The first to run out, {how_often}: {}, {when} and {times} in such a run", subject(reached))
+    format!("The first to reach a limit, {how_often}: {}, {when} and {times} in such a run", subject(reached))
 }
 
 fn hypothesis(signal: &SignalPrediction) -> String {
@@ -144,9 +144,8 @@ fn hypothesis(signal: &SignalPrediction) -> String {
 }
 
 fn pictures(prediction: &Prediction) -> Vec<String> {
-    let mut lines = vec![
-        "Signals: the middle of all runs, from the baseline to the recovery, and the most extreme window:".to_owned(),
-    ];
+    let mut lines =
+        vec!["Signals: the median of all runs, from baseline to recovery, and the most extreme window:".to_owned()];
     let widest = prediction.signals.iter().map(|signal| signal.planned.query.to_string().chars().count()).max();
     let name = widest.unwrap_or(0).min(44);
     for signal in &prediction.signals {
@@ -225,13 +224,13 @@ pub fn figures(prediction: &Prediction) -> Vec<(&'static str, String)> {
     };
     let count = |value: f64| words::whole(value.round().max(0.0) as u64);
     let (times, damage) = (&prediction.times, &prediction.damage);
-    let mut figures = vec![("until the fault is seen", timing(&times.effect))];
+    let mut figures = vec![("until the fault shows", timing(&times.effect))];
     if prediction
         .signals
         .iter()
         .any(|signal| matches!(signal.planned.bound, crate::judge::bound::Bound::FiresWithin(_)))
     {
-        figures.push(("until an alarm tells", timing(&times.detected)));
+        figures.push(("until an alarm fires", timing(&times.detected)));
     }
     if let Some((queue, peak)) = &damage.backlog {
         figures.push(("largest backlog", format!("{} messages, {queue}", three(*peak, count))));
@@ -253,7 +252,7 @@ pub fn quality(prediction: &Prediction) -> Vec<String> {
     let Some(uncertain) = &prediction.uncertain else { return lines };
     if uncertain.decide.is_empty() {
         lines.push(format!(
-            "None of the application's {} figures decides, {} of them defaults that were not measured.",
+            "None of the application's {} figures decides the verdict; {} of them are defaults that were not measured.",
             uncertain.figures, uncertain.guessed
         ));
     }
@@ -261,7 +260,7 @@ pub fn quality(prediction: &Prediction) -> Vec<String> {
         let guess = if influence.figure.guessed { ", a default that was not measured," } else { "" };
         let share = |counted: Counted| percent(counted.share());
         lines.push(format!(
-            "The {}{guess} decides: held {} of the time where it is low, {} where it is high.",
+            "The {}{guess} decides the verdict: held {} of the time when it is low, {} when it is high.",
             influence.figure.name,
             share(influence.lowest),
             share(influence.highest)

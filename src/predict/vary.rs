@@ -72,7 +72,7 @@ impl FromStr for Vary {
         } else if let Some(ends) = both(&|text| text.parse::<Span>().ok().map(Span::secs_f64)) {
             (Unit::Time, ends)
         } else {
-            return Err(format!("`{range}` has not two ends of one kind; {FORM}"));
+            return Err(format!("`{range}` needs two ends of the same kind; {FORM}"));
         };
         let good = from.is_finite() && to.is_finite() && from >= 0.0 && from < to && !path.is_empty();
         if !good || (unit == Unit::Factor && from <= 0.0) {
@@ -184,7 +184,7 @@ impl Vary {
                 let rest = rest[entry.key.len()..].trim_start_matches('.');
                 self.walk(&mut entry.value, rest, then)
             }
-            _ => Err(format!("`{}` goes on where there is {}", self.path, node.kind_name())),
+            _ => Err(format!("`{}` continues past {}", self.path, node.kind_name())),
         }
     }
 
@@ -257,7 +257,7 @@ impl Vary {
         }
         if set == 0 {
             return Err(format!(
-                "the application has nothing that `{}` means; `squall template` lists what it has",
+                "the application has nothing called `{}`; `squall template` lists what it has",
                 self.path
             ));
         }
@@ -277,7 +277,7 @@ impl Vary {
     }
 
     fn no_setting(&self, known: &str) -> String {
-        format!("`{}`: what can be varied there is {known}", self.path)
+        format!("`{}`: you can vary {known}", self.path)
     }
 
     fn changed(&self, was: f64, value: f64) -> f64 {

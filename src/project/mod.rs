@@ -21,7 +21,7 @@ use crate::yaml::{Code, FromNode, Reader, Shape, Version};
 use crate::{choice, record, words};
 
 record! {
-    /// A project: the accounts that experiments run in, and where its files lie. Its file is `squall.yaml`; paths in it
+    /// A project: the accounts that experiments run in, and where its files are. Its file is `squall.yaml`; paths in it
     /// count from its folder.
     pub struct Project {
         /// The version of the format, and the first key.
@@ -36,13 +36,15 @@ record! {
         pub hypotheses: String = "hypotheses".into(),
         /// The folder of the schedules.
         pub schedules_in: String = "schedules".into(),
+        /// The folder of the runbooks of game days.
+        pub runbooks: String = "runbooks".into(),
         /// The folder that reports are written to.
         pub reports: String = ".squall/reports".into(),
-        /// What holds for every schedule: hours, blackouts, limits.
+        /// Hours, blackouts and limits for every schedule.
         pub scheduling: Scheduling = Scheduling::default(),
-        /// Schedules by name, beside those in the folder.
+        /// Schedules by name, in addition to those in the folder.
         pub schedules: BTreeMap<ScheduleName, ScheduleSpec> = BTreeMap::new(),
-        /// What no experiment of the project may reach, whatever its own guards say.
+        /// Limits for every experiment of the project, whatever its own guards say.
         pub guards: ProjectGuards = ProjectGuards::default(),
         /// Where messages about scheduled runs go.
         pub notifications: Notifications = Notifications::default(),
@@ -52,11 +54,11 @@ record! {
 }
 
 record! {
-    /// Limits of the blast radius that hold for every experiment. An experiment's own guards can only add to them.
+    /// Limits of the blast radius for every experiment. An experiment's own guards can only add to them.
     pub struct ProjectGuards {
         /// What faults may never reach, directly or through others: `tagged critical`, `tagged tier=1`; one, or a list.
         pub never: OneOrMore<Never> = OneOrMore::default(),
-        /// How many entry points of users may fail: `at most 1`.
+        /// How many entry points for users may fail: `at most 1`.
         pub entry_points: Option<EntryPoints>,
     }
 }
@@ -78,60 +80,60 @@ impl ProjectGuards {
 choice! {
     /// An account, by its kind.
     pub enum AccountSpec {
-        /// The embedded sandbox: an application in virtual time, without credentials.
+        /// The built-in sandbox: a model of an application in virtual time, without credentials.
         Sandbox(SandboxAccount) as "sandbox",
-        /// An account of AWS, or of an emulator of it.
+        /// An AWS account, or an emulator.
         Aws(AwsAccount) as "aws",
     }
 }
 
 record! {
-    /// The embedded sandbox, and the application that it models.
+    /// The built-in sandbox, and the application that it models.
     pub struct SandboxAccount {
         /// The application: a CloudFormation or SAM template.
         pub template: String,
         /// Its traffic: arrival rates, durations, error rates.
         pub traffic: String,
-        /// The name of its stack: what `AWS::StackName` gives in the template, and targets may be found by.
+        /// The name of its stack: the value of `AWS::StackName`, by which targets can be selected.
         pub stack: String = "sandbox".into(),
-        /// Whether runs arm the sandbox's dead-man switch, as they do in an account of AWS.
+        /// Whether runs arm the sandbox's dead-man switch, as they do in an AWS account.
         pub dead_man: DeadMan = DeadMan::MayGoWithout,
     }
 }
 
 record! {
-    /// An account of AWS. Nothing is written to it unless this says so.
+    /// An AWS account. Nothing is written to it unless `writing` allows it.
     pub struct AwsAccount {
-        /// The account's number; squall reads and writes nothing in any other.
+        /// The account id; squall reads and writes nothing in any other account.
         pub id: AccountId,
         /// The region, such as `eu-west-1`.
         pub region: Region,
-        /// The profile in `~/.aws/config`. Left away, credentials come from the environment.
+        /// The profile in `~/.aws/config`. By default, credentials come from the environment.
         pub profile: Option<String>,
         /// A role to assume: its ARN.
         pub role: Option<String>,
-        /// The external id that the role asks for.
+        /// The external id that the role requires.
         pub external_id: Option<String>,
-        /// The name of the session under the role; the trail of the account shows it. Left away, `squall`.
+        /// The session name for the role, as CloudTrail shows it. By default, `squall`.
         pub session_name: Option<String>,
-        /// Another endpoint, such as an emulator's.
+        /// A different endpoint, such as an emulator's.
         pub endpoint_url: Option<String>,
         /// The CloudFormation stack whose logical ids experiments may use as names.
         pub stack: Option<String>,
         /// The sandbox of `accounts` that models the application here: experiments are predicted on it.
         pub twin: Option<AccountName>,
-        /// Whether experiments may change anything here; without, they are only planned.
+        /// Whether experiments may change anything here; otherwise they are only planned.
         pub writing: Writing = Writing::Refused,
-        /// Whether users depend on it. A run here must be opened explicitly.
+        /// Whether users depend on it. A run here needs `--open-production`.
         pub production: bool = false,
-        /// Whether a fault that does not end by itself needs a dead-man switch here.
+        /// Whether a fault that does not expire by itself needs a dead-man switch here.
         pub dead_man: DeadMan = DeadMan::Required,
-        /// Whether the dead-man switch may read the environment variables of functions, which are in the history of its executions
-        /// then. Its template has to be made with `--key`.
+        /// Whether the dead-man switch may read the environment variables of functions, which are then in its execution
+        /// history. Its template must be made with `--key`.
         pub dead_man_may_read_variables: bool = false,
         /// Probes by name: numbers for sentences such as `value of checkout is at least 1`.
         pub probes: BTreeMap<String, ProbeSpec> = BTreeMap::new(),
-        /// The longest that any run may take here.
+        /// The longest that a run may take here.
         pub longest: Span = Span::from_mins(60),
     }
 }
@@ -151,7 +153,7 @@ impl FromNode for Region {
         {
             return Some(region);
         }
-        let what = format!("`{text}` is not the name of a region");
+        let what = format!("`{text}` is not a region name");
         reader.report(Code::BadValue, node.at, what, "write it as AWS does, such as `eu-west-1`");
         None
     }
@@ -178,12 +180,12 @@ words! {
     Writing {
         /// They are only planned.
         Refused as "refused",
-        /// They may, as far as their plans say.
+        /// They may change what their plans list.
         Allowed as "allowed",
     }
 }
 
-/// Whether a fault that does not end by itself needs a dead-man switch.
+/// Whether a fault that does not expire by itself needs a dead-man switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeadMan {
     Required,
@@ -191,11 +193,11 @@ pub enum DeadMan {
 }
 
 words! {
-    /// Whether a fault that does not end by itself needs a dead-man switch.
+    /// Whether a fault that does not expire by itself needs a dead-man switch.
     DeadMan {
         /// It is refused without one.
         Required as "required",
-        /// It may do without; the plan says what stays if the machine that runs squall dies.
+        /// It needs none; the plan says what stays changed if the machine that runs squall dies.
         MayGoWithout as "none",
     }
 }
@@ -206,14 +208,14 @@ impl FromNode for AccountId {
         if let Ok(id) = text.parse() {
             return Some(id);
         }
-        let what = format!("`{text}` is not the number of an account");
+        let what = format!("`{text}` is not an account id");
         reader.report(Code::BadValue, node.at, what, "write its twelve digits, such as `111122223333`");
         None
     }
 
     fn shape() -> Shape {
         Shape::Leaf(Leaf {
-            name: "the number of an account",
+            name: "an account id",
             json_type: "string or integer",
             pattern: "^[0-9]{12}$",
             examples: &["111122223333"],
@@ -237,6 +239,7 @@ impl Default for Project {
             experiments: "experiments".into(),
             hypotheses: "hypotheses".into(),
             schedules_in: "schedules".into(),
+            runbooks: "runbooks".into(),
             reports: ".squall/reports".into(),
             scheduling: Scheduling::default(),
             schedules: BTreeMap::new(),

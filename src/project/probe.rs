@@ -17,37 +17,38 @@ const METRICS_SETTLE: Span = Span::from_secs(120);
 choice! {
     /// Where a probe's number comes from.
     pub enum ProbeSpec {
-        /// An HTTP request: 1 when it is answered as expected, 0 when not. One at the end of each window.
+        /// An HTTP request: 1 when the response is as expected, 0 when not. One at the end of each window.
         Http(HttpProbe) as "http",
         /// A query of CloudWatch Logs Insights over the window: the first number of its first row.
         Logs(LogsProbe) as "logs",
-        /// An instant query of Prometheus at the window's end: its one value.
+        /// A Prometheus instant query at the window's end: its single value.
         Prometheus(PrometheusProbe) as "prometheus",
-        /// A command of this machine: the number that it prints. One at the end of each window.
+        /// A command on this machine: the number that it prints. One at the end of each window.
         Command(CommandProbe) as "command",
-        /// An expression of CloudWatch over metrics of the window.
+        /// A CloudWatch metric math expression over metrics of the window.
         MetricMath(MetricMathProbe) as "metric_math",
     }
 }
 
 record! {
-    /// A request, and what is expected of its answer. A redirect is an answer and is not followed; no connection is none.
+    /// A request, and what is expected of its response. A redirect is a response and is not followed; a refused
+    /// connection is none.
     pub struct HttpProbe {
         /// The address.
         pub url: Url,
-        /// The method. Nothing undoes what the application does for a `post`.
+        /// The method. What the application does for a `post` is not rolled back.
         pub method: Method = Method::Get,
         /// Headers of the request.
         pub headers: BTreeMap<String, String> = BTreeMap::new(),
-        /// Headers whose values are secret: each with the variable of the environment that has it.
+        /// Headers with secret values: each with the name of the environment variable that has it.
         pub headers_from_env: BTreeMap<String, String> = BTreeMap::new(),
         /// The body of a `post`.
         pub body: Option<String>,
-        /// The expected status. Left away, any from 200 to 299.
+        /// The expected status. By default, any from 200 to 299.
         pub status: Option<u32>,
-        /// A text that the answer's body must have in it.
+        /// Text that the response body must contain.
         pub contains: Option<String>,
-        /// An answer that takes longer is none; at most `60s`.
+        /// A slower response counts as none; at most `60s`.
         pub timeout: Span = Span::from_secs(5),
     }
 }
@@ -79,9 +80,9 @@ record! {
         pub groups: Vec<String>,
         /// The query, such as `filter level = "error" | stats count(*)`. Without a row there is no data.
         pub query: String,
-        /// How long after the window's end its lines can be searched.
+        /// How long after the window's end its log lines can be searched.
         pub settles: Span = Span::from_secs(30),
-        /// A query that takes longer is stopped and gives no data; at most `60s`.
+        /// A slower query is stopped and gives no data; at most `60s`.
         pub timeout: Span = Span::from_secs(30),
     }
 }
@@ -89,39 +90,40 @@ record! {
 record! {
     /// An instant query of a Prometheus server.
     pub struct PrometheusProbe {
-        /// The server's address, without `/api`.
+        /// The server's URL, without `/api`.
         pub url: Url,
-        /// The query; `$window` in it is the window's length, as in `sum(rate(failed_total[$window]))`. It must give one series
-        /// or none, which is no data.
+        /// The query; `$window` in it is the window's length, as in `sum(rate(failed_total[$window]))`. It must return
+        /// one series; none means no data.
         pub query: String,
-        /// Headers whose values are secret: each with the variable of the environment that has it.
+        /// Headers with secret values: each with the name of the environment variable that has it.
         pub headers_from_env: BTreeMap<String, String> = BTreeMap::new(),
-        /// How long after the window's end its last samples are there: the interval at which the server scrapes.
+        /// How long after the window's end its last samples arrive: the server's scrape interval.
         pub settles: Span = Span::from_secs(30),
-        /// An answer that takes longer is none; at most `60s`.
+        /// A slower response counts as none; at most `60s`.
         pub timeout: Span = Span::from_secs(10),
     }
 }
 
 record! {
-    /// A command, with the rights of whoever runs squall. Of the environment it gets `PATH`, `HOME`, `LANG` and `TZ`; the
-    /// window stands in `SQUALL_FROM` and `SQUALL_TO`.
+    /// A command, with the permissions of the user that runs squall. Of the environment it gets `PATH`, `HOME`, `LANG`
+    /// and `TZ`; the
+    /// window is in `SQUALL_FROM` and `SQUALL_TO`.
     pub struct CommandProbe {
-        /// The program and its arguments; no shell reads them.
+        /// The program and its arguments; no shell is involved.
         pub run: Vec<String>,
-        /// Further variables that it gets, such as `AWS_PROFILE`.
+        /// More environment variables to pass, such as `AWS_PROFILE`.
         pub pass: Vec<String> = Vec::new(),
-        /// It is killed, with all that it started, when it takes longer; at most `60s`.
+        /// When it takes longer, it is killed with everything it started; at most `60s`.
         pub timeout: Span = Span::from_secs(10),
     }
 }
 
 record! {
-    /// An expression of CloudWatch's metric math that gives one series.
+    /// A CloudWatch metric math expression that returns one series.
     pub struct MetricMathProbe {
         /// The expression over the metrics' names, such as `100 * FILL(failed, 0) / all`.
         pub expression: String,
-        /// The metrics, by the names that the expression has for them.
+        /// The metrics, by the names that the expression uses.
         pub metrics: BTreeMap<String, MathMetric>,
     }
 }
@@ -223,14 +225,14 @@ impl FromNode for Url {
         if host.is_some_and(|host| !host.is_empty()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Some(Url(text.into_owned()));
         }
-        let help = "write for example `https://shop.example/health`; what is no letter of ASCII stands as `%C3%A9`";
-        reader.report(Code::BadValue, node.at, format!("`{text}` is not an address"), help);
+        let help = "write for example `https://shop.example/health`; encode other characters, such as `%C3%A9`";
+        reader.report(Code::BadValue, node.at, format!("`{text}` is not a URL"), help);
         None
     }
 
     fn shape() -> Shape {
         Shape::Leaf(Leaf {
-            name: "an address",
+            name: "a URL",
             json_type: "string",
             pattern: r#"^https?://[!"$-.0->@-~][!-~]*$"#,
             examples: &["https://shop.example/health"],

@@ -209,7 +209,7 @@ pub fn page(rows: &[Row], now: Time, half_life: Span) -> String {
         &html! {
             header {
                 p class="kicker" { "as of " (words::instant(now)) }
-                h1 { "What can be relied on" }
+                h1 { "Confidence in each hypothesis" }
                 p class="soft" { (rule(half_life)) }
             }
             section {
@@ -232,7 +232,7 @@ pub fn page(rows: &[Row], now: Time, half_life: Span) -> String {
                     }
                 }
             }
-            footer { "Written by squall from the journals of this project's runs, and from nothing else." }
+            footer { "Written by squall from the journals of this project's runs only." }
         },
     )
 }

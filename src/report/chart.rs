@@ -123,12 +123,12 @@ fn step_row(summary: &Summary, step: &StepStory, time: &TimeAxis, y: f64) -> Mar
                 title { (step.fault) ", " (summary.offset(from)) " to " (summary.offset(to)) }
             }
             @if step.undone.is_none() {
-                text class="bound-word" x=(n((x + width + 7.0).min(RIGHT + 7.0))) y=(n(y + 18.0)) { "not undone" }
+                text class="bound-word" x=(n((x + width + 7.0).min(RIGHT + 7.0))) y=(n(y + 18.0)) { "not rolled back" }
             }
         }
         @if let Some(since) = step.evidence.since {
             path class="effect-mark" d={ "M" (n(time.x(since))) " " (n(y + 8.0)) "l6 6l-6 6l-6 -6z" } {
-                title { "effect seen since " (summary.offset(since)) }
+                title { "effect since " (summary.offset(since)) }
             }
         }
     }
@@ -391,7 +391,7 @@ fn description(summary: &Summary, signal: &SignalStory) -> String {
         format!(" The worst is {} at {}.", signal.shown(&point), summary.offset(point.from))
     });
     format!(
-        "{}, {}. {} with data, {} of them outside of the bound.{worst}",
+        "{}, {}. {} with data, {} of them outside the bound.{worst}",
         words::one_line(&signal.query),
         signal.expected,
         words::plural(with_data, "window", "windows"),
@@ -405,10 +405,10 @@ fn timeline_description(summary: &Summary) -> String {
             Effect::Seen => "effect seen",
             Effect::NotSeen => "no effect seen",
             Effect::Waiting => "effect not seen yet",
-            Effect::NotTried => "never begun",
+            Effect::NotTried => "never started",
         };
         let at = |time: Option<Time>| time.map_or_else(|| "not".into(), |time| summary.offset(time));
-        format!("{}: in {}, undone {}, {effect}.", step.fault, at(step.began), at(step.undone))
+        format!("{}: injected {}, rolled back {}, {effect}.", step.fault, at(step.began), at(step.undone))
     });
     steps.collect::<Vec<_>>().join(" ")
 }

@@ -115,20 +115,20 @@ fn facts(summary: &Summary) -> Markup {
                     dt { "Fault in place" }
                     @match times.gone {
                         Some(gone) => dd { (words::span(gone.since(first))) small { (offset(first)) " to " (offset(gone)) } },
-                        None => dd { "since " (offset(first)) small { "not seen gone" } },
+                        None => dd { "since " (offset(first)) small { "not confirmed" } },
                     }
                 }
                 div {
                     dt { "First effect seen" }
                     @match times.first_effect {
                         Some(effect) => dd { (words::span(effect.since(first))) small { "after the fault went in" } },
-                        None => dd { "not seen" small { "without an effect nothing is held" } },
+                        None => dd { "not seen" small { "without an effect the verdict cannot be held" } },
                     }
                 }
             }
             @if let (Some(began), Some(verified)) = (times.undo_began, summary.undo.verified_at) {
                 div {
-                    dt { "Put back" }
+                    dt { "Rolled back" }
                     dd { (summary.undo.settled) " of " (words::plural(summary.undo.made, "change", "changes"))
                         small { "begun " (offset(began)) ", verified " (offset(verified)) } }
                 }
@@ -149,7 +149,7 @@ fn chip(kind: Option<VerdictKind>) -> Markup {
         Some(VerdictKind::Held) => ("held", "✓"),
         Some(VerdictKind::Broken) => ("broken", "✕"),
         Some(VerdictKind::Unknown) => ("unknown", "?"),
-        None => return html! { span class="chip none" { "only watched" } },
+        None => return html! { span class="chip none" { "observed only" } },
     };
     html! { span class={ "chip " (class) } { span aria-hidden="true" { (sign) } " " @if let Some(kind) = kind { (kind) } } }
 }

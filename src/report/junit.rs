@@ -74,7 +74,7 @@ fn properties(summary: &Summary) -> Markup {
     }
 }
 
-/// What is only watched is no test.
+/// What is observed only is no test.
 fn signal(signal: &SignalStory) -> Option<Case<'_>> {
     let kind = signal.verdict?;
     let message = || if signal.why.is_empty() { kind.to_string() } else { signal.why.clone() };
@@ -95,7 +95,7 @@ fn undo(summary: &Summary) -> Case<'_> {
     let message = || summary.undo_sentence.clone();
     Case {
         group: "undo",
-        name: "everything is put back".into(),
+        name: "everything is rolled back".into(),
         time: if let (Some(began), Some(verified)) = times { verified.since(began) } else { Span::ZERO },
         outcome: match (summary.ending, summary.needs_attention()) {
             (Ending::Unfinished, _) => Outcome::Errored { kind: "unfinished", message: message() },

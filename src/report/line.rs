@@ -75,7 +75,7 @@ impl Label {
         match self {
             Label::Start => "start",
             Label::Baseline => "baseline",
-            Label::Lock => "mark",
+            Label::Lock => "lock",
             Label::Switch => "dead man",
             Label::Fault => "fault",
             Label::Effect => "effect",
@@ -84,8 +84,8 @@ impl Label {
             Label::NoData => "no data",
             Label::Broken => "broken",
             Label::Stop => "stop",
-            Label::Undo => "undo",
-            Label::Undone => "undone",
+            Label::Undo => "rollback",
+            Label::Undone => "restored",
             Label::Left => "left",
             Label::Messages => "messages",
             Label::Recovery => "recovery",
@@ -167,7 +167,7 @@ impl Narrator {
     pub fn tell(&mut self, recorded: &Recorded) -> Option<Line> {
         if let Event::Acknowledged { run, by, reason, left } = &recorded.event {
             let left = words::plural(left.len(), "thing", "things");
-            let text = format!("{by} took care of {left} that {run} left: {reason}");
+            let text = format!("{by} acknowledged {left} that {run} left behind: {reason}");
             return Some(Line::of(recorded, recorded.at, (Label::Owner, Tone::Strong, text)));
         }
         match &mut self.state {
@@ -217,12 +217,12 @@ impl Narrator {
             }
             Event::Effective { step, since, seen } => {
                 let fault = &plan.steps.get(*step)?.fault;
-                let text = format!("{fault} works since {}: {seen}", words::offset(state.started, *since));
+                let text = format!("{fault} in effect since {}: {seen}", words::offset(state.started, *since));
                 Some((Label::Effect, Tone::Plain, text))
             }
             Event::NotEffective { step } => {
                 let about = plan.steps.get(*step)?;
-                let text = format!("{}: no evidence that it worked; expected: {}", about.fault, about.evidence.expect);
+                let text = format!("{}: no evidence of an effect; expected: {}", about.fault, about.evidence.expect);
                 Some((Label::Effect, Tone::Warning, text))
             }
             Event::Changing { .. }
@@ -239,7 +239,7 @@ impl Narrator {
             Event::FaultGone => Some((
                 Label::Recovery,
                 Tone::Strong,
-                format!("the fault is gone; the signals have {} to be steady again", plan.recovers_within),
+                format!("the fault has ended; the signals have {} to be steady again", plan.recovers_within),
             )),
             Event::TakenOver { by, epoch } => {
                 Some((Label::Owner, Tone::Warning, format!("{by} took the run over (epoch {epoch})")))
@@ -301,10 +301,10 @@ impl Narrator {
 fn sight(event: &Event) -> Option<(Label, Tone, String)> {
     match event {
         Event::Blind { what, why, .. } => {
-            let text = format!("{what} cannot be seen: {why}; after 3m of that the run stops");
+            let text = format!("{what} cannot be measured: {why}; after 3m the run stops");
             Some((Label::NoData, Tone::Warning, text))
         }
-        Event::Sighted { what } => Some((Label::Steady, Tone::Plain, format!("{what} is seen again"))),
+        Event::Sighted { what } => Some((Label::Steady, Tone::Plain, format!("{what} is measured again"))),
         _ => None,
     }
 }
@@ -312,7 +312,7 @@ fn sight(event: &Event) -> Option<(Label, Tone, String)> {
 fn extended(state: &State, until: Time, why: &str) -> (Label, Tone, String) {
     let until = words::offset(state.started, until);
     let why = words::reason(state, why);
-    let text = format!("{why}; the baseline goes on until its last windows hold, at most to {until}");
+    let text = format!("{why}; the baseline continues until its last windows hold, until {until} at the most");
     (Label::Baseline, Tone::Warning, text)
 }
 
@@ -324,7 +324,7 @@ pub fn may_break_now(signal: &SignalPlan, phase: Phase) -> bool {
 
 fn until_when(state: &State) -> String {
     match state.gone {
-        None => "; it may break now".into(),
+        None => "; allowed now".into(),
         Some(gone) => format!("; it has until {}", words::offset(state.started, gone + state.plan.recovers_within)),
     }
 }
@@ -335,19 +335,19 @@ fn entered(state: &State, phase: Phase) -> Option<(Label, Tone, String)> {
         Phase::Baseline => {
             let judged = plan.signals.iter().filter(|signal| signal.is_judged()).count();
             let signals = words::plural(judged, "signal", "signals");
-            (Label::Baseline, Tone::Strong, format!("{signals} must be steady for {} first", plan.baseline))
+            (Label::Baseline, Tone::Strong, format!("{signals} must be steady for {}", plan.baseline))
         }
         Phase::Fault => {
             let faults = words::plural(plan.steps.len(), "fault", "faults");
-            (Label::Baseline, Tone::Plain, format!("accepted; the timeline begins, with {faults}"))
+            (Label::Baseline, Tone::Plain, format!("accepted; {faults} to inject"))
         }
         Phase::Rollback => {
             let out =
                 state.outstanding().filter(|id| plan.changes.get(id).is_some_and(|c| !c.setting.is_lock())).count();
             let text = match (out, state.unaccounted().next()) {
                 (0, None) => "nothing is changed".into(),
-                (0, Some(_)) => "no setting is changed; the messages are looked for".into(),
-                (n, _) => format!("putting back {}", words::plural(n, "change", "changes")),
+                (0, Some(_)) => "no setting is changed; searching for the messages".into(),
+                (n, _) => format!("rolling back {}", words::plural(n, "change", "changes")),
             };
             (Label::Undo, Tone::Strong, text)
         }
@@ -384,7 +384,7 @@ fn changed(plan: &Plan, event: &Event) -> Option<(Label, Tone, String)> {
             let [before, after] = [before, after].map(|value| words::setting_value(setting, value));
             Some(match setting {
                 Setting::Lock { resource } => {
-                    (Label::Lock, Tone::Quiet, format!("{resource} is marked by {}", plan.origin()))
+                    (Label::Lock, Tone::Quiet, format!("{resource} is locked by {}", plan.origin()))
                 }
                 _ => {
                     let text =
@@ -397,7 +397,7 @@ fn changed(plan: &Plan, event: &Event) -> Option<(Label, Tone, String)> {
             let (setting, before, after) = name(change)?;
             Some(match setting {
                 Setting::Lock { resource } => {
-                    (Label::Lock, Tone::Quiet, format!("{resource} is marked as changed by {}", plan.run))
+                    (Label::Lock, Tone::Quiet, format!("{resource} is locked by {}", plan.run))
                 }
                 _ => (Label::Fault, Tone::Plain, arrow(setting, before, after)),
             })
@@ -414,25 +414,25 @@ fn changed(plan: &Plan, event: &Event) -> Option<(Label, Tone, String)> {
                 WriteOutcome::Applied => None,
                 WriteOutcome::Refused(error) => Some((label, Tone::Warning, format!("{setting} was refused: {error}"))),
                 WriteOutcome::Unknown(why) => {
-                    Some((label, Tone::Warning, format!("{setting} has no known outcome: {why}")))
+                    Some((label, Tone::Warning, format!("{setting}: outcome unknown: {why}")))
                 }
             }
         }
         Event::FoundAgain { change } => {
             let (setting, ..) = name(change)?;
-            let text = format!("{setting}: the fault's value is there again; rolling it back once more");
+            let text = format!("{setting}: the fault's value is back; rolling it back again");
             Some((Label::Undo, Tone::Warning, text))
         }
         Event::Settled { change, how } => {
             let (setting, before, _) = name(change)?;
             Some(match (how.needs_attention(), setting) {
                 (true, _) => (Label::Left, Tone::Bad, format!("{setting}: {}", words::settled(setting, how))),
-                (false, Setting::Lock { resource }) => (Label::Lock, Tone::Quiet, format!("{resource} is free again")),
+                (false, Setting::Lock { resource }) => (Label::Lock, Tone::Quiet, format!("{resource} is unlocked")),
                 (false, _) => {
                     let before = words::setting_value(setting, before);
                     let text = match how {
-                        Settled::Restored => format!("{setting}: {before} again, read back"),
-                        Settled::AlreadyBefore => format!("{setting}: was {before} already"),
+                        Settled::Restored => format!("{setting}: {before} again, verified"),
+                        Settled::AlreadyBefore => format!("{setting}: was already {before}"),
                         _ => format!("{setting}: {}", words::settled(setting, how)),
                     };
                     (Label::Undone, Tone::Good, text)
@@ -514,10 +514,10 @@ pub fn locks_sentence(locks: &[&LedgerEntry]) -> String {
     let removed =
         locks.iter().filter(|lock| matches!(&lock.status, Status::Settled(how) if !how.needs_attention())).count();
     match (made, made - removed.min(made)) {
-        (0, _) => "No resource was marked.".into(),
-        (made, 0) => format!("{} of squall's own set, and removed.", words::plural(made, "mark", "marks")),
+        (0, _) => "No resource was locked.".into(),
+        (made, 0) => format!("{} set and removed by squall.", words::plural(made, "lock", "locks")),
         (made, left) => {
-            format!("{} of squall's own set; {left} not removed.", words::plural(made, "mark", "marks"))
+            format!("{} set by squall; {left} not removed.", words::plural(made, "lock", "locks"))
         }
     }
 }
@@ -534,9 +534,10 @@ fn closed(state: &State, verdict: &Verdict, left: &[Left]) -> (Label, Tone, Stri
         let reasons = verdict.reasons.iter().map(|reason| words::reason(state, reason));
         text += &reasons.collect::<Vec<_>>().join("; ");
     }
-    text += &match left.len() {
-        0 => "; nothing is left behind".to_owned(),
-        n => format!("; {} left behind", words::plural(n, "thing is", "things are")),
+    text += &match (left.len(), state.look_again) {
+        (0, None) => "; nothing is left behind".to_owned(),
+        (0, Some(_)) => "; nothing is seen left behind, and what had no answer is to be read once more".to_owned(),
+        (n, _) => format!("; {} left behind", words::plural(n, "thing is", "things are")),
     };
     (Label::Verdict, tone, text)
 }

@@ -98,14 +98,14 @@ fn done(summary: &Summary) -> String {
             offset(summary, step.undone),
         ]
     });
-    let table = table(&["Fault", "What it does", "Felt by", "Planned", "In", "Undone"], rows);
+    let table = table(&["Fault", "What it does", "Affected", "Planned", "In", "Undone"], rows);
     let stopped = summary.stopped.as_ref().map_or_else(String::new, |stopped| {
         format!("The run stopped early at {}: {}.\n\n", summary.offset(stopped.at), prose(&stopped.why))
     });
     let warnings: String = summary.warnings.iter().map(|warning| format!("\n- {}", prose(warning))).collect();
     let warned = if warnings.is_empty() { warnings } else { format!("\n\nThe plan warned:\n{warnings}") };
     format!(
-        "### What was done\n\n{stopped}{table}\n\nTimes count from the start of the run, by {}.{warned}",
+        "### Timeline\n\n{stopped}{table}\n\nTimes count from the start of the run, by {}.{warned}",
         code(&summary.environment.by)
     )
 }
@@ -205,7 +205,10 @@ fn effects(summary: &Summary) -> String {
             found.into(),
         ]
     });
-    format!("### Did the faults work?\n\n{}", table(&["Fault", "Evidence asked for", "Seen", "Since", "Result"], rows))
+    format!(
+        "### Did the faults take effect?\n\n{}",
+        table(&["Fault", "Evidence needed", "Seen", "Since", "Result"], rows)
+    )
 }
 
 fn ledger(summary: &Summary) -> String {
@@ -227,8 +230,8 @@ fn ledger(summary: &Summary) -> String {
             format!("{sign}{}", text(&entry.sentence())),
         ]
     });
-    let head = ["No.", "Setting", "Before", "After", "Written", "Put back", "Verified", "Status"];
-    format!("### Rollback ledger\n\n{}\n\n{}", table(&head, rows), line::locks_sentence(&locks))
+    let head = ["No.", "Setting", "Before", "After", "Written", "Rolled back", "Verified", "Status"];
+    format!("### Rollback\n\n{}\n\n{}", table(&head, rows), line::locks_sentence(&locks))
 }
 
 fn recovery(summary: &Summary) -> String {
@@ -304,7 +307,7 @@ fn kind(kind: Option<VerdictKind>) -> &'static str {
         Some(VerdictKind::Held) => "✅ held",
         Some(VerdictKind::Broken) => "❌ broken",
         Some(VerdictKind::Unknown) => "❔ unknown",
-        None => "only watched",
+        None => "observed only",
     }
 }
 

@@ -10,6 +10,7 @@
 pub mod axis;
 pub mod board;
 pub mod chart;
+pub mod day;
 pub mod html;
 pub mod json;
 pub mod jsonl;
@@ -45,7 +46,7 @@ pub enum Format {
 
 /// There is nothing to report on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the journal does not begin with a plan: the run never began, and touched nothing")]
+#[error("the journal does not begin with a plan: the run never started and changed nothing")]
 pub struct NoPlan;
 
 impl Format {

@@ -24,9 +24,7 @@ fn in_the_sandbox(summary: &Summary) -> bool {
 /// What the command gives.
 pub fn sentence(summary: &Summary) -> String {
     match in_the_sandbox(summary) {
-        true => {
-            "The sandbox is a model: a new one that starts at the same time behaves alike with the same seed.".into()
-        }
-        false => "The seed picks the same targets and payloads; the account is as it is on that day.".into(),
+        true => "The sandbox is a model: started at the same time with the same seed, it behaves the same.".into(),
+        false => "The seed selects the same targets and payloads; the account itself may differ by then.".into(),
     }
 }

@@ -72,7 +72,7 @@ fn signal(
 }
 
 fn evidence(expect: &str) -> Evidence {
-    Evidence { expect: expect.into(), any: Vec::new(), within: Span::from_mins(4) }
+    Evidence { expect: expect.into(), any: Vec::new(), logs: None, within: Span::from_mins(4) }
 }
 
 /// What the sample runs are planned to do.
@@ -395,7 +395,7 @@ pub fn left_behind() -> Vec<Recorded> {
     let left = vec![
         Left {
             resource: resource(ResourceKind::Function, "PaymentWorker"),
-            what: "reserved concurrency is 25: somebody else set it during the run".into(),
+            what: "reserved concurrency is 25: others set it during the run".into(),
             remedy: "aws lambda delete-function-concurrency --function-name PaymentWorker".into(),
         },
         Left {
@@ -404,8 +404,8 @@ pub fn left_behind() -> Vec<Recorded> {
             remedy: "Look into OrdersDLQ for messages with the attribute squall-run = run-20260302-3f9k2m".into(),
         },
     ];
-    let verdict = Verdict::unknown("somebody else changed reserved concurrency of function PaymentWorker")
-        .merge(Verdict::unknown("the process that ran it died"));
+    let verdict = Verdict::unknown("others changed reserved concurrency of function PaymentWorker")
+        .merge(Verdict::unknown("the process running it ended unexpectedly"));
     tale.add(1101, Event::Closed { verdict, left });
     tale.end()
 }

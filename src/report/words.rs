@@ -106,8 +106,8 @@ pub fn bound(metric: Metric, bound: Bound) -> String {
         Bound::TimesBaseline(ratio) => format!("at most {ratio} x baseline"),
         Bound::TimesControl(ratio) => format!("at most {ratio} x its control"),
         Bound::Spends { part, objective } => format!("spends at most {part} of {objective}"),
-        Bound::KeepsComing => "keeps coming".into(),
-        Bound::Watched => "only watched".into(),
+        Bound::KeepsComing => "keeps arriving".into(),
+        Bound::Watched => "observed only".into(),
     }
 }
 
@@ -126,7 +126,7 @@ pub fn level(metric: Metric, x: f64) -> String {
 pub fn during(during: DuringFault) -> &'static str {
     match during {
         DuringFault::MustHold => "must hold during the fault",
-        DuringFault::MayBreak => "may break during the fault, and must recover",
+        DuringFault::MayBreak => "may break during the fault, must recover",
     }
 }
 
@@ -154,10 +154,10 @@ pub fn own(own: u32, value: Option<f64>) -> String {
 pub fn expected(metric: Metric, asked: Bound, at: Phase) -> String {
     match (asked, at) {
         (Bound::FiresWithin(span), Phase::Fault) => format!("expected to fire within {span}"),
-        (Bound::FiresWithin(_) | Bound::StaysQuiet, _) => "expected to be quiet".into(),
+        (Bound::FiresWithin(_) | Bound::StaysQuiet, _) => "expected to stay OK".into(),
         (Bound::Spends { part, objective }, _) => format!("expected to spend at most {part} of {objective}"),
         (Bound::KeepsComing, _) => "expected to keep coming".into(),
-        (Bound::Watched, _) => "only watched".into(),
+        (Bound::Watched, _) => "observed only".into(),
         _ => format!("expected {}", bound(metric, asked)),
     }
 }
@@ -174,17 +174,17 @@ pub fn setting_value(setting: &Setting, value: &Value) -> String {
 /// How a change of a setting ended, in a few words.
 pub fn settled(setting: &Setting, how: &Settled) -> String {
     match how {
-        Settled::Restored => "put back, and read back".into(),
-        Settled::AlreadyBefore => "was as before already".into(),
+        Settled::Restored => "rolled back and verified".into(),
+        Settled::AlreadyBefore => "already had the value from before".into(),
         Settled::Theirs { found } => {
-            format!("changed by somebody else to {}; left alone", setting_value(setting, found))
+            format!("changed by others to {}; left alone", setting_value(setting, found))
         }
         Settled::Contested { found, other } => {
             let [found, other] = [found, other].map(|value| setting_value(setting, value));
-            format!("changed by a third party again and again, to {found} and to {other}; left alone")
+            format!("changed repeatedly by others, to {found} and to {other}; left alone")
         }
         Settled::Published { versions } => {
-            format!("put back, but others published {} with it", one_line(&conclude::versions(versions)))
+            format!("rolled back, but others published {} with it", one_line(&conclude::versions(versions)))
         }
         Settled::Deleted => "its resource was deleted by others".into(),
         Settled::ResourceGone => "the resource no longer exists".into(),
@@ -199,31 +199,31 @@ pub fn stop(plan: &Plan, why: &Stop) -> String {
     match why {
         Stop::Broken { signal: number } => format!("a hypothesis broke: {}", signal(*number)),
         Stop::Suspected { signal: number, .. } => {
-            format!("{} seems to break, by values that are not final yet", signal(*number))
+            format!("{} seems to break, by provisional values", signal(*number))
         }
         Stop::Baseline { why } => format!("the baseline was not accepted: {}", one_line(why)),
         Stop::BeganBefore { why } => one_line(why),
         Stop::AbortCondition { title, value } => {
-            format!("the guard `{}` was met, at {}", one_line(title), plan.met_at(title, *value))
+            format!("the abort condition `{}` was met at {}", one_line(title), plan.met_at(title, *value))
         }
-        Stop::Blind { what, .. } => format!("{} could not be seen for 3m", one_line(what)),
-        Stop::TooLong => "the run grew older than `longest` allows".into(),
+        Stop::Blind { what, .. } => format!("{} could not be measured for 3m", one_line(what)),
+        Stop::TooLong => "the run took longer than `longest` allows".into(),
         Stop::Signal { name } => format!("interrupted by {}", one_line(name)),
-        Stop::Asked { by } => format!("{} asked it to stop", one_line(by)),
+        Stop::Asked { by } => format!("stopped by {}", one_line(by)),
         Stop::Failed { change: number, why } => format!("{} could not be changed: {}", change(*number), one_line(why)),
         Stop::NotArmed { why } => format!("the dead-man switch could not be armed: {}", one_line(why)),
         Stop::Drifted { change: number, found } => {
             let value = plan.changes.get(number).map(|change| setting_value(&change.setting, found));
-            format!("somebody else changed {} to {}", change(*number), value.unwrap_or_else(|| found.to_string()))
+            format!("others changed {} to {}", change(*number), value.unwrap_or_else(|| found.to_string()))
         }
-        Stop::Overslept { late_secs } => format!("squall slept: its clock came {late_secs} s late"),
-        Stop::ClockJumped { by_secs } => format!("the clock of this machine was set by {by_secs} s"),
+        Stop::Overslept { late_secs } => format!("squall was suspended: its timer came {late_secs} s late"),
+        Stop::ClockJumped { by_secs } => format!("this machine's clock jumped by {by_secs} s"),
         Stop::ClockOff { by_secs } => conclude::clock_off(*by_secs),
         Stop::LeaseLost { .. } => "the lease on the run's locks could not be renewed".into(),
         Stop::Journal { why } => format!("the journal could not be written: {}", one_line(why)),
         Stop::NotEffective { step } => format!("fault {} showed no effect in time", step + 1),
         Stop::RollsBack { run } => format!("a later rollback of {run}"),
-        Stop::Died => "the process that ran it died".into(),
+        Stop::Died => "the process running it ended unexpectedly".into(),
     }
 }
 

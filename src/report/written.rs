@@ -311,7 +311,7 @@ told! {
         number: usize,
         hypothesis: String,
         title: String,
-        /// `null` of what is only watched.
+        /// `null` of what is observed only.
         #[serde(rename = "finding")]
         verdict: Option<VerdictKind>,
         why: String,

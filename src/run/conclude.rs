@@ -39,28 +39,30 @@ fn because_of_stop(state: &State, why: &Stop) -> Verdict {
         Stop::Suspected { signal, .. } => {
             let title = state.plan.signals.get(*signal).map_or("a signal", |signal| signal.title.as_str());
             Verdict::unknown(format!(
-                "stopped because `{title}` seemed to break, by values that were not final yet; the final ones do not show it"
+                "stopped because `{title}` seemed to break by provisional values; the final values do not confirm it"
             ))
         }
         Stop::Baseline { why } | Stop::BeganBefore { why } => Verdict::unknown(why.clone()),
         Stop::AbortCondition { title, value } => {
             let at = state.plan.met_at(title, *value);
-            Verdict::unknown(format!("stopped by the guard `{title}` at {at}"))
+            Verdict::unknown(format!("stopped by the abort condition `{title}` at {at}"))
         }
         Stop::Blind { what, since } => {
-            Verdict::unknown(format!("stopped because {what} could not be seen since {since}"))
+            Verdict::unknown(format!("stopped because {what} could not be measured since {since}"))
         }
-        Stop::TooLong => Verdict::unknown(format!("stopped after {}, the longest it may take", state.plan.longest)),
+        Stop::TooLong => {
+            Verdict::unknown(format!("stopped after {}, the longest the run may take", state.plan.longest))
+        }
         Stop::Signal { name } => Verdict::unknown(format!("stopped by {name}")),
         Stop::Asked { by } => Verdict::unknown(format!("stopped by {by}")),
         Stop::Failed { change: id, why } => Verdict::unknown(format!("{} could not be changed: {why}", change(id))),
         Stop::NotArmed { why } => Verdict::unknown(format!("the dead-man switch could not be armed: {why}")),
         Stop::Drifted { change: id, .. } => {
-            Verdict::unknown(format!("somebody else changed the {} meanwhile", change(id)))
+            Verdict::unknown(format!("others changed the {} during the run", change(id)))
         }
-        Stop::Overslept { late_secs } => Verdict::unknown(format!("squall did not run for {late_secs} s")),
+        Stop::Overslept { late_secs } => Verdict::unknown(format!("squall was suspended for {late_secs} s")),
         Stop::ClockJumped { by_secs } => {
-            Verdict::unknown(format!("the clock of this machine was set by {by_secs} s during the run"))
+            Verdict::unknown(format!("this machine's clock jumped by {by_secs} s during the run"))
         }
         Stop::ClockOff { by_secs } => Verdict::unknown(clock_off(*by_secs)),
         Stop::LeaseLost { since } => {
@@ -71,8 +73,8 @@ fn because_of_stop(state: &State, why: &Stop) -> Verdict {
             let fault = state.plan.steps.get(*step).map(|s| s.fault.to_string()).unwrap_or_default();
             Verdict::unknown(format!("{fault} was not seen to take effect"))
         }
-        Stop::RollsBack { run } => Verdict::unknown(format!("a later rollback of {run}, which judges nothing")),
-        Stop::Died => Verdict::unknown("the process that ran it died"),
+        Stop::RollsBack { run } => Verdict::unknown(format!("a later rollback of {run}, without a verdict")),
+        Stop::Died => Verdict::unknown("the process running it ended unexpectedly"),
     }
 }
 
@@ -113,7 +115,7 @@ pub fn left_behind(state: &State) -> Vec<Left> {
                 Cleanup::LeaveInQueue => format!("messages {} of this run may still be in it", numbers(&not_found)),
             },
             remedy: format!(
-                "look for the message attribute squall-run={}, then `squall undo {}`",
+                "search for messages with the attribute squall-run={}, then run `squall undo {}`",
                 state.plan.origin(),
                 state.plan.origin()
             ),
@@ -126,15 +128,15 @@ fn left_change(state: &State, id: ChangeId, change: &Change, life: &Life) -> Opt
     let what = match &life.settled {
         Some((_, Settled::Restored | Settled::AlreadyBefore | Settled::ResourceGone)) => return None,
         Some((_, Settled::Theirs { found })) => {
-            format!("{}: somebody else set it to {found}; it was left alone", change.setting)
+            format!("{}: others set it to {found}; left alone", change.setting)
         }
         Some((_, Settled::Contested { found, other })) => {
             let [found, other] = [found, other].map(|value| change.setting.shown(value));
-            format!("{}: something else goes on changing it, seen as {found} and as {other}", change.setting)
+            format!("{}: something else keeps changing it, between {found} and {other}", change.setting)
         }
         Some((_, Settled::Published { versions: found })) => {
             format!(
-                "{} are put back, but {}, published by others meanwhile, has them for good",
+                "{} are rolled back, but {}, published by others during the run, keeps them",
                 change.setting,
                 versions(found)
             )
@@ -145,11 +147,11 @@ fn left_change(state: &State, id: ChangeId, change: &Change, life: &Life) -> Opt
         }
         Some((_, Settled::Left { why })) => format!("{}: {why}", change.setting),
         None if !life.outstanding() => return None,
-        None => format!("{}: its undo is not done", change.setting),
+        None => format!("{}: not rolled back", change.setting),
     };
     if let Some((_, Settled::Published { .. })) = &life.settled {
         let remedy = format!(
-            "publish a version without them, point the aliases at it and delete this one; then squall acknowledge {} \
+            "publish a version without them, move the aliases to it and delete this one; then squall acknowledge {} \
              --reason TEXT",
             state.plan.origin()
         );
@@ -273,6 +275,7 @@ mod tests {
             stopping: None,
             hindered: None,
             extended: None,
+            look_again: None,
             gone: Some(minute(10)),
             closed: None,
             last: minute(30),
@@ -292,9 +295,9 @@ mod tests {
         assert_eq!(at(&[Some(1.0); 5], &[0.0; 8]), Verdict::held());
         let (some, none) = (Some(1.0), None);
         for (fault, recovery, why) in [
-            ([none; 5], 8, "has no data in the 5 windows with the faults at work"),
-            ([some, some, none, none, none], 8, "too little was seen to call it held"),
-            ([some; 5], 2, "was not seen steady after the faults were gone"),
+            ([none; 5], 8, "has no data in the 5 windows during the faults"),
+            ([some, some, none, none, none], 8, "too little data to call it held"),
+            ([some; 5], 2, "was not seen steady after the faults ended"),
         ] {
             let unknown = at(&fault, &vec![0.0; recovery]);
             assert_eq!(unknown.kind, VerdictKind::Unknown);

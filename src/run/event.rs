@@ -46,7 +46,7 @@ pub enum WriteOutcome {
 /// How a change ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settled {
-    /// Put back, and read back.
+    /// Rolled back, and read back.
     Restored,
     /// It never took place, or was back already: the value before was read, and nothing of ours can land any more.
     AlreadyBefore,
@@ -57,7 +57,7 @@ pub enum Settled {
     Contested { found: Value, other: Value },
     /// Its resource no longer exists, and nothing of ours can come back with it.
     ResourceGone,
-    /// Put back; but others published these versions of its function meanwhile, which hold the run's value for good.
+    /// Rolled back; but others published these versions of its function meanwhile, which hold the run's value for good.
     Published { versions: Vec<String> },
     /// Others deleted its resource while it was changed, and the value before with it.
     Deleted,

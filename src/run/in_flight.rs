@@ -24,6 +24,8 @@ pub(super) enum CallPurpose {
         step: usize,
         indicator: usize,
     },
+    /// For the evidence of this step.
+    SearchLogs(usize),
     AbortCondition(usize),
     Send {
         step: usize,
@@ -72,6 +74,7 @@ impl CallPurpose {
             | CallPurpose::Signal(_)
             | CallPurpose::Provisional(_)
             | CallPurpose::Indicator { .. }
+            | CallPurpose::SearchLogs(_)
             | CallPurpose::AbortCondition(_)
             | CallPurpose::Lever(_)
             | CallPurpose::LastLook(_)

@@ -23,7 +23,7 @@ use crate::numbers::percent;
 use crate::plan::{DuringFault, Plan, SignalPlan};
 use crate::units::Time;
 
-/// The alarms of a run that somebody expected, and those that fired all the same.
+/// The alarms of a run that were expected, and those that fired all the same.
 pub fn alarms(state: &State) -> Alarms {
     let mut alarms = Alarms::default();
     for case in Case::all(state).filter(|case| case.planned.query.metric == Metric::AlarmState) {
@@ -38,6 +38,7 @@ pub fn alarms(state: &State) -> Alarms {
                 }
             }
             _ if case.rang() => alarms.others.push(name),
+            _ if case.is_blank() => alarms.unknown.push(name),
             _ => alarms.quiet.push(name),
         }
     }
@@ -143,9 +144,16 @@ impl<'a> Case<'a> {
         windows.map_while(|window| self.reading(window)).collect()
     }
 
-    /// Before any fault.
+    /// Before any fault. Windows of calls that may still have run when the faults went in are neither here nor there.
     fn baseline(&self) -> Vec<Reading> {
-        self.readings(0..self.baseline_windows())
+        let clean = match self.state.t0() {
+            None => self.baseline_windows(),
+            Some(t0) => {
+                let ended = |seen: &SignalWindow| seen.window.to + self.planned.slowest_call() <= t0;
+                self.known.windows.partition_point(ended)
+            }
+        };
+        self.readings(0..clean)
     }
 
     /// From the first fault on.
@@ -256,6 +264,12 @@ impl<'a> Case<'a> {
         })
     }
 
+    /// Whether an alarm has no state since the first fault went in.
+    fn is_blank(&self) -> bool {
+        let began = self.state.steps.iter().filter_map(|step| step.began).min().unwrap_or(Time::EPOCH);
+        !self.known.windows.iter().any(|seen| seen.window.to > began && seen.sample.value.is_some())
+    }
+
     /// What is expected of an alarm that has to fire, once a fault was seen to work.
     fn expected(&self) -> Option<Expected> {
         let Bound::FiresWithin(fires_within) = self.planned.bound else { return None };
@@ -316,7 +330,7 @@ impl<'a> Case<'a> {
             }
             _ => return None,
         };
-        let why = format!("`{}` did not hold before any fault, {found}", self.planned.title);
+        let why = format!("`{}` did not hold before any fault: {found}", self.planned.title);
         Some(Unsteady { why, at_its_end })
     }
 
@@ -337,7 +351,7 @@ impl<'a> Case<'a> {
             _ => return None,
         };
         Some(format!(
-            "`{}` did not hold when the faults went in, {found}: it began before any fault",
+            "`{}` did not hold when the faults started, {found}: it began before any fault",
             self.planned.title
         ))
     }
@@ -365,7 +379,7 @@ impl<'a> Case<'a> {
         if self.began_before().is_some() {
             return Judgement::plain(
                 VerdictKind::Unknown,
-                "did not hold when the faults went in: it began before any fault",
+                "did not hold when the faults started: it began before any fault",
             );
         }
         let found = match (self.planned.bound, self.state.gone) {
@@ -379,7 +393,7 @@ impl<'a> Case<'a> {
         let found = found.and(self.enough_around());
         match (found.kind, &self.state.stopping) {
             (VerdictKind::Unknown, Some(_)) => {
-                found.and(Judgement::plain(VerdictKind::Unknown, "the run was stopped before its end"))
+                found.and(Judgement::plain(VerdictKind::Unknown, "the run was stopped early"))
             }
             _ => found,
         }
@@ -394,11 +408,11 @@ impl<'a> Case<'a> {
         match recovery.of(&self.recovery_readings()) {
             Recovered::NotSteady => {
                 let seen = recovery.seen_in_look(&self.recovery_readings());
-                let why = format!("was not steady when its time to recover was over: {seen}");
+                let why = format!("was not steady at the end of its recovery time: {seen}");
                 found.and(Judgement::plain(VerdictKind::Unknown, why))
             }
             Recovered::NotYet | Recovered::CannotTell => {
-                found.and(Judgement::plain(VerdictKind::Unknown, "was not seen steady after the faults were gone"))
+                found.and(Judgement::plain(VerdictKind::Unknown, "was not seen steady after the faults ended"))
             }
             Recovered::Steady { .. } | Recovered::NotInTime { .. } => found,
         }
@@ -407,8 +421,10 @@ impl<'a> Case<'a> {
     fn detection(&self) -> Judgement {
         match self.expected() {
             Some(expected) => Judgement::of_detection(&self.judged_readings(), &expected),
-            None if self.state.steps.is_empty() => Judgement::plain(VerdictKind::Unknown, "had no fault to fire for"),
-            None => Judgement::plain(VerdictKind::Unknown, "was not judged: no fault was seen at work"),
+            None if self.state.steps.is_empty() => {
+                Judgement::plain(VerdictKind::Unknown, "there was no fault for it to fire on")
+            }
+            None => Judgement::plain(VerdictKind::Unknown, "not judged: no fault was seen to take effect"),
         }
     }
 
@@ -417,13 +433,12 @@ impl<'a> Case<'a> {
         let with_data = self.baseline().iter().filter(|reading| reading.value.is_some()).count();
         let mut found = Judgement::plain(VerdictKind::Held, "");
         if with_data < STEADY {
-            let why =
-                format!("has data in {with_data} windows of the baseline, and it takes {STEADY} to know what is usual");
+            let why = format!("has data in {with_data} windows of the baseline; {STEADY} are needed");
             found = found.and(Judgement::plain(VerdictKind::Unknown, why));
         }
         match self.state.gone {
             Some(_) => found,
-            None => found.and(Judgement::plain(VerdictKind::Unknown, "was not watched in a recovery")),
+            None => found.and(Judgement::plain(VerdictKind::Unknown, "had no recovery phase to be judged in")),
         }
     }
 

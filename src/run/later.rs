@@ -61,7 +61,7 @@ fn plan_of(key: RunId, state: &State, resources: &BTreeSet<Resource>, now: Time)
     let steps = plan.steps.iter().zip(&state.steps).map(|(step, known)| Step {
         changes: step.changes.iter().copied().filter(|id| plan.changes.contains_key(id)).collect(),
         emission: sought(step, known),
-        evidence: Evidence { expect: String::new(), any: Vec::new(), within: Span::ZERO },
+        evidence: Evidence { expect: String::new(), any: Vec::new(), logs: None, within: Span::ZERO },
         ..step.clone()
     });
     let steps = steps.collect();

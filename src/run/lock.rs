@@ -66,7 +66,7 @@ pub struct LockedSends {
 
 /// A lock that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the mark on {resource} is not squall's: {why}")]
+#[error("the lock on {resource} is not squall's: {why}")]
 pub struct NotALock {
     pub resource: Box<Resource>,
     pub why: String,
@@ -224,7 +224,7 @@ fn step_of(queue: &Resource, sends: &LockedSends) -> Step {
             interval: Span::ZERO,
             cleanup: sends.cleanup.clone(),
         }),
-        evidence: Evidence { expect: String::new(), any: Vec::new(), within: Span::ZERO },
+        evidence: Evidence { expect: String::new(), any: Vec::new(), logs: None, within: Span::ZERO },
     }
 }
 

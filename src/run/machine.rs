@@ -244,6 +244,7 @@ impl Machine {
             CallPurpose::Signal(signal) => self.measured(signal, outcome),
             CallPurpose::Provisional(signal) => self.seen_ahead(signal, outcome),
             CallPurpose::Indicator { step, indicator } => self.indicator_measured(step, indicator, outcome),
+            CallPurpose::SearchLogs(step) => self.logs_searched(step, outcome),
             CallPurpose::AbortCondition(guard) => self.guard_measured(guard, outcome),
             CallPurpose::Send { step, first, last } => self.sent(step, first, last, outcome),
             CallPurpose::Inspect(step) => self.inspected(step, outcome),

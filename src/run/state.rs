@@ -32,6 +32,8 @@ pub struct State {
     /// How long the baseline may go on, where its planned end did not hold.
     pub extended: Option<Time>,
     pub gone: Option<Time>,
+    /// From when on writes without an answer are to be read once more.
+    pub look_again: Option<Time>,
     pub closed: Option<Verdict>,
     /// Of the last event.
     pub last: Time,
@@ -146,6 +148,7 @@ impl State {
             hindered: None,
             extended: None,
             gone: None,
+            look_again: None,
             closed: None,
             last: at,
             plan: Arc::new(Plan::clone(plan)),
@@ -171,8 +174,8 @@ impl State {
             | Event::Unmeasured { .. }
             | Event::Blind { .. }
             | Event::Sighted { .. }
-            | Event::LookAgain { .. }
             | Event::Acknowledged { .. } => {}
+            Event::LookAgain { from, .. } => self.look_again = Some(*from),
             Event::Hindered { why } => self.hindered = Some((at, why.clone())),
             Event::Extended { until, .. } => self.extended = Some(*until),
             Event::TakenOver { .. } => self.reopen(at),
@@ -529,6 +532,24 @@ mod tests {
         };
         sends.accounted = Some(account);
         assert_eq!(sends.present(), 1);
+    }
+
+    /// A run that begins at any second asks for windows that the clock has: those of CloudWatch do.
+    #[test]
+    fn windows_of_each_length_lie_on_the_clock() {
+        let at = |text: &str| format!("2026-03-02T{text}Z").parse::<Time>().unwrap();
+        let events = crate::report::sample::held();
+        let mut state = State::replay(events.iter().take(1).map(|recorded| (recorded.at, &recorded.event))).unwrap();
+        for (begins, one, two, five) in [
+            ("09:00:00", "09:00:00", "09:00:00", "09:00:00"),
+            ("09:00:01", "09:01:00", "09:02:00", "09:05:00"),
+            ("09:03:20", "09:04:00", "09:04:00", "09:05:00"),
+            ("09:05:00", "09:05:00", "09:06:00", "09:05:00"),
+        ] {
+            state.entered.insert(Phase::Baseline, at(begins));
+            let first = [1, 2, 5].map(|minutes| state.first_window(Span::from_mins(minutes)));
+            assert_eq!(first, [at(one), at(two), at(five)], "from {begins}");
+        }
     }
 
     /// The write of a process that died has no answer, and may take effect after the rollback's own.

@@ -157,8 +157,8 @@ pub fn of_calendar(hours: &[DayHours], blackouts: &BTreeMap<String, Blackout>) -
     let mut problems = Vec::new();
     for (index, later) in hours.iter().enumerate() {
         if hours[..index].iter().any(|earlier| earlier.overlaps(later)) {
-            let what = "these hours overlap with others of the list";
-            let help = "let each hour of the week be in one entry only";
+            let what = "these hours overlap with other entries";
+            let help = "list each hour of the week once";
             problems.push(Problem::new(Code::OverlappingHours, format!("hours/{index}"), what, help));
         }
     }
@@ -187,7 +187,7 @@ fn of_times(spec: &ScheduleSpec) -> Vec<Problem> {
     }
     match &spec.when {
         When::Once(moment) if moment.year.is_none() || moment.time.is_none() => {
-            let what = format!("`{moment}` is not one time");
+            let what = format!("`{moment}` is not a date and time");
             problem(Code::BadValue, "when/once", what, "write date and time, such as `2026-12-24T09:00`");
         }
         When::Every(gap) if *gap < Span::from_mins(1) => {
@@ -200,7 +200,7 @@ fn of_times(spec: &ScheduleSpec) -> Vec<Problem> {
         _ => {}
     }
     if spec.late_by_at_most < Span::from_mins(1) {
-        let what = format!("a start may be late by {}, so every one would be missed", spec.late_by_at_most);
+        let what = format!("`late_by_at_most` of {} would skip every start", spec.late_by_at_most);
         problem(Code::Zero, "late_by_at_most", what, "write at least `1m`");
     }
     problems
@@ -212,13 +212,13 @@ fn of_starts(schedule: &Schedule) -> Vec<Problem> {
     let needs = schedule.length;
     if schedule.starts.is_empty() {
         let what = format!(
-            "a run of `{}` takes up to {needs} with its rollback, and no hours are that long",
+            "a run of `{}` takes up to {needs} with its rollback, longer than any of the hours",
             schedule.experiment
         );
         return never(
             "experiment",
             what,
-            "give it longer `hours`, or its experiment a shorter `guards: longest`".into(),
+            "write longer `hours`, or a shorter `guards: longest` in the experiment".into(),
         );
     }
     match &schedule.rhythm {
@@ -227,7 +227,7 @@ fn of_starts(schedule: &Schedule) -> Vec<Problem> {
             let fitting = draw::fitting(*times, apart, &schedule.starts);
             if fitting < *times {
                 let what = format!("{times} runs a week of up to {needs} do not fit into the hours; {fitting} do");
-                return never("when/random", what, "let it run less often, or give it longer `hours`".into());
+                return never("when/random", what, "run it less often, or write longer `hours`".into());
             }
             Vec::new()
         }
@@ -297,7 +297,7 @@ pub(crate) mod tests {
                 "03-01T15:00 kept",
                 "03-01T15:29 kept",
                 "03-01T15:30 kept",
-                "03-01T15:45 a run takes up to 30m with its rollback, and the hours end at 2027-03-01T16:00:00.000Z",
+                "03-01T15:45 a run takes up to 30m with its rollback, but the hours end at 2027-03-01T16:00:00.000Z",
                 "03-02T15:00 closed by blackout `audit` until 2027-03-02T23:00:00.000Z",
             ]
         );

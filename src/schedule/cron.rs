@@ -77,8 +77,8 @@ impl FromStr for Cron {
         if cron.any_weekday && !cron.has_a_date() {
             return Err(NotCron {
                 at: (start(parts[2]), start(parts[3]) + parts[3].len()),
-                what: "none of these months has such a day".into(),
-                help: "write a day that the month has, such as `28 2`".into(),
+                what: "none of these months has that day".into(),
+                help: "write a day that exists in the month, such as `28 2`".into(),
             });
         }
         Ok(cron)
@@ -257,7 +257,7 @@ mod tests {
             ("60 9 * * *", (0, 2), "`60` is not a valid minute in a cron expression"),
             ("0 9 * * mun", (8, 11), "`mun` is not a valid weekday in a cron expression"),
             ("0 22-5 * * *", (2, 6), "`22-5` runs backwards"),
-            ("0 9 30 2 *", (4, 8), "none of these months has such a day"),
+            ("0 9 30 2 *", (4, 8), "none of these months has that day"),
             ("*/0 9 * * *", (0, 3), "`*/0` is not a valid minute in a cron expression"),
             ("0 +9 * * *", (2, 4), "`+9` is not a valid hour in a cron expression"),
             ("0 9 L * *", (4, 5), "`L` is not a valid day of the month in a cron expression"),

@@ -179,20 +179,20 @@ pub fn explain(schedule: &Schedule, at: Time) -> Explanation {
         why: why_not.unwrap_or(otherwise),
     };
     let hours = match schedule.hours.closes(at, zone) {
-        Some(Time::NEVER) => "there are none, so it is always open".to_owned(),
-        Some(closes) => format!("a run takes up to {needs} with its rollback, and the hours end at {}", second(closes)),
+        Some(Time::NEVER) => "none, so always open".to_owned(),
+        Some(closes) => format!("a run takes up to {needs} with its rollback, but the hours end at {}", second(closes)),
         None => String::new(),
     };
     let closed = match schedule.closed.at_or_after(at) {
-        None => "none lies ahead".to_owned(),
+        None => "none ahead".to_owned(),
         Some(next) => {
-            format!("a run takes up to {needs}, and the next one, {}, begins at {}", next.name, second(next.from))
+            format!("a run takes up to {needs}, but the next one, {}, begins at {}", next.name, second(next.from))
         }
     };
     let off = (!schedule.enabled).then(|| "`enabled: false`".to_owned());
-    let not_now = (!comes_round).then(|| "not at this second".to_owned());
+    let not_now = (!comes_round).then(|| "not at this time".to_owned());
     let rules = vec![
-        rule("when", not_now, "it comes round at this second".into()),
+        rule("when", not_now, "due at this time".into()),
         rule("enabled", off, "the schedule is switched on".into()),
         rule("hours", schedule.out_of_hours(at, needs).map(|why| why.to_string()), hours),
         rule("blackouts and calendars", schedule.closed_at(at, needs).map(|why| why.to_string()), closed),

@@ -79,16 +79,16 @@ pub enum Why {
     #[error("the schedule is switched off")]
     Disabled,
     /// Outside of the hours of the week.
-    #[error("outside of the hours in which runs may be at work")]
+    #[error("outside the hours in which runs are allowed")]
     OutOfHours,
     /// A blackout or an event of a calendar.
     #[error("closed by {name} until {}", until(to))]
     Closed { name: Arc<str>, to: Time },
     /// The hours end before the run is over for sure.
-    #[error("a run takes up to {needs} with its rollback, and the hours end at {closes}")]
+    #[error("a run takes up to {needs} with its rollback, but the hours end at {closes}")]
     HoursEnd { needs: Span, closes: Time },
     /// A blackout or an event begins before the run is over for sure.
-    #[error("a run takes up to {needs} with its rollback, and {name} begins at {closes}")]
+    #[error("a run takes up to {needs} with its rollback, but {name} begins at {closes}")]
     ClosesSoon { needs: Span, name: Arc<str>, closes: Time },
 }
 

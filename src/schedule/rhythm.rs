@@ -5,7 +5,7 @@ use super::draw::{self, Draw, Gaps, Per};
 use super::zone::{Local, Zone, seconds, time};
 use crate::units::{Span, Time};
 
-/// When a schedule comes round.
+/// When a schedule is due.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Rhythm {
     /// When the wall clock fits. An expression that names every hour counts time as it passes; with any other each time of

@@ -17,7 +17,7 @@ use crate::yaml::{Code, FromNode, Reader};
 use crate::{choice, record, words};
 
 record! {
-    /// Schedules by name. Their files lie in `schedules/`; `squall.yaml` may have some as well.
+    /// Schedules by name, from `schedules/*.yaml`; `squall.yaml` may have some as well.
     pub struct ScheduleFile {
         /// The version of the format, and the first key.
         pub version: Version,
@@ -31,26 +31,27 @@ record! {
     pub struct ScheduleSpec {
         /// The experiment: `experiments/NAME.yaml`.
         pub experiment: ExperimentName,
-        /// When it comes round.
+        /// When it is due.
         pub when: When,
         /// The time zone of this schedule: its IANA name. The default is that of `scheduling`.
         pub zone: Option<ZoneName>,
         /// Nothing happens before it, and `every` and `mean_gap` count from it. `every` without it counts from the start
         /// of 2026 in the schedule's zone.
         pub starting: Option<Moment>,
-        /// The hours of the week in which a run may be at work, in place of those of `scheduling`.
+        /// The hours of the week in which a run is allowed, instead of those of `scheduling`.
         pub hours: Option<Vec<DayHours>>,
-        /// Times at which no run may be at work, beside those of `scheduling`.
+        /// Times at which no run is allowed, in addition to those of `scheduling`.
         pub blackouts: BTreeMap<String, Blackout> = BTreeMap::new(),
-        /// iCalendar files whose events close, beside those of `scheduling`. Paths count from the project's folder.
+        /// iCalendar files in addition to those of `scheduling`; no run is allowed during their events. Paths are
+        /// relative to the project's folder.
         pub calendars: Vec<String> = Vec::new(),
-        /// What is done about an occurrence at which `squall serve` was not running.
+        /// What to do about an occurrence at which `squall serve` was not running.
         pub missed: Missed = Missed::Skip,
-        /// A start that would be later than this is a missed one.
+        /// A start later than this counts as missed.
         pub late_by_at_most: Span = LATE,
-        /// Whether it runs. Switched off, it is listed all the same.
+        /// Whether it runs. A disabled schedule is still listed.
         pub enabled: bool = true,
-        /// Decides the draws of `random` and `mean_gap`, together with the schedule's name.
+        /// The seed of `random` and `mean_gap`, together with the schedule's name.
         pub seed: u32 = 0,
         /// Which channels it tells, each from which level on, in place of those of `notifications`.
         pub notify: Option<BTreeMap<ChannelName, Level>>,
@@ -63,13 +64,13 @@ record! {
 const LATE: Span = Span::from_mins(15);
 
 choice! {
-    /// When a schedule comes round.
+    /// When a schedule is due.
     pub enum When {
         /// By a cron expression: minute, hour, day of the month, month, weekday.
         Cron(CronText) as "cron",
-        /// So long after each other.
+        /// At this interval.
         Every(Span) as "every",
-        /// So many times a day or week, at random times within the hours.
+        /// This many times a day or week, at random times within the hours.
         Random(Often) as "random",
         /// At random times whose gaps have this mean.
         MeanGap(MeanGap) as "mean_gap",
@@ -79,7 +80,7 @@ choice! {
 }
 
 record! {
-    /// Random gaps: a least length and an exponential rest.
+    /// Random gaps: a minimum, then an exponential distribution.
     pub struct MeanGap or mean {
         /// The mean of the gaps between two runs, over many weeks.
         pub mean: Span,
@@ -89,11 +90,11 @@ record! {
 }
 
 record! {
-    /// A time at which no run may be at work.
+    /// A time at which no run is allowed.
     pub struct Blackout {
         /// Its first day, or the time at which it begins. Without a year: every year.
         pub from: Moment,
-        /// Its last day, which is closed as a whole, or the time at which it ends.
+        /// Its last day (included), or the time at which it ends.
         pub to: Moment,
     }
 }
@@ -103,17 +104,17 @@ record! {
     pub struct Scheduling {
         /// The time zone of schedules that name none, and of the blackouts and calendars here: an IANA name.
         pub zone: ZoneName = ZoneName("UTC".into()),
-        /// The hours of the week in which runs may be at work. Without any, always.
+        /// The hours of the week in which runs are allowed. Without any, always.
         pub hours: Vec<DayHours> = Vec::new(),
-        /// Times at which no run may be at work, by name.
+        /// Times at which no run is allowed, by name.
         pub blackouts: BTreeMap<String, Blackout> = BTreeMap::new(),
-        /// iCalendar files whose events close. Paths count from the project's folder.
+        /// iCalendar files; no run is allowed during their events. Paths are relative to the project's folder.
         pub calendars: Vec<String> = Vec::new(),
-        /// How many scheduled runs are at work at a time at the most.
+        /// How many scheduled runs may be running at the same time.
         pub runs_at_a_time: u32 = 1,
-        /// How many scheduled runs begin within seven days at the most.
+        /// The most scheduled runs that may start within seven days.
         pub runs_a_week: Option<u32>,
-        /// How long nothing begins after a scheduled run has ended.
+        /// How long to wait after a scheduled run has ended before the next starts.
         pub rest: Span = Span::ZERO,
     }
 }
@@ -133,11 +134,11 @@ impl Default for Scheduling {
 }
 
 words! {
-    /// What is done about an occurrence at which `squall serve` was not running.
+    /// What to do about an occurrence at which `squall serve` was not running.
     Missed {
         /// It is recorded as missed.
         Skip as "skip",
-        /// The last one that was missed is made up for once, if a run fits then.
+        /// The last missed one is run once, if a run fits.
         RunOnce as "run_once",
         /// It is recorded as failed.
         Fail as "fail",
@@ -145,7 +146,7 @@ words! {
 }
 
 impl FromKey for ScheduleName {
-    const LEAF: Leaf = name_leaf("the name of a schedule", &["nightly"]);
+    const LEAF: Leaf = name_leaf("a schedule name", &["nightly"]);
 
     fn from_key(text: &str) -> Result<Self, (String, String)> {
         name(text).map(|()| ScheduleName(text.to_owned()))

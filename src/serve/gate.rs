@@ -95,15 +95,15 @@ impl Gate {
         if at_work.len() >= self.limits.runs_at_a_time as usize {
             let names: Vec<&str> = at_work.iter().map(|run| run.0.as_str()).collect();
             return Ok(Some(format!(
-                "`runs_at_a_time: {}`: {} is at work",
+                "`runs_at_a_time: {}`: {} is running",
                 self.limits.runs_at_a_time,
                 names.join(", ")
             )));
         }
         if let Some(most) = self.limits.runs_a_week.filter(|most| scheduled.len() >= *most as usize) {
-            return Ok(Some(format!("`runs_a_week: {most}`: {} began within seven days", scheduled.len())));
+            return Ok(Some(format!("`runs_a_week: {most}`: {} started within seven days", scheduled.len())));
         }
         let until = self.ended.map(|ended| ended + self.limits.rest).filter(|until| *until > now);
-        Ok(until.map(|until| format!("`rest: {}`: the last run has just ended, so until {until}", self.limits.rest)))
+        Ok(until.map(|until| format!("`rest: {}`: the last run has just ended; wait until {until}", self.limits.rest)))
     }
 }

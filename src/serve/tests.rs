@@ -126,7 +126,7 @@ fn a_closed_gate_is_waited_for_and_then_recorded_with_its_reason() {
     assert_eq!(turn(&mut turns, &mut store, "2027-03-01T02:00:00Z"), Vec::<String>::new());
     assert_eq!(
         turn(&mut turns, &mut store, "2027-03-01T02:15:01Z"),
-        ["hourly 01T02:00 skipped: `runs_at_a_time: 1`: run-1 is at work"]
+        ["hourly 01T02:00 skipped: `runs_at_a_time: 1`: run-1 is running"]
     );
     // Its process dies: nothing starts before it is rolled back.
     store.crash();
@@ -149,13 +149,13 @@ fn runs_a_week_and_the_rest_between_them_are_limited() {
     assert_eq!(turn(&mut turns, &mut store, "2027-03-01T02:00:00Z"), Vec::<String>::new());
     assert_eq!(
         turn(&mut turns, &mut store, "2027-03-01T02:01:01Z"),
-        ["hourly 01T02:00 skipped: `rest: 1h30m`: the last run has just ended, so until 2027-03-01T03:00:00.000Z"]
+        ["hourly 01T02:00 skipped: `rest: 1h30m`: the last run has just ended; wait until 2027-03-01T03:00:00.000Z"]
     );
     assert_eq!(turn(&mut turns, &mut store, "2027-03-01T03:00:00Z"), ["hourly 01T03:00 run: run-3"]);
     run(&mut store, "run-3", true);
     turn(&mut turns, &mut store, "2027-03-01T06:00:00Z");
     let last = turn(&mut turns, &mut store, "2027-03-01T06:01:01Z");
-    assert_eq!(last, ["hourly 01T06:00 skipped: `runs_a_week: 2`: 2 began within seven days"]);
+    assert_eq!(last, ["hourly 01T06:00 skipped: `runs_a_week: 2`: 2 started within seven days"]);
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn a_run_that_cannot_be_started_does_not_count_as_at_work() {
     let mut turns = turns(&[hourly], limits(1), &mut store, FROM);
     assert_eq!(turn(&mut turns, &mut store, "2027-03-01T01:00:00Z"), ["hourly 01T01:00 run: run-1"]);
     let at_work = turns.closed(&store, at("2027-03-01T01:00:01Z")).unwrap();
-    assert_eq!(at_work.as_deref(), Some("`runs_at_a_time: 1`: run-1 is at work"));
+    assert_eq!(at_work.as_deref(), Some("`runs_at_a_time: 1`: run-1 is running"));
     turns.never_begins(RunId("run-1".into()));
     assert_eq!(turns.closed(&store, at("2027-03-01T01:00:01Z")).unwrap(), None);
     assert_eq!(turn(&mut turns, &mut store, "2027-03-01T02:00:00Z"), ["hourly 01T02:00 run: run-2"]);

@@ -18,38 +18,38 @@ use crate::yaml::shape::Shape;
 use crate::yaml::tree::{Kind, Node};
 
 record! {
-    /// An experiment: what must stay true while something breaks, for how long it breaks, and when to stop. Its file
-    /// lies in `experiments/`.
+    /// An experiment: what must stay true while something breaks, for how long, and when to stop. Its file is in
+    /// `experiments/`.
     pub struct Experiment {
         /// The version of the format, and the first key.
         pub version: Version,
-        /// What is expected, in one sentence: `Orders wait, and none is lost, while the payment worker is throttled`.
+        /// What you expect, in one sentence: `Orders wait, and none is lost, while the payment worker is throttled`.
         pub title: String,
         /// Why this can happen, and why it matters.
         pub because: String,
-        /// The account that the targets are in, unless a target says otherwise. Left away, it is the project's
-        /// `default_account`.
+        /// The account of the targets, unless a target names another. By default the project's `default_account`.
         pub account: Option<AccountName>,
-        /// The resources that faults, load and sentences speak of, by names that this file gives them.
+        /// The resources that faults, load and signals refer to, by the names this file gives them.
         pub targets: BTreeMap<TargetName, Target>,
-        /// What is steady, and must hold. Each is judged in the baseline, while the faults are in, and in the recovery.
+        /// The steady state that must hold. Each is judged in the baseline, during the faults, and in the recovery.
         pub hypotheses: Vec<HypothesisItem>,
-        /// How long everything is watched before the first fault. Every hypothesis must hold there, else nothing is
-        /// touched.
+        /// How long everything is measured before the first fault. Every hypothesis must hold in it, or nothing is
+        /// changed.
         pub baseline: Span,
-        /// How long the baseline may last when a hypothesis does not hold at its end: it goes on until it does. Three times
-        /// `baseline` unless it is said.
+        /// How long the baseline may last when a hypothesis does not hold at its end: it continues until it does. By
+        /// default three times `baseline`.
         pub baseline_at_most: Option<Span>,
         /// What breaks, and when.
         pub faults: Vec<Inject>,
-        /// By when every hypothesis must hold again, counted from the last fault seen gone.
+        /// By when every hypothesis must hold again, counted from the verified end of the last fault.
         pub recovers_within: Span,
-        /// How often a run like this may be called broken though every hypothesis holds: once in a hundred runs. The signals
+        /// The false-alarm rate: how often a run may be called broken although every hypothesis holds. All signals
         /// share it.
         pub alpha: Share = ALPHA,
-        /// Requests that squall itself makes, from the start of the baseline to the end of the recovery.
+        /// Requests that squall itself sends, from the start of the baseline to the end of the recovery.
         pub load: Vec<Load> = Vec::new(),
-        /// Alarms that the report lists when they fire, beside those of the hypotheses. They decide nothing.
+        /// Alarms that the report lists when they fire, in addition to those of the hypotheses. They do not affect the
+        /// verdict.
         pub watch: Vec<AlarmName> = Vec::new(),
         /// When to stop early.
         pub guards: Guards = Guards::default(),
@@ -62,11 +62,11 @@ const ALPHA: Share = Share::percent(1);
 record! {
     /// One fault on the timeline. Faults may follow one another or overlap.
     pub struct Inject {
-        /// The fault, out of the catalogue (`squall faults` lists it), with its parameters.
+        /// The fault, from the catalogue (`squall faults` lists it), with its parameters.
         pub fault as "inject": FaultSpec,
-        /// When it goes in, counted from the end of an accepted baseline.
+        /// When it is injected, counted from the end of the accepted baseline.
         pub at: Span = Span::ZERO,
-        /// How long it stays in, until its undo begins; of messages, within which time they are sent.
+        /// How long it lasts until its rollback begins; for messages, the time in which they are sent.
         pub lasts as "for": Span,
     }
 }
@@ -87,23 +87,23 @@ record! {
     pub struct Named {
         /// The hypothesis: `hypotheses/NAME.yaml`.
         pub name as "named": HypothesisName,
-        /// Whether it must hold while the faults are in, if this experiment sees that otherwise than the file.
+        /// Whether it must hold during the faults, if different from the hypothesis file.
         pub during_fault: Option<DuringFault>,
     }
 }
 
 record! {
-    /// That an alarm tells us: detection is a hypothesis too.
+    /// That an alarm fires: detection is a hypothesis too.
     pub struct AlarmItem {
         /// The alarm and its time.
         pub alarm: Alarm,
-        /// Why it should.
+        /// Why it should fire.
         pub because: Option<String>,
     }
 }
 
 record! {
-    /// An alarm that must fire: quiet in the baseline, in ALARM in time, and quiet again by the end of the recovery.
+    /// An alarm that must fire: OK in the baseline, in ALARM in time, and OK again by the end of the recovery.
     pub struct Alarm {
         /// The alarm: its name, or a target.
         pub name: AlarmName,
@@ -130,13 +130,13 @@ impl FromNode for HypothesisItem {
 }
 
 record! {
-    /// Requests that squall makes. Each carries the run's id. A phase without any request is never judged as held.
+    /// Requests that squall sends. Each has the run's id. A phase without any request is never judged held.
     pub struct Load {
-        /// Where they go: to an api as HTTP calls, to a function as invocations, to a queue as messages.
+        /// The target: an API gets HTTP calls, a function gets invocations, a queue gets messages.
         pub to: TargetName,
-        /// How many at a time.
+        /// The rate of requests.
         pub rate: LoadRate,
-        /// Never more than so many in all.
+        /// The most requests in total.
         pub at_most: u32,
     }
 }
@@ -184,24 +184,24 @@ impl LoadRate {
 }
 
 record! {
-    /// When a run stops early, and undoes everything, whatever its hypotheses say.
+    /// When a run is refused, or stops early and rolls back, whatever its hypotheses say.
     pub struct Guards {
-        /// Stop when this is so; one sentence, or a list of them of which any one is enough.
+        /// Stop when this condition is met; one condition, or a list of which any is enough.
         pub stop_when: OneOrMore<Condition> = OneOrMore::default(),
-        /// Stop and undo when the run is older than this. The undo itself is never cut short.
+        /// Stop and roll back when the run is older than this. The rollback itself is never cut short.
         pub longest: Span = Span::from_mins(60),
-        /// Refuse to start when more resources than this would feel the faults; a role that five functions share is
-        /// felt by five.
+        /// Refuse to start when more resources than this would be hit; a role that five functions share counts as five.
         pub hits_at_most: u32 = 10,
-        /// Refuse to start when a target takes a greater part than this of what its tag or stack finds (of three or more).
+        /// Refuse to start when a target selects a larger part than this of what its tag or stack finds (of three or
+        /// more).
         pub share_at_most: Share = SHARE_AT_MOST,
         /// Refuse to start when the faults would reach more of what a target finds, directly or through others: `1 of 3
         /// workers`; one such limit, or a list.
         pub at_most: OneOrMore<AtMost> = OneOrMore::default(),
-        /// Refuse to start when the faults would reach, directly or through others, what the template tags so: `tagged
-        /// critical`, `tagged tier=1`; one, or a list.
+        /// Refuse to start when the faults would reach, directly or through others, resources with this tag in the
+        /// template: `tagged critical`, `tagged tier=1`; one, or a list.
         pub never: OneOrMore<Never> = OneOrMore::default(),
-        /// Refuse to start when more entry points of users would fail: `at most 1`.
+        /// Refuse to start when more entry points for users would fail: `at most 1`.
         pub entry_points: Option<EntryPoints>,
     }
 }
@@ -251,7 +251,7 @@ pub struct Judged {
     pub because: Option<String>,
     /// Length of a window.
     pub every: Span,
-    /// How bad it would have to become to be caught for sure, or else the run says nothing.
+    /// The smallest breach that the run must be able to detect.
     pub must_catch: Share,
     pub during_fault: DuringFault,
 }
@@ -372,12 +372,12 @@ guards:
             .replace("  - depth of OrdersDeadLetters stays at 0\n", "  - nmed: x\n  - alarm: X\n    named: Y\n");
         let findings: Vec<String> = read(&wrong).1.iter().map(ToString::to_string).collect();
         insta::assert_snapshot!(findings.join("\n"), @r#"
-        x.yaml:6:38: this cannot stand beside `function`; write one of the two, and the other in an item of its own
-        x.yaml:7:13: nothing here says what this is; did you mean `queue`?
-        x.yaml:8:22: exactly one tag belongs here; write for example `tag: { team: payments }`
-        x.yaml:8:22: it is not said how many; write `count: 1` or `share: 50 %`; all of them are `share: 100 %`
-        x.yaml:12:5: nothing here says what this is; did you mean `named`?
-        x.yaml:14:5: this cannot stand beside `alarm`; write one of the two, and the other in an item of its own
+        x.yaml:6:38: this cannot be combined with `function`; keep one of the two; put the other into a separate item
+        x.yaml:7:13: missing key; did you mean `queue`?
+        x.yaml:8:22: expected exactly one tag; write for example `tag: { team: payments }`
+        x.yaml:8:22: missing `count` or `share`; write `count: 1` or `share: 50 %`; all of them are `share: 100 %`
+        x.yaml:12:5: missing key; did you mean `named`?
+        x.yaml:14:5: this cannot be combined with `alarm`; keep one of the two; put the other into a separate item
         "#);
     }
 }

@@ -8,8 +8,8 @@ use crate::yaml::leaf::Version;
 use crate::{record, words};
 
 record! {
-    /// A steady state that users care about, as signals with bounds. Its file lies in `hypotheses/`, and experiments
-    /// name it.
+    /// A steady state that users care about, as signals with bounds. Its file is in `hypotheses/`, and experiments
+    /// refer to it by name.
     pub struct Hypothesis {
         /// The version of the format, and the first key.
         pub version: Version,
@@ -21,7 +21,7 @@ record! {
         pub signals: Vec<SignalItem>,
         /// The length of a window: one value of each signal. Metrics that CloudWatch publishes come once a minute.
         pub every: Span = EVERY,
-        /// Whether it must hold while the faults are in, or may break then and must have recovered in time.
+        /// Whether it must hold during the faults, or may break and must recover in time.
         pub during_fault: DuringFault = DuringFault::MustHold,
     }
 }
@@ -32,17 +32,17 @@ const EVERY: Span = Span::from_secs(60);
 record! {
     /// A signal with its bound. The sentence alone is enough; written as a mapping, it can differ from its hypothesis.
     pub struct SignalItem or signal {
-        /// The sentence: what is measured, of whom, and its bound.
+        /// The sentence: metric, resource and bound.
         pub signal: Signal,
         /// Why the bound is what it is.
         pub because: Option<String>,
-        /// The length of a window, if not the hypothesis's (in an experiment `1m`).
+        /// The length of a window, if different from the hypothesis's (in an experiment `1m`).
         pub every: Option<Span>,
-        /// How bad it would have to become to be caught for sure, or else the run says nothing: a share of the requests, or of
-        /// the windows where the bound is a level. Left away, it is ten times what is tolerated and at least `20 %`, and of
-        /// windows `100 %`.
+        /// The smallest breach that the run must be able to detect; if it could not, the verdict is unknown instead of
+        /// held. A share of the requests, or of the windows where the bound is a level. By default ten times what is
+        /// tolerated and at least `20 %`; of windows `100 %`.
         pub must_catch: Option<Share>,
-        /// Whether it must hold while the faults are in, if not the hypothesis's (in an experiment `must_hold`).
+        /// Whether it must hold during the faults, if different from the hypothesis (in an experiment `must_hold`).
         pub during_fault: Option<DuringFault>,
     }
 }
@@ -83,11 +83,11 @@ impl Hypothesis {
 }
 
 words! {
-    /// What is asked of a signal while the faults are in.
+    /// What is required of a signal during the faults.
     DuringFault {
-        /// It holds throughout: in the baseline, while the faults are in, and in the recovery.
+        /// It holds throughout: in the baseline, during the faults, and in the recovery.
         MustHold as "must_hold",
-        /// It may break while the faults are in, and holds again within `recovers_within` of the last fault seen gone.
+        /// It may break during the faults, and holds again within `recovers_within` of the last fault's end.
         MayBreak as "may_break",
     }
 }

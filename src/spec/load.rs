@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::check;
 use super::experiment::{Experiment, Judged};
 use super::hypothesis::Hypothesis;
+use super::runbooks;
 use super::schedules;
 use super::target::Target;
 use crate::ids::AccountName;
@@ -132,6 +133,9 @@ pub fn everything(root: &Path, known: &check::Known) -> Findings {
         findings.append(ExperimentFiles::open(&path, &files, None, known).1);
     }
     findings.append(schedules::schedules(&files, Time::EPOCH).1);
+    for path in files.runbooks() {
+        findings.append(runbooks::runbook(&path, &files, known).1);
+    }
     findings
 }
 

@@ -7,6 +7,7 @@ pub mod experiment;
 pub mod hypothesis;
 pub mod load;
 pub mod reference;
+pub mod runbooks;
 pub mod schedules;
 pub mod schema;
 pub mod sentence;

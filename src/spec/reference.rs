@@ -62,7 +62,7 @@ impl Page {
 
     fn record(&mut self, record: &Record, root: bool) {
         self.heading(record.name, &record.doc, root);
-        self.text += "| key | what stands there | |\n| --- | --- | --- |\n";
+        self.text += "| key | value | |\n| --- | --- | --- |\n";
         for field in &record.fields {
             let value = self.value(&field.shape);
             let _ = writeln!(self.text, "| `{}` | {value} | {} |", field.key, cell(&explained(field)));
@@ -72,7 +72,7 @@ impl Page {
 
     fn choice(&mut self, choice: &Choice) {
         self.heading(choice.name, &choice.doc, false);
-        self.text += "Exactly one of these keys:\n\n| key | what stands there | |\n| --- | --- | --- |\n";
+        self.text += "Exactly one of these keys:\n\n| key | value | |\n| --- | --- | --- |\n";
         for arm in &choice.arms {
             // Each fault has a page of its own.
             let value = match choice.name == FaultSpec::choice().name {

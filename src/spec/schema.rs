@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(inject["additionalProperties"], json!(false));
         assert_eq!(inject["required"], json!(["inject", "for"]));
         assert_eq!(inject["properties"]["at"]["default"], json!("0s"));
-        assert!(inject["properties"]["for"]["description"].as_str().unwrap().contains("undo"));
+        assert!(inject["properties"]["for"]["description"].as_str().unwrap().contains("rollback"));
         assert_eq!(schema["$defs"]["Target"]["oneOf"].as_array().unwrap().len(), 17);
     }
 }

@@ -19,7 +19,7 @@ pub struct Signal(pub Sentence);
 pub struct Condition(pub Sentence);
 
 const SIGNAL: Leaf = Leaf {
-    name: "a sentence about a signal",
+    name: "a signal sentence",
     json_type: "string",
     pattern: r"\S",
     examples: &[
@@ -33,7 +33,7 @@ const SIGNAL: Leaf = Leaf {
     ],
 };
 const CONDITION: Leaf = Leaf {
-    name: "a sentence that says when to stop",
+    name: "an abort condition",
     json_type: "string",
     pattern: r"\S",
     examples: &["depth of orders > 5000", "age of orders > 15m", "alarm CheckoutDown fires"],
@@ -82,7 +82,7 @@ impl FromNode for Condition {
         let sentence = reader.sentence(node, &Self::shape())?;
         if matches!(sentence.bound, Bound::FiresWithin(_) | Bound::StaysQuiet) {
             let help = format!("write `alarm {} fires`", sentence.subject.name);
-            reader.report(Code::Sentence, node.at, "a guard stops when an alarm fires", help);
+            reader.report(Code::Sentence, node.at, "an abort condition on an alarm is met when it fires", help);
             return None;
         }
         let weighs = Bound::is_weighed(&sentence.bound, Share::default());
@@ -92,7 +92,12 @@ impl FromNode for Condition {
             || sentence.stop_at.is_some()
         {
             let help = format!("write a plain limit: `depth of {} > 5000`", sentence.subject.name);
-            reader.report(Code::Sentence, node.at, "a guard stops at a value, and weighs nothing", help);
+            reader.report(
+                Code::Sentence,
+                node.at,
+                "an abort condition is met at a value, with nothing tolerated",
+                help,
+            );
             return None;
         }
         Some(Condition(sentence))

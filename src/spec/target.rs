@@ -12,7 +12,7 @@ use crate::yaml::reader::Reader;
 use crate::yaml::shape::{Field, Leaf, Presence, Record, Shape};
 use crate::yaml::tree::Node;
 
-/// Resources of one kind, and how many of them are meant.
+/// Resources of one kind, and how many of them to select.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
     pub selector: Selector,
@@ -33,15 +33,15 @@ pub enum Take {
 }
 
 record! {
-    /// Several resources of a kind, found by a tag or by their stack, and how many of them are taken.
+    /// Several resources of a kind, selected by tag or stack, and how many of them to use.
     struct Several {
         /// A tag with its value. This or `stack`.
         tag: Option<BTreeMap<String, String>>,
         /// A CloudFormation stack. This or `tag`.
         stack: Option<String>,
-        /// How many are taken. This or `share`.
+        /// How many to use. This or `share`.
         count: Option<u32>,
-        /// Which part of them is taken; at least one. This or `count`.
+        /// Which part of them to use; at least one. This or `count`.
         share: Option<Share>,
     }
 }
@@ -116,7 +116,7 @@ impl Target {
             };
             let many = plural(kind).map(|key| Field {
                 key,
-                doc: format!("Several {key}, found by a tag or a stack."),
+                doc: format!("Several {key}, selected by a tag or a stack."),
                 shape: Several::shape(),
                 presence: Presence::OneOf,
             });
@@ -124,7 +124,7 @@ impl Target {
         });
         let account = Field {
             key: "account",
-            doc: "The account that it is in, if not the experiment's.".into(),
+            doc: "Its account, if not the experiment's.".into(),
             shape: AccountName::shape(),
             presence: presence::<Option<AccountName>>(None),
         };
@@ -145,11 +145,11 @@ impl Several {
             }
             (None, Some(stack)) => Some(SelectBy::Stack(stack)),
             (Some(_), None) => {
-                unsaid("exactly one tag belongs here", "write for example `tag: { team: payments }`");
+                unsaid("expected exactly one tag", "write for example `tag: { team: payments }`");
                 None
             }
             _ => {
-                unsaid("it is not said which ones", "write either `tag` or `stack`");
+                unsaid("missing `tag` or `stack`", "write one of them");
                 None
             }
         };
@@ -157,7 +157,10 @@ impl Several {
             (Some(count), None) if count > 0 => Some(Take::Count(count)),
             (None, Some(share)) if share > Share::NONE => Some(Take::Share(share)),
             _ => {
-                unsaid("it is not said how many", "write `count: 1` or `share: 50 %`; all of them are `share: 100 %`");
+                unsaid(
+                    "missing `count` or `share`",
+                    "write `count: 1` or `share: 50 %`; all of them are `share: 100 %`",
+                );
                 None
             }
         };

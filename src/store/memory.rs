@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::days::Days;
 use super::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
 use super::outbox::{Outgoing, Tried, WaitingMail};
 use super::{Conflict, Epoch, RunRow, Store, StoreError, conflict_between, is_last};
 use crate::access::token::TokenRow;
 use crate::access::{Act, PersonName};
 use crate::account::Resource;
-use crate::ids::{RunId, ScheduleName};
+use crate::gameday;
+use crate::gameday::command::Ask;
+use crate::ids::{DayId, RunId, ScheduleName};
 use crate::run::event::Recorded;
 use crate::units::Time;
 
@@ -29,6 +32,7 @@ struct Shared {
     /// Each with the definition that it has, and since when.
     schedules: BTreeMap<ScheduleName, (String, Time)>,
     occurrences: BTreeMap<OccurrenceKey, OccurrenceRow>,
+    days: BTreeMap<DayId, Kept>,
     tokens: BTreeMap<PersonName, TokenRow>,
     acts: Vec<Act>,
     /// Each with what came of the last try.
@@ -36,6 +40,16 @@ struct Shared {
     mail_number: i64,
     disk_broken: Option<String>,
     processes: u64,
+}
+
+/// A day in memory.
+#[derive(Clone, Debug, Default)]
+struct Kept {
+    /// Counts days in the order of their creation.
+    number: usize,
+    events: Vec<gameday::event::Recorded>,
+    asks: BTreeMap<u64, Ask>,
+    asked: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -403,5 +417,52 @@ mod tests {
         assert!(store.events(&run).unwrap().is_empty());
         store.break_disk(None);
         store.append(&run, epoch, &[contract::event(1)]).unwrap();
+    }
+}
+
+impl Days for MemoryStore {
+    fn append_day(
+        &mut self,
+        day: &DayId,
+        events: &[gameday::event::Recorded],
+        taken: Option<u64>,
+    ) -> Result<(), StoreError> {
+        let mut shared = self.lock();
+        shared.check_disk()?;
+        let number = shared.days.len();
+        let mut kept = shared.days.get(day).cloned().unwrap_or(Kept { number, ..Kept::default() });
+        StoreError::check_day(day, kept.events.len() as u64, events)?;
+        kept.events.extend(events.iter().cloned());
+        if let Some(taken) = taken {
+            kept.asks.retain(|number, _| *number > taken);
+        }
+        shared.days.insert(day.clone(), kept);
+        Ok(())
+    }
+
+    fn day_events(&self, day: &DayId) -> Result<Vec<gameday::event::Recorded>, StoreError> {
+        self.lock().days.get(day).map(|kept| kept.events.clone()).ok_or_else(|| StoreError::no_day(day))
+    }
+
+    fn days(&self) -> Result<Vec<DayId>, StoreError> {
+        let shared = self.lock();
+        let mut days: Vec<(&DayId, &Kept)> = shared.days.iter().collect();
+        days.sort_by_key(|(_, kept)| std::cmp::Reverse(kept.number));
+        Ok(days.into_iter().map(|(day, _)| day.clone()).collect())
+    }
+
+    fn ask_day(&mut self, day: &DayId, ask: &Ask) -> Result<u64, StoreError> {
+        let mut shared = self.lock();
+        shared.check_disk()?;
+        let kept = shared.days.get_mut(day).ok_or_else(|| StoreError::no_day(day))?;
+        kept.asked += 1;
+        kept.asks.insert(kept.asked, ask.clone());
+        Ok(kept.asked)
+    }
+
+    fn day_asks(&self, day: &DayId) -> Result<Vec<(u64, Ask)>, StoreError> {
+        let shared = self.lock();
+        let kept = shared.days.get(day).ok_or_else(|| StoreError::no_day(day))?;
+        Ok(kept.asks.iter().map(|(number, ask)| (*number, ask.clone())).collect())
     }
 }

@@ -5,6 +5,7 @@
 pub mod aftermath;
 #[cfg(test)]
 mod contract;
+pub mod days;
 pub mod forgetful;
 pub mod memory;
 pub mod occurrences;
@@ -41,13 +42,13 @@ pub enum StoreError {
     Failed(String),
     /// A newer squall wrote an event, and this one cannot read it.
     #[error(
-        "event {seq} of {run} has format {format}, and this squall knows formats up to {}; use the squall that wrote it, or \
-         roll back from the account's own marks: squall undo --account NAME",
+        "event {seq} of {run} has format {format}; this version of squall reads formats up to {}; use the version \
+         that wrote it, or roll back from the locks in the account: squall undo --account NAME",
         crate::format::VERSION
     )]
     Newer { run: RunId, seq: u64, format: u32 },
     /// The run has its last event: nothing is added to its journal any more.
-    #[error("run {0} has ended; what is done about it later has a journal of its own")]
+    #[error("run {0} has ended; later work on it has its own journal")]
     Closed(RunId),
     /// The journal's chain does not hold: an event was changed, lost or put in from outside.
     #[error("the journal of {run} is damaged at event {seq}: {why}")]
@@ -56,7 +57,7 @@ pub enum StoreError {
 
 impl StoreError {
     fn exists(run: &RunId) -> StoreError {
-        StoreError::Failed(format!("there is a run {run} already"))
+        StoreError::Failed(format!("run {run} already exists"))
     }
 
     /// Refuses events that do not follow the last one of a journal without a gap.
@@ -64,7 +65,7 @@ impl StoreError {
         match (last + 1..).zip(events).find(|(expected, event)| *expected != event.seq) {
             None => Ok(()),
             Some((expected, event)) => Err(StoreError::Failed(format!(
-                "event {} of {run} was to be written where {expected} belongs; this is a bug of squall",
+                "event {} of {run} was to be written at position {expected}; this is a bug in squall",
                 event.seq
             ))),
         }

@@ -8,6 +8,7 @@
 
 mod access;
 mod chain;
+mod days;
 mod held;
 mod occurrences;
 mod outbox;
@@ -70,7 +71,7 @@ impl SqliteStore {
         let unusable = |path: &Path| {
             let path = path.display().to_string();
             move |error| {
-                StoreError::Failed(format!("it cannot be opened; look at its folder and its rights ({path}: {error})"))
+                StoreError::Failed(format!("it cannot be opened; check its folder and permissions ({path}: {error})"))
             }
         };
         let held = HeldRuns::in_folder(folder)?;
@@ -84,6 +85,9 @@ impl SqliteStore {
     /// Opens the store in `folder` to read it; nothing is created, and `None` when there is none.
     pub fn open_to_read(folder: &Path) -> Result<Option<SqliteStore>, StoreError> {
         let file = folder.join(FILE);
+        if folder.symlink_metadata().is_ok() && !folder.is_dir() {
+            return Err(StoreError::Failed(format!("{} is not a folder", folder.display())));
+        }
         match file.exists() {
             true => {
                 let (db, held) = (schema::open_to_read(&file)?, HeldRuns::to_look_at(folder));
@@ -96,6 +100,11 @@ impl SqliteStore {
     /// Becomes the one process that serves this store, for as long as the returned value lives. `None`: another one does.
     pub fn serve_alone(&self) -> Result<Option<Alone>, StoreError> {
         self.held.serve_alone()
+    }
+
+    /// Becomes the one process that leads a game day, for as long as the returned value lives. `None`: another one does.
+    pub fn lead_alone(&self, day: &crate::ids::DayId) -> Result<Option<Alone>, StoreError> {
+        self.held.lead_alone(day)
     }
 
     /// Whether the run is still this process's: by its epoch, and by what a process left that could not write the epoch.
@@ -124,7 +133,7 @@ impl SqliteStore {
             }
             let next = head.follow(&Link { seq, at, body });
             if hash != next.hash {
-                return Err(damaged("it is not what was written"));
+                return Err(damaged("it is not what was written: changed or damaged"));
             }
             match journal::read(body) {
                 Ok(event) => events.push(Recorded { seq, at: Time::from_micros(at), event }),
@@ -499,7 +508,8 @@ fn standing_in_the_way(
 
 fn unreadable(run: &RunId, seq: u64, error: &serde_json::Error) -> StoreError {
     StoreError::Failed(format!(
-        "event {seq} of {run} is whole but unknown to this squall ({error}); read it with the version that wrote it"
+        "event {seq} of {run} is intact but unknown to this version of squall ({error}); read it with the version \
+         that wrote it"
     ))
 }
 
@@ -507,11 +517,12 @@ fn unreadable(run: &RunId, seq: u64, error: &serde_json::Error) -> StoreError {
 fn failed(error: rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode;
     let advice = match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => "the disk is full; make room and try again",
-        Some(ErrorCode::ReadOnly) => "it cannot be written; look at the rights of its folder",
-        Some(ErrorCode::CannotOpen) => "it cannot be opened; look at its folder and its rights",
+        Some(ErrorCode::DiskFull) => "the disk is full; free some space and try again",
+        Some(ErrorCode::ReadOnly) => "it cannot be written; check the permissions of its folder",
+        Some(ErrorCode::CannotOpen) => "it cannot be opened; check its folder and permissions",
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            "the file is damaged; keep a copy of it, and undo from the account's own marks: squall undo --account NAME"
+            "the file is damaged; keep a copy of it, and roll back from the locks in the account: squall undo \
+             --account NAME"
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another process keeps it locked",
         _ => return StoreError::Failed(error.to_string()),

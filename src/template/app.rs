@@ -226,7 +226,7 @@ pub enum OnPayload {
     Fail,
     /// It logs it and goes on: the message is deleted.
     Discard,
-    /// It does with it what it does with every other message.
+    /// It handles it like any other message.
     Handle,
 }
 

@@ -57,47 +57,49 @@ codes! {
     Error Syntax = "yaml-syntax",
     /// The text is nested deeper than 32 levels (a template 48) or has, with its aliases expanded, more than 100,000 nodes.
     Error Limit = "yaml-limit",
-    /// A key stands twice in one mapping.
+    /// A duplicate key in one mapping.
     Error DuplicateKey = "duplicate-key",
     /// A tag such as `!Sub`, which these files do not use.
     Error Tag = "unexpected-tag",
+    /// A file of another tool: Chaos Toolkit, AWS FIS, LitmusChaos, Chaos Mesh or Steadybit.
+    Error ForeignFile = "foreign-file",
     /// A key that has no meaning here.
     Error UnknownKey = "unknown-key",
     /// A key that must be there is not.
     Error MissingKey = "missing-key",
     /// A list where a mapping belongs, a text where a number belongs, and the like.
     Error WrongKind = "wrong-kind",
-    /// A text or number of the right kind that cannot be used: a quantity without its unit, a name with a blank.
+    /// A text or number of the right kind with an invalid value: a quantity without its unit, a name with a space.
     Error BadValue = "bad-value",
-    /// A word that is none of the known ones.
+    /// A value that is not one of the known ones.
     Error UnknownWord = "unknown-word",
-    /// Exactly one key must stand here, and there are none or several.
+    /// Exactly one key is needed here; there is none, or several.
     Error OneKey = "one-key",
     /// A sentence about a signal that cannot be read; `docs/sentences.md` has the grammar.
     Error Sentence = "sentence",
-    /// `version` must be the first key: it says how the rest is to be read.
+    /// `version` must be the first key: it decides how the rest is read.
     Error VersionFirst = "version-first",
-    /// A list that must have something in it has nothing.
+    /// A list that must not be empty is empty.
     Error Empty = "empty",
-    /// A time, a rate or a number of 0 where something must last or happen.
+    /// A duration, rate or number that must not be 0.
     Error Zero = "zero",
     /// A target that the experiment does not have.
     Error UnknownTarget = "unknown-target",
-    /// A target that no fault, no load and no sentence speaks of.
+    /// A target that no fault, load or signal uses.
     Warning UnusedTarget = "unused-target",
-    /// A name in a sentence that is almost that of a target.
+    /// A name in a sentence that is close to a target's name.
     Warning DoubtfulName = "doubtful-name",
-    /// A resource that is not in the account.
+    /// A resource that does not exist in the account.
     Error UnknownResource = "unknown-resource",
-    /// A resource of a kind that the fault, the load or the metric cannot be used on.
+    /// A resource of a kind that the fault, load or metric does not apply to.
     Error WrongResource = "wrong-resource",
-    /// A hypothesis whose file is not there.
+    /// A hypothesis whose file does not exist.
     Error UnknownHypothesis = "unknown-hypothesis",
     /// A hypothesis that is named twice.
     Warning Repeated = "repeated",
     /// An account that `squall.yaml` does not have.
     Error UnknownAccount = "unknown-account",
-    /// An experiment whose file is not there.
+    /// An experiment whose file does not exist.
     Error UnknownExperiment = "unknown-experiment",
     /// A time zone that the IANA database does not have.
     Error UnknownZone = "unknown-zone",
@@ -107,33 +109,45 @@ codes! {
     Error OverlappingHours = "overlapping-hours",
     /// A schedule whose runs do not fit into its hours.
     Error NeverStarts = "never-starts",
-    /// A calendar that is not there, or is not whole.
+    /// A calendar that does not exist, or is incomplete.
     Error BadCalendar = "bad-calendar",
-    /// An event of a calendar that is not understood, and so closes more than it says.
+    /// A calendar event that is not fully understood; it blocks more time than it says.
     Warning CalendarRule = "calendar-rule",
-    /// A parameter of a fault that no account could take.
+    /// A section of a runbook that is missing, unknown or there twice, or that lacks its front matter or its block of YAML.
+    Error RunbookSection = "runbook-section",
+    /// An item, an expectation or an alarm that a scenario does not have.
+    Error UnknownItem = "unknown-item",
+    /// Two items or expectations of one name in a scenario.
+    Error RepeatedItem = "repeated-item",
+    /// An item that waits for something that cannot happen.
+    Error NeverReleased = "never-released",
+    /// A role that is missing, or that may not have what it is given.
+    Error WrongRole = "wrong-role",
+    /// A fault parameter that no account could accept.
     Error FaultParameter = "fault-parameter",
-    /// Two faults that would change one setting at once, or one before the other is undone.
+    /// Two faults that would change one setting at the same time, or one before the other is rolled back.
     Error Overlap = "overlap",
-    /// The run would be stopped by its own `longest` before its faults are over.
+    /// The run would be stopped by its own `longest` before its faults end.
     Error TooLong = "too-long",
-    /// A fault whose effect could not be told from what is usual, so that every run would end unknown.
+    /// A fault whose effect could not be told from normal behaviour: every run would end unknown.
     Error NoEvidence = "no-evidence",
-    /// A window that the metric has no value for.
+    /// A window length for which the metric has no values.
     Error Window = "window",
     /// The run is too short or too quiet ever to be judged held.
     Warning NeverHeld = "never-held",
-    /// A bound that every value keeps, or that none can.
-    Warning EmptyBound = "empty-bound",
+    /// A lower bound on what has no data when there is none of it.
+    Warning BlindAtZero = "blind-at-zero",
+    /// A bound that every value meets, or that none can.
+    Error EmptyBound = "empty-bound",
     /// Something in a template that the sandbox does not model.
     Warning NotModelled = "not-modelled",
-    /// A value in a template that cannot be known here, and that the model needs.
+    /// A value in a template that is not known here, but that the model needs.
     Warning UnknownValue = "unknown-value",
-    /// A key of a template that is there twice; CloudFormation takes the last one.
+    /// A duplicate key in a template; CloudFormation uses the last one.
     Warning RepeatedKey = "repeated-key",
-    /// A resource of a template that may not do what another one asks of it.
+    /// A missing permission between resources of a template.
     Warning NoPermission = "no-permission",
-    /// Something in a template that AWS refuses when it is deployed.
+    /// Something in a template that AWS refuses on deployment.
     Error Refused = "refused-by-aws",
 }
 

@@ -15,7 +15,7 @@ use crate::units::{NotAQuantity, Rate, Share, Span};
 
 /// A length of time.
 pub const SPAN: Leaf = Leaf {
-    name: "a length of time",
+    name: "a duration",
     json_type: "string",
     pattern: r"^\s*([0-9]+(\.[0-9]+)?\s*(ms|s|sec|seconds?|m|min|minutes?|h|hours?|d|days?)\s*)+$",
     examples: &["10m", "90s", "1h30m", "800ms"],
@@ -42,12 +42,12 @@ const TEXT: Leaf = Leaf { name: "a text", json_type: "string", pattern: r"\S", e
 pub const fn name_leaf(name: &'static str, examples: &'static [&'static str]) -> Leaf {
     Leaf { name, json_type: "string", pattern: "^[A-Za-z][A-Za-z0-9_-]{0,63}$", examples }
 }
-const TARGET: Leaf = name_leaf("the name of a target", &["worker"]);
-const HYPOTHESIS: Leaf = name_leaf("the name of a hypothesis", &["shoppers-can-order"]);
-const EXPERIMENT: Leaf = name_leaf("the name of an experiment", &["payment-worker-throttled"]);
-const ACCOUNT: Leaf = name_leaf("the name of an account", &["staging"]);
+const TARGET: Leaf = name_leaf("a target name", &["worker"]);
+const HYPOTHESIS: Leaf = name_leaf("a hypothesis name", &["shoppers-can-order"]);
+const EXPERIMENT: Leaf = name_leaf("an experiment name", &["payment-worker-throttled"]);
+const ACCOUNT: Leaf = name_leaf("an account name", &["staging"]);
 const ALARM: Leaf = Leaf {
-    name: "the name of an alarm, or of a target that is one",
+    name: "an alarm name, or a target that is an alarm",
     json_type: "string",
     pattern: r"\S",
     examples: &["OrdersBacklogAlarm"],
@@ -101,6 +101,15 @@ impl FromNode for Version {
         if node.kind == Kind::Int(1) {
             return Some(Version);
         }
+        if node.kind == Kind::Text("1".into()) {
+            reader.report(
+                Code::BadValue,
+                node.at,
+                "the version is a number, not a text",
+                "remove the quotes: `version: 1`",
+            );
+            return None;
+        }
         let shown = reader.text(node, &Self::shape())?;
         reader.report(Code::BadValue, node.at, format!("version `{shown}` is not known"), "write `version: 1`");
         None
@@ -120,7 +129,7 @@ impl FromNode for u32 {
         }
         let text = reader.text(node, &Self::shape())?;
         let help = format!("write a number from 0 to {}", u32::MAX);
-        reader.report(Code::BadValue, node.at, format!("`{text}` is not a whole number that fits here"), help);
+        reader.report(Code::BadValue, node.at, format!("`{text}` is not a valid whole number here"), help);
         None
     }
 
@@ -161,7 +170,12 @@ impl FromNode for bool {
             return Some(value);
         }
         let text = reader.text(node, &Self::shape())?;
-        reader.report(Code::BadValue, node.at, format!("`{text}` is neither `true` nor `false`"), "write one of them");
+        reader.report(
+            Code::BadValue,
+            node.at,
+            format!("expected `true` or `false`, found `{text}`"),
+            "write one of them",
+        );
         None
     }
 
@@ -179,7 +193,7 @@ impl FromNode for String {
     fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         let text = reader.text(node, &Self::shape())?;
         if text.trim().is_empty() {
-            reader.report(Code::BadValue, node.at, "the text is empty", "write something, or leave the key away");
+            reader.report(Code::BadValue, node.at, "the text is empty", "write a value, or remove the key");
             return None;
         }
         Some(text.into_owned())

@@ -5,6 +5,7 @@
 
 pub mod declare;
 pub mod finding;
+mod foreign;
 pub mod leaf;
 pub mod read;
 pub mod reader;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::finding::{Code, Finding, Findings};
+use super::foreign;
 use super::reader::Reader;
 use super::shape::{Leaf, Presence, Shape};
 use super::source::{Place, Source};
@@ -73,7 +74,11 @@ pub struct Loaded<T> {
 impl<T: FromNode> Loaded<T> {
     /// Reads a whole file's text. Without errors there is a value.
     pub fn read(source: &Arc<Source>) -> (Option<Loaded<T>>, Findings) {
-        let (tree, findings) = parse(source);
+        let (tree, mut findings) = parse(source);
+        if let Some(foreign) = tree.as_ref().and_then(|tree| foreign::recognised(source, tree)) {
+            findings.push(foreign);
+            return (None, findings);
+        }
         match tree {
             Some(tree) => Loaded::from_tree(source, tree, findings),
             None => (None, findings),
@@ -279,7 +284,7 @@ mod tests {
         struct Throttle {
             /// Which function.
             target: TargetName,
-            /// How many at a time.
+            /// The rate of requests.
             concurrency: u32,
         }
     }
@@ -331,34 +336,34 @@ mod tests {
         let lines: Vec<String> = findings.iter().map(|finding| format!("{} {finding}", finding.code.id())).collect();
         insta::assert_snapshot!(lines.join("\n"), @r#"
         bad-value x.yaml:1:10: version `2` is not known; write `version: 1`
-        unknown-key x.yaml:2:11: `lambda.throtle` is not a key here; did you mean `lambda.throttle`?
+        unknown-key x.yaml:2:11: unknown key `lambda.throtle`; did you mean `lambda.throttle`?
         bad-value x.yaml:3:5: `5` has no unit; write `5m` or `5s`
         bad-value x.yaml:4:9: `20` has no unit; write `20/s` or `20/min`
         bad-value x.yaml:4:13: `-1/s` is not a rate; write `20/s`, `5 per minute` or `100/h`
         bad-value x.yaml:5:10: `1` cannot be a name; a name has up to 64 letters, digits, `-` and `_`, and begins with a letter
-        bad-value x.yaml:5:13: `x` is not a whole number that fits here; write a number from 0 to 4294967295
-        unknown-word x.yaml:6:7: `lft` is not a word that is known here; did you mean `left`?
-        bad-value x.yaml:7:8: `120 %` is not a share; it lies between `0 %` and `100 %`
-        bad-value x.yaml:8:10: the text is empty; write something, or leave the key away
-        bad-value x.yaml:9:9: `yes` is neither `true` nor `false`; write one of them
-        unknown-key x.yaml:10:1: `forr` is not a key here; did you mean `for`?
+        bad-value x.yaml:5:13: `x` is not a valid whole number here; write a number from 0 to 4294967295
+        unknown-word x.yaml:6:7: unknown value `lft`; did you mean `left`?
+        bad-value x.yaml:7:8: `120 %` is not a share; shares are between `0 %` and `100 %`
+        bad-value x.yaml:8:10: the text is empty; write a value, or remove the key
+        bad-value x.yaml:9:9: expected `true` or `false`, found `yes`; write one of them
+        unknown-key x.yaml:10:1: unknown key `forr`; did you mean `for`?
         "#);
         let (_, findings) = read(
             "version: 1\ninject: { lambda.throttle: { concurrency: many }, count: 1 }\nfor:\nrates: 20/s\nnamed: []\nside: [left]\nat: !Sub 5m\nshare:\n",
         );
         let lines: Vec<String> = findings.iter().map(|finding| format!("{} {finding}", finding.code.id())).collect();
         insta::assert_snapshot!(lines.join("\n"), @r#"
-        one-key x.yaml:2:51: exactly one key belongs here, and there are 2; write one of `lambda.throttle` or `count`; more go into items of their own
+        one-key x.yaml:2:51: expected exactly one key, found 2; write one of `lambda.throttle` or `count`; put others into separate items
         wrong-kind x.yaml:3:1: `for` has no value; write for example `for: 10m`
-        wrong-kind x.yaml:4:8: here belongs a list, not a text; write each item on a line of its own, after `- `
-        wrong-kind x.yaml:5:8: here belongs a mapping whose keys are each the name of a target, not a list; write for example `{ worker: ... }`
-        wrong-kind x.yaml:6:7: here belongs `left` or `right`, not a list; write for example `left`
-        unexpected-tag x.yaml:7:10: the tag `!Sub` has no meaning here; leave the tag away; only templates have tags
-        wrong-kind x.yaml:8:1: `share` has no value; write for example `share: 50 %`, or leave the key away
+        wrong-kind x.yaml:4:8: expected a list, found a text; write each item on a line of its own, after `- `
+        wrong-kind x.yaml:5:8: expected a mapping whose keys are each a target name, found a list; write for example `{ worker: ... }`
+        wrong-kind x.yaml:6:7: expected `left` or `right`, found a list; write for example `left`
+        unexpected-tag x.yaml:7:10: the tag `!Sub` has no meaning here; remove the tag; only templates have tags
+        wrong-kind x.yaml:8:1: `share` has no value; write for example `share: 50 %`, or remove the key
         "#);
         let (_, findings) = read("- version\n");
         insta::assert_snapshot!(findings.render(Style::Plain), @r#"
-        error[wrong-kind]: here belongs a mapping, not a list
+        error[wrong-kind]: expected a mapping, found a list
          --> x.yaml:1:1
           |
         1 | - version
@@ -370,7 +375,7 @@ mod tests {
         "#);
         let (_, findings) = read("");
         insta::assert_snapshot!(findings.render(Style::Plain), @r#"
-        error[wrong-kind]: here belongs a mapping, and there is nothing
+        error[wrong-kind]: expected a mapping, found nothing
          --> x.yaml:1:1
           |
         1 |

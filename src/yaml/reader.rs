@@ -71,7 +71,7 @@ impl<'a> Reader<'a> {
 
     /// Says that something else belongs here.
     pub fn wrong_kind(&mut self, node: &Node, wanted: &Shape) {
-        let what = format!("here belongs {}{}", wanted.describe(), found(node));
+        let what = format!("expected {}{}", wanted.describe(), found(node));
         let help = match wanted.example().as_str() {
             "[...]" => "write each item on a line of its own, after `- `".to_owned(),
             example => format!("write for example `{example}`"),
@@ -82,7 +82,7 @@ impl<'a> Reader<'a> {
     /// The keys of a record; a key that is none of them is a finding.
     pub fn fields<'r, 'n>(&'r mut self, node: &'n Node, record: Record) -> Option<Fields<'r, 'a, 'n>> {
         let Kind::Map(entries) = &node.kind else {
-            let what = format!("here belongs a mapping{}", found(node));
+            let what = format!("expected a mapping{}", found(node));
             let keys = listed(record.fields.iter().map(|field| field.key));
             self.report(Code::WrongKind, node.at, what, format!("its keys are {keys}"));
             return None;
@@ -102,8 +102,8 @@ impl<'a> Reader<'a> {
     pub fn only_key<'n>(&mut self, node: &'n Node, keys: &[&'static str]) -> Option<&'n Entry> {
         let wanted = one_of(keys.iter().copied());
         let Kind::Map(entries) = &node.kind else {
-            let what = format!("here belongs a mapping with exactly one key{}", found(node));
-            self.report(Code::WrongKind, node.at, what, format!("write {wanted}, a colon, and what it needs"));
+            let what = format!("expected a mapping with exactly one key{}", found(node));
+            self.report(Code::WrongKind, node.at, what, format!("write {wanted}, a colon, and its settings"));
             return None;
         };
         match entries.as_slice() {
@@ -113,21 +113,16 @@ impl<'a> Reader<'a> {
                 None
             }
             [] => {
-                self.report(
-                    Code::OneKey,
-                    node.at,
-                    "exactly one key belongs here, and there is none",
-                    format!("write {wanted}"),
-                );
+                self.report(Code::OneKey, node.at, "expected exactly one key, found none", format!("write {wanted}"));
                 None
             }
             [_, second, ..] => {
-                let what = format!("exactly one key belongs here, and there are {}", entries.len());
+                let what = format!("expected exactly one key, found {}", entries.len());
                 self.report(
                     Code::OneKey,
                     second.key_at,
                     what,
-                    format!("write one of {wanted}; more go into items of their own"),
+                    format!("write one of {wanted}; put others into separate items"),
                 );
                 None
             }
@@ -137,7 +132,7 @@ impl<'a> Reader<'a> {
     /// Which of several forms a mapping has, by the one of `keys` that it holds; none or several is a finding.
     pub fn form(&mut self, node: &Node, keys: &[&'static str]) -> Option<&'static str> {
         let Kind::Map(entries) = &node.kind else {
-            let what = format!("here belongs a mapping{}", found(node));
+            let what = format!("expected a mapping{}", found(node));
             self.report(Code::WrongKind, node.at, what, format!("one of its keys is {}", one_of(keys.iter().copied())));
             return None;
         };
@@ -148,8 +143,8 @@ impl<'a> Reader<'a> {
         match found.as_slice() {
             [(key, _)] => Some(key),
             [(first, _), (_, second), ..] => {
-                let what = format!("this cannot stand beside `{first}`");
-                self.report(Code::OneKey, *second, what, "write one of the two, and the other in an item of its own");
+                let what = format!("this cannot be combined with `{first}`");
+                self.report(Code::OneKey, *second, what, "keep one of the two; put the other into a separate item");
                 None
             }
             [] => {
@@ -160,7 +155,7 @@ impl<'a> Reader<'a> {
                     Some((close, at)) => (at, format!("did you mean `{close}`?")),
                     None => (node.at, format!("one of the keys must be {}", one_of(keys.iter().copied()))),
                 };
-                self.report(Code::OneKey, at, "nothing here says what this is", help);
+                self.report(Code::OneKey, at, "missing key", help);
                 None
             }
         }
@@ -172,7 +167,7 @@ impl<'a> Reader<'a> {
             Some(close) => format!("did you mean `{close}`?"),
             None => format!("the keys here are {}", listed(keys)),
         };
-        self.report(Code::UnknownKey, entry.key_at, format!("`{}` is not a key here", entry.key), help);
+        self.report(Code::UnknownKey, entry.key_at, format!("unknown key `{}`", entry.key), help);
     }
 
     /// One of some words, by its index.
@@ -184,7 +179,7 @@ impl<'a> Reader<'a> {
                 Some(close) => format!("did you mean `{close}`?"),
                 None => format!("write {}", one_of(words.iter().copied())),
             };
-            self.report(Code::UnknownWord, node.at, format!("`{text}` is not a word that is known here"), help);
+            self.report(Code::UnknownWord, node.at, format!("unknown value `{text}`"), help);
         }
         found
     }
@@ -194,7 +189,7 @@ impl<'a> Reader<'a> {
             && first.key != "version"
             && let Some(version) = others.iter().find(|entry| entry.key == "version")
         {
-            let help = "move it to the top: it says how the rest is to be read";
+            let help = "move it to the top: it decides how the rest is read";
             self.report(Code::VersionFirst, version.key_at, "`version` is not the first key", help);
         }
     }
@@ -202,7 +197,7 @@ impl<'a> Reader<'a> {
     fn refuse_tags(&mut self, node: &Node) {
         if let Some(tag) = &node.tag {
             let shown = tag.replace("tag:yaml.org,2002:", "!!");
-            let help = "leave the tag away; only templates have tags";
+            let help = "remove the tag; only templates have tags";
             self.report(Code::Tag, node.at, format!("the tag `{shown}` has no meaning here"), help);
         }
         for child in node.items().iter().chain(node.entries().iter().map(|entry| &entry.value)) {
@@ -226,7 +221,7 @@ impl Fields<'_, '_, '_> {
             Some(Entry { value: Node { kind: Kind::Null, .. }, key_at, .. }) => {
                 let mut help = format!("write for example `{key}: {}`", T::shape().example());
                 if default.is_some() || T::absent().is_some() {
-                    help += ", or leave the key away";
+                    help += ", or remove the key";
                 }
                 self.reader.report(Code::WrongKind, *key_at, format!("`{key}` has no value"), help);
                 None
@@ -255,11 +250,11 @@ impl Fields<'_, '_, '_> {
     }
 }
 
-/// What stands there instead.
+/// Value instead.
 fn found(node: &Node) -> String {
     match node.kind {
-        Kind::Null => ", and there is nothing".into(),
-        _ => format!(", not {}", node.kind_name()),
+        Kind::Null => ", found nothing".into(),
+        _ => format!(", found {}", node.kind_name()),
     }
 }
 

@@ -26,7 +26,7 @@ pub enum Shape {
 /// A text or a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leaf {
-    /// In words, with its article: `a length of time`.
+    /// In words, with its article: `a duration`.
     pub name: &'static str,
     /// JSON Schema's `type`; `string or integer` for a text that looks like a number.
     pub json_type: &'static str,

@@ -87,8 +87,13 @@ impl Source {
         };
         let too_large = || {
             let what = format!("the file is larger than {} KiB", Source::LIMIT / 1024);
-            refuse(Code::TooLarge, what, "is it the right file? Split it into several")
+            refuse(Code::TooLarge, what, "check that it is the right file, or split it")
         };
+        // A named pipe may never end; what a shell passes as a file lies in these folders.
+        let passed = path.starts_with("/dev") || path.starts_with("/proc");
+        if std::fs::metadata(path).is_ok_and(|it| !it.is_file() && !it.is_dir()) && !passed {
+            return Err(refuse(Code::UnreadableFile, "this is not a regular file".into(), "name a file"));
+        }
         let file = std::fs::File::open(path).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
         if metadata.is_dir() {

@@ -105,6 +105,15 @@ pub fn parse(source: &Arc<Source>) -> (Option<Node>, Findings) {
     parse_with(source, &source.text, false, DEEPEST)
 }
 
+/// Reads the part of a text that is YAML, such as the front matter of a Markdown file. Places count from the start of the text.
+pub fn parse_part(source: &Arc<Source>, part: Place) -> (Option<Node>, Findings) {
+    let part = source.clamp(part);
+    // Blanks in the place of everything else: every line and every byte of the part stays where it is.
+    let mut text: String = source.text[..part.start].bytes().map(|b| if b == b'\n' { '\n' } else { ' ' }).collect();
+    text.push_str(&source.text[part.start..part.end]);
+    parse_with(source, &text, false, DEEPEST)
+}
+
 /// Reads a CloudFormation template as CloudFormation does: of a key that stands twice the last one counts, with a
 /// warning, and JSON may be indented with tabs.
 pub fn parse_template(source: &Arc<Source>) -> (Option<Node>, Findings) {
@@ -258,7 +267,7 @@ impl Convert<'_> {
                     }
                 }
                 Some(first) => {
-                    let what = format!("the key `{}` stands twice", key.value);
+                    let what = format!("duplicate key `{}`", key.value);
                     self.findings.push(
                         Finding::new(Code::DuplicateKey, self.source, key_at, what)
                             .help("keep one of them")
@@ -329,46 +338,44 @@ fn explain(source: &Arc<Source>, error: &Error, deepest: usize) -> Finding {
         ),
         Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } if !said.contains("Depth") => (
             Code::Limit,
-            "the text has more than 100,000 nodes, its aliases written out".into(),
+            "the text has more than 100,000 nodes after its aliases are expanded".into(),
             "split the file, or use fewer aliases",
         ),
         Error::Budget { .. } | Error::AliasReplayStackDepthExceeded { .. } => {
-            (Code::Limit, format!("the text is nested deeper than {deepest} levels"), "write it flatter")
+            (Code::Limit, format!("the text is nested deeper than {deepest} levels"), "use fewer levels")
         }
         _ if said.contains("recursion limit") => {
-            (Code::Limit, format!("the text is nested deeper than {deepest} levels"), "write it flatter")
+            (Code::Limit, format!("the text is nested deeper than {deepest} levels"), "use fewer levels")
         }
-        _ if said.contains("tab") => {
-            (Code::Syntax, "a tab stands where YAML wants blanks".into(), "indent with blanks")
-        }
+        _ if said.contains("tab") => (Code::Syntax, "tab used for indentation".into(), "use spaces"),
         Error::RecursiveReferencesRequireWeakTypes { .. } => {
-            (Code::Syntax, "an alias stands within what it stands for".into(), "write it out")
+            (Code::Syntax, "an alias refers to a value that contains it".into(), "write the value out")
         }
         Error::Unexpected { .. } | Error::NullIntoString { .. } => {
-            (Code::Syntax, "a key must be a text".into(), "quote it, if it is meant as one")
+            (Code::Syntax, "a key must be a text".into(), "quote it if it should be text")
         }
         _ if said.contains("unknown anchor") => (
             Code::Syntax,
             "no anchor has this name".into(),
-            "a text that begins with `*` needs quotes; an alias needs an anchor `&name` before it",
+            "quote text that begins with `*`; an alias needs an anchor `&name` before it",
         ),
         _ if said.contains("mapping values are not allowed") => (
             Code::Syntax,
-            "a `:` stands where no key can be".into(),
-            "indent the keys of one mapping alike, and quote a text that contains `: `",
+            "unexpected `:`".into(),
+            "indent all keys of one mapping the same, and quote text that contains `: `",
         ),
         _ if said.contains("unexpected character") => {
-            (Code::Syntax, format!("this is not YAML: {said}"), "quote a text that begins with such a character")
+            (Code::Syntax, format!("this is not YAML: {said}"), "quote text that begins with this character")
         }
         _ if said.contains("placement of ':'")
             || said.contains("bracket")
             || said.contains("quoted")
             || said.contains("flow") =>
         {
-            (Code::Syntax, format!("this is not YAML: {said}"), "look for a bracket or a quote that is not closed")
+            (Code::Syntax, format!("this is not YAML: {said}"), "check for an unclosed bracket or quote")
         }
-        Error::InvalidScalar { .. } => (Code::Syntax, "the value does not fit its tag".into(), "leave the tag away"),
-        _ => (Code::Syntax, format!("this is not YAML: {said}"), "compare the indentation with the lines around"),
+        Error::InvalidScalar { .. } => (Code::Syntax, "the value does not fit its tag".into(), "remove the tag"),
+        _ => (Code::Syntax, format!("this is not YAML: {said}"), "compare the indentation with the lines around it it"),
     };
     Finding::new(code, source, at, what).help(help)
 }
@@ -450,43 +457,43 @@ mod tests {
             .join("\n"),
             @r#"
         "a: 1\na: 2\nb: {c: 1, c: 2, c: 3}\n"
-          duplicate-key x.yaml:2:1: the key `a` stands twice; keep one of them
-          duplicate-key x.yaml:3:11: the key `c` stands twice; keep one of them
-          duplicate-key x.yaml:3:17: the key `c` stands twice; keep one of them
+          duplicate-key x.yaml:2:1: duplicate key `a`; keep one of them
+          duplicate-key x.yaml:3:11: duplicate key `c`; keep one of them
+          duplicate-key x.yaml:3:17: duplicate key `c`; keep one of them
         "a:\n\tb: 1\n"
-          yaml-syntax x.yaml:2:2: a tab stands where YAML wants blanks; indent with blanks
+          yaml-syntax x.yaml:2:2: tab used for indentation; use spaces
         "a: [1, 2\nb: 3\n"
-          yaml-syntax x.yaml:2:2: this is not YAML: illegal placement of ':' indicator; look for a bracket or a quote that is not closed
+          yaml-syntax x.yaml:2:2: this is not YAML: illegal placement of ':' indicator; check for an unclosed bracket or quote
         "a: 1\n b: 2\n"
-          yaml-syntax x.yaml:2:3: a `:` stands where no key can be; indent the keys of one mapping alike, and quote a text that contains `: `
+          yaml-syntax x.yaml:2:3: unexpected `:`; indent all keys of one mapping the same, and quote text that contains `: `
         "a: \"x\n"
-          yaml-syntax x.yaml:2:1: this is not YAML: invalid indentation in multiline quoted scalar; look for a bracket or a quote that is not closed
+          yaml-syntax x.yaml:2:1: this is not YAML: invalid indentation in multiline quoted scalar; check for an unclosed bracket or quote
         "a: b: c\n"
-          yaml-syntax x.yaml:1:5: a `:` stands where no key can be; indent the keys of one mapping alike, and quote a text that contains `: `
+          yaml-syntax x.yaml:1:5: unexpected `:`; indent all keys of one mapping the same, and quote text that contains `: `
         "- a\nb: 1"
-          yaml-syntax x.yaml:2:1: this is not YAML: while parsing a block collection, did not find expected '-' indicator; compare the indentation with the lines around
+          yaml-syntax x.yaml:2:1: this is not YAML: while parsing a block collection, did not find expected '-' indicator; compare the indentation with the lines around it it
         "{a: 1}}"
-          yaml-syntax x.yaml:1:7: this is not YAML: misplaced bracket; look for a bracket or a quote that is not closed
+          yaml-syntax x.yaml:1:7: this is not YAML: misplaced bracket; check for an unclosed bracket or quote
         "a: @x"
-          yaml-syntax x.yaml:1:4: this is not YAML: unexpected character: `@'; quote a text that begins with such a character
+          yaml-syntax x.yaml:1:4: this is not YAML: unexpected character: `@'; quote text that begins with this character
         "a: *nope"
-          yaml-syntax x.yaml:1:4: no anchor has this name; a text that begins with `*` needs quotes; an alias needs an anchor `&name` before it
+          yaml-syntax x.yaml:1:4: no anchor has this name; quote text that begins with `*`; an alias needs an anchor `&name` before it
         "null: 1"
-          yaml-syntax x.yaml:1:1: a key must be a text; quote it, if it is meant as one
+          yaml-syntax x.yaml:1:1: a key must be a text; quote it if it should be text
         "? [a]\n: 1"
-          yaml-syntax x.yaml:1:3: a key must be a text; quote it, if it is meant as one
+          yaml-syntax x.yaml:1:3: a key must be a text; quote it if it should be text
         "a: &a [*a]\n"
-          yaml-syntax x.yaml:1:8: an alias stands within what it stands for; write it out
+          yaml-syntax x.yaml:1:8: an alias refers to a value that contains it; write the value out
         "a: 1\n---\nb: 2\n"
           yaml-syntax x.yaml:2:1: a second document begins here; a file holds one; put this one into a file of its own
         "a: \u{7}x"
-          yaml-syntax x.yaml:1:4: this is not YAML: unexpected character: `\u{7}'; quote a text that begins with such a character
+          yaml-syntax x.yaml:1:4: this is not YAML: unexpected character: `\u{7}'; quote text that begins with this character
         "a: !!int foo"
-          yaml-syntax x.yaml:1:10: the value does not fit its tag; leave the tag away
+          yaml-syntax x.yaml:1:10: the value does not fit its tag; remove the tag
         "é: é: 1"
-          yaml-syntax x.yaml:1:5: a `:` stands where no key can be; indent the keys of one mapping alike, and quote a text that contains `: `
+          yaml-syntax x.yaml:1:5: unexpected `:`; indent all keys of one mapping the same, and quote text that contains `: `
         "a: %x"
-          yaml-syntax x.yaml:1:4: this is not YAML: unexpected character: `%'; quote a text that begins with such a character
+          yaml-syntax x.yaml:1:4: this is not YAML: unexpected character: `%'; quote text that begins with this character
         "#
         );
     }

@@ -1,8 +1,8 @@
 //! Every finding has a pair of files in `tests/findings/`: what somebody wrote, and what squall says. `./test.sh --update`
 //! writes the second ones.
 //!
-//! `NAME.yaml` is an experiment, `NAME.hypothesis.yaml`, `NAME.project.yaml`, `NAME.schedule.yaml` and `NAME.template.yaml` are
-//! what they say. Experiments and schedules belong to the project in `tests/findings/project`.
+//! `NAME.yaml` is an experiment, `NAME.hypothesis.yaml`, `NAME.project.yaml`, `NAME.schedule.yaml`, `NAME.template.yaml` and
+//! `NAME.runbook.md` are what they say. Experiments and schedules belong to the project in `tests/findings/project`.
 
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "these are tests")]
 
@@ -14,7 +14,7 @@ use squall::ids::AccountName;
 use squall::project::Project;
 use squall::spec::check::{self, Known, KnownAccount};
 use squall::spec::load::{self, ExperimentFiles, ProjectFiles};
-use squall::spec::schedules;
+use squall::spec::{runbooks, schedules};
 use squall::template::{self, Deployment};
 use squall::usual::{Usual, UsualFunction};
 use squall::yaml::{Code, Findings, Loaded, Source, Style};
@@ -59,6 +59,9 @@ fn find(path: &Path, files: &ProjectFiles) -> Findings {
         }
         return findings;
     }
+    if name.ends_with(".runbook.md") {
+        return runbooks::runbook(path, files, &known()).1;
+    }
     if name.ends_with(".schedule.yaml") {
         return schedules::one_file(path, files);
     }
@@ -70,7 +73,8 @@ fn find(path: &Path, files: &ProjectFiles) -> Findings {
 
 /// A file's findings as they are written down.
 fn said(name: &str, files: &ProjectFiles) -> (Findings, String) {
-    let path = Path::new(FOLDER).join(format!("{name}.yaml"));
+    let ending = if name.ends_with(".runbook") { "md" } else { "yaml" };
+    let path = Path::new(FOLDER).join(format!("{name}.{ending}"));
     let folder = tempfile::tempdir().unwrap();
     let findings = match name {
         "too-large" => {
@@ -87,7 +91,7 @@ fn said(name: &str, files: &ProjectFiles) -> (Findings, String) {
 /// The names of the pairs.
 fn names() -> Vec<String> {
     let entries = std::fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().path());
-    let yaml = entries.filter(|path| path.extension().is_some_and(|ending| ending == "yaml"));
+    let yaml = entries.filter(|path| path.extension().is_some_and(|ending| ending == "yaml" || ending == "md"));
     let stem = |path: std::path::PathBuf| path.file_stem().unwrap().to_string_lossy().into_owned();
     yaml.map(stem).chain(MADE.map(str::to_owned)).collect::<BTreeSet<_>>().into_iter().collect()
 }

@@ -150,10 +150,7 @@ fn a_believable_forgery_reaches_what_the_page_says() {
     forger.reserve(0);
     forger.forge(ResourceKind::Function, FUNCTION, |_| {});
     let (code, said) = forger.undo(&[]);
-    assert!(
-        code == Some(6) && said.contains("known from its marks alone") && said.contains("--yes"),
-        "{code:?} {said}"
-    );
+    assert!(code == Some(6) && said.contains("known only from its locks") && said.contains("--yes"), "{code:?} {said}");
     assert_eq!(reserved(&forger).as_deref(), Some("0"));
     let (code, said) = forger.undo(&["--yes"]);
     assert_eq!((code, reserved(&forger)), (Some(0), None), "{said}");

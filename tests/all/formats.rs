@@ -60,7 +60,7 @@ fn rename_account(bench: &Bench, to: &str) {
     std::fs::write(file, renamed).unwrap();
 }
 
-/// What is not of the one shape that all forms have: a variant that is no object with a `kind`, a length of time or a rate
+/// What is not of the one shape that all forms have: a variant that is no object with a `kind`, a duration or a rate
 /// without its unit.
 fn misshapen(value: &Json, at: &str, wrong: &mut Vec<String>) {
     match value {
@@ -269,10 +269,14 @@ fn a_run_of_a_newer_version_is_rolled_back_as_far_as_it_can_be_read() {
     // What shows a run whole is refused, with the reason.
     let log = bench.ended(&["log"]);
     assert_ne!(log.status.code(), Some(0));
-    assert!(text(&log.stderr).contains("has format 3, and this squall knows formats up to 2"), "{}", text(&log.stderr));
+    assert!(
+        text(&log.stderr).contains("has format 3; this version of squall reads formats up to 2"),
+        "{}",
+        text(&log.stderr)
+    );
     let undone = bench.ended(&["undo", "--pace", "max"]);
     code(&undone, 0);
-    assert!(text(&undone.stderr).contains("of a newer squall cannot be read; rolling back without them"));
+    assert!(text(&undone.stderr).contains("of a newer version of squall cannot be read; rolling back without them"));
     assert_eq!(bench.picture(), before);
     code(&bench.ended(&["status"]), 0);
 }

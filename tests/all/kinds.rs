@@ -70,6 +70,11 @@ impl Project {
         self.squall(&["run", "x.yaml", "--pace", "max", "--yes", "--seed", &seed.to_string(), "--start", start])
     }
 
+    /// The same file once more, in a sandbox that is as it was.
+    pub fn again(&self) -> Said {
+        self.squall(&["run", "x.yaml", "--pace", "max", "--yes", "--seed", "1", "--start", "2026-03-02T09:00:20Z"])
+    }
+
     /// The Markdown report of the only run.
     pub fn report(&self) -> String {
         let folder = self.0.path().join(".squall/reports");
@@ -203,7 +208,7 @@ fn evidence_waits_for_the_next_call() {
              for: {lasts} }} ]\nrecovers_within: 30m\nguards: {{ longest: 6h }}\n"
         )
     };
-    project.ends(&experiment("60m"), HELD, &["iam.deny works since"]);
+    project.ends(&experiment("60m"), HELD, &["iam.deny in effect since"]);
     assert!(!project.check(&experiment("60m")).text.contains("have no call"));
     let minutes = experiment("60m").replace(", every: 5m", "");
     let said = project.check(&minutes);
@@ -334,7 +339,7 @@ fn evidence_that_cannot_appear_is_known_before() {
         format!(
             "targets: {{ busy: {{ function: Busy }}, rare: {{ function: Rare }}, idle: {{ function: Idle }}, \
              store: {{ table: Store }}, box: {{ queue: Box }} }}\nhypotheses: [ depth of box is below 100000, \
-             {{ signal: writes to store are at least 0, during_fault: may_break }} ]\nbaseline: {baseline}\n\
+             {{ signal: writes to store are at least 1, during_fault: may_break }} ]\nbaseline: {baseline}\n\
              faults: [ {{ inject: {{ {fault} }}, for: {lasts} }} ]\nrecovers_within: 5m\nguards: {{ longest: 48h }}\n"
         )
     };
@@ -356,7 +361,7 @@ fn evidence_that_cannot_appear_is_known_before() {
         ("lambda.latency: { target: busy, delay: 9s }".into(), "8m", "10m", HELD, ""),
         ("lambda.error: { target: idle, share: 50 % }".into(), "8m", "10m", FINDINGS, "sends no calls to `Idle`"),
         // Six calls of a baseline, and four of a fault.
-        (writes("rare"), "60m", "40m", FINDINGS, "with a baseline as long"),
+        (writes("rare"), "60m", "40m", FINDINGS, "with a baseline of the same length"),
         (writes("rare"), "120m", "120m", HELD, ""),
         (writes("busy"), "8m", "10m", HELD, ""),
         // No effect, though it could be run.
@@ -366,14 +371,14 @@ fn evidence_that_cannot_appear_is_known_before() {
             "8m",
             "10m",
             HELD,
-            "no call of `Busy` that takes what is denied",
+            "no call of `Busy` that needs the denied actions",
         ),
         (
             "iam.deny: { target: busy, actions: [ 'sqs:SendMessage' ], resources: [ box ] }".into(),
             "8m",
             "10m",
             HELD,
-            "can do without the calls that are denied",
+            "can work without the denied calls",
         ),
         (
             "lambda.throttle: { target: busy, concurrency: 900 }".into(),
@@ -414,6 +419,25 @@ fn evidence_that_cannot_appear_is_known_before() {
     assert!(project.check(&experiment(both, "8m", "10m")).text.contains("did you mean `dynamodb:PutItem`?"));
 }
 
+/// Failures are stamped with the start of their call. What the fault does to calls that run when it goes in did not begin before it.
+#[test]
+fn calls_that_run_when_the_fault_goes_in_are_no_breach_before_it() {
+    let template = READER.to_owned()
+        + "  In: { Type: AWS::SQS::Queue, Properties: { VisibilityTimeout: 900 } }\n"
+        + &function(
+            "Slow",
+            ", Timeout: 300, Policies: [ { DynamoDBWritePolicy: { TableName: !Ref Store } } ], Events: { In: { Type: SQS, Properties: { \
+             Queue: !GetAtt In.Arn, BatchSize: 1 } } }",
+        );
+    let traffic = "traffic: [ { to: { queue: In }, rate: 2/s } ]\nfunctions: { Slow: { duration: { from: 150s, to: 200s }, \
+                   calls: [ { table: Store } ] } }\n";
+    let project = Project::of(&template, traffic);
+    let experiment = "targets: { slow: { role: SlowRole }, store: { table: Store } }\nhypotheses: [ failed share of Slow is at most 5 % ]\n\
+                      baseline: 20m\nfaults: [ { inject: { iam.deny: { target: slow, actions: [ 'dynamodb:PutItem' ], resources: [ \
+                      store ] } }, for: 20m } ]\nrecovers_within: 10m\nguards: { longest: 3h }\n";
+    project.ends(experiment, Some(4), &["broken"]);
+}
+
 /// What the traffic can show is said before: by `check` and by `plan`.
 #[test]
 fn what_the_traffic_can_show_is_said_before() {
@@ -428,14 +452,14 @@ fn what_the_traffic_can_show_is_said_before() {
         )
     };
     let said = project.check(&experiment("10m", "10 %"));
-    assert!(said.text.contains("at 60 requests a minute faults of 10m show a rise to 7.5 %"), "{}", said.text);
+    assert!(said.text.contains("at 60 requests a minute, faults of 10m show a rise to 7.5 %"), "{}", said.text);
     assert!(!said.text.contains("never-held"), "{}", said.text);
     let said = project.check(&experiment("6m", "5 %"));
     assert!(said.text.contains("yours last 6m and show a rise to 15 %"), "{}", said.text);
     assert!(said.text.contains("never-held"), "{}", said.text);
     project.write("x.yaml", &format!("{HEAD}{}", experiment("10m", "10 %")));
     let said = project.squall(&["plan", "x.yaml"]);
-    assert!(said.text.contains("at 60 requests a minute faults of 10m show a rise to 7.5 %"), "{}", said.text);
+    assert!(said.text.contains("at 60 requests a minute, faults of 10m show a rise to 7.5 %"), "{}", said.text);
 }
 
 /// A resource that is not there is refused by the plan, by its ARN too.
@@ -504,7 +528,77 @@ fn the_plan_says_what_the_run_does_to_its_own_signals() {
         );
         project.write("x.yaml", &format!("{HEAD}{experiment}"));
         let said = project.squall(&["plan", "x.yaml"]);
-        assert_eq!(said.text.contains("they may ring it"), rings, "{}", said.text);
+        assert_eq!(said.text.contains("they may set it off"), rings, "{}", said.text);
         assert!(said.text.contains("the baseline lasts 2m15s to 3m15s"), "{}", said.text);
+    }
+}
+
+/// Few calls show nothing by the share of them that fails. A line in a log does: of a denied call, or of the wrapper; and squall's
+/// layer counts what it injects.
+#[test]
+fn a_line_in_a_log_shows_a_fault_that_few_calls_meet() {
+    let parameter = |document: &str| {
+        format!(
+            "  Faults: {{ Type: AWS::SSM::Parameter, Properties: {{ Name: /rare/faults, Type: String, Value: '{document}' }} }}\n"
+        )
+    };
+    let template = |variable: &str, document: &str| {
+        READER.to_owned()
+            + &parameter(document)
+            + &function("Front", "")
+            + &function(
+                "Rare",
+                &format!(
+                    ", Timeout: 20, Environment: {{ Variables: {{ {variable}: /rare/faults }} }}, Policies: [ \
+                     {{ DynamoDBCrudPolicy: {{ TableName: !Ref Store }} }}, {{ SSMParameterReadPolicy: {{ ParameterName: \
+                     rare/faults }} }} ]"
+                ),
+            )
+    };
+    let traffic = "traffic: [ { to: { function: Front }, rate: 2/s } ]\nfunctions: { Rare: { errors: 2 %, calls: [ { table: Store } ] } }\n";
+    let experiment = |fault: &str, rate: &str| {
+        format!(
+            "targets: {{ rare: {{ function: Rare }}, store: {{ table: Store }} }}\n\
+             hypotheses: [ failed share of Front is at most 10 % ]\nbaseline: 15m\n\
+             faults: [ {{ inject: {{ {fault} }}, for: 12m }} ]\nrecovers_within: 5m\nguards: {{ longest: 2h }}\n\
+             load: [ {{ to: rare, rate: {rate}, at_most: 10000 }} ]\n"
+        )
+    };
+    let (flags, layer) = (("FAILURE_INJECTION_PARAM", "{}"), ("SQUALL_FAULTS_PARAM", "{\"version\": 1}"));
+    let denied = "iam.deny: { target: rare, actions: [ 'dynamodb:PutItem' ], resources: [ store ] }";
+    let unused = denied.replace("PutItem", "DeleteItem");
+    // Four calls fail after five good ones, or 2 % beside ordinary errors of 2 %: the share alone could not show either. The layer
+    // goes by orders that it read 30 s ago at the most, so that it needs more calls.
+    for ((variable, document), rate, fault, exit, seen) in [
+        (flags, "20/h", denied, HELD, "the log of Rare has "),
+        (flags, "20/h", &unused, UNKNOWN, "was not seen to take effect"),
+        (flags, "20/h", "lambda.error: { target: rare }", HELD, "lines of the wrapper that injects errors"),
+        (
+            flags,
+            "20/h",
+            "lambda.latency: { target: rare, delay: 2s }",
+            HELD,
+            "lines of the wrapper that injects latency",
+        ),
+        (
+            layer,
+            "20/min",
+            "lambda.error: { target: rare, share: 2 % }",
+            HELD,
+            "invocations of Rare that its layer failed are ",
+        ),
+        (
+            layer,
+            "20/min",
+            "lambda.latency: { target: rare, delay: 2s, share: 2 % }",
+            HELD,
+            "that its layer delayed are ",
+        ),
+    ] {
+        let project = Project::of(&template(variable, document), traffic);
+        let said = project.run(&experiment(fault, rate), 1);
+        assert_eq!(said.exit, exit, "{variable} {fault}: {}", said.text);
+        let text = said.text.clone() + &project.report();
+        assert!(text.contains(seen), "{variable} {fault}: `{seen}` is not in: {text}");
     }
 }

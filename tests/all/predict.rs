@@ -211,7 +211,7 @@ fn the_plan_is_a_page_and_a_comment() {
     let (code, markdown, err) = bench.squall(&args);
     assert_eq!(code, 0, "{err}");
     for wanted in
-        ["### Blast radius", "queue OrdersQueue: messages wait", "### What it costs", "no entry point of users fails"]
+        ["### Blast radius", "queue OrdersQueue: messages wait", "### What it costs", "no entry point for users fails"]
     {
         assert!(markdown.contains(wanted), "{wanted}: {markdown}");
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 use squall::account::sandbox::traffic::TrafficFile;
 use squall::faults::{FaultSpec, page};
 use squall::format::schema as written;
+use squall::gameday::spec::{Front, ScenarioSpec};
 use squall::project::Project;
 use squall::report;
 use squall::schedule::spec::ScheduleFile;
@@ -31,6 +32,8 @@ fn the_reference_pages_are_fresh() {
     fresh("docs/reference/hypothesis.md", &reference::page("The hypothesis file", &Hypothesis::shape()));
     fresh("docs/reference/project.md", &reference::page("squall.yaml", &Project::shape()));
     fresh("docs/reference/schedule.md", &reference::page("The schedule file", &ScheduleFile::shape()));
+    fresh("docs/reference/runbook.md", &reference::page("The front matter of a runbook", &Front::shape()));
+    fresh("docs/reference/scenario.md", &reference::page("A scenario of a runbook", &ScenarioSpec::shape()));
     fresh("docs/reference/traffic.md", &reference::page("The traffic file", &TrafficFile::shape()));
     fresh("docs/reference/findings.md", &reference::findings());
     fresh("docs/reference/template.md", &squall::template::page());
@@ -56,6 +59,8 @@ fn the_schemas_are_fresh() {
         ("status", written::status()),
         ("change", written::change()),
         ("template", written::of::<squall::template::written::Document>()),
+        ("gameday", written::of::<squall::format::day::Line>()),
+        ("gameday-status", written::of::<squall::gameday::view::View>()),
     ] {
         let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         fresh(&format!("docs/schema/{name}.json"), &text);

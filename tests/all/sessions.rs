@@ -72,7 +72,8 @@ fn a_new_project() {
     insta::assert_snapshot!(session.transcript);
 }
 
-/// What nothing is called is wrong use, everywhere, with the nearest name; no command succeeds for want of something to do.
+/// What nothing is called is usage error, everywhere, with the nearest name; no command succeeds for want of something
+/// to do.
 #[test]
 fn names_that_nothing_has() {
     let mut session = Session::in_a_project();

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
 mod accounts;
+mod wording;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

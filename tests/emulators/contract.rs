@@ -74,7 +74,7 @@ const MOTO: &[Difference] = &[
         why: OLD_RECEIVE_ON_AWS,
     },
     Difference {
-        test: "what nobody published is no zero",
+        test: "what was never published is not zero",
         shows: "cloudwatch:GetMetricData: 404, and not from AWS",
         why: "it does not know the protocol of the CloudWatch SDK (Smithy RPC v2 CBOR)",
     },

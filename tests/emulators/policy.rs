@@ -262,5 +262,5 @@ fn doctor_tells_what_is_permitted() {
     user.may(&without(&whole, "lambda:DeleteFunctionConcurrency"));
     let (code, said) = user.ended(&["doctor", &file]);
     let line = said.lines().find(|line| line.contains("lambda:DeleteFunctionConcurrency")).unwrap_or_default();
-    assert!(code == 3 && line.contains("not well"), "{said}");
+    assert!(code == 3 && line.contains("problem"), "{said}");
 }

@@ -105,6 +105,7 @@ fn step(index: u32, id: ChangeId, setting: &Setting, nothing: Resource) -> Step 
         evidence: Evidence {
             expect: "nothing".into(),
             any: vec![Indicator { settles: Span::ZERO, query, test: IndicatorTest::Arrives }],
+            logs: None,
             within: Span::from_mins(60),
         },
     }

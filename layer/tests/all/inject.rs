@@ -64,9 +64,9 @@ fn latency_before_holds_the_invocation_and_is_reported() {
     let line = it.said();
     assert_eq!(
         line,
-        json!({ "source": "squall-layer", "action": "inject", "Function": "worker", "Run": "r", "order": "o", "requestId": "7",
+        json!({ "source": "squall-layer", "action": "inject", "Function": "worker", "Run": "r", "Order": "o", "requestId": "7",
             "fault": "latency", "when": "before", "FaultsInjected": 1, "InjectedDelay": 1000,
-            "_aws": { "Timestamp": EIGHT, "CloudWatchMetrics": [{ "Namespace": "SquallLayer", "Dimensions": [["Function", "Run"]],
+            "_aws": { "Timestamp": EIGHT, "CloudWatchMetrics": [{ "Namespace": "SquallLayer", "Dimensions": [["Function", "Run"], ["Function", "Order"]],
                 "Metrics": [{ "Name": "FaultsInjected", "Unit": "Count" }, { "Name": "InjectedDelay", "Unit": "Milliseconds" }] }] } })
     );
     waits(&mut runtime);

@@ -53,7 +53,7 @@ pub async fn run(probe: &CommandProbe, window: Window, env: &dyn Env) -> Result<
         // What it printed may be secret, or long, and a journal keeps it.
         (true, _) => {
             let (bytes, lines) = (output.len(), text.lines().count());
-            Err(format!("{program} printed {bytes} bytes in {lines} lines, and the last line is no number"))
+            Err(format!("{program} printed {bytes} bytes in {lines} lines, and the last line is not a number"))
         }
         (false, _) => Err(format!("{program} ended with {status}")),
     }

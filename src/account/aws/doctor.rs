@@ -18,7 +18,7 @@ pub struct Check {
     /// What: `identity`.
     pub what: &'static str,
     pub finding: CheckResult,
-    /// What was seen, and what to do when it is not well.
+    /// What was seen, and what to do when it is problem.
     pub detail: String,
 }
 
@@ -82,25 +82,25 @@ fn unreached(error: &CallError) -> Check {
 fn credentials(session: &Session) -> Check {
     let what = "credentials";
     match session.identity.lasts {
-        Lasts::On => check(what, CheckResult::Well, "they do not end, or renew themselves"),
+        Lasts::On => check(what, CheckResult::Well, "they do not expire, or are renewed"),
         Lasts::CannotTell => check(
             what,
             CheckResult::CannotTell,
-            "temporary ones that do not say when they end; they must outlive a run and its undo by 15 minutes",
+            "temporary, without an expiry time; they must outlive a run and its rollback by 15 minutes",
         ),
         Lasts::CannotTellAfter(end) => {
             let left = end.since(session.caller.gateway.now());
             check(
                 what,
                 CheckResult::CannotTell,
-                format!("they are good until {end}, for {left}; nothing tells whether they are renewed then"),
+                format!("they are valid until {end}, for {left}; whether they are renewed then is not known"),
             )
         }
         Lasts::Until(end) => {
             let left = end.since(session.caller.gateway.now());
             match left >= LASTS {
-                true => check(what, CheckResult::Well, format!("they end at {end}, in {left}")),
-                false => check(what, CheckResult::NotWell, format!("they end at {end}, in {left}: get fresh ones")),
+                true => check(what, CheckResult::Well, format!("they expire at {end}, in {left}")),
+                false => check(what, CheckResult::NotWell, format!("they expire at {end}, in {left}: get new ones")),
             }
         }
     }
@@ -109,7 +109,7 @@ fn credentials(session: &Session) -> Check {
 fn clock(session: &Session) -> Check {
     let what = "clock";
     let Some(offset) = session.caller.gateway.offset() else {
-        return check(what, CheckResult::CannotTell, "no answer had a date");
+        return check(what, CheckResult::CannotTell, "no response had a date");
     };
     let off = offset.apart();
     let side = if offset.apart_secs() > 0 { "ahead of" } else { "behind" };
@@ -118,12 +118,12 @@ fn clock(session: &Session) -> Check {
         off if off <= SKEW_REFUSED => check(
             what,
             CheckResult::NotWell,
-            format!("{off} {side} AWS's, and no run starts with more than {OFF_ACCOUNT}: set it by NTP"),
+            format!("{off} {side} AWS's; runs start with at most {OFF_ACCOUNT}: synchronise it by NTP"),
         ),
         off => check(
             what,
             CheckResult::NotWell,
-            format!("{off} {side} AWS's, which will not accept signatures; set it by NTP"),
+            format!("{off} {side} AWS's, which will reject signatures; synchronise it by NTP"),
         ),
     }
 }
@@ -133,7 +133,9 @@ async fn safety_lever(session: &Session) -> Check {
     let what = "FIS safety lever";
     match fis::halted(session).await {
         Ok(None) => check(what, CheckResult::Well, "disengaged"),
-        Ok(Some(why)) => check(what, CheckResult::NotWell, format!("{why}; ask its operator before any experiment")),
+        Ok(Some(why)) => {
+            check(what, CheckResult::NotWell, format!("{why}; ask its operator before running an experiment"))
+        }
         Err(error) => check(what, CheckResult::CannotTell, error.to_string()),
     }
 }
@@ -145,13 +147,13 @@ async fn dead_man_switch(session: &Session) -> Check {
     match switch::find(session, &session.config.location()).await {
         Ok(Deployment::Ready(Deployed { reach, .. })) => {
             let reach = reach.unwrap_or_default().into_iter().collect::<Vec<_>>().join(", ");
-            check(what, CheckResult::Well, format!("deployed and current; it may touch {reach}"))
+            check(what, CheckResult::Well, format!("deployed and current; it covers {reach}"))
         }
         Ok(Deployment::Missing) => check(what, CheckResult::NotWell, format!("not deployed: {deploy}")),
         Ok(Deployment::Differs) => check(
             what,
             CheckResult::NotWell,
-            format!("it is not what this squall deploys: edited, or of another version; {deploy}"),
+            format!("it is not the one of this version: it was edited, or is of another version; {deploy}"),
         ),
         Err(error) => check(what, CheckResult::CannotTell, error.to_string()),
     }

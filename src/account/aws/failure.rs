@@ -151,7 +151,7 @@ impl Failure {
             Kind::NoAnswer | Kind::ServiceFailed => return CallError::Unknown(self.text(operation)),
             Kind::NotOfAws => {
                 let text = self.text(operation);
-                return CallError::Unknown(format!("{text}: 404, and not from AWS; look at `endpoint_url`"));
+                return CallError::Unknown(format!("{text}: 404, but not from AWS; check `endpoint_url`"));
             }
             Kind::Denied | Kind::NoCredentials | Kind::BadCredentials => RefusedBy::Permission,
             Kind::Busy => RefusedBy::Busy,
@@ -162,13 +162,13 @@ impl Failure {
         let mut message = self.text(operation);
         match self.kind {
             Kind::Denied if self.message.contains("explicit deny") => {
-                message += &format!("; a policy denies {} to {who} explicitly: take that out first", operation.action);
+                message += &format!("; a policy denies {} to {who} explicitly: remove that first", operation.action);
             }
             Kind::Denied => message += &format!("; to allow it, add to a policy of {who}: {}", statement(operation)),
             Kind::NoCredentials => message += "; set AWS_PROFILE, or `profile` in squall.yaml; see `squall doctor`",
             Kind::BadCredentials => {
                 message +=
-                    "; get fresh credentials (`aws sso login`), or set the clock of this machine; see `squall doctor`";
+                    "; get new credentials (`aws sso login`), or synchronise this machine's clock; see `squall doctor`";
             }
             _ => {}
         }

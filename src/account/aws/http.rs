@@ -82,7 +82,7 @@ pub fn headers<'h>(
     let plain = plain.into_iter().map(|(name, value)| Ok((name.clone(), value.clone())));
     let secret = from_env.into_iter().map(|(name, variable)| match env.var(variable) {
         Some(value) => Ok((name.clone(), value)),
-        None => Err(format!("the environment has no {variable}, which the header `{name}` is to be taken from")),
+        None => Err(format!("the environment has no {variable}, which supplies the header `{name}`")),
     });
     plain.chain(secret).collect()
 }

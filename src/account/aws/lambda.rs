@@ -8,6 +8,7 @@ use super::session::Session;
 use super::variables;
 use crate::account::description::{Alias, Delivery, FunctionDescription};
 use crate::account::gateway::Family;
+use crate::account::logs::usual_log_group;
 use crate::account::{CallError, Location, Observed, Region, Resource, ResourceKind, Value};
 use crate::units::Span;
 
@@ -47,6 +48,10 @@ pub async fn describe(session: &Session, function: &Resource) -> Result<Function
     Ok(FunctionDescription {
         key: configuration.kms_key_arn().filter(|key| !key.is_empty()).map(str::to_owned),
         role: function.beside(ResourceKind::Role, names::last_part(configuration.role().unwrap_or_default())),
+        log_group: configuration
+            .logging_config()
+            .and_then(|logging| logging.log_group())
+            .map_or_else(|| usual_log_group(&function.name), str::to_owned),
         runtime: configuration.runtime().map_or("container image", |runtime| runtime.as_str()).to_owned(),
         timeout: Span::from_secs(configuration.timeout().unwrap_or(3).into()),
         reserved: reserved(&found),

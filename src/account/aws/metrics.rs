@@ -3,7 +3,7 @@
 use super::batch::{Statistic, Wanted};
 use super::session::Session;
 use crate::account::signal::METRIC_PERIOD;
-use crate::account::{CallError, Metric, Query, Resource, ResourceKind, Sample, Window};
+use crate::account::{CallError, Injected, Metric, Query, Resource, ResourceKind, Sample, Window};
 use crate::project::probe::MetricMathProbe;
 use crate::units::Span;
 
@@ -64,6 +64,7 @@ impl Formula {
             (Metric::EventsDropped, _) => {
                 Formula::OutOf { some: of("AsyncEventsDropped", "Sum"), all: of("AsyncEventsReceived", "Sum") }
             }
+            (Metric::FaultsInjected { fault }, _) => Formula::First(vec![injections(resource, fault)], 1.0),
             (Metric::Writes, ResourceKind::Table) => {
                 Formula::Sum(TABLE_WRITES.map(|name| write(resource, name)).into())
             }
@@ -187,6 +188,20 @@ fn errors(resource: &Resource) -> Vec<Statistic> {
 fn durations(resource: &Resource, statistic: &str) -> Vec<Statistic> {
     let metric = if resource.kind == ResourceKind::Function { "Duration" } else { "Latency" };
     statistics(resource, metric, statistic)
+}
+
+/// What squall's layer counts, by function and order (`layer/src/report.rs`).
+fn injections(function: &Resource, fault: Injected) -> Statistic {
+    let order = match fault {
+        Injected::Latency => "latency",
+        Injected::Error => "exception",
+    };
+    Statistic {
+        namespace: "SquallLayer",
+        metric: "FaultsInjected",
+        dimensions: vec![("Function", function.name.clone()), ("Order", order.to_owned())],
+        statistic: "Sum".into(),
+    }
 }
 
 fn write(table: &Resource, operation: &str) -> Statistic {

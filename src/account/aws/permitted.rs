@@ -112,12 +112,12 @@ async fn simulate(
                 Decision::ExplicitDeny => Permitted::No("a policy denies it explicitly".into()),
                 // Allowed as well: a deny may depend on what is not known.
                 _ if !missing.is_empty() => Permitted::CannotTell(format!(
-                    "it depends on {}, which a simulation does not know",
+                    "it depends on {}, which the simulation does not know",
                     missing.join(", ")
                 )),
                 Decision::Allowed => Permitted::Yes,
                 _ if action.starts_with("kms:") => Permitted::CannotTell(
-                    "no policy of the caller allows it; the key's own policy may, which a simulation does not see"
+                    "no policy of the caller allows it; the key's own policy may, but the simulation does not see it"
                         .into(),
                 ),
                 _ => Permitted::No("no policy allows it".into()),

@@ -76,9 +76,11 @@ fn only_value(data: &serde_json::Value) -> Result<Option<f64>, String> {
         Some("vector") => match data["result"].as_array().map(Vec::as_slice) {
             Some([]) => return Ok(None),
             Some([one]) => &one["value"],
-            _ => return Err("the query gives several series; make one of them, as with `sum(...)`".into()),
+            _ => return Err("the query returns several series; reduce them to one, for example with `sum(...)`".into()),
         },
-        other => return Err(format!("the query gives {}, not a vector or a scalar", other.unwrap_or("nothing known"))),
+        other => {
+            return Err(format!("the query returns {}, not a vector or a scalar", other.unwrap_or("nothing known")));
+        }
     };
     let value = pair[1].as_str().and_then(|text| text.parse().ok());
     Ok(value.filter(|value: &f64| value.is_finite()))

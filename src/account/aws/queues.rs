@@ -233,7 +233,7 @@ async fn send_batch(
         }
     }
     let outcomes: Option<Vec<_>> = outcomes.into_iter().collect();
-    outcomes.ok_or_else(|| CallError::Unknown(format!("{queue} did not say what became of each message")))
+    outcomes.ok_or_else(|| CallError::Unknown(format!("{queue} did not report the result of each message")))
 }
 
 fn set(outcomes: &mut [Option<SendOutcome>], id: &str, outcome: SendOutcome) {

@@ -84,7 +84,7 @@ pub async fn write_document(session: &Session, parameter: &Resource, document: &
 /// Reads the lock on a resource.
 pub async fn read_lock(session: &Session, resource: &Resource) -> Result<Observed, CallError> {
     let (region, name) = (session.region_of(resource), Setting::lock_parameter(resource));
-    match get(session, region, &name, format!("mark on {resource}")).await {
+    match get(session, region, &name, format!("lock on {resource}")).await {
         Ok(found) => Ok(Observed::plain(found.value.map_or(Value::Unset, Value::Text))),
         Err(CallError::Gone(_)) => Ok(Observed::plain(Value::Unset)),
         Err(other) => Err(other),
@@ -93,7 +93,7 @@ pub async fn read_lock(session: &Session, resource: &Resource) -> Result<Observe
 
 /// Creates or deletes the lock on a resource. Creating is atomic: of two, one is refused.
 pub async fn write_lock(session: &Session, resource: &Resource, value: Value) -> Result<(), CallError> {
-    let (name, about) = (Setting::lock_parameter(resource), format!("mark on {resource}"));
+    let (name, about) = (Setting::lock_parameter(resource), format!("lock on {resource}"));
     let region = session.region_of(resource);
     match value {
         Value::Unset => {
@@ -133,7 +133,7 @@ const ALIVE: &str = "squall-alive";
 /// Says on a lock that its owner is alive. A tag, because tagging does not make a parameter that is not there.
 pub async fn renew(session: &Session, resource: &Resource, at: Time) -> Result<(), CallError> {
     let (region, name) = (session.region_of(resource), Setting::lock_parameter(resource));
-    let about = format!("mark on {resource}");
+    let about = format!("lock on {resource}");
     let operation = operation(session, Family::SsmWrite, "ssm:AddTagsToResource", region, &name, about);
     let tag = Tag::builder().key(ALIVE).value(at.to_string()).build();
     let tag = tag.or_else(|error| super::invalid(error.to_string()))?;
@@ -146,7 +146,7 @@ pub async fn renew(session: &Session, resource: &Resource, at: Time) -> Result<(
 /// When the owner of a lock was last alive: when it made the lock, by AWS's clock, or as its tag says.
 pub async fn lease(session: &Session, resource: &Resource) -> Result<Time, CallError> {
     let (region, name) = (session.region_of(resource), Setting::lock_parameter(resource));
-    let about = format!("mark on {resource}");
+    let about = format!("lock on {resource}");
     let found = get(session, region, &name, about.clone()).await?;
     let made = found.last_modified_date.map_or(Time::EPOCH, |date| Time::from_micros(date.secs() * 1_000_000));
     let operation = operation(session, Family::SsmRead, "ssm:ListTagsForResource", region, &name, about);

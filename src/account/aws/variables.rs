@@ -127,7 +127,7 @@ fn time(text: &str) -> Option<Time> {
 }
 
 fn unknown(function: &Resource, why: &str) -> CallError {
-    CallError::Unknown(format!("the update of {function} was accepted, and did not end well: {why}"))
+    CallError::Unknown(format!("the update of {function} was accepted, but failed: {why}"))
 }
 
 fn parsed(prefix: &str, value: &Value) -> Option<BTreeMap<String, String>> {

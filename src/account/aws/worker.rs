@@ -12,7 +12,7 @@ use super::awake::{Awake, BEAT};
 use super::call::{RealTime, on_terms};
 use super::session::{Connection, Session};
 use super::{
-    AccountConfig, Shared, alarms, find, fis, invalid, lambda, load, metrics, permitted, probes, queues, roles,
+    AccountConfig, Shared, alarms, find, fis, invalid, lambda, load, logs, metrics, permitted, probes, queues, roles,
     settings, ssm, switch, unsupported, watched,
 };
 use crate::account::{
@@ -173,6 +173,7 @@ pub async fn answer(connection: &Connection, call: Call) -> Outcome {
             queues::release_message(session, &queue, &handle).await.map(|()| Reply::Done)
         }
         Call::Measure { query, window } => measure(session, &query, window).await,
+        Call::SearchLogs { search, window } => logs::search(session, &search, window).await.map(Reply::Logged),
         Call::Load { target, requests, spread, marker } => load::load(session, &target, requests, spread, marker).await,
     }
 }

@@ -58,7 +58,7 @@ pub enum NotSent {
     #[error("the store did not confirm for {OWNED_FOR} that this process still owns the run")]
     Unconfirmed,
     /// Its time was over.
-    #[error("its turn came after {deadline}, when it was of no use any more")]
+    #[error("its turn came after {deadline}, too late to be useful")]
     TooLate { deadline: Time },
     /// Its signature may be too old: the process was stopped, or credentials took long.
     #[error("{age} passed between its turn and its sending")]

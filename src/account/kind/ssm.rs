@@ -57,7 +57,7 @@ impl<'a> SettingDescriptor<'a> for Lock<'a> {
     }
 
     fn title(&self) -> String {
-        format!("mark on {}", self.resource)
+        format!("lock on {}", self.resource)
     }
 
     fn compares(&self) -> Comparison {

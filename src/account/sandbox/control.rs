@@ -259,6 +259,7 @@ impl World {
                 refused(RefusedBy::Invalid, "ReceiptHandleIsInvalid")
             }
             Call::Measure { query, window } => self.measure(&query, window),
+            Call::SearchLogs { search, window } => self.search_logs(&search, window),
             // It is answered when it is over.
             Call::Load { .. } => refused(RefusedBy::Unsupported, "a load has no answer of its own"),
         }

@@ -8,6 +8,7 @@ use super::world::World;
 use crate::account::description::{
     Delivery, FunctionDescription, ParameterDescription, QueueDescription, RoleDescription,
 };
+use crate::account::logs::usual_log_group;
 use crate::account::target::SelectBy;
 use crate::account::{CallError, Description, RefusedBy, Resource, ResourceKind, Selector};
 
@@ -103,6 +104,7 @@ impl World {
             key: None,
             arn,
             role: beside(ResourceKind::Role, &spec.role),
+            log_group: usual_log_group(&function.name),
             runtime: spec.runtime.clone(),
             timeout: spec.timeout,
             reserved: self.lambda.functions[index].reserved.map(u64::from),

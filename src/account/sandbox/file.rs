@@ -64,11 +64,14 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SandboxError {
     /// SQLite, or the disk below it.
-    #[error("the sandbox's file cannot be used: {0}; free the disk, or delete the file to begin with a new sandbox")]
+    #[error(
+        "the sandbox's file cannot be used: {0}; free space on the disk, or delete the file to start with a new sandbox"
+    )]
     Failed(String),
     /// Another version of squall made the file.
     #[error(
-        "the sandbox's file is of version {found}, this squall reads {VERSION}; delete it to begin with a new sandbox"
+        "the sandbox's file has version {found}; this version of squall reads {VERSION}; delete it to start with a \
+         new sandbox"
     )]
     Version { found: i64 },
     /// The application cannot be modelled.

@@ -152,6 +152,12 @@ impl World {
         allowed
     }
 
+    /// Whether it is refused because a policy of the role denies it.
+    pub(super) fn is_denied(&self, role: usize, action: &'static str, resource: &str) -> bool {
+        let request = Request { principal: &self.model.roles[role].arn, action, resource, now: self.now };
+        self.iam.roles[role].policies().any(|policy| policy.says(&request) == Says::Deny)
+    }
+
     /// Puts or deletes an inline policy. Deleting one that is not there is done already (NoSuchEntity).
     pub(super) fn set_policy(&mut self, role: &Resource, name: &str, value: &Value) -> Result<(), CallError> {
         let index = self.index_of(role)?;

@@ -8,6 +8,7 @@ use super::app::{Loops, OnPayload};
 use super::chain::Chain;
 use super::event::Event;
 use super::lambda::Instance;
+use super::logs::Line;
 use super::message::New;
 use super::model::{CallModel, FunctionModel, Target};
 use super::reasons::Why;
@@ -308,15 +309,30 @@ impl World {
         } else {
             // What is called once for all messages fails all of them.
             let (Origin::Batch(batch), Stage::Messages) = (invocation.origin, invocation.stage) else {
-                return self.end(key, Ending::Failed);
+                return self.fail_at_call(key);
             };
             if !self.batches.fail_message(batch, invocation.message) {
-                return self.end(key, Ending::Failed);
+                return self.fail_at_call(key);
             }
             invocation.call = 0;
             invocation.message += 1;
         }
         self.call_next(key);
+    }
+
+    /// A call that the handler cannot do without failed, and ends its invocation; the log says why.
+    fn fail_at_call(&mut self, key: Key) {
+        let model = self.model.clone();
+        let Some(invocation) = self.lambda.invocations.get(key) else { return };
+        let function = invocation.function;
+        let of = &model.functions[function];
+        if let Some(call) = invocation.call(of)
+            && call.target != Target::External
+            && self.is_denied(of.role, call.action, &call.arn)
+        {
+            self.log(function, Line::Denied(call.action));
+        }
+        self.end(key, Ending::Failed);
     }
 
     fn end(&mut self, key: Key, ending: Ending) {

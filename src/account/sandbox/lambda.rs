@@ -19,9 +19,12 @@ use super::slab::Slab;
 use super::work::Work;
 use super::world::World;
 use super::wrapper::Flags;
-use crate::account::ResourceKind;
+use crate::account::{Injected, ResourceKind};
 use crate::units::{Span, Time};
 
+/// The metric `FaultsInjected` of squall's layer (`layer/src/report.rs`), by the fault.
+pub(super) const DELAYED_BY_LAYER: &str = "FaultsInjected of latency";
+pub(super) const FAILED_BY_LAYER: &str = "FaultsInjected of exception";
 /// An idle instance is kept so long. AWS documents none; ten minutes were measured most often, and SimFaaS takes them.
 const KEEP_ALIVE: Span = Span::from_secs(600);
 /// A function may start so many instances at once, and then [`SCALING_PER_SECOND`] (1,000 every ten seconds, refilled
@@ -110,6 +113,28 @@ pub(super) struct FunctionMinute {
     pub concurrency: u32,
     pub asynchronous: AsyncMinute,
     pub loops_stopped: u32,
+    /// What squall's layer counts: invocations that it delayed, and that it failed.
+    layer: [u32; 2],
+}
+
+impl FunctionMinute {
+    /// The layer injects a fault into an invocation.
+    pub fn injected(&mut self, fault: Injected) {
+        let [delayed, failed] = &mut self.layer;
+        *match fault {
+            Injected::Latency => delayed,
+            Injected::Error => failed,
+        } += 1;
+    }
+
+    /// How many invocations it injected such a fault into.
+    fn injections(&self, fault: Injected) -> u32 {
+        let [delayed, failed] = self.layer;
+        match fault {
+            Injected::Latency => delayed,
+            Injected::Error => failed,
+        }
+    }
 }
 
 /// What Lambda publishes about a function's asynchronous events for one minute.
@@ -140,6 +165,8 @@ impl Minute for FunctionMinute {
             "DeadLetterErrors" => count(self.asynchronous.dead_letter_errors),
             "DestinationDeliveryFailures" => count(self.asynchronous.destination_failures),
             "RecursiveInvocationsDropped" => count(self.loops_stopped),
+            DELAYED_BY_LAYER => count(self.injections(Injected::Latency)),
+            FAILED_BY_LAYER => count(self.injections(Injected::Error)),
             _ => None,
         }
     }

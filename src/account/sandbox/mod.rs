@@ -24,6 +24,7 @@ mod iam;
 mod invocation;
 mod lambda;
 mod limit;
+mod logs;
 mod mapping;
 mod message;
 mod metrics;

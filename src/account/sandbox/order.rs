@@ -4,7 +4,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::chance::Chance;
-use super::wrapper::{Injected, Instead};
+use super::wrapper::{Injection, Instead};
 use crate::units::{Share, Span, Time};
 
 /// The layer reads its orders again after so long, when an invocation comes (`layer/src/settings.rs`).
@@ -49,8 +49,8 @@ fn of(order: &Json) -> Option<Order> {
 }
 
 /// What orders do to an invocation that comes now.
-pub(super) fn act(orders: &[Order], now: Time, chance: &mut Chance) -> Injected {
-    let mut injected = Injected::default();
+pub(super) fn act(orders: &[Order], now: Time, chance: &mut Chance) -> Injection {
+    let mut injected = Injection::default();
     for order in orders.iter().filter(|order| now < order.until) {
         if !chance.happens(order.share) {
             continue;
@@ -77,9 +77,9 @@ mod tests {
         let orders = read(document);
         let at = |time: &str| act(&orders, time.parse().unwrap(), &mut Chance::of(1, "test"));
         let delay = Span::from_millis(300);
-        assert_eq!(at("2026-03-02T09:04:59Z"), Injected { delay, instead: Some(Instead::Exception) });
-        assert_eq!(at("2026-03-02T09:05:00Z"), Injected { delay, instead: None });
-        assert_eq!(at("2026-03-02T09:10:00Z"), Injected::default());
+        assert_eq!(at("2026-03-02T09:04:59Z"), Injection { delay, instead: Some(Instead::Exception) });
+        assert_eq!(at("2026-03-02T09:05:00Z"), Injection { delay, instead: None });
+        assert_eq!(at("2026-03-02T09:10:00Z"), Injection::default());
         assert!(read(&document.replace("\"version\": 1", "\"version\": 2")).is_empty());
     }
 }

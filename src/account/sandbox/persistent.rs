@@ -82,6 +82,8 @@ pub struct Sandbox {
     open: BTreeMap<CallId, Keep>,
     /// Answers that do not come from the world.
     answers: VecDeque<(CallId, Outcome)>,
+    /// The file lacks something that was changed.
+    unkept: bool,
 }
 
 impl Sandbox {
@@ -115,6 +117,7 @@ impl Sandbox {
             pacer,
             open: BTreeMap::new(),
             answers: VecDeque::new(),
+            unkept: false,
         };
         sandbox.world.messages_saved();
         // Somebody else may have begun it just before.
@@ -168,16 +171,17 @@ impl Sandbox {
         // A new stretch of chance for each generation; the same one would bring the same arrivals again.
         let seed = newest.seed.wrapping_add(newest.number as u64);
         let reasons = std::mem::take(&mut self.world.reasons);
+        let logs = std::mem::take(&mut self.world.logs);
         self.world = World::restored(&self.app, &self.location, seed, &newest.stored, newest.messages)?
             .with_weather(self.opening.weather.clone());
-        self.world.reasons = reasons;
+        (self.world.reasons, self.world.logs) = (reasons, logs);
         self.generation = newest.number;
         let reached = newest.reached.max(now);
         self.world.run_until(reached);
         self.promised = newest.reached;
         self.pacer = Pacer::new(self.opening.pace, reached, &*self.env);
         for id in std::mem::take(&mut self.open).into_keys() {
-            let overtaken = CallError::Unknown("another process changed the sandbox meanwhile".into());
+            let overtaken = CallError::Unknown("another process changed the sandbox at the same time".into());
             self.answers.push_back((id, Err(overtaken)));
         }
         Ok(())
@@ -208,15 +212,22 @@ impl Sandbox {
     }
 
     /// An answer of the world goes out once what it tells is kept.
+    ///
+    /// While the file does not take what was changed, as on a full disk, a reading is no answer either: it would tell of a world
+    /// that is gone with this process.
     fn hand_out(&mut self, id: CallId, outcome: Outcome) -> (CallId, Outcome) {
         let lost = |why: String| (id, Err(CallError::Unknown(why)));
-        match self.open.remove(&id) {
-            None | Some(Keep::Nothing) => (id, outcome),
-            Some(keep) => match self.keep(keep == Keep::Durable) {
-                Ok(true) => (id, outcome),
-                Ok(false) => lost("another process changed the sandbox meanwhile".into()),
-                Err(error) => lost(error.to_string()),
-            },
+        let keep = match self.open.remove(&id) {
+            None | Some(Keep::Nothing) if !self.unkept => return (id, outcome),
+            None | Some(Keep::Nothing | Keep::Durable) => true,
+            Some(Keep::Written) => false,
+        };
+        let kept = self.keep(keep);
+        self.unkept = kept.is_err();
+        match kept {
+            Ok(true) => (id, outcome),
+            Ok(false) => lost("another process changed the sandbox at the same time".into()),
+            Err(error) => lost(error.to_string()),
         }
     }
 

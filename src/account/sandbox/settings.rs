@@ -117,7 +117,7 @@ impl World {
                 let index = self.index_of(role)?;
                 if let Some(why) = &self.model.roles[index].spec.unknown {
                     // Whatever a fault did to it, nobody could say what it changes.
-                    return refused(RefusedBy::Unsupported, format!("nothing is known of {role}: {why}"));
+                    return refused(RefusedBy::Unsupported, format!("{role} is unknown: {why}"));
                 }
                 let document = self.iam.roles[index].written.get(policy);
                 Ok(Observed::plain(document.map_or(Value::Unset, |text| Value::Text(text.to_string()))))
@@ -225,7 +225,7 @@ impl World {
             Setting::FaultDocument { parameter } => self.set_parameter(parameter, Some(&write.value.to_string())),
             Setting::RolePolicy { role, policy } => self.set_policy(role, policy, &write.value),
             Setting::Variables { .. } => {
-                refused(RefusedBy::Unsupported, "the sandbox's functions are wrapped by nothing that reads variables")
+                refused(RefusedBy::Unsupported, "the sandbox models no wrapper that reads variables")
             }
             Setting::QueueDelay { queue } => self.set_delay(queue, write),
         }
@@ -300,11 +300,11 @@ impl World {
                 self.settings.alive.remove(&named(resource));
                 Ok(())
             }
-            Value::Number(_) => refused(RefusedBy::Invalid, "a mark is a text"),
+            Value::Number(_) => refused(RefusedBy::Invalid, "a lock is a text"),
             Value::Text(text) => match self.settings.locks.get(&named(resource)) {
                 Some(existing) => refused(RefusedBy::LockExists, existing.to_string()),
                 None if text.len() > PARAMETER_LIMIT => {
-                    refused(RefusedBy::Limit, format!("a parameter holds {PARAMETER_LIMIT} bytes at the most"))
+                    refused(RefusedBy::Limit, format!("a parameter holds at most {PARAMETER_LIMIT} bytes"))
                 }
                 None => {
                     self.settings.locks.insert(named(resource), text.as_str().into());
@@ -321,7 +321,7 @@ impl World {
         let locked = self.settings.locks.contains_key(&of);
         // A lock of an older file has no time of its own.
         let alive = self.settings.alive.get(&of).copied().unwrap_or(Time::EPOCH);
-        locked.then_some(alive).ok_or_else(|| CallError::Gone(format!("mark on {resource}")))
+        locked.then_some(alive).ok_or_else(|| CallError::Gone(format!("lock on {resource}")))
     }
 
     /// Its owner is alive.
@@ -337,7 +337,7 @@ impl World {
             Value::Unset => None,
             Value::Number(n) => match u32::try_from(*n) {
                 Ok(n) => Some(n),
-                Err(_) => return refused(RefusedBy::Invalid, format!("{n} is no number of executions")),
+                Err(_) => return refused(RefusedBy::Invalid, format!("{n} is not a valid concurrency")),
             },
             Value::Text(_) => return refused(RefusedBy::Invalid, "reserved concurrency is a number"),
         };
@@ -378,7 +378,7 @@ impl World {
         match document {
             None => refused(RefusedBy::Invalid, "a key in a document is written with the whole document"),
             Some(whole) if whole.len() > PARAMETER_LIMIT => {
-                refused(RefusedBy::Limit, format!("a parameter holds {PARAMETER_LIMIT} bytes at the most"))
+                refused(RefusedBy::Limit, format!("a parameter holds at most {PARAMETER_LIMIT} bytes"))
             }
             Some(whole) => {
                 self.settings.put_parameter(&parameter.name, whole);

@@ -23,24 +23,24 @@ const UNCERTAINTY: Share = Share::percent(20);
 const Z99: f64 = 2.326_347_874_040_841;
 
 crate::record! {
-    /// A traffic file: how an application behaves that its template describes.
+    /// A traffic file: how the application described by a template behaves.
     pub struct TrafficFile {
         /// The version of this format.
         pub version: Version,
-        /// Values of the template's parameters. One that is left out has its default.
+        /// Values of the template's parameters. Others have their default.
         pub parameters: BTreeMap<String, String> = BTreeMap::new(),
-        /// Values that lie elsewhere, by name: SSM parameters, secrets, and imports of other stacks. One that is left out is
-        /// unknown.
+        /// Values from elsewhere, by name: SSM parameters, secrets, and imports of other stacks. Others are unknown.
         pub stores: BTreeMap<String, String> = BTreeMap::new(),
-        /// Where the application is deployed: what its ARNs say.
+        /// Where the application is deployed: the parts of its ARNs.
         pub deployed: Deployed = Deployed { region: app::REGION.into(), account_id: app::ACCOUNT_ID.into(), partition: "aws".into() },
-        /// How far off its rates, durations and shares may be, either way. A prediction draws them within that.
+        /// How inaccurate its rates, durations and shares may be, in either direction. A prediction varies them within
+        /// that.
         pub uncertainty: Share = UNCERTAINTY,
-        /// What the account as a whole allows.
+        /// The limits of the account as a whole.
         pub account: Limits = Limits { concurrency: 1_000, unreserved: 100, api_requests: 10_000, api_burst: 5_000 },
-        /// Who comes from outside, and how often.
+        /// The traffic from outside.
         pub traffic: Vec<Arrival> = Vec::new(),
-        /// How each function of the template behaves, by its name. One that is left out has every default.
+        /// How each function of the template behaves, by its name. Others have all defaults.
         pub functions: BTreeMap<String, Behaviour> = BTreeMap::new(),
     }
 }
@@ -60,11 +60,11 @@ crate::record! {
 crate::record! {
     /// Limits of an account. AWS gives the defaults; small and new accounts have less.
     pub struct Limits {
-        /// How many invocations may run at one time.
+        /// How many invocations may run at the same time.
         pub concurrency: u32 = 1_000,
         /// How many of them no function may reserve.
         pub unreserved: u32 = 100,
-        /// How many requests a second API Gateway takes, of all APIs together.
+        /// How many requests a second API Gateway accepts, for all APIs together.
         pub api_requests: u32 = 10_000,
         /// How many of them at once.
         pub api_burst: u32 = 5_000,
@@ -74,14 +74,14 @@ crate::record! {
 crate::record! {
     /// Arrivals from outside.
     pub struct Arrival {
-        /// Where they go.
+        /// Their target.
         pub to: Target,
-        /// How many in which time.
+        /// How many in what time.
         pub rate: Rate,
         /// Whether they come independently of each other or evenly spaced.
         pub arrivals: Arrivals = Arrivals::Poisson,
-        /// For a FIFO queue: its message groups, by name or by number, over which the messages are spread evenly. Until this
-        /// file says something else, every message of a FIFO queue is in one group.
+        /// For a FIFO queue: its message groups, by name or by number, over which the messages are spread evenly. By
+        /// default, all messages of a FIFO queue are in one group.
         pub groups: Option<MessageGroups>,
     }
 }
@@ -103,14 +103,14 @@ crate::record! {
 crate::record! {
     /// How a function behaves.
     pub struct Behaviour {
-        /// What a cold start adds before the handler. By default what an empty function of the runtime takes.
+        /// What a cold start adds before the handler. By default, the time for an empty function of the runtime.
         pub cold_start: Option<Takes>,
-        /// The handler's own work, once an invocation. By default `{ median: 20ms, p99: 81ms }`.
+        /// The handler's own work, once per invocation. By default `{ median: 20ms, p99: 81ms }`.
         pub duration: Option<Takes>,
         /// How often the handler fails by itself.
         pub errors: Share = Share::NONE,
-        /// What the handler calls, one after another, each once for each message of a batch unless it says otherwise. A call
-        /// that fails makes the handler fail.
+        /// What the handler calls, in sequence, each once for each message of a batch unless `each` says otherwise. A
+        /// call that fails makes the handler fail.
         pub calls: Vec<CallOut> = Vec::new(),
         /// What the handler does with a message of the payload `malformed`.
         pub malformed: OnPayload = OnPayload::Fail,
@@ -122,7 +122,7 @@ crate::record! {
         pub hostile: OnPayload = OnPayload::Fail,
         /// What it does with an experiment's own `bodies`.
         pub own_bodies: OnPayload = OnPayload::Fail,
-        /// Whether the handler's SDK passes on the trace by which Lambda finds recursive loops. Older SDKs do not.
+        /// Whether the handler's SDK passes on the trace by which Lambda detects recursive loops. Older SDKs do not.
         pub traced: bool = true,
     }
 }
@@ -138,13 +138,13 @@ crate::record! {
         pub topic: Option<String>,
         /// Invokes a function of the template.
         pub function: Option<String>,
-        /// Calls something outside of AWS, by its host or in your words.
+        /// Calls something outside AWS; a host name or any name.
         pub external: Option<String>,
-        /// Of a function: whether the handler waits for its answer.
+        /// For a function: whether the handler waits for the response.
         pub waits: bool = true,
         /// How long the call takes. By default `{ median: 10ms, p99: 40ms }`.
         pub takes: Option<Takes>,
-        /// Whether the handler goes on when the call fails.
+        /// Whether the handler continues when the call fails.
         pub optional: bool = false,
         /// Whether the call is made once for each message of a batch, or once for each invocation.
         pub each: Each = Each::Message,
@@ -152,7 +152,7 @@ crate::record! {
         pub errors: Share = Share::NONE,
         /// Of a FIFO queue: its message groups, over which the messages are spread evenly.
         pub groups: Option<MessageGroups>,
-        /// Bytes of what is sent. A service that takes less refuses it.
+        /// The size in bytes of what is sent. A service with a lower limit refuses it.
         pub size: u32 = SMALL_MESSAGE,
     }
 }
@@ -186,11 +186,11 @@ crate::words! {
 crate::words! {
     /// What a handler does with a message of some payload.
     OnPayload {
-        /// It fails: the message stays in the queue, and without partial batch responses the whole batch with it.
+        /// It fails: the message stays in the queue, with the whole batch unless partial batch responses are on.
         Fail as "fails",
-        /// It goes on: the message is deleted.
+        /// It continues: the message is deleted.
         Discard as "discards",
-        /// It does with it what it does with every other message.
+        /// It handles it like any other message.
         Handle as "handles",
     }
 }

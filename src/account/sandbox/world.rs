@@ -17,6 +17,7 @@ use super::event::Event;
 use super::http::Http;
 use super::iam::Iam;
 use super::lambda::Lambda;
+use super::logs::Logs;
 use super::mapping::{Batches, MappingState};
 use super::message::Place;
 use super::metrics::PERIOD;
@@ -57,6 +58,7 @@ pub struct World {
     pub(super) sources: Sources,
     pub(super) loads: Loads,
     pub(super) reasons: Reasons,
+    pub(super) logs: Logs,
 }
 
 impl World {
@@ -88,6 +90,7 @@ impl World {
             sources: Sources::new(&model, seed),
             loads: Loads::default(),
             reasons: Reasons::default(),
+            logs: Logs::default(),
             model,
         };
         world.agenda.at(start.window_start(PERIOD) + PERIOD, Event::Minute);

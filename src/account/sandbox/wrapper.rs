@@ -13,8 +13,10 @@ use serde_json::{Map, Value as Json};
 use super::app::Function;
 use super::chance::Chance;
 use super::lambda::Instance;
+use super::logs::Line;
 use super::order::{self, Order};
 use super::world::World;
+use crate::account::Injected;
 use crate::units::{Share, Span, Time};
 
 /// Flags are kept so long unless `FAILURE_CACHE_TTL` says otherwise.
@@ -99,7 +101,7 @@ pub(super) struct Flags {
 
 /// What the wrapper does to one invocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Injected {
+pub(super) struct Injection {
     pub delay: Span,
     pub instead: Option<Instead>,
 }
@@ -109,6 +111,15 @@ pub(super) struct Injected {
 pub(super) enum Instead {
     Status(u16),
     Exception,
+}
+
+impl Injection {
+    /// The faults of squall's that it is.
+    pub fn faults(self) -> impl Iterator<Item = Injected> {
+        let delayed = (self.delay > Span::ZERO).then_some(Injected::Latency);
+        let failed = (self.instead == Some(Instead::Exception)).then_some(Injected::Error);
+        delayed.into_iter().chain(failed)
+    }
 }
 
 impl Flags {
@@ -180,8 +191,8 @@ impl Flags {
         }
     }
 
-    fn act(&self, timeout: Span, chance: &mut Chance) -> (Injected, Option<Arc<Denied>>) {
-        let mut injected = Injected::default();
+    fn act(&self, timeout: Span, chance: &mut Chance) -> (Injection, Option<Arc<Denied>>) {
+        let mut injected = Injection::default();
         if let Some(flag) = &self.latency
             && chance.happens(flag.share)
         {
@@ -210,10 +221,10 @@ impl Flags {
 impl World {
     /// What the wrapper of a function does to an invocation in this instance. Reads the parameter when the instance's
     /// copy is too old, as the function's role may.
-    pub(super) fn inject(&mut self, function: usize, instance: &mut Instance) -> (Injected, Option<Arc<Denied>>) {
+    pub(super) fn inject(&mut self, function: usize, instance: &mut Instance) -> (Injection, Option<Arc<Denied>>) {
         let model = self.model.clone();
         let of = &model.functions[function];
-        let Some(wrapper) = &of.wrapper else { return (Injected::default(), None) };
+        let Some(wrapper) = &of.wrapper else { return (Injection::default(), None) };
         if wrapper.is_layer {
             return (self.inject_ordered(function, instance), None);
         }
@@ -233,16 +244,19 @@ impl World {
             }
         };
         let (mut injected, denied) = flags.act(of.spec.timeout, &mut self.lambda.functions[function].chance);
+        for fault in injected.faults() {
+            self.log(function, Line::Injected(fault));
+        }
         injected.delay = injected.delay + fetched;
         (injected, denied)
     }
 
     /// The same for squall's layer. It reads while an environment starts and then beside invocations, which cost nothing and go
     /// by what was read before.
-    fn inject_ordered(&mut self, function: usize, instance: &mut Instance) -> Injected {
+    fn inject_ordered(&mut self, function: usize, instance: &mut Instance) -> Injection {
         let model = self.model.clone();
         let of = &model.functions[function];
-        let Some(wrapper) = &of.wrapper else { return Injected::default() };
+        let Some(wrapper) = &of.wrapper else { return Injection::default() };
         let age = instance.flags.as_ref().map(|(read, _)| self.now.since(*read));
         let known = instance.flags.clone();
         if age.is_none_or(|age| age >= wrapper.cache) {
@@ -256,8 +270,13 @@ impl World {
             Some(age) if age < order::CURRENT_FOR => known,
             Some(_) => None,
         };
-        let Some((_, flags)) = flags else { return Injected::default() };
-        order::act(&flags.orders, self.now, &mut self.lambda.functions[function].chance)
+        let Some((_, flags)) = flags else { return Injection::default() };
+        let injection = order::act(&flags.orders, self.now, &mut self.lambda.functions[function].chance);
+        let now = self.now;
+        for fault in injection.faults() {
+            self.lambda.functions[function].minutes.at(now).injected(fault);
+        }
+        injection
     }
 }
 
@@ -265,7 +284,7 @@ impl World {
 mod tests {
     use super::*;
 
-    fn act(document: &str) -> Injected {
+    fn act(document: &str) -> Injection {
         Flags::read(document).act(Span::from_secs(10), &mut Chance::of(1, "test")).0
     }
 
@@ -282,13 +301,13 @@ mod tests {
 
     #[test]
     fn only_what_is_enabled_with_a_boolean_acts() {
-        assert_eq!(act("{}"), Injected::default());
-        assert_eq!(act("no json"), Injected::default());
-        assert_eq!(act(r#"{"exception": {"enabled": "true"}}"#), Injected::default());
-        assert_eq!(act(r#"{"exception": {"enabled": true, "percentage": 0}}"#), Injected::default());
+        assert_eq!(act("{}"), Injection::default());
+        assert_eq!(act("no json"), Injection::default());
+        assert_eq!(act(r#"{"exception": {"enabled": "true"}}"#), Injection::default());
+        assert_eq!(act(r#"{"exception": {"enabled": true, "percentage": 0}}"#), Injection::default());
         let both =
             r#"{"exception": {"enabled": true}, "latency": {"enabled": true, "min_latency": 300, "max_latency": 300}}"#;
-        assert_eq!(act(both), Injected { delay: Span::from_millis(300), instead: Some(Instead::Exception) });
+        assert_eq!(act(both), Injection { delay: Span::from_millis(300), instead: Some(Instead::Exception) });
     }
 
     #[test]
@@ -296,21 +315,21 @@ mod tests {
         let document = r#"{"exception": {"enabled": true}, "statuscode": {"enabled": true, "status_code": 503},
             "timeout": {"enabled": true, "timeout_buffer_ms": 500}}"#;
         let injected = act(document);
-        assert_eq!(injected, Injected { delay: Span::from_millis(9_500), instead: Some(Instead::Status(503)) });
+        assert_eq!(injected, Injection { delay: Span::from_millis(9_500), instead: Some(Instead::Status(503)) });
     }
 
     #[test]
     fn the_document_of_0x_holds_one_fault() {
         let with =
             |document: &str| act(&document.replacen('{', r#"{"rate": 1, "minLatency": 300, "maxLatency": 300, "#, 1));
-        let latency = Injected { delay: Span::from_millis(300), instead: None };
+        let latency = Injection { delay: Span::from_millis(300), instead: None };
         assert_eq!(with(r#"{"isEnabled": true, "failureMode": "latency"}"#), latency);
-        assert_eq!(with(r#"{"isEnabled": false, "failureMode": "latency"}"#), Injected::default());
-        let failed = Injected { delay: Span::ZERO, instead: Some(Instead::Exception) };
+        assert_eq!(with(r#"{"isEnabled": false, "failureMode": "latency"}"#), Injection::default());
+        let failed = Injection { delay: Span::ZERO, instead: Some(Instead::Exception) };
         assert_eq!(with(r#"{"isEnabled": true, "failureMode": "exception"}"#), failed);
         assert!(Flags::read(r#"{"isEnabled": false}"#).read_each_time);
         // 1.x flags beside it are none of 0.x.
-        assert_eq!(act(r#"{"isEnabled": false, "exception": {"enabled": true}}"#), Injected::default());
+        assert_eq!(act(r#"{"isEnabled": false, "exception": {"enabled": true}}"#), Injection::default());
     }
 
     #[test]

@@ -29,7 +29,7 @@ impl Health {
     pub fn words(self) -> &'static str {
         match self {
             Health::Well => "well",
-            Health::NotWell => "not well",
+            Health::NotWell => "problem",
             Health::CannotTell => "cannot tell",
         }
     }

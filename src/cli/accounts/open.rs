@@ -152,7 +152,7 @@ impl NamedBy {
             }
             None => {
                 let ids: Vec<String> = self.arns.iter().map(|(id, region)| format!("{id} in {region}")).collect();
-                Err(nowhere(&format!("the account that was called {nickname} ({})", ids.join(", "))))
+                Err(nowhere(&format!("the account then called {nickname} ({})", ids.join(", "))))
             }
         }
     }
@@ -220,7 +220,7 @@ fn open_all(
         (None, _, false) => open_aws(files, aws),
         _ => Err(Failure::refused(
             "one experiment can use one sandbox, or accounts of AWS, not both",
-            "put its targets into one account",
+            "use targets of one account only",
         )),
     }
 }
@@ -253,7 +253,7 @@ fn open_aws(
     accounts: Vec<(&AccountName, AwsAccount, BTreeSet<Location>)>,
 ) -> Result<Opened, Failure> {
     let names: Vec<&str> = accounts.iter().map(|(name, ..)| name.0.as_str()).collect();
-    let what = format!("{} is of AWS, and this squall was built without the feature `aws`", names.join(", "));
+    let what = format!("{} is an AWS account, and this squall was built without the feature `aws`", names.join(", "));
     Err(Failure::refused(what, "build it with its default features"))
 }
 
@@ -269,7 +269,7 @@ fn open_sandbox(
     let app = app.ok_or_else(|| unusable(format!("the sandbox's files cannot be used: {}", findings.count())))?;
     // Its file lies beside the journal, and neither is ever written in the other's transaction.
     let (folder, file) = (project.folder(), sandbox_file(name, files, project));
-    let cannot = |what: String| Failure::refused(what, "look at the rights of the folder, and at the room on its disk");
+    let cannot = |what: String| Failure::refused(what, "check the folder's permissions and the free space on its disk");
     private::folder(&folder).map_err(|error| cannot(format!("{}: {error}", folder.display())))?;
     private::file(&file).map_err(|error| cannot(format!("{}: {error}", file.display())))?;
     match Sandbox::open(&file, &app, opening.clone(), Arc::new(RealEnv)) {

@@ -115,7 +115,7 @@ pub struct Delivery {
 const AT_THE_END: Span = Span::from_secs(5);
 
 impl Delivery {
-    /// Begins to deliver, unless there is nobody to deliver to.
+    /// Begins to deliver, unless there is no channel.
     pub fn begin(
         spec: &Notifications,
         open: impl Fn() -> Result<Box<dyn Store + Send>, StoreError> + Send + 'static,

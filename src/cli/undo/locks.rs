@@ -45,7 +45,7 @@ pub fn tasks(
                 locked.texts.insert(resource, text);
             }
             Err(error) => {
-                context.output.err.line(format!("{error}; look at it and remove it by hand"));
+                context.output.err.line(format!("{error}; inspect it and remove it by hand"));
                 worst = Exit::Left;
             }
         }
@@ -121,7 +121,8 @@ fn is_in(here: &Location, origin: &RunId, aftermath: &Aftermath, store: &dyn Sto
     locations.any(|location| location.account == here.account)
 }
 
-/// A rollback of which nothing is known but marks, which anybody may have written who may write parameters: what it would
+/// A rollback of which only the locks are known, which any caller with `ssm:PutParameter` may have written: what it
+/// would
 /// do is within the account's guards, shown, and agreed to.
 fn from_locks(
     (run, key): (&RunId, RunId),
@@ -138,7 +139,7 @@ fn from_locks(
         return Err(left(
             format!("{run} by {by} may be live elsewhere until {until}"),
             format!(
-                "run it again after that, or when it is gone for sure: squall undo {run} --account {name} --take-over"
+                "run this again after that; or, if you are sure its process is gone: squall undo {run} --account {name} --take-over"
             ),
         ));
     }
@@ -147,8 +148,8 @@ fn from_locks(
     if !opted_out.is_empty() {
         let (key, value) = OPT_OUT;
         return Err(left(
-            format!("{run} is not rolled back from marks: {} carries the tag {key}={value}", listed(&opted_out)),
-            "look at the mark, and put the value back by hand or take the tag away".into(),
+            format!("{run} is not rolled back from locks: {} has the tag {key}={value}", listed(&opted_out)),
+            "inspect the lock, and restore the value by hand or remove the tag".into(),
         ));
     }
     let changes = || locked.locks.values().flat_map(|lock| &lock.changes);
@@ -157,20 +158,20 @@ fn from_locks(
     {
         return Err(left(
             format!(
-                "the mark of {run} would lower the {} from {} to {}, and no fault of squall raises a limit",
+                "the lock of {run} would lower the {} from {} to {}, and no fault of squall raises a limit",
                 change.setting, change.after, change.before
             ),
-            format!("if that is right: squall undo {run} --account {name} --restore-lower"),
+            format!("if that is correct: squall undo {run} --account {name} --restore-lower"),
         ));
     }
     let err = &mut context.output.err;
-    err.line(format!("{run} is known from its marks alone; where these values are still there, it rolls back:"));
+    err.line(format!("{run} is known only from its locks; where these values are still set, the rollback writes:"));
     for change in changes() {
         let [before, after] = [&change.before, &change.after].map(|value| words::one_line(&value.to_string()));
         err.line(format!("  {}: {after} -> {before}", words::one_line(&change.setting.to_string())));
     }
     for (resource, _) in locked.locks.iter().filter(|(_, lock)| !lock.sends.is_empty()) {
-        err.line(format!("  messages of {run} are looked for behind {}", words::one_line(&resource.to_string())));
+        err.line(format!("  messages of {run} are searched for behind {}", words::one_line(&resource.to_string())));
     }
     if !args.yes {
         crate::cli::run::confirm(context).map_err(super::left)?;
@@ -185,8 +186,8 @@ fn guards(run: &RunId, name: &AccountName, args: &Args, context: &Context) -> Re
     let said = |names: &[String]| names.contains(&name.0);
     let refused = |why: &str, flag: &str| Failure {
         exit: Exit::Left,
-        what: format!("{run} is not rolled back from marks: {why}"),
-        next: Some(format!("if it may be: squall undo {run} --account {name} {flag} {name}")),
+        what: format!("{run} is not rolled back from locks: {why}"),
+        next: Some(format!("to allow it: squall undo {run} --account {name} {flag} {name}")),
     };
     if account.writing == Writing::Refused && !said(&args.allow_writing) {
         return Err(refused(&format!("squall.yaml says `writing: refused` for {name}"), "--allow-writing"));
@@ -208,8 +209,8 @@ fn opted_out(locks: &BTreeMap<Resource, Lock>, opened: &mut Opened) -> Result<Ve
                 let why = other.map_or_else(|error| error.to_string(), |reply| format!("{reply:?}"));
                 return Err(Failure {
                     exit: Exit::Left,
-                    what: format!("the tags in {location} cannot be looked at: {why}"),
-                    next: Some("run it again, with permission to look at tags".into()),
+                    what: format!("the tags in {location} cannot be read: {why}"),
+                    next: Some("run this again with permission to read tags".into()),
                 });
             }
         }
@@ -247,7 +248,7 @@ fn lease_ends(locks: &BTreeMap<Resource, Lock>, account: &mut dyn Account) -> Re
     Ok(ends)
 }
 
-/// When the owner of a lock last showed that it was alive. A lock that is gone by now was removed by somebody who is.
+/// When the owner of a lock last showed that it was alive. A lock that is gone by now was removed by a live owner.
 fn alive(resource: &Resource, account: &mut dyn Account) -> Result<Time, Failure> {
     let mut pause = Span::from_secs(1);
     loop {
@@ -262,8 +263,8 @@ fn alive(resource: &Resource, account: &mut dyn Account) -> Result<Time, Failure
                 let why = other.map_or_else(|error| error.to_string(), |reply| format!("{reply:?}"));
                 return Err(Failure {
                     exit: Exit::Left,
-                    what: format!("the lease on the mark of {resource} cannot be read: {why}"),
-                    next: Some("when its owner is gone for sure, add --take-over".into()),
+                    what: format!("the lease on the lock of {resource} cannot be read: {why}"),
+                    next: Some("if you are sure its owner is gone, add --take-over".into()),
                 });
             }
         }
@@ -309,7 +310,7 @@ fn list_at(account: &mut dyn Account, name: &AccountName, at: &Location) -> Resu
 fn unlisted(name: &AccountName, at: &Location, why: &str) -> Failure {
     Failure {
         exit: Exit::Left,
-        what: format!("the marks in {name} ({at}) cannot be listed: {why}"),
+        what: format!("the locks in {name} ({at}) cannot be listed: {why}"),
         next: Some(format!("squall doctor --account {name}")),
     }
 }

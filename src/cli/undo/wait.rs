@@ -28,7 +28,7 @@ pub fn until_closed(run: &RunId, store: &mut dyn Store, context: &mut Context) -
     let mut told = store.events(run)?.len();
     let screen = Screen::over(&mut context.output, run, context.json);
     screen.catch_up(&store.events(run)?);
-    screen.say(&format!("{run} is live: it was asked to stop and undo; waiting for it"));
+    screen.say(&format!("{run} is live: asked it to stop and roll back; waiting"));
     let signals = Signals::listen(|| {}).map_err(|error| run::no_signals(&error))?;
     let mut heard = context.env.monotonic();
     let mut hinted = false;
@@ -50,13 +50,13 @@ pub fn until_closed(run: &RunId, store: &mut dyn Store, context: &mut Context) -
         if let Some(interrupt) = signals.interrupts.get() {
             break Err(Failure {
                 exit: Exit::Left,
-                what: format!("{} ended the waiting; {run} is still at work", interrupt.name()),
+                what: format!("{} ended the wait; {run} is still running", interrupt.name()),
                 next: Some(format!("squall undo {run}")),
             });
         }
         if !hinted && context.env.monotonic() - heard > SILENCE {
             hinted = true;
-            screen.say(&format!("it does not react; `squall undo {run} --take-over` takes it from its process"));
+            screen.say(&format!("no reaction; to take the run over from its process: squall undo {run} --take-over"));
         }
         context.env.sleep(PAUSE);
     };

@@ -10,7 +10,7 @@ use crate::units::{Rate, Span};
 use crate::yaml::TargetName;
 
 record! {
-    /// Sends marked messages that a consumer cannot handle.
+    /// Sends messages that a consumer cannot handle, each with the run's id.
     pub struct Poison {
         /// The queue to send to.
         pub target: TargetName,
@@ -46,23 +46,21 @@ impl Poison {
     /// Its page.
     pub const PAGE: &'static Page = &Page {
         name: "sqs.poison",
-        summary: "sends messages to a queue that its consumer cannot handle",
+        summary: "sends a queue messages that its consumer cannot handle",
         kinds: &[ResourceKind::Queue],
         does: "Sends a bounded number of marked messages. Payloads: `malformed` is not JSON, `wrong_schema` is JSON of \
-               another shape, `too_big` is over what DynamoDB or EventBridge take (410 KiB), `hostile` is made to break \
-               parsers and logs; or give your own `bodies`, which are sent in turn. Each message carries the run's id and \
-               a number. A send without an answer is never repeated. At most 1,000 messages, 50 a second, 4 MiB in all. \
-               The consumer sees what a broken producer or a wrong deploy upstream sends; its good messages may fail with \
-               them when it fails whole batches.",
-        evidence: "A message with this run's id lies in the dead-letter queue when that is swept; or the queue is seen empty \
-                   twice after the last message was sent (visible, in flight and delayed), so that the application took \
-                   them; or the failed share of the consumer's calls rises beyond the noise and the trend of the baseline. \
-                   Others' dead letters show nothing.",
+               another shape, `too_big` is larger than DynamoDB or EventBridge accept (410 KiB), `hostile` is \
+               designed to break parsers and logs; or give your own `bodies`, which are sent in turn. Each message \
+               has the run's id and a number as attributes. A send without an answer is never repeated. At most 1,000 \
+               messages, 50 a second, 4 MiB in all. \
+               It reproduces a broken producer or a wrong deploy upstream; good messages may fail too when the consumer fails whole batches.",
+        evidence: "A message with this run's id is found in the dead-letter queue when it is swept; or the queue is \
+                   empty twice after the last message was sent (visible, in flight and delayed), so the application \
+                   took them; or the failed share of the consumer's calls rises beyond the noise and the trend of the \
+                   baseline. Other dead letters are no evidence.",
         undo: "A message cannot be unsent. squall never receives from the source queue; it waits until each message must \
-               have reached the dead-letter queue (maxReceiveCount x visibility timeout, and two minutes), then sweeps \
-               that one: what carries this run's id is deleted, everything else is made visible again when all was seen, and after \
-               100 messages of others it stops. The report says how many were swept, left, and not found.",
-        alone: "The messages that were sent go to the dead-letter queue as any other that fails, and stay there.",
+               have reached the dead-letter queue (maxReceiveCount x visibility timeout, and two minutes), then sweeps the dead-letter queue: messages with this run's id are deleted, all others are made visible again at the end, and after 100 messages of others it stops. The report says how many were swept, left, and not found.",
+        alone: "The messages that were sent go to the dead-letter queue like any other that fails, and stay there.",
         actions_do: &["sqs:SendMessage"],
         actions_undo: &[
             "sqs:GetQueueAttributes",
@@ -73,11 +71,11 @@ impl Poison {
         ],
         refusals: &[
             "The queue has no dead-letter queue, unless `leave_in_queue: true`.",
-            "The dead-letter queue has a consumer, a dead-letter queue of its own, or a move task running: the messages \
+            "The dead-letter queue has a consumer, its own dead-letter queue, or a running move task: the messages \
              would be gone, or be counted wrongly.",
             "The queue is FIFO and `fifo_group` is not given: a message that fails holds up its group.",
-            "More than 1,000 messages, 50 a second, 4 MiB in all, or 1 MiB in one body; a body that is empty or holds a \
-             character that SQS does not take.",
+            "More than 1,000 messages, 50 a second, 4 MiB in all, or 1 MiB in one body; a body that is empty or has a \
+             character that SQS does not accept.",
             "The messages cannot all be sent within `for`.",
         ],
         example: "\
@@ -107,25 +105,25 @@ faults:
         }
         if rate <= 0.0 || rate > FASTEST {
             let what = format!("messages cannot be sent at {}", self.rate);
-            flaws.push(Flaw::new("rate", what, format!("send at most {FASTEST} a second, and more than none")));
+            flaws.push(Flaw::new("rate", what, format!("send more than 0 and at most {FASTEST} a second")));
         }
         if self.payload.is_some() != self.bodies.is_empty() {
             let kinds = listed(Payload::ALL.map(Payload::word));
             flaws.push(Flaw::new(
                 "payload",
-                "a poison has either a `payload` from the library or its own `bodies`",
+                "a poison needs either a `payload` from the library or its own `bodies`",
                 format!("write one of the two; the library has {kinds}"),
             ));
         }
         if let Some(why) = self.bodies.iter().find_map(|body| refused_body(body)) {
-            flaws.push(Flaw::new("bodies", format!("SQS would not take a body: {why}"), "change that entry"));
+            flaws.push(Flaw::new("bodies", format!("SQS would refuse a body: {why}"), "change that entry"));
         }
         if !flaws.is_empty() {
             return flaws;
         }
         let bytes: usize = self.messages(0).iter().map(String::len).sum();
         if bytes > MOST_BYTES {
-            let help = format!("send fewer or shorter ones: {MOST_BYTES} bytes at the most in one fault");
+            let help = format!("send fewer or shorter ones: at most {MOST_BYTES} bytes in one fault");
             flaws.push(Flaw::new("count", format!("{} messages of this kind are {bytes} bytes", self.count), help));
         }
         flaws
@@ -138,7 +136,7 @@ faults:
             return Ok(());
         }
         Err(Refusal::new(
-            format!("{} messages at {} need {needed}, and the fault lasts {given}", self.count, self.rate),
+            format!("{} messages at {} need {needed}, but the fault lasts {given}", self.count, self.rate),
             "send fewer, send faster, or make `for` longer",
         ))
     }
@@ -151,11 +149,11 @@ faults:
     fn check_group(&self, target: &Resource, queue: &QueueDescription) -> Result<(), Refusal> {
         match (queue.fifo, &self.fifo_group) {
             (true, None) => Err(Refusal::new(
-                format!("{target} is FIFO: a message that fails holds up every later one of its group"),
-                "name the group that may be held up: `fifo_group: some-group`",
+                format!("{target} is FIFO: a message that fails blocks all later ones of its group"),
+                "name the group that may be blocked: `fifo_group: some-group`",
             )),
             (false, Some(_)) => {
-                Err(Refusal::new(format!("{target} is not FIFO, and has no message groups"), "take `fifo_group` out"))
+                Err(Refusal::new(format!("{target} is not FIFO, and has no message groups"), "remove `fifo_group`"))
             }
             _ => Ok(()),
         }
@@ -166,10 +164,10 @@ faults:
         if self.leave_in_queue {
             return Ok(Cleanup::LeaveInQueue);
         }
-        let leave = "or say that the messages may stay: `leave_in_queue: true`";
+        let leave = "or allow the messages to stay: `leave_in_queue: true`";
         let Some((dead_letter, receives)) = queue.dead_letter.as_ref().zip(queue.max_receive_count) else {
             return Err(Refusal::new(
-                format!("{target} has no dead-letter queue: its messages would come back until they expire"),
+                format!("{target} has no dead-letter queue: its messages would be retried until they expire"),
                 format!("give it a redrive policy, {leave}"),
             ));
         };
@@ -187,16 +185,16 @@ faults:
         if let Some(next) = &below.dead_letter {
             return Err(Refusal::new(
                 format!(
-                    "{name}, the dead-letter queue of {target}, has a redrive policy of its own to {}: sweeping it \
-                         would push others' messages on",
+                    "{name}, the dead-letter queue of {target}, has its own redrive policy to {}: sweeping it would \
+                     move others' messages on",
                     next.name
                 ),
-                format!("take that redrive policy off, {leave}"),
+                format!("remove that redrive policy, {leave}"),
             ));
         }
         if below.move_task_running {
             return Err(Refusal::new(
-                format!("a move task is bringing messages of {name} back: the poison would go round with them"),
+                format!("a move task is moving messages of {name} back: the poison would be moved with them"),
                 format!(
                     "wait for it or cancel it (aws sqs list-message-move-tasks --source-arn {}), {leave}",
                     below.arn
@@ -220,7 +218,7 @@ faults:
         let mut expect = vec![format!("the messages are gone from {}", target.name)];
         if let Cleanup::Sweep { dead_letter, .. } = cleanup {
             any.push(Indicator::of(Metric::Depth, dead_letter, IndicatorTest::Arrives));
-            expect.push(format!("one of them lies in {}", dead_letter.name));
+            expect.push(format!("one of them is in {}", dead_letter.name));
         }
         for consumer in &queue.consumers {
             any.push(Indicator::of(Metric::FailedShare, consumer, IndicatorTest::Rises));
@@ -230,7 +228,7 @@ faults:
             Cleanup::Sweep { arrives_within, .. } => *arrives_within,
             Cleanup::LeaveInQueue => queue.visibility * i64::from(queue.max_receive_count.unwrap_or(1)) + SLACK,
         };
-        Evidence { expect: expect.join(", or "), any, within: arrives_within + SHOWN_WITHIN }
+        Evidence { expect: expect.join(", or "), any, logs: None, within: arrives_within + SHOWN_WITHIN }
     }
 
     fn warnings(&self, target: &Resource, queue: &QueueDescription, cleanup: &Cleanup) -> Vec<String> {
@@ -238,16 +236,17 @@ faults:
         let mut warnings = Vec::new();
         if queue.consumers.is_empty() {
             warnings.push(format!(
-                "no event source mapping takes messages from {name}: unless something else does, they stay there and are \
+                "no event source mapping consumes {name}: unless something else does, the messages stay there and are \
                  not found afterwards"
             ));
         }
         if queue.fifo {
-            warnings.push(format!("each message that fails holds up its message group in {name} until it is given up"));
+            warnings
+                .push(format!("each message that fails blocks its message group in {name} until it is dead-lettered"));
         }
         match cleanup {
             Cleanup::LeaveInQueue => warnings.push(format!(
-                "the {} messages stay in {name} or where the application puts them; nothing sweeps them",
+                "the {} messages stay in {name} or wherever the application puts them; nothing sweeps them",
                 self.count
             )),
             Cleanup::Sweep { arrives_within, .. } if *arrives_within >= queue.retention => warnings.push(format!(
@@ -267,10 +266,10 @@ pub(crate) fn refused_body(body: &str) -> Option<String> {
         return Some("it is empty".into());
     }
     if body.len() > LARGEST_BODY {
-        return Some(format!("it has {} bytes, and {LARGEST_BODY} are the most", body.len()));
+        return Some(format!("it has {} bytes; the limit is {LARGEST_BODY}", body.len()));
     }
     let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{fffd}' | '\u{10000}'..);
-    body.chars().find(|c| !allowed(*c)).map(|c| format!("it holds the character U+{:04X}", c as u32))
+    body.chars().find(|c| !allowed(*c)).map(|c| format!("it has the character U+{:04X}", c as u32))
 }
 
 impl Fault for Poison {
@@ -423,7 +422,7 @@ mod tests {
         shop.refused(TWENTY, &["has a consumer (Replay)", "disable its event source mapping"]);
         shop.queue("OrdersDead").consumers.clear();
         shop.queue("OrdersDead").dead_letter = Some(queue("Morgue"));
-        shop.refused(TWENTY, &["redrive policy of its own to Morgue"]);
+        shop.refused(TWENTY, &["its own redrive policy to Morgue"]);
         shop.queue("OrdersDead").dead_letter = None;
         shop.queue("OrdersDead").move_task_running = true;
         shop.refused(TWENTY, &["move task", "list-message-move-tasks"]);
@@ -441,7 +440,7 @@ mod tests {
         shop.queue("Orders").fifo = true;
         shop.refused(TWENTY, &["FIFO", "fifo_group"]);
         let plan = shop.planned(grouped);
-        assert!(plan.warnings.iter().any(|w| w.contains("holds up its message group")));
+        assert!(plan.warnings.iter().any(|w| w.contains("blocks its message group")));
         let emission = plan.emission.unwrap();
         assert_eq!(emission.group.as_deref(), Some("g1"));
         // One after the other: three times the receives of one.

@@ -36,7 +36,7 @@ impl Account for WithProbes {
     }
 }
 
-const PROJECT: &str = "version: 1
+pub const PROJECT: &str = "version: 1
 default_account: sandbox
 accounts:
   sandbox:
@@ -113,9 +113,9 @@ fn a_condition_says_how_long_it_may_hold_before_the_run_stops() {
     let lines = show::lines(&plan);
     let from = lines.iter().position(|line| line == "What stops it").unwrap();
     insta::assert_snapshot!(lines[from + 1..from + 5].iter().map(|line| line.trim()).collect::<Vec<_>>().join("\n"), @"
-    age of orders > 15m (acts within 4m: by closed minutes, published late; messages that were received three times do not count)
+    age of orders > 15m (acts within 4m: by whole minutes, published late; messages received three times do not count)
     depth of orders > 500 (acts within 10s: read directly)
-    value of errors > 9 (acts within 2m30s: by closed minutes, published late)
+    value of errors > 9 (acts within 2m30s: by whole minutes, published late)
     value of checkout < 1 (acts within 10s: read directly)
     ");
 }

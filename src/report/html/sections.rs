@@ -65,14 +65,14 @@ fn what_was_done(summary: &Summary) -> Markup {
     let at = |time: Option<Time>| time.map_or_else(|| "–".into(), |time| summary.offset(time));
     html! {
         section {
-            h2 { "What was done" }
+            h2 { "Timeline" }
             @if let Some(stopped) = &summary.stopped {
                 p { "The run stopped early at " (summary.offset(stopped.at)) ": " (stopped.why) "." }
             }
             figure { (chart::timeline(summary)) }
             div class="wide" { table {
                 thead { tr {
-                    th scope="col" { "Fault" } th scope="col" { "What it does" } th scope="col" { "Felt by" }
+                    th scope="col" { "Fault" } th scope="col" { "What it does" } th scope="col" { "Affected" }
                     th scope="col" { "Planned" } th scope="col" class="time" { "In" } th scope="col" class="time" { "Ended" } th scope="col" class="time" { "Undone" }
                 } }
                 tbody { @for step in &summary.steps { tr {
@@ -134,16 +134,20 @@ fn signals(summary: &Summary) -> Markup {
                         p class="soft note" { "Dashed: " (control.query) ", its control." }
                     }
                     @if signal.counts_own() {
-                        p class="soft note" { "Grey bars: messages that squall sent itself. They are not held against the bound." }
+                        p class="soft note" { "Grey bars: messages that squall sent itself. They do not count against \
+                                the bound." }
                     }
                     (windows(summary, signal))
                 }
             }
             p class="soft" {
-                "Shaded: a fault is in the account. The grey band is where the signal was in the baseline. A dot is a window; a larger red diamond is one outside of the bound; where the line stops there was no data."
+                "Shaded: a fault is active. The grey band is the range of the baseline. A dot is a window; a larger \
+                 red diamond is a window outside the bound; where the line stops there is no data."
             }
             p class="soft" {
-                "Evidence: how hard it would be to see windows as bad as these if the bound were kept. It rises when they are worse than is tolerated, and falls when they are better. At the dashed line, fewer than one run in so many would look like this, and the bound counts as broken."
+                "Evidence against the bound: 1 in 400 means that if the bound held, fewer than one run in 400 would \
+                 look this bad. It rises with windows worse than tolerated, and falls with better ones. At the dashed \
+                 line the bound counts as broken."
             }
         }
     }
@@ -200,7 +204,9 @@ fn checks(summary: &Summary) -> Markup {
                     td { (chip(signal.verdict)) }
                 } } }
             } }
-            p class="soft" { "Under what is expected: how it is judged. Where something is tolerated, evidence against the bound is gathered window by window, and a signal is broken when chance alone would explain it less than once in so many runs." }
+            p class="soft" { "The second line says how a signal is judged. Where something is tolerated, evidence \
+                    against the bound adds up window by window, and the signal is broken when chance alone would \
+                    explain it less than once in that many runs." }
         }
     }
 }
@@ -225,10 +231,10 @@ fn observed(signal: &SignalStory, phase: Phase) -> Markup {
 fn effects(summary: &Summary) -> Markup {
     html! {
         section {
-            h2 { "Did the faults work?" }
-            p { "A setting that was written is not an effect. Each fault had to show one of these:" }
+            h2 { "Did the faults take effect?" }
+            p { "Writing a setting does not prove an effect. Each fault had to show one of these:" }
             div class="wide" { table {
-                thead { tr { th scope="col" { "Fault" } th scope="col" { "Evidence asked for" } th scope="col" { "Seen" } th scope="col" class="time" { "Since" } th scope="col" { "Result" } } }
+                thead { tr { th scope="col" { "Fault" } th scope="col" { "Evidence needed" } th scope="col" { "Seen" } th scope="col" class="time" { "Since" } th scope="col" { "Result" } } }
                 tbody { @for step in &summary.steps {
                     @let evidence = &step.evidence;
                     tr {
@@ -260,13 +266,13 @@ fn ledger(summary: &Summary) -> Markup {
     let at = |time: Option<Time>| time.map_or_else(|| "–".into(), |time| summary.offset(time));
     html! {
         section {
-            h2 { "Rollback ledger" }
+            h2 { "Rollback" }
             p { (prose(&summary.undo_sentence)) }
             @if !changes.is_empty() {
                 div class="wide" { table {
                     thead { tr {
                         th scope="col" class="number" { "No." } th scope="col" { "Setting" } th scope="col" { "Before" } th scope="col" { "After" }
-                        th scope="col" class="time" { "Written" } th scope="col" class="time" { "Put back" } th scope="col" class="time" { "Verified" } th scope="col" { "Status" }
+                        th scope="col" class="time" { "Written" } th scope="col" class="time" { "Rolled back" } th scope="col" class="time" { "Verified" } th scope="col" { "Status" }
                     } }
                     tbody { @for entry in &changes { tr {
                         td class="number" { (entry.change.0) }
@@ -301,7 +307,7 @@ fn status_chip(status: &Status) -> Markup {
         Status::NotMade => ("none", "not made"),
         Status::Refused => ("none", "refused"),
         Status::Outstanding => ("broken", "✕ outstanding"),
-        Status::Settled(how) if how.needs_attention() => ("broken", "✕ look at it"),
+        Status::Settled(how) if how.needs_attention() => ("broken", "✕ check it"),
         Status::Settled(_) => ("held", "✓ verified"),
     };
     html! { span class={ "chip " (class) } { (word) } }
@@ -313,7 +319,7 @@ fn recovery(summary: &Summary) -> Markup {
         section {
             h2 { "Recovery" }
             @match recovery.gone {
-                None => p { "No fault was seen gone, so no recovery was counted." },
+                None => p { "No fault was seen to end, so recovery was not judged." },
                 Some(gone) => {
                     p { (prose(&recovery.told(summary.times.started, gone))) }
                     div class="wide" { table {
@@ -346,7 +352,7 @@ fn message_account(summary: &Summary, message: &MessageStory) -> Markup {
         ("refused by the queue", account.refused as usize),
         ("sent, with no answer", account.unknown as usize),
         ("swept from the dead-letter queue", account.swept as usize),
-        ("seen there, and left", account.left as usize),
+        ("seen there, left in place", account.left as usize),
         ("taken by the application", account.consumed.len()),
         ("not found", account.not_found.len()),
     ];
@@ -356,7 +362,7 @@ fn message_account(summary: &Summary, message: &MessageStory) -> Markup {
             (fault) " sent messages to " (message.queue) ", " (message.planned) " planned. "
             @match (&message.ended, &message.dead_letter) {
                 (Some(why), _) => { "The sweep ended: " (why) "." },
-                (None, Some(queue)) => b { "They are not accounted for yet; they are looked for in " (queue) "." },
+                (None, Some(queue)) => b { "They are not accounted for yet; squall searches for them in " (queue) "." },
                 (None, None) => "The experiment says that they may stay in the queue.",
             }
         }

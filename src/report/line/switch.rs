@@ -14,15 +14,15 @@ pub(super) fn told(state: &State, event: &Event) -> Option<(Label, Tone, String)
             (Tone::Plain, format!("armed: if this machine dies, {changes} will be rolled back after {until}"))
         }
         Event::SwitchEnded { how, .. } => match how {
-            SwitchEnd::Stopped => (Tone::Quiet, "stopped: everything it covers is rolled back".to_owned()),
+            SwitchEnd::Stopped => (Tone::Quiet, "disarmed: everything it covers is rolled back".to_owned()),
             SwitchEnd::NeverArmed => (Tone::Quiet, "never armed".to_owned()),
             SwitchEnd::Acted { resources } => {
                 let ends = resources.iter().map(|acted| format!("{}: {}", acted.resource, acted.ends.join(", ")));
                 (Tone::Strong, format!("acted before it was stopped: {}", ends.collect::<Vec<_>>().join("; ")))
             }
-            SwitchEnd::Failed { why } => (Tone::Bad, format!("acted, and could not do all of its work: {why}")),
+            SwitchEnd::Failed { why } => (Tone::Bad, format!("acted, but could not roll everything back: {why}")),
             SwitchEnd::Unstopped { why } => {
-                (Tone::Warning, format!("could not be stopped ({why}); it will find nothing to do"))
+                (Tone::Warning, format!("could not be disarmed ({why}); it will find nothing to do"))
             }
         },
         _ => return None,

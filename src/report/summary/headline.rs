@@ -104,8 +104,8 @@ impl Undo {
         let changes = match (self.made, self.verified_at) {
             (0, _) if sent > 0 => "No setting was changed.".into(),
             (0, _) => "Nothing was changed.".into(),
-            (1, Some(at)) => format!("The one change was put back, verified at {}.", words::offset(started, at)),
-            (n, Some(at)) => format!("All {n} changes were put back, verified at {}.", words::offset(started, at)),
+            (1, Some(at)) => format!("The one change was rolled back, verified at {}.", words::offset(started, at)),
+            (n, Some(at)) => format!("All {n} changes were rolled back, verified at {}.", words::offset(started, at)),
             (n, None) => format!("{} made.", words::plural(n, "change was", "changes were")),
         };
         match sent {
@@ -144,15 +144,16 @@ pub fn sentence(state: &State, signals: &[SignalStory], recovery: &Recovery, sto
 
 fn held(signals: &[SignalStory], recovery: &Recovery) -> String {
     let count = match signals.iter().filter(|signal| signal.verdict.is_some()).count() {
-        0 => "There was no signal to hold".to_owned(),
-        1 => "The one signal did what its hypothesis asks".to_owned(),
-        n => format!("All {n} signals did what their hypotheses ask"),
+        0 => "There was no signal to judge".to_owned(),
+        1 => "The one signal met its hypothesis".to_owned(),
+        n => format!("All {n} signals met their hypotheses"),
     };
+    let were = if count.starts_with("The one") { "was" } else { "were" };
     let recovered = match recovery.found {
         Recovered::Steady { after } => {
-            format!(", and were steady again {} after the fault was gone.", words::span(after))
+            format!(", and {were} steady again {} after the fault ended.", words::span(after))
         }
-        Recovered::Throughout => ", and none left its bounds.".to_owned(),
+        Recovered::Throughout => ", and none left its bound.".to_owned(),
         _ => ".".to_owned(),
     };
     count + &recovered

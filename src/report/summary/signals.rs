@@ -22,7 +22,7 @@ pub struct SignalStory {
     pub hypothesis: String,
     /// One sentence: `failed share of shop-api at most 1 %`.
     pub title: String,
-    /// None of what is only watched.
+    /// None of what is observed only.
     pub verdict: Option<VerdictKind>,
     /// Why it was found so.
     pub why: String,
@@ -223,12 +223,12 @@ impl Recovery {
     /// In sentences, once the fault is gone.
     pub fn told(&self, started: Time, gone: Time) -> String {
         let found = match self.found {
-            Recovered::Throughout => "No signal had left its bound, so there was nothing to recover.".into(),
+            Recovered::Throughout => "No signal left its bound, so there was nothing to recover from.".into(),
             Recovered::Steady { after } => format!("The slowest signal was steady again after {}.", words::span(after)),
             found => format!("The slowest signal: {}.", found.sentence()),
         };
         let gone = words::offset(started, gone);
-        format!("The last fault was gone at {gone}; the signals had {} to be steady again. {found}", self.within)
+        format!("The last fault ended at {gone}; the signals had {} to be steady again. {found}", self.within)
     }
 }
 
@@ -252,7 +252,7 @@ impl Recovered {
             Recovered::Throughout => "not needed".into(),
             Recovered::Steady { after } => words::span(after),
             Recovered::NotCounted => "not counted".into(),
-            Recovered::Watched => "only watched".into(),
+            Recovered::Watched => "observed only".into(),
             Recovered::Undecided => "not decided".into(),
             Recovered::NoData => "no data".into(),
             Recovered::NotSteady => "not steady".into(),
@@ -262,12 +262,12 @@ impl Recovered {
     /// In a sentence without its full stop.
     pub fn sentence(self) -> String {
         match self {
-            Recovered::Throughout => "never outside of its bound".into(),
-            Recovered::Steady { after } => format!("steady again {} after the fault was gone", words::span(after)),
-            Recovered::NotCounted => "not counted: no fault was seen gone".into(),
-            Recovered::Watched => "only watched".into(),
-            Recovered::Undecided => "not decided when the journal ends".into(),
-            Recovered::NoData => "no data in the windows when it had to be steady".into(),
+            Recovered::Throughout => "never outside its bound".into(),
+            Recovered::Steady { after } => format!("steady again {} after the fault ended", words::span(after)),
+            Recovered::NotCounted => "not judged: no fault was seen to end".into(),
+            Recovered::Watched => "observed only".into(),
+            Recovered::Undecided => "undecided at the end of the journal".into(),
+            Recovered::NoData => "no data in the windows in which it had to be steady".into(),
             Recovered::NotSteady => "not steady again in time".into(),
         }
     }
@@ -291,7 +291,7 @@ impl SignalStory {
             let in_alarm = |point: &&Point| point.value.is_some_and(|value| value >= 0.5);
             let fault = times.first_fault.unwrap_or(times.started);
             return match (self.windows.iter().filter(|point| point.to > fault).find(in_alarm), times.first_effect) {
-                (None, _) => "never seen in ALARM since the fault went in".into(),
+                (None, _) => "not in ALARM since the fault started".into(),
                 (Some(point), Some(effect)) if point.to >= effect => format!(
                     "in ALARM by {}, {} after the first effect",
                     offset(point.to),
@@ -313,7 +313,7 @@ impl SignalStory {
         }
     }
 
-    /// Whether a single window can be outside: not of what is only watched, nor of what is compared window by window.
+    /// Whether a single window can be outside: not of what is observed only, nor of what is compared window by window.
     pub fn has_outside(&self) -> bool {
         !matches!(self.bound, Bound::Watched | Bound::TimesControl(_))
     }
@@ -346,8 +346,8 @@ impl SignalStory {
     /// What it has to do while the fault is in, in words.
     pub fn asked(&self) -> &'static str {
         match self.bound {
-            Bound::FiresWithin(_) => "counted from the first effect, and quiet again afterwards",
-            Bound::Watched => "decides nothing",
+            Bound::FiresWithin(_) => "counted from the first effect; OK again afterwards",
+            Bound::Watched => "does not decide",
             _ => words::during(self.during_fault),
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::super::event::{Event, MessageAccount};
 use super::super::in_flight::CallPurpose;
 use super::super::machine::{Machine, Precondition};
-use super::super::state::{Sends, State};
+use super::super::state::{Sends, State, StepState};
 use crate::account::description::QueueDescription;
 use crate::account::{
     Call, CallError, Description, Handle, Message, Metric, Outcome, Query, Received, Reply, Resource, RunMarker,
@@ -65,10 +65,18 @@ fn elsewhere(emission: &Emission, dead_letter: &Resource, nth: usize) -> Option<
 pub(super) fn owes(state: &State, resource: &Resource) -> bool {
     state.plan.steps.iter().zip(&state.steps).any(|(planned, step)| {
         let Some(emission) = &planned.emission else { return false };
-        let lost = step.sends.accounted.as_ref().is_some_and(|account| !account.not_found.is_empty());
         let swept = matches!(&emission.cleanup, Cleanup::Sweep { dead_letter, .. } if dead_letter == resource);
-        (&emission.queue == resource || swept) && (step.sends.owed() || lost)
+        (&emission.queue == resource || swept) && (step.sends.owed() || lost(step))
     })
+}
+
+/// Whether messages of any step were not found again.
+pub(super) fn lost_some(state: &State) -> bool {
+    state.steps.iter().any(lost)
+}
+
+fn lost(step: &StepState) -> bool {
+    step.sends.accounted.as_ref().is_some_and(|account| !account.not_found.is_empty())
 }
 
 impl Machine {
@@ -106,7 +114,7 @@ impl Machine {
     pub(in crate::run) fn sent(&mut self, step: usize, first: u32, last: u32, outcome: Outcome) {
         let outcomes = match outcome {
             Ok(Reply::Sent(outcomes)) => Ok(outcomes),
-            Ok(_) => Err(CallError::Unknown("the account gave a wrong kind of answer".into())),
+            Ok(_) => Err(CallError::Unknown("the account gave an unexpected kind of answer".into())),
             Err(error) => Err(error),
         };
         self.record(Event::Sent { step, first, last, outcomes });
@@ -127,7 +135,7 @@ impl Machine {
         let Some(emission) = plan.steps.get(step).and_then(|s| s.emission.as_ref()) else { return };
         let dead_letter = match &emission.cleanup {
             Cleanup::LeaveInQueue => {
-                return self.account_for(step, false, "the experiment lets them stay in the queue");
+                return self.account_for(step, false, "the experiment lets them remain in the queue");
             }
             Cleanup::Sweep { dead_letter, .. } => dead_letter,
         };
@@ -388,11 +396,11 @@ fn missing(sends: &Sends) -> BTreeSet<u32> {
 
 fn unsafe_to_sweep(queue: &QueueDescription) -> Option<&'static str> {
     if !queue.consumers.is_empty() {
-        Some("the dead-letter queue has a consumer, which a sweep would race: stop it, then `squall undo` again")
+        Some("the dead-letter queue has a consumer that a sweep would race: stop it, then run `squall undo` again")
     } else if queue.dead_letter.is_some() {
-        Some("the dead-letter queue has a redrive policy of its own, and a sweep would move messages on")
+        Some("the dead-letter queue has its own redrive policy, so a sweep would move messages on")
     } else if queue.move_task_running {
-        Some("a move task runs on the dead-letter queue: wait until it is done, then `squall undo` again")
+        Some("a move task is running on the dead-letter queue: wait until it is done, then run `squall undo` again")
     } else {
         None
     }

@@ -95,6 +95,9 @@ impl Machine {
         if known.began.is_none() || !self.step_is_over(step) || known.sends.owed() || !self.is_watched(step) {
             return;
         }
+        if known.effective.is_none() && !self.logs_are_searched(step) {
+            return;
+        }
         if self.state.steps.get(step).is_some_and(|known| known.effective.is_none()) {
             self.record(Event::NotEffective { step });
             if self.may_inject() {
@@ -240,7 +243,7 @@ impl Machine {
     fn appeared(&self, step: usize, indicator: usize, asked: &Indicator, new: usize) -> Option<Shown> {
         let began = self.state.steps.get(step)?.began?;
         let windows = &self.watch.indicator(step, indicator)?.windows;
-        let before = &windows[..windows.partition_point(|reading| reading.to <= began)];
+        let before = &windows[..windows.partition_point(|reading| reading.to + asked.slowest_call() <= began)];
         let counted = |reading: &&Reading| reading.value.is_some_and(|value| value > 0.0);
         if before.len() < ENOUGH || before.iter().any(|reading| counted(&reading)) {
             return None;
@@ -265,7 +268,8 @@ impl Machine {
         if !due || within == looking.looked_at || looking.looks >= looks(windows) {
             return None;
         }
-        let (baseline, fault) = compared(&self.state, step, &self.watch.indicator(step, indicator)?.windows)?;
+        let slowest = planned.evidence.any.get(indicator)?.slowest_call();
+        let (baseline, fault) = compared(&self.state, step, slowest, &self.watch.indicator(step, indicator)?.windows)?;
         let looking = self.watch.indicator_mut(step, indicator)?;
         (looking.looked_at, looking.looks) = (within, looking.looks + 1);
         let chance = plan.evidence_level(planned);
@@ -347,7 +351,8 @@ impl Machine {
             match looking.empty {
                 None => looking.empty = Some(now),
                 Some(_) => {
-                    let seen = "the queue was empty twice after the last message was sent: none of them waits in it";
+                    let seen =
+                        "the queue was empty twice after the last message was sent: none of the messages is left in it";
                     self.message_is_evidence(step, seen.to_owned());
                 }
             }
@@ -373,14 +378,14 @@ impl Machine {
 
 /// The windows of the baseline and of the fault that can be compared: in both the same other faults may work. Of several
 /// such pairs the one with the most windows of the fault.
-fn compared(state: &State, step: usize, windows: &[Reading]) -> Option<(Vec<Reading>, Vec<Reading>)> {
+fn compared(state: &State, step: usize, slowest: Span, windows: &[Reading]) -> Option<(Vec<Reading>, Vec<Reading>)> {
     let began = state.steps.get(step)?.began?;
     let ends = state.step_ends(step).unwrap_or(Time::NEVER);
     let mut pairs: BTreeMap<BTreeSet<usize>, (Vec<Reading>, Vec<Reading>)> = BTreeMap::new();
     for reading in windows {
         let others = (0..state.steps.len()).filter(|other| *other != step && may_work(state, *other, reading));
         let (baseline, fault) = pairs.entry(others.collect()).or_default();
-        if reading.to <= began {
+        if reading.to + slowest <= began {
             baseline.push(*reading);
         } else if reading.from >= began && reading.to <= ends {
             fault.push(*reading);

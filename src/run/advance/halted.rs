@@ -55,7 +55,7 @@ impl Machine {
             Ok(Reply::Halted(Some(by))) => self.stop(Stop::Asked { by }),
             other => {
                 let why = other.err().map_or_else(String::new, |error| error.to_string());
-                self.note_sight(change, || "whether the account's operator stops experiments".into(), &why);
+                self.note_sight(change, || "whether the account's operator has stopped experiments".into(), &why);
             }
         }
     }

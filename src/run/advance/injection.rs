@@ -88,7 +88,7 @@ impl Machine {
             return;
         }
         if let Some(expires) = change.expires.filter(|expires| *expires < self.end_of(id)) {
-            let why = format!("it would end by itself at {expires}, before its step does: the run began too late");
+            let why = format!("it would expire at {expires}, before its step ends: the run started too late");
             return self.stop(Stop::Failed { change: id, why });
         }
         match outcome {
@@ -105,7 +105,9 @@ impl Machine {
                 self.taken(id, &observed.value.to_string());
             }
             Ok(Reply::Observed(observed)) => self.stop(Stop::Drifted { change: id, found: observed.value }),
-            Ok(_) => self.stop(Stop::Failed { change: id, why: "the account gave a wrong kind of answer".into() }),
+            Ok(_) => {
+                self.stop(Stop::Failed { change: id, why: "the account gave an unexpected kind of answer".into() })
+            }
             Err(error @ (CallError::Throttled | CallError::Unknown(_))) => self.try_again(id, &error),
             Err(error) => self.stop(Stop::Failed { change: id, why: error.to_string() }),
         }
@@ -115,7 +117,7 @@ impl Machine {
     fn taken(&mut self, id: ChangeId, lock: &str) {
         let Some(change) = self.state.plan.changes.get(&id) else { return };
         let resource = change.setting.resource();
-        let why = format!("{resource} belongs to {}", Lock::holder(resource, lock));
+        let why = format!("{resource} is locked by {}", Lock::holder(resource, lock));
         self.stop(Stop::Failed { change: id, why });
     }
 
@@ -164,7 +166,7 @@ impl Machine {
             }
         }
         if now >= settles {
-            return self.stop(Stop::Failed { change: id, why: "the write had no answer and never took place".into() });
+            return self.stop(Stop::Failed { change: id, why: "the write got no answer and had no effect".into() });
         }
         self.injecting.entry(id).or_default().not_before = now + Span::from_secs(2);
     }
@@ -217,7 +219,7 @@ impl Machine {
                 }
             },
             Err(CallError::Gone(what)) => {
-                self.stop(Stop::Failed { change: id, why: format!("{what} does not exist any more") });
+                self.stop(Stop::Failed { change: id, why: format!("{what} no longer exists") });
             }
             _ => {}
         }

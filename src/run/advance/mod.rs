@@ -9,6 +9,7 @@ pub(super) mod injection;
 pub(super) mod late;
 pub(super) mod lease;
 pub(super) mod load;
+pub(super) mod logged;
 pub(super) mod provisional;
 pub(super) mod rollback;
 pub(super) mod sight;

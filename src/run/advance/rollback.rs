@@ -168,24 +168,25 @@ impl Machine {
     /// locked. One look at everything, for there may be hundreds.
     fn due_for_rollback(&self) -> Vec<ChangeId> {
         let (plan, rolling_back) = (&self.state.plan, self.state.rolling_back());
-        let over = plan.steps.iter().enumerate().filter(|(index, _)| self.step_is_over(*index));
-        let over: BTreeSet<ChangeId> = over.flat_map(|(_, step)| step.changes.iter().copied()).collect();
-        let injecting = self.calls.values().filter_map(|purpose| match purpose {
-            CallPurpose::Inject(id) => Some(*id),
-            _ => None,
-        });
-        let injecting: BTreeSet<ChangeId> = injecting.collect();
-        let open = self.resources_of(|life| life.outstanding() || life.is_left());
-        let ready = |id: &ChangeId| {
-            let Some(change) = plan.changes.get(id) else { return false };
-            let resource = change.setting.resource();
-            match change.setting.is_lock() {
-                true => rolling_back && !open.contains(resource) && !emission::owes(&self.state, resource),
-                false => rolling_back || over.contains(id),
-            }
-        };
-        let outstanding: BTreeSet<ChangeId> = self.state.outstanding().collect();
-        outstanding.into_iter().rev().filter(|id| ready(id) && !injecting.contains(id)).collect()
+        let mut due: Vec<ChangeId> = self.state.outstanding().collect();
+        if !rolling_back {
+            let over = plan.steps.iter().enumerate().filter(|(index, _)| self.step_is_over(*index));
+            let over: BTreeSet<ChangeId> = over.flat_map(|(_, step)| step.changes.iter().copied()).collect();
+            due.retain(|id| over.contains(id));
+        }
+        due.retain(|id| !self.calls.contains(&CallPurpose::Inject(*id)));
+        let is_lock = |id: &ChangeId| plan.changes.get(id).is_some_and(|change| change.setting.is_lock());
+        if due.iter().any(is_lock) {
+            let open = self.resources_of(|life| life.outstanding() || life.is_left());
+            let held =
+                |resource: &Resource| !rolling_back || open.contains(resource) || emission::owes(&self.state, resource);
+            due.retain(|id| {
+                let change = plan.changes.get(id);
+                change.is_some_and(|change| !change.setting.is_lock() || !held(change.setting.resource()))
+            });
+        }
+        due.reverse();
+        due
     }
 
     /// Locks that stay because something on their resource was left: nobody waits for them.
@@ -193,7 +194,12 @@ impl Machine {
         if self.state.unaccounted().next().is_some() {
             return Vec::new();
         }
-        let (open, left) = (self.resources_of(Life::outstanding), self.resources_of(Life::is_left));
+        // Asked at each step, and nearly always nothing was left.
+        if !self.state.lives.values().any(Life::is_left) && !emission::lost_some(&self.state) {
+            return Vec::new();
+        }
+        let left = self.resources_of(Life::is_left);
+        let open = self.resources_of(Life::outstanding);
         let stays = |id: &ChangeId| {
             self.state.plan.changes.get(id).filter(|change| change.setting.is_lock()).is_some_and(|lock| {
                 let resource = lock.setting.resource();
@@ -227,7 +233,7 @@ impl Machine {
                 }
                 NextStep::Restore => self.restore(id, change, &observed),
             },
-            Ok(_) => self.postpone(id, Attempt::Read, "the account gave a wrong kind of answer"),
+            Ok(_) => self.postpone(id, Attempt::Read, "the account gave an unexpected kind of answer"),
             Err(CallError::Gone(_)) => self.not_there(id, change),
             Err(error) => {
                 let why = format!("{} cannot be read: {error}", change.setting);
@@ -402,9 +408,9 @@ impl Machine {
 fn refusal(error: &CallError) -> String {
     match error {
         CallError::Refused { by: RefusedBy::Permission, message } => {
-            format!("the permission to undo is missing: {message}")
+            format!("the permission to roll back is missing: {message}")
         }
-        error if passes(error) => "the service keeps throttling the undo".into(),
-        error => format!("the service refuses the undo: {error}"),
+        error if passes(error) => "the service keeps throttling the rollback".into(),
+        error => format!("the service refuses the rollback: {error}"),
     }
 }

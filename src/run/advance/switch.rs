@@ -100,8 +100,8 @@ impl Machine {
             Ok(Reply::Switch(SwitchState::Acted(resources))) => Ok(SwitchEnd::Acted { resources }),
             Ok(Reply::Switch(SwitchState::Failed(why))) => Ok(SwitchEnd::Failed { why }),
             Ok(Reply::Switch(SwitchState::Missing)) => Ok(SwitchEnd::NeverArmed),
-            Ok(Reply::Switch(SwitchState::Armed)) => Err("it is still there after it was stopped".to_owned()),
-            Ok(_) => Err("the account gave a wrong kind of answer".to_owned()),
+            Ok(Reply::Switch(SwitchState::Armed)) => Err("it still exists after it was stopped".to_owned()),
+            Ok(_) => Err("the account gave an unexpected kind of answer".to_owned()),
             Err(error) => Err(error.to_string()),
         };
         let now = self.now;

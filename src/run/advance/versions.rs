@@ -73,7 +73,7 @@ impl Machine {
             other => {
                 let why = other.map_or_else(|error| error.to_string(), |reply| format!("{reply:?}"));
                 let why =
-                    format!("they are put back, but whether a version was published with them is not known: {why}");
+                    format!("they are rolled back, but whether a version was published with them is not known: {why}");
                 Some(Settled::Left { why })
             }
         };

@@ -11,6 +11,7 @@ use super::super::progress::Progress;
 use super::super::state::{SignalWindow, State};
 use super::evidence::Looking;
 use super::guards::Guarding;
+use super::logged::Searching;
 use super::provisional::Provisional;
 use super::sight::Sight;
 pub(super) use crate::account::signal::METRIC_PERIOD;
@@ -42,6 +43,8 @@ pub(in crate::run) struct Watch {
     /// How well the evidence of each step is seen: by any of its indicators.
     pub(super) evidence: Vec<Sight>,
     indicators: Vec<Vec<Looking>>,
+    /// The search of the logs for each step.
+    pub(super) searches: Vec<Searching>,
     /// The end of a baseline that goes on for longer than planned.
     baseline_until: Option<Time>,
 }
@@ -66,6 +69,7 @@ impl Watch {
             progress: vec![Progress::default(); plan.signals.len()],
             evidence: vec![Sight::default(); plan.steps.len()],
             indicators: plan.steps.iter().map(|step| vec![Looking::default(); step.evidence.any.len()]).collect(),
+            searches: vec![Searching::default(); plan.steps.len()],
             baseline_until: None,
         }
     }
@@ -218,7 +222,7 @@ impl Machine {
         }
     }
 
-    /// Whether a window alone is outside of its bound. That decides nothing, and a reader wants to see it.
+    /// Whether a window alone is outside its bound. That does not decide, and a reader wants to see it.
     fn is_outside(&self, signal: usize, phase: Phase, window: Window, sample: Sample) -> bool {
         let Some(planned) = self.state.plan.signals.get(signal) else { return false };
         let seen =
@@ -275,7 +279,7 @@ impl Machine {
         plan.signals.iter().zip(&self.state.signals).filter(|(planned, _)| planned.is_judged()).find_map(
             |(planned, known)| {
                 let silent = known.windows.iter().all(|seen| seen.sample.value.is_none());
-                silent.then(|| format!("`{}` has no data in the baseline: is there any traffic?", planned.title))
+                silent.then(|| format!("`{}` has no data in the baseline: is there traffic?", planned.title))
             },
         )
     }

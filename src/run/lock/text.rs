@@ -195,15 +195,15 @@ pub fn write(lock: &Lock, resource: &Resource) -> String {
 pub fn read(resource: &Resource, text: &str) -> Result<Lock, NotALock> {
     let wrong = |why: String| NotALock { resource: Box::new(resource.clone()), why };
     if text.len() > 2 * LOCK_LIMIT {
-        return Err(wrong(format!("it has {} bytes, and a mark has at most {LOCK_LIMIT}", text.len())));
+        return Err(wrong(format!("it has {} bytes; a lock has at most {LOCK_LIMIT}", text.len())));
     }
     let version: Versioned = serde_json::from_str(text).or_else(|_| version_of(text)).map_err(&wrong)?;
     let lock = match version.squall {
         1 => first(resource, text),
         WITHOUT_LEASE | VERSION => second(resource, text),
-        newer => {
-            Err(format!("it has format {newer}, and this squall reads 1 to {VERSION}; use the squall that wrote it"))
-        }
+        newer => Err(format!(
+            "it has format {newer}; this version of squall reads 1 to {VERSION}; use the version that wrote it"
+        )),
     };
     let lock = lock.map_err(&wrong)?;
     believable(&lock).map_err(wrong)?;
@@ -226,14 +226,14 @@ fn second(resource: &Resource, text: &str) -> Result<Lock, String> {
     let location = Location { account: written.account, region: written.region };
     if location != resource.location {
         return Err(format!(
-            "it is about account {} ({location}), and lies in {}",
+            "it is about account {} ({location}), but is stored in {}",
             location.account, resource.location
         ));
     }
     let lease = written.lease_seconds.map(|seconds| Span::from_secs(i64::from(seconds)));
     if lease.is_some() != (written.squall == VERSION) || lease.is_some_and(|lease| lease < LEASES.0 || LEASES.1 < lease)
     {
-        return Err("it has no lease that squall gives".into());
+        return Err("its lease is not a valid one".into());
     }
     let sends = written.sends.into_iter().map(|sends| {
         let cleanup = match sends.sweep {
@@ -304,12 +304,12 @@ fn first(resource: &Resource, text: &str) -> Result<Lock, String> {
 
 /// Whether a run of squall could have left this.
 fn believable(lock: &Lock) -> Result<(), String> {
-    lock.run.0.parse::<RunId>().map_err(|_| "its run has no name that squall gives".to_owned())?;
+    lock.run.0.parse::<RunId>().map_err(|_| "its run id is not a valid one".to_owned())?;
     if [&lock.title, &lock.by].iter().any(|text| text.chars().count() > LONGEST_TEXT) {
         return Err(format!("its title or its author has more than {LONGEST_TEXT} characters"));
     }
     if lock.latest_end < lock.made_at {
-        return Err("it ends before it was made".into());
+        return Err("it expires before it was created".into());
     }
     for sends in &lock.sends {
         if sends.first == 0 || sends.count > MOST_MESSAGES || sends.first.checked_add(sends.count).is_none() {
@@ -322,7 +322,7 @@ fn believable(lock: &Lock) -> Result<(), String> {
 fn believable_change(run: &RunId, change: &LockedChange) -> Result<(), String> {
     let setting = &change.setting;
     if setting.is_lock() {
-        return Err("it would change a mark".into());
+        return Err("it would change a lock".into());
     }
     setting
         .could_be_changed_by(run, &change.before, &change.after)

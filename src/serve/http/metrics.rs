@@ -145,5 +145,9 @@ fn of_runs(rows: &[RunRow], registry: &mut Registry) {
     registry.register("runs", "Runs in the store, by verdict; none: without an end", by_verdict);
     registry.register("runs_alive", "Runs that a process is at work on", alive);
     registry.register("run_term", "How often a run that is at work changed hands, from 1", terms);
-    registry.register("left_over", "Things that runs left in accounts and nobody took care of since", left);
+    registry.register(
+        "left_over",
+        "Things that runs left in accounts, neither rolled back nor acknowledged since",
+        left,
+    );
 }

@@ -7,7 +7,7 @@ use crate::account::target::SelectBy;
 use crate::faults::deny::{Deny, TargetOrArn};
 use crate::faults::pattern::{actions_overlap, overlap};
 use crate::faults::{FaultSpec, listed};
-use crate::judge::foresight::{Expected, Looked};
+use crate::judge::foresight::{Expected, Looked, a_minute};
 use crate::numbers::percent;
 use crate::spec::experiment::Inject;
 use crate::spec::load::ExperimentFiles;
@@ -103,7 +103,7 @@ impl Faults<'_> {
     fn no_traffic(&mut self, what: &str) {
         let resource = self.resource;
         let what =
-            format!("the traffic file sends no {what} to `{resource}`, so nothing would show that the fault works");
+            format!("the traffic file sends no {what} to `{resource}`, so nothing would show the fault's effect");
         self.find(Code::NoEvidence, "target", what, "add traffic, or `load:` to the experiment".into());
     }
 
@@ -121,8 +121,8 @@ impl Faults<'_> {
         };
         let larger = SHARES.into_iter().find(shown).map(|percent| format!("`share: {percent} %`"));
         let text = format!(
-            "{} of the calls of `{}` {what} without the fault, and {} would with it: at {} calls a minute a fault of {} cannot be \
-             told from that",
+            "{} of the calls of `{}` {what} without the fault, and {} would with it: at {} calls a minute, a fault of \
+             {} cannot be told apart",
             percent(before),
             self.resource,
             percent(expected.after),
@@ -130,8 +130,8 @@ impl Faults<'_> {
             self.inject.lasts
         );
         let help = match (larger, before > 0.5) {
-            (_, true) => "make the delay longer than the calls take anyway, or aim at another function".to_owned(),
-            (larger, false) => remedy(&expected, looked, larger),
+            (_, true) => "write a delay longer than the calls take anyway, or choose another function".to_owned(),
+            (larger, false) => expected.remedy(looked, larger),
         };
         let key = if before > 0.5 { "delay" } else { "share" };
         let key = if self.inject.fault.key() == "lambda.error" { "share" } else { key };
@@ -154,17 +154,18 @@ impl Faults<'_> {
         let running = function.running();
         if comes < 1.0 {
             let what = format!(
-                "`{resource}` is called {} times a minute, so that a fault of {} may meet no call",
+                "`{resource}` is called {} times a minute, so a fault of {} may meet no call",
                 a_minute(function.calls),
                 self.inject.lasts
             );
             let enough = Span::from_secs_f64(120.0 / function.calls.max(1e-6)).rounded();
-            self.find(Code::NeverHeld, "for", what, format!("let the fault last for {enough} or more"));
+            self.find(Code::NeverHeld, "for", what, format!("write `for: {enough}` or more for the fault"));
         } else if f64::from(cap) > running + 10.0 * running.sqrt() + 10.0 {
             let what = format!(
-                "about {running:.1} of `{resource}` run at one time, so that a cap of {cap} is never reached and nothing shows it"
+                "about {running:.1} invocations of `{resource}` run at the same time, so a cap of {cap} is never \
+                 reached and has no effect"
             );
-            self.find(Code::NeverHeld, "concurrency", what, "write a cap that the function reaches".into());
+            self.find(Code::NeverHeld, "concurrency", what, "write a lower cap".into());
         }
     }
 
@@ -197,18 +198,21 @@ impl Faults<'_> {
             functions.iter().map(|(_, f)| (f, f.uses.iter().filter(taken).collect())).collect();
         let names = listed(functions.iter().map(|(name, _)| format!("`{name}`")));
         if using.iter().all(|(_, uses)| uses.is_empty()) {
-            let what =
-                format!("the traffic file has no call of {names} that takes what is denied, so nothing would show it");
-            return self.find(Code::NeverHeld, "actions", what, "deny an action that the handler uses".into());
+            let what = format!(
+                "the traffic file has no call of {names} that needs the denied actions, so nothing would show the \
+                 fault's effect"
+            );
+            return self.find(Code::NeverHeld, "actions", what, "deny an action that the handler needs".into());
         }
         if using.iter().all(|(_, uses)| uses.iter().all(|used| used.optional)) {
-            let what =
-                format!("{names} can do without the calls that are denied: no call fails, so nothing would show it");
+            let what = format!(
+                "{names} can work without the denied calls: no call fails, so nothing would show the fault's effect"
+            );
             return self.find(
                 Code::NeverHeld,
                 "actions",
                 what,
-                "deny an action without which the handler fails".into(),
+                "deny an action that the handler cannot work without".into(),
             );
         }
         let looked = self.looked();
@@ -217,12 +221,12 @@ impl Faults<'_> {
         let Some(best) = expected.max_by(|a, b| a.calls.total_cmp(&b.calls)) else { return };
         if !best.is_shown(looked) && looked.baseline >= crate::judge::effectiveness::ENOUGH {
             let what = format!(
-                "at {} calls a minute of {names} a fault of {} beside a baseline of {} shows nothing",
+                "at {} calls a minute of {names}, a fault of {} after a baseline of {} shows nothing",
                 a_minute(best.calls),
                 self.inject.lasts,
                 self.files.experiment.value.baseline
             );
-            self.find(Code::NoEvidence, "for", what, remedy(&best, looked, None));
+            self.find(Code::NoEvidence, "for", what, best.remedy(looked, None));
         }
     }
 
@@ -235,7 +239,7 @@ impl Faults<'_> {
         let none: Vec<&String> = deny.actions.iter().filter(plain).filter(idle).collect();
         if !none.is_empty() {
             let what = format!(
-                "no statement of the role `{role}` allows {} there, so to deny it has no effect",
+                "no statement of the role `{role}` allows {} there, so denying it has no effect",
                 listed(none.iter().map(|action| format!("`{action}`")))
             );
             self.find(Code::NeverHeld, "actions", what, "deny an action that the role has".into());
@@ -275,7 +279,7 @@ impl Faults<'_> {
         }
     }
 
-    /// A queue to which nothing comes, or that nobody consumes.
+    /// A queue that receives nothing, or that nothing consumes.
     fn on_queue(&mut self) {
         let usual = &self.account.usual;
         let name = usual.ids.get(self.resource).map_or(self.resource, String::as_str);
@@ -288,29 +292,10 @@ impl Faults<'_> {
         match &self.inject.fault {
             FaultSpec::QueueDelay(_) if comes <= 0.0 => self.no_traffic("messages"),
             FaultSpec::Poison(_) if !consumed => {
-                let what = format!("no function consumes `{name}`, so the messages would only lie in it");
-                self.find(Code::NoEvidence, "target", what, "aim at a queue that a function consumes".into());
+                let what = format!("no function consumes `{name}`, so the messages would stay in it");
+                self.find(Code::NoEvidence, "target", what, "choose a queue that a function consumes".into());
             }
             _ => {}
         }
     }
-}
-
-/// What it takes to see it.
-fn remedy(expected: &Expected, looked: Looked, larger: Option<String>) -> String {
-    let longer = expected.length(looked).map(|length| match expected.calls < 1.0 {
-        true => format!("a fault of {length} with a baseline as long"),
-        false => format!("a fault of {length}"),
-    });
-    let busier = expected.traffic(looked).map(|calls| format!("{} calls a minute", a_minute(calls)));
-    let ways: Vec<String> = [larger, longer, busier].into_iter().flatten().collect();
-    match ways.as_slice() {
-        [] => "the fault must at least about triple what fails anyway".to_owned(),
-        ways => format!("it takes {}", ways.join(", or ")),
-    }
-}
-
-/// A rate as it reads.
-fn a_minute(calls: f64) -> String {
-    if calls >= 10.0 { format!("{calls:.0}") } else { crate::numbers::tidy(calls).to_string() }
 }

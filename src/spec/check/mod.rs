@@ -63,7 +63,7 @@ pub fn project(project: &Loaded<Project>, findings: &mut Findings) {
     }
     if value.scheduling.runs_at_a_time == 0 {
         let at = project.place("scheduling/runs_at_a_time");
-        findings.push(project.finding(Code::Zero, at, "no scheduled run could start").help("write at least 1"));
+        findings.push(project.finding(Code::Zero, at, "with 0, no scheduled run can start").help("write at least 1"));
     }
     twins(project, findings);
     probes::check(project, findings);
@@ -98,7 +98,7 @@ pub fn hypothesis(hypothesis: &Loaded<Hypothesis>, findings: &mut Findings) {
     if value.signals.is_empty() {
         let help = "write for example `- failed share of ShopApi is at most 1 %`";
         let at = hypothesis.key_place("signals");
-        findings.push(hypothesis.finding(Code::Empty, at, "a hypothesis without a signal says nothing").help(help));
+        findings.push(hypothesis.finding(Code::Empty, at, "a hypothesis needs at least one signal").help(help));
     }
     for (index, (judged, item)) in value.judged().iter().zip(&value.signals).enumerate() {
         let own = if item.every.is_some() { format!("signals/{index}/every") } else { "every".into() };
@@ -113,12 +113,12 @@ pub fn experiment(files: &ExperimentFiles, project: &Project, known: &Known, fin
     let experiment = &files.experiment;
     let value = &experiment.value;
     let lists = [
-        ("targets", value.targets.is_empty(), "there is no target", "name what the faults hit"),
+        ("targets", value.targets.is_empty(), "there is no target", "name what the faults act on"),
         (
             "hypotheses",
             value.hypotheses.is_empty(),
             "there is no hypothesis",
-            "say what must stay true, such as `- named: ...`",
+            "write what must hold, such as `- named: ...`",
         ),
     ];
     for (key, empty, what, help) in lists {
@@ -170,15 +170,22 @@ fn bound<T: FromNode>(file: &Loaded<T>, at: Place, sentence: &Sentence, findings
         _ if sentence.metric == Metric::AlarmState => return,
         // A command's number may well be negative.
         _ if matches!(sentence.metric, Metric::Value { .. }) => return,
-        Bound::AtLeast(least) if least <= 0.0 => "always so",
-        Bound::AtMost(most) if share && most >= 1.0 => "always so",
-        Bound::Below(limit) if limit <= 0.0 => "never so",
-        Bound::Above(limit) if share && limit >= 1.0 => "never so",
+        Bound::AtLeast(least) if least <= 0.0 => "always true",
+        Bound::AtMost(most) if share && most >= 1.0 => "always true",
+        Bound::Below(limit) if limit <= 0.0 => "never true",
+        Bound::Above(limit) if share && limit >= 1.0 => "never true",
+        // CloudWatch publishes nothing for a minute without a call or a write, and no data is not zero.
+        Bound::AtLeast(_) | Bound::Above(_) if matches!(sentence.metric, Metric::Calls | Metric::Writes) => {
+            let what = format!("`{sentence}` has no data in a window without any, so a total outage does not break it");
+            let what_comes = if sentence.metric == Metric::Writes { "writes to" } else { "calls of" };
+            let help = format!("add the signal `{what_comes} {} keep coming`", sentence.subject.name);
+            return findings.push(file.finding(Code::BlindAtZero, at, what).help(help));
+        }
         _ => return,
     };
     let what = format!("`{sentence}` is {says}");
     findings.push(
-        file.finding(Code::EmptyBound, at, what).help("write a bound that a bad value breaks and a good one keeps"),
+        file.finding(Code::EmptyBound, at, what).help("write a bound that bad values break and good values meet"),
     );
 }
 

@@ -96,7 +96,7 @@ impl Names<'_> {
         // Nobody can say beforehand whether a resource is there. A name that is almost a target's is worth a look.
         let targets = self.files.experiment.value.targets.keys().map(|name| name.0.as_str());
         if let Some(close) = closest(name, targets) {
-            let what = format!("no target is called `{name}`, so it is looked up as a resource");
+            let what = format!("no target is called `{name}`, so a resource of that name is looked up");
             let help = format!("did you mean the target `{close}`?");
             self.findings.push(file.finding(Code::DoubtfulName, reference.at, what).help(help));
         }
@@ -127,7 +127,8 @@ impl Names<'_> {
             None => (Code::UnknownResource, format!("the account `{account}` has no {kinds_said} called `{name}`")),
         };
         let targets = self.files.experiment.value.targets.keys().map(|name| name.0.as_str());
-        let close = closest(plain, targets).or_else(|| closest(plain, of_kinds()));
+        // A target may be called as its own selector says, which is then no other name.
+        let close = closest(plain, targets).filter(|close| *close != plain).or_else(|| closest(plain, of_kinds()));
         let help = match close {
             Some(close) => format!("did you mean `{close}`?"),
             None => meant(plain, of_kinds()),
@@ -146,8 +147,8 @@ impl Names<'_> {
                 (format!("the account `{account}` has no probe called `{name}`"), help)
             }
             Some(AccountSpec::Sandbox(_)) => (
-                format!("`{name}` cannot be asked in the sandbox `{account}`: it models no probes"),
-                "say `--account` with one that has this probe, or judge a metric that the sandbox models".into(),
+                format!("`{name}` cannot be measured in the sandbox `{account}`: it models no probes"),
+                "use `--account` with an account that has this probe, or use a metric that the sandbox models".into(),
             ),
             // That the account is unknown is told where it is named.
             None => return,
@@ -167,7 +168,7 @@ impl Names<'_> {
             return;
         }
         let what = format!(
-            "`{name}` is of the kind `{}`, and here belongs {}",
+            "`{name}` is of the kind `{}`; expected {}",
             kind.word(),
             one_of(wanted.iter().map(|kind| kind.word()))
         );
@@ -193,8 +194,8 @@ impl Names<'_> {
                 && name.ends_with(".fifo")
                 && poison.fifo_group.is_none()
             {
-                let what = "a message that fails holds up its group in a FIFO queue";
-                let help = "say which group: `fifo_group: squall`";
+                let what = "a message that fails blocks its group in a FIFO queue";
+                let help = "name the group: `fifo_group: squall`";
                 self.findings.push(experiment.finding(Code::FaultParameter, at, what).help(help));
             }
         }
@@ -219,8 +220,8 @@ impl Names<'_> {
             let Some(target) = experiment.value.targets.get(&name) else { continue };
             let at = entry.key_at;
             if !self.used.contains(&name.0) && !misspelt {
-                let what = format!("nothing speaks of the target `{name}`");
-                self.findings.push(experiment.finding(Code::UnusedTarget, at, what).help("take it away, or use it"));
+                let what = format!("the target `{name}` is not used");
+                self.findings.push(experiment.finding(Code::UnusedTarget, at, what).help("remove it, or use it"));
             }
             if let SelectBy::Name(resource) = &target.selector.by {
                 let kind = target.selector.kind;

@@ -38,10 +38,10 @@ impl Probe<'_> {
     fn check(&mut self, spec: &ProbeSpec) {
         match spec.timeout() {
             Some(Span::ZERO) => {
-                self.report(Code::Zero, "timeout", "nothing answers in no time", "write for example `5s`");
+                self.report(Code::Zero, "timeout", "a timeout of 0s never gets an answer", "write for example `5s`");
             }
             Some(timeout) if timeout > LONGEST_TIMEOUT => {
-                let what = format!("a probe may take {LONGEST_TIMEOUT}, not {timeout}: the next window is due");
+                let what = format!("a probe may take at most {LONGEST_TIMEOUT}, not {timeout}");
                 self.report(Code::BadValue, "timeout", what, format!("write `{LONGEST_TIMEOUT}` or less"));
             }
             _ => {}
@@ -63,12 +63,12 @@ impl Probe<'_> {
     fn http(&mut self, http: &HttpProbe) {
         self.headers(&[("headers", &http.headers), ("headers_from_env", &http.headers_from_env)]);
         if http.body.is_some() && http.method != Method::Post {
-            self.report(Code::BadValue, "body", "only a `post` has a body", "write `method: post`, or take it away");
+            self.report(Code::BadValue, "body", "only a `post` has a body", "write `method: post`, or remove `body`");
         }
         if let Some(status) = http.status
             && !(100..600).contains(&status)
         {
-            self.report(Code::BadValue, "status", format!("{status} is no status of HTTP"), "write for example `200`");
+            self.report(Code::BadValue, "status", format!("{status} is not an HTTP status"), "write for example `200`");
         }
     }
 
@@ -108,25 +108,20 @@ impl Probe<'_> {
         for (_, name) in &names {
             let is_metric = name.starts_with(|c: char| c.is_ascii_lowercase());
             if MANY.contains(name) {
-                let what = format!("`{name}` gives many series, or takes in what others ask for");
+                let what = format!("`{name}` returns many series, or reads other queries' metrics");
                 self.report(Code::BadValue, "expression", what, "name each metric, and write them into the expression");
             } else if is_metric && !math.metrics.contains_key(*name) {
                 self.report(
                     Code::BadValue,
                     "expression",
-                    format!("`{name}` is none of its metrics"),
+                    format!("`{name}` is not one of its metrics"),
                     meant(name, named()),
                 );
             }
         }
         let told = self.findings.iter().count() > before;
         if !told && !names.iter().any(|(_, name)| math.metrics.contains_key(*name)) {
-            self.report(
-                Code::BadValue,
-                "expression",
-                "the expression has none of the metrics in it",
-                meant("", named()),
-            );
+            self.report(Code::BadValue, "expression", "the expression uses none of the metrics", meant("", named()));
         }
     }
 }

@@ -49,15 +49,17 @@ impl Shows {
         match (self.is_enough(), self.enough) {
             (true, _) => {
                 format!(
-                    "at {calls} requests a minute faults of {lasts} show {caught} of `{title}`; {wanted} has to be caught"
+                    "at {calls} requests a minute, faults of {lasts} show {caught} of `{title}`; {wanted} must be \
+                     caught"
                 )
             }
             (false, Some(enough)) => format!(
-                "at {calls} requests a minute faults of {enough} show a rise to {wanted} of `{title}`, which has to be caught; \
-                 yours last {lasts} and show {caught}"
+                "at {calls} requests a minute, faults of {enough} show a rise to {wanted} of `{title}`, which must be \
+                 caught; yours last {lasts} and show {caught}"
             ),
             (false, None) => format!(
-                "at {calls} requests a minute faults of {lasts} show {caught} of `{title}`; a rise to {wanted} has to be caught"
+                "at {calls} requests a minute, faults of {lasts} show {caught} of `{title}`; a rise to {wanted} must \
+                 be caught"
             ),
         }
     }
@@ -80,8 +82,8 @@ pub(super) fn check(files: &ExperimentFiles, known: &Known, findings: &mut Findi
     }
     for shows in all(files, known).into_iter().filter(|shows| !shows.is_enough()) {
         let help = match shows.enough {
-            Some(enough) => format!("let the faults last for {enough} or more, or write `must_catch:` for the signal"),
-            None => "more traffic is needed, or a larger `must_catch:` for the signal".to_owned(),
+            Some(enough) => format!("make the faults last {enough} or more, or set `must_catch:` for the signal"),
+            None => "use more traffic, or set a larger `must_catch:` for the signal".to_owned(),
         };
         let what = format!("{}: it can never be judged held", shows.sentence());
         findings.push(experiment.finding(Code::NeverHeld, at, what).help(help));
@@ -104,7 +106,8 @@ fn sparse(files: &ExperimentFiles, known: &Known, findings: &mut Findings) {
             continue;
         }
         let what = format!(
-            "about {} of 10 windows of {} of `{}` have no call and so no data, in the baseline and in the recovery",
+            "about {} of 10 windows of {} of `{}` have no call and therefore no data, in the baseline and in the \
+             recovery",
             (10.0 * (-calls * minutes).exp()).round(),
             judged.every,
             judged.signal

@@ -18,7 +18,7 @@ use crate::yaml::read::Loaded;
 /// Between the end of a fault and the next of its kind on one resource: the undo is written, and read back.
 const BETWEEN: Span = Span::from_mins(2);
 /// What the undo takes, and what metrics need to be published, beyond the times of the file.
-const SLACK: Span = Span::from_mins(4);
+const SLACK: Span = Span::from_mins(5);
 /// The longest that a baseline waits for its values: a metric, and the longest time-out of a function.
 const LONGEST_WAIT: Span = Span::from_secs(120 + 900);
 /// Requests in a window that leave nothing to wish for.
@@ -57,7 +57,7 @@ fn zeros(experiment: &Loaded<Experiment>, findings: &mut Findings) {
     }
     for (path, span) in spans {
         if span == Span::ZERO {
-            let what = "this must last for some time";
+            let what = "the duration must be longer than 0s";
             let help = "write for example `5m`";
             findings.push(experiment.finding(Code::Zero, experiment.place(&path), what).help(help));
         }
@@ -66,21 +66,23 @@ fn zeros(experiment: &Loaded<Experiment>, findings: &mut Findings) {
         let (from, to) = load.rate.bounds();
         if from.get() + to.get() == 0.0 {
             let at = experiment.place(&format!("load/{index}/rate"));
-            findings.push(experiment.finding(Code::Zero, at, "no request is made").help("write for example `5/s`"));
+            findings.push(experiment.finding(Code::Zero, at, "this makes no requests").help("write for example `5/s`"));
         }
         if load.at_most == 0 {
             let at = experiment.place(&format!("load/{index}/at_most"));
-            findings.push(experiment.finding(Code::Zero, at, "no request is made").help("write how many there may be"));
+            findings.push(experiment.finding(Code::Zero, at, "this makes no requests").help("write a number above 0"));
         }
     }
     if !(0.0..=0.5).contains(&value.alpha.get()) || value.alpha.get() <= 0.0 {
-        let what = format!("{} of false alarms cannot be had", value.alpha);
-        let help = "write for example `1 %`; above `50 %` an alarm says nothing";
+        let what = format!("`alpha: {}` is not possible", value.alpha);
+        let help = "write for example `1 %`; above `50 %` a verdict has no meaning";
         findings.push(experiment.finding(Code::Zero, experiment.place("alpha"), what).help(help));
     }
     if value.guards.hits_at_most == 0 {
         let at = experiment.place("guards/hits_at_most");
-        findings.push(experiment.finding(Code::Zero, at, "no resource may feel the faults").help("write at least 1"));
+        findings.push(
+            experiment.finding(Code::Zero, at, "with 0, no resource may be hit by the faults").help("write at least 1"),
+        );
     }
 }
 
@@ -101,8 +103,8 @@ fn overlaps(files: &ExperimentFiles, findings: &mut Findings) {
             let close =
                 later.at < earlier.at + earlier.lasts + BETWEEN && earlier.at < later.at + later.lasts + BETWEEN;
             let what = match (overlap, close) {
-                (true, _) => "two faults would change one setting at once",
-                (false, true) => "the fault before this one may not be undone yet",
+                (true, _) => "two faults would change one setting at the same time",
+                (false, true) => "the fault before this one may not be rolled back yet",
                 (false, false) => continue,
             };
             let ends = earlier.at.max(later.at.min(earlier.at)) + earlier.lasts + BETWEEN;
@@ -112,7 +114,7 @@ fn overlaps(files: &ExperimentFiles, findings: &mut Findings) {
                 experiment
                     .finding(Code::Overlap, at, what)
                     .also(also, "the other one")
-                    .help(format!("let it begin at `{ends}` or later, or aim it at another resource")),
+                    .help(format!("start it at `{ends}` or later, or choose another target")),
             );
         }
     }
@@ -142,12 +144,12 @@ fn cut_short(experiment: &Loaded<Experiment>, judged: &[Judged], findings: &mut 
         return whole;
     }
     if faults >= longest {
-        let what = format!("the baseline and the faults take {faults}, and the run is stopped after {longest}");
-        let help = format!("write `longest: {}` or more, or make them shorter", round_up(whole));
+        let what = format!("the baseline and the faults take {faults}, but the run is stopped after {longest}");
+        let help = format!("set `longest: {}` or more, or make them shorter", round_up(whole));
         findings.push(experiment.finding(Code::TooLong, at, what).help(help));
     } else if whole > longest {
         let what = format!(
-            "the run may take {whole}, and is stopped after {longest}: one that takes as long is not judged held"
+            "the run may take {whole}, but is stopped after {longest}: a run that takes that long is not judged held"
         );
         let help = format!("write `longest: {}` or more", round_up(whole));
         findings.push(experiment.finding(Code::NeverHeld, at, what).help(help));
@@ -170,10 +172,10 @@ fn too_short(experiment: &Loaded<Experiment>, judged: &[Judged], findings: &mut 
         let waits = slowest.signal.metric.delay();
         let lasts = match waits {
             Span::ZERO => String::new(),
-            _ => format!(" It lasts {} at least, until its values are published.", value.baseline + waits),
+            _ => format!(" It lasts at least {}, until its values are published.", value.baseline + waits),
         };
         let what = format!(
-            "a baseline of {} has fewer than {STEADY} windows of {} of `{}`, which a verdict of held takes{never}.{lasts}",
+            "a baseline of {} has fewer than {STEADY} windows of {} of `{}`, which verdict held needs{never}.{lasts}",
             value.baseline, slowest.every, slowest.signal
         );
         short("baseline", what.trim_end_matches('.').to_owned(), format!("write `baseline: {enough}` or more"));
@@ -196,7 +198,7 @@ fn too_short(experiment: &Loaded<Experiment>, judged: &[Judged], findings: &mut 
             "{STEADY} steady windows cannot rule out a breach in {} of `{}`, so it can never be judged held",
             judged.must_catch, judged.signal
         );
-        short("recovers_within", what, "write a larger `must_catch`, or leave it away".to_owned());
+        short("recovers_within", what, "set a larger `must_catch`, or remove it".to_owned());
     }
     let first = value.faults.iter().map(|inject| inject.at).min().unwrap_or_default();
     let there = value.faults_end() - first;
@@ -215,10 +217,10 @@ fn too_short(experiment: &Loaded<Experiment>, judged: &[Judged], findings: &mut 
             false => ("a breach in", judged.must_catch),
         };
         let what = format!(
-            "faults of {there} are too short to catch {of} {must} of `{}` for sure, so it can never be judged held",
+            "faults of {there} are too short to catch {of} {must} of `{}` reliably, so it can never be judged held",
             judged.signal
         );
-        short(&format!("faults/{index}/for"), what, format!("let the faults last for {enough} or more"));
+        short(&format!("faults/{index}/for"), what, format!("make the faults last {enough} or more"));
     }
 }
 
@@ -258,7 +260,7 @@ fn no_fault(experiment: &Loaded<Experiment>, findings: &mut Findings) {
             HypothesisItem::Named(_) => false,
         };
         if fires {
-            let what = "there is no fault for this alarm to fire for";
+            let what = "there is no fault for this alarm to fire on";
             let help = "add a fault (`squall faults` lists them), or write `alarm NAME stays quiet`";
             let at = experiment.place(&format!("hypotheses/{index}"));
             findings.push(experiment.finding(Code::Empty, at, what).help(help));
@@ -285,7 +287,7 @@ fn alarms(experiment: &Loaded<Experiment>, findings: &mut Findings) {
                 "the faults end after {there}, before the alarm's {within} are over: if it has not fired by then, the verdict \
                  is unknown"
             );
-            let help = format!("let a fault last for longer than {within}, or give the alarm less time");
+            let help = format!("make a fault last longer than {within}, or give the alarm less time");
             let at = experiment.place(&format!("hypotheses/{index}/{path}"));
             findings.push(experiment.finding(Code::NeverHeld, at, what).help(help));
         }
@@ -303,12 +305,13 @@ fn too_quiet(experiment: &Loaded<Experiment>, judged: &[Judged], whole: Span, fi
         if thin < 1.0 {
             let what = format!("at this rate a window of {} of `{}` may have no request", signal.every, signal.signal);
             let at = experiment.place(&format!("load/{index}/rate"));
-            let help = "a window without data counts for nothing: raise the rate, or make the windows longer";
+            let help = "a window without data is not counted: raise the rate, or make the windows longer";
             findings.push(experiment.finding(Code::NeverHeld, at, what).help(help));
         }
         let requests = (from.get() + to.get()) / 2.0 * whole.secs_f64();
         if requests > f64::from(load.at_most) {
-            let what = format!("{} requests are used up before the run is over, which may take {whole}", load.at_most);
+            let what =
+                format!("{} requests are used up before the end of the run, which may take {whole}", load.at_most);
             let help = format!("write `at_most: {}` or more", requests.ceil());
             let at = experiment.place(&format!("load/{index}/at_most"));
             findings.push(experiment.finding(Code::NeverHeld, at, what).help(help));

@@ -77,7 +77,7 @@ impl Sentence {
         Share::new(share).unwrap_or_default()
     }
 
-    /// The rise that a verdict of held must be able to have caught, where nobody says.
+    /// The rise that a verdict of held must be able to have caught, by default.
     pub fn usual_rise(&self) -> Share {
         let of_requests = self.metric.is_share() && self.bound != Bound::KeepsComing;
         // A fifth, where what is tolerated is not known yet.

@@ -125,8 +125,8 @@ impl<'a> Parser<'a> {
             }
             _ => Err(self.error(
                 self.here(),
-                format!("a name belongs here, not {}", self.shown()),
-                "write the name of a target or of a resource",
+                format!("expected a name, found {}", self.shown()),
+                "write a target name or a resource",
             )),
         }
     }
@@ -137,7 +137,7 @@ impl<'a> Parser<'a> {
         let subject = self.subject()?;
         let Metric::SlowShare { .. } = metric else { return Ok((metric, subject)) };
         if !self.take(&["slower", "than"]) {
-            let what = format!("after `share of {}` belongs `slower than`, not {}", subject.name, self.shown());
+            let what = format!("expected `slower than` after `share of {}`, found {}", subject.name, self.shown());
             let help =
                 format!("write `share of {0} slower than 800 ms ...` or `failed share of {0} ...`", subject.name);
             return Err(self.error(self.here(), what, help));
@@ -147,7 +147,7 @@ impl<'a> Parser<'a> {
             Ok(limit) if limit > Span::ZERO => Ok((Metric::SlowShare { limit }, subject)),
             _ => Err(self.error(
                 at,
-                format!("`{text}` is not a length of time"),
+                format!("`{text}` is not a valid duration"),
                 "write for example `slower than 800 ms`",
             )),
         }
@@ -165,7 +165,7 @@ impl<'a> Parser<'a> {
                     return Ok(metric);
                 }
                 if words.len() == 1 {
-                    let what = format!("after `{}` belongs `of`, not {}", words[0], self.shown());
+                    let what = format!("expected `of` after `{}`, found {}", words[0], self.shown());
                     return Err(self.error(self.here(), what, format!("write `{} of NAME ...`", words[0])));
                 }
                 self.next = start;
@@ -230,7 +230,7 @@ impl<'a> Parser<'a> {
                     _ => Err(self.error(
                         at,
                         format!("`stays at {text}` is not a bound"),
-                        "only 0 can be stayed at; write `at most` or `at least`",
+                        "`stays at` takes only 0; write `at most` or `at least`",
                     )),
                 };
             }
@@ -238,7 +238,7 @@ impl<'a> Parser<'a> {
                 let help = format!(
                     "write `at most`, `at least`, `below`, `above`, `<`, `<=`, `>` or `>=`, and {kind} such as `{example}`"
                 );
-                return Err(self.error(self.here(), format!("a comparison belongs here, not {}", self.shown()), help));
+                return Err(self.error(self.here(), format!("expected a comparison, found {}", self.shown()), help));
             }
         };
         let (at, text) = self.quantity_before(&["that"]);
@@ -251,11 +251,11 @@ impl<'a> Parser<'a> {
         match unit.read(&text) {
             Some(number) => Ok(compare(number)),
             None if text.is_empty() => {
-                Err(self.error(at, format!("{kind} belongs here"), format!("write for example `{example}`")))
+                Err(self.error(at, format!("expected {kind}"), format!("write for example `{example}`")))
             }
             None => Err(self.error(
                 at,
-                format!("`{text}` is not {kind}, and this metric wants one"),
+                format!("`{text}` is not {kind}, which this metric needs"),
                 format!("write for example `{example}`"),
             )),
         }
@@ -324,7 +324,7 @@ impl<'a> Parser<'a> {
         if !self.take(&["of", "the", "budget", "of"]) {
             return Err(self.error(
                 self.here(),
-                format!("`of the budget of` belongs here, not {}", self.shown()),
+                format!("expected `of the budget of`, found {}", self.shown()),
                 example,
             ));
         }
@@ -333,14 +333,14 @@ impl<'a> Parser<'a> {
             return Err(self.error(start..self.here().start, "an objective of 100 % has no budget to spend", example));
         }
         if !self.take(&["over"]) {
-            return Err(self.error(self.here(), format!("`over` belongs here, not {}", self.shown()), example));
+            return Err(self.error(self.here(), format!("expected `over`, found {}", self.shown()), example));
         }
         let (at, text) = self.quantity();
         match text.parse::<Span>() {
             Ok(over) if over > Span::ZERO => {
                 Ok(Bound::Spends { part, objective: Objective { good: good.get(), over } })
             }
-            _ => Err(self.error(at, format!("`{text}` is not a length of time"), example)),
+            _ => Err(self.error(at, format!("`{text}` is not a valid duration"), example)),
         }
     }
 
@@ -355,27 +355,23 @@ impl<'a> Parser<'a> {
             self.error(at.clone(), format!("`{text}` is not a share"), "write for example `tolerating 5 % of windows`")
         })?;
         if !(self.take(&["of", "windows"]) || self.take(&["of", "the", "windows"])) {
-            let what = format!("`of windows` belongs here, not {}", self.shown());
+            let what = format!("expected `of windows`, found {}", self.shown());
             return Err(self.error(self.here(), what, "write for example `tolerating 5 % of windows`"));
         }
         let end = self.here().start;
         let what = match bound {
-            _ if share.get() >= 1.0 => "whoever tolerates all windows asks for nothing",
-            Bound::FiresWithin(_) | Bound::StaysQuiet => {
-                "an alarm is quiet or it is not: nothing can be tolerated of it"
-            }
-            Bound::Spends { .. } => "a budget is itself what is tolerated",
-            Bound::TimesBaseline(_) => "what is tolerated follows from the baseline here",
-            Bound::TimesControl(_) => "what is tolerated follows from the control here",
+            _ if share.get() >= 1.0 => "tolerating all windows makes the bound meaningless",
+            Bound::FiresWithin(_) | Bound::StaysQuiet => "`tolerating` does not apply to an alarm",
+            Bound::Spends { .. } => "`tolerating` does not apply to an error budget: the budget is what is tolerated",
+            Bound::TimesBaseline(_) => "`tolerating` does not apply here: what is tolerated follows from the baseline",
+            Bound::TimesControl(_) => "`tolerating` does not apply here: what is tolerated follows from the control",
             Bound::KeepsComing => return Ok(Some(share)),
-            _ if metric.is_share() => "a share of requests says itself how many are tolerated",
+            _ if metric.is_share() => {
+                "`tolerating` does not apply to a share of requests: its bound is what is tolerated"
+            }
             _ => return Ok(Some(share)),
         };
-        Err(self.error(
-            from..end,
-            what,
-            "leave `tolerating` away, or tolerate a smaller share of the windows of a level",
-        ))
+        Err(self.error(from..end, what, "remove `tolerating`, or tolerate a smaller share of the windows of a level"))
     }
 
     /// `, stop at 50 %`.
@@ -410,7 +406,7 @@ impl<'a> Parser<'a> {
                 Ok(span) if span > Span::ZERO => Ok(Bound::FiresWithin(span)),
                 _ => Err(self.error(
                     at,
-                    format!("`{text}` is not a length of time"),
+                    format!("`{text}` is not a valid duration"),
                     "write for example `fires within 4m`",
                 )),
             };
@@ -418,7 +414,7 @@ impl<'a> Parser<'a> {
         if self.take(&["fires"]) {
             return Ok(Bound::AtLeast(1.0));
         }
-        let what = format!("what the alarm does belongs here, not {}", self.shown());
+        let what = format!("expected `stays quiet` or `fires within TIME`, found {}", self.shown());
         Err(self.error(self.here(), what, "write `stays quiet`, `fires within 4m`, or in a guard `fires`"))
     }
 
@@ -450,7 +446,7 @@ impl<'a> Parser<'a> {
             None => Ok(()),
             Some(word) => Err(self.error(
                 word.at.start..self.text.trim_end().len(),
-                format!("the sentence is over before `{}`", &self.text[word.at.start..].trim_end()),
+                format!("unexpected `{}` at the end of the sentence", &self.text[word.at.start..].trim_end()),
                 "a sentence has one metric, one name and one bound; write another item for another bound",
             )),
         }

@@ -139,51 +139,51 @@ fn what_is_no_sentence_is_told_where_and_why() {
     insta::assert_snapshot!(texts.map(shown).join("\n"), @r#"
         "" the sentence is empty; write `depth`, `messages in flight`, `delayed messages`, `age`, `age of the oldest message`, `messages done`, `calls`, `requests`, `invocations`, `errors`, `failed share`, `share`, `duration`, `throttles`, `concurrency`, `dropped events`, `writes` or `value`, then `of` and a name
     depth
-        "" after `depth` belongs `of`, not the end; write `depth of NAME ...`
+        "" expected `of` after `depth`, found the end; write `depth of NAME ...`
     depth of
-        "" a name belongs here, not the end; write the name of a target or of a resource
+        "" expected a name, found the end; write a target name or a resource
     depth orders > 5
-        "orders" after `depth` belongs `of`, not `orders`; write `depth of NAME ...`
+        "orders" expected `of` after `depth`, found `orders`; write `depth of NAME ...`
     deph of orders > 5
         "deph" `deph` is not a metric; did you mean `depth`?
     latency of worker > 5s
         "latency" `latency` is not a metric; did you mean `duration`?
     depth of orders
-        "" a comparison belongs here, not the end; write `at most`, `at least`, `below`, `above`, `<`, `<=`, `>` or `>=`, and a number such as `5000`
+        "" expected a comparison, found the end; write `at most`, `at least`, `below`, `above`, `<`, `<=`, `>` or `>=`, and a number such as `5000`
     depth of orders 5
-        "5" a comparison belongs here, not `5`; write `at most`, `at least`, `below`, `above`, `<`, `<=`, `>` or `>=`, and a number such as `5000`
+        "5" expected a comparison, found `5`; write `at most`, `at least`, `below`, `above`, `<`, `<=`, `>` or `>=`, and a number such as `5000`
     depth of orders >
-        "" a number belongs here; write for example `5000`
+        "" expected a number; write for example `5000`
     depth of orders > 5m
-        "5m" `5m` is not a number, and this metric wants one; write for example `5000`
+        "5m" `5m` is not a number, which this metric needs; write for example `5000`
     depth of orders > -5
-        "-5" `-5` is not a number, and this metric wants one; write for example `5000`
+        "-5" `-5` is not a number, which this metric needs; write for example `5000`
     depth of orders > NaN
-        "NaN" `NaN` is not a number, and this metric wants one; write for example `5000`
+        "NaN" `NaN` is not a number, which this metric needs; write for example `5000`
     age of orders < 5
-        "5" `5` is not a length of time, and this metric wants one; write for example `5m`
+        "5" `5` is not a duration, which this metric needs; write for example `5m`
     failed share of ShopApi is at most 0.01
-        "0.01" `0.01` is not a share, and this metric wants one; write for example `1 %`
+        "0.01" `0.01` is not a share, which this metric needs; write for example `1 %`
     failed share of ShopApi is at most 120 %
-        "120 %" `120 %` is not a share, and this metric wants one; write for example `1 %`
+        "120 %" `120 %` is not a share, which this metric needs; write for example `1 %`
     share of ShopApi is at most 5 %
-        "is" after `share of ShopApi` belongs `slower than`, not `is`; write `share of ShopApi slower than 800 ms ...` or `failed share of ShopApi ...`
+        "is" expected `slower than` after `share of ShopApi`, found `is`; write `share of ShopApi slower than 800 ms ...` or `failed share of ShopApi ...`
     share of ShopApi slower than 800 is at most 5 %
-        "800" `800` is not a length of time; write for example `slower than 800 ms`
+        "800" `800` is not a valid duration; write for example `slower than 800 ms`
     depth of orders stays at 5
-        "5" `stays at 5` is not a bound; only 0 can be stayed at; write `at most` or `at least`
+        "5" `stays at 5` is not a bound; `stays at` takes only 0; write `at most` or `at least`
     depth of orders > 5 and age of orders > 5m
-        "5 and age of orders" `5 and age of orders` is not a number, and this metric wants one; write for example `5000`
+        "5 and age of orders" `5 and age of orders` is not a number, which this metric needs; write for example `5000`
     depth of function worker > 5
         "depth of function worker > 5" a function has no such metric; it is measured on `queue`
     alarm X
-        "" what the alarm does belongs here, not the end; write `stays quiet`, `fires within 4m`, or in a guard `fires`
+        "" expected `stays quiet` or `fires within TIME`, found the end; write `stays quiet`, `fires within 4m`, or in a guard `fires`
     alarm X fires within soon
-        "soon" `soon` is not a length of time; write for example `fires within 4m`
+        "soon" `soon` is not a valid duration; write for example `fires within 4m`
     depth of 'orders > 5
         "'orders > 5" a quote is not closed; end the name with '
     depth of > 5
-        ">" a name belongs here, not `>`; write the name of a target or of a resource
+        ">" expected a name, found `>`; write a target name or a resource
     "#);
 }
 
@@ -243,7 +243,7 @@ fn sentences_say_what_is_tolerated_compared_and_spent() {
     failed share of order at least 2 x that of catalogue
         "2 x" only an upper bound can be relative to a control; write for example `at most 2 x that of NAME`
     failed share of order at most 2 x that of
-        "" a name belongs here, not the end; write the name of a target or of a resource
+        "" expected a name, found the end; write a target name or a resource
     duration of order at most 2 x that of catalogue
         "that of catalogue" only a share of requests can be compared with a control; write `failed share of NAME at most 2 x that of OTHER`, or compare with the baseline
     failed share of ShopApi spends at most 2 % of the budget of 99.9 % over 30d
@@ -253,17 +253,17 @@ fn sentences_say_what_is_tolerated_compared_and_spent() {
     requests of ShopApi keep coming tolerating 10 % of windows
         Calls of ShopApi KeepsComing, tolerating 10 %
     failed share of ShopApi is at most 1 % tolerating 5 % of windows
-        "tolerating 5 % of windows" a share of requests says itself how many are tolerated; leave `tolerating` away, or tolerate a smaller share of the windows of a level
+        "tolerating 5 % of windows" `tolerating` does not apply to a share of requests: its bound is what is tolerated; remove `tolerating`, or tolerate a smaller share of the windows of a level
     depth of orders < 5000 tolerating some of windows
         "some" `some` is not a share; write for example `tolerating 5 % of windows`
     depth of orders < 5000 tolerating 5 % of days
-        "of" `of windows` belongs here, not `of`; write for example `tolerating 5 % of windows`
+        "of" expected `of windows`, found `of`; write for example `tolerating 5 % of windows`
     depth of orders < 5000 tolerating 100 % of windows
-        "tolerating 100 % of windows" whoever tolerates all windows asks for nothing; leave `tolerating` away, or tolerate a smaller share of the windows of a level
+        "tolerating 100 % of windows" tolerating all windows makes the bound meaningless; remove `tolerating`, or tolerate a smaller share of the windows of a level
     depth of orders < 5000, stop at 50 %
         "50 %" `50 %` is not a number; write for example `stop at 5000`
     alarm X stays quiet tolerating 5 % of windows
-        "tolerating 5 % of windows" an alarm is quiet or it is not: nothing can be tolerated of it; leave `tolerating` away, or tolerate a smaller share of the windows of a level
+        "tolerating 5 % of windows" `tolerating` does not apply to an alarm; remove `tolerating`, or tolerate a smaller share of the windows of a level
     alarm X stays quiet, stop at 1
         "stop at 1" an alarm has no value to stop at; to stop when it fires, write `alarm NAME fires` under `stop_when`
     failed share of ShopApi at least 1.5 x baseline
@@ -275,11 +275,11 @@ fn sentences_say_what_is_tolerated_compared_and_spent() {
     failed share of ShopApi spends at most 2 of the budget of 99.9 % over 30d
         "2" `2` is not a share above 0 %; write `failed share of NAME spends at most 2 % of the budget of 99.9 % over 30d`
     failed share of ShopApi spends at most 2 % of 99.9 %
-        "of" `of the budget of` belongs here, not `of`; write `failed share of NAME spends at most 2 % of the budget of 99.9 % over 30d`
+        "of" expected `of the budget of`, found `of`; write `failed share of NAME spends at most 2 % of the budget of 99.9 % over 30d`
     failed share of ShopApi spends at most 2 % of the budget of 100 % over 30d
         "2 % of the budget of 100 % " an objective of 100 % has no budget to spend; write `failed share of NAME spends at most 2 % of the budget of 99.9 % over 30d`
     failed share of ShopApi spends at most 2 % of the budget of 99.9 % over some time
-        "some time" `some time` is not a length of time; write `failed share of NAME spends at most 2 % of the budget of 99.9 % over 30d`
+        "some time" `some time` is not a valid duration; write `failed share of NAME spends at most 2 % of the budget of 99.9 % over 30d`
     "#);
 }
 

@@ -85,7 +85,7 @@ impl Unit {
         match self {
             Unit::Count => ("a number", "5000"),
             Unit::Share => ("a share", "1 %"),
-            Unit::Time => ("a length of time", "5m"),
+            Unit::Time => ("a duration", "5m"),
         }
     }
 

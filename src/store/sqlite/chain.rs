@@ -28,7 +28,12 @@ pub struct Link<'a> {
 impl Head {
     /// Before the first event of a run. The run's name is in it: one run's events do not fit into another.
     pub fn start(run: &RunId) -> Head {
-        Head { seq: 0, hash: Hash(Sha256::digest(&run.0).into()) }
+        Head::of(&run.0)
+    }
+
+    /// Before the first event of anything with a name.
+    pub fn of(name: &str) -> Head {
+        Head { seq: 0, hash: Hash(Sha256::digest(name).into()) }
     }
 
     /// After one more event.

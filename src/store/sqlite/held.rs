@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::super::{Epoch, StoreError};
-use crate::ids::RunId;
+use crate::ids::{DayId, RunId};
 use crate::private;
 
 /// The lock of the one process that serves a store.
@@ -45,9 +45,13 @@ impl HeldRuns {
         HeldRuns { folder: folder.join("locks"), locks: BTreeMap::new() }
     }
 
-    /// Holds a run until this value is dropped or the process ends.
+    /// Holds a run until this value is dropped or the process ends. One that is held already stays so: the tables may have
+    /// failed to take what the lock announced, as on a full disk.
     pub fn hold(&mut self, run: &RunId, number: i64, epoch: Epoch) -> Result<(), StoreError> {
         let path = self.path(number, epoch);
+        if self.locks.get(run).is_some_and(|(_, held)| *held == path) {
+            return Ok(());
+        }
         let file = private::file(&path).map_err(|error| io(&path, &error))?;
         // The epoch is ours alone, so this waits at most for somebody who looks whether it is held.
         file.lock().map_err(|error| io(&path, &error))?;
@@ -92,7 +96,16 @@ impl HeldRuns {
 
     /// Takes the lock of the one process that serves the store. The operating system frees it when the process ends.
     pub fn serve_alone(&self) -> Result<Option<Alone>, StoreError> {
-        let path = self.folder.join("serve");
+        self.alone("serve")
+    }
+
+    /// Takes the lock of the one process that leads a game day.
+    pub fn lead_alone(&self, day: &DayId) -> Result<Option<Alone>, StoreError> {
+        self.alone(&format!("day.{day}"))
+    }
+
+    fn alone(&self, name: &str) -> Result<Option<Alone>, StoreError> {
+        let path = self.folder.join(name);
         let file = private::file(&path).map_err(|error| io(&path, &error))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Alone(file))),

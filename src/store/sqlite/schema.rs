@@ -10,7 +10,7 @@ use super::held::HeldRuns;
 use crate::store::StoreError;
 
 /// Each script takes a file from the version of its place to the next. Never edit one that was released; add another.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     "
     CREATE TABLE runs (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -63,6 +63,25 @@ const MIGRATIONS: [&str; 4] = [
         PRIMARY KEY (schedule, at, by_hand)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX occurrences_decided ON occurrences (decided);
+",
+    "
+    CREATE TABLE days (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        day    TEXT NOT NULL UNIQUE
+    ) STRICT;
+    CREATE TABLE day_events (
+        day  INTEGER NOT NULL REFERENCES days (number),
+        seq  INTEGER NOT NULL,
+        at   INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        hash BLOB NOT NULL,
+        PRIMARY KEY (day, seq)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE day_asks (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        day    INTEGER NOT NULL REFERENCES days (number),
+        body   TEXT NOT NULL
+    ) STRICT;
 ",
     "
     CREATE TABLE tokens (
@@ -130,7 +149,7 @@ pub fn open_to_read(file: &Path) -> Result<Connection, StoreError> {
     match version(&db)? {
         // The tables of every version can be read as they are.
         found if (1..=MIGRATIONS.len()).contains(&found) => Ok(db),
-        0 => Err(StoreError::Failed(format!("{} is not a journal of squall", file.display()))),
+        0 => Err(StoreError::Failed(format!("{} is not a squall journal", file.display()))),
         found => Err(wrong_version(found)),
     }
 }
@@ -139,6 +158,11 @@ fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     // Another process may have done it meanwhile.
     let found = version(&transaction)?;
+    let tables: i64 =
+        transaction.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)).map_err(failed)?;
+    if found == 0 && tables > 0 {
+        return Err(StoreError::Failed("it is another program's file, and not a squall journal".into()));
+    }
     let missing = MIGRATIONS.get(found..).ok_or_else(|| wrong_version(found))?;
     for script in missing {
         transaction.execute_batch(script).map_err(failed)?;
@@ -153,8 +177,8 @@ fn version(db: &Connection) -> Result<usize, StoreError> {
 
 fn wrong_version(found: usize) -> StoreError {
     StoreError::Failed(format!(
-        "it has version {found}, and this squall knows versions up to {}; use the squall that wrote it, \
-         or a newer one, or roll back from the account's own marks: squall undo --account NAME",
+        "it has version {found}; this version of squall reads versions up to {}; use the version that wrote it, or a \
+         newer one, or roll back from the locks in the account: squall undo --account NAME",
         MIGRATIONS.len()
     ))
 }

@@ -151,7 +151,7 @@ fn an_event_of_a_newer_squall_is_told_from_damage() {
         .and_then(|_| store.db.execute("UPDATE runs SET last = 2, head = ?1", [head.hash]))
         .unwrap();
     let refused = message(store.events(&run()));
-    assert!(refused.contains("event 2 of run-1 is whole but unknown"), "{refused}");
+    assert!(refused.contains("event 2 of run-1 is intact but unknown"), "{refused}");
     // The list of runs is still there.
     assert_eq!(store.runs().unwrap().len(), 1);
     store.append(&run(), Epoch(1), &[closed(3)]).unwrap();

@@ -192,6 +192,21 @@ fn tables_without_throughput() {
     app(&format!("{SAM}{}", table(", BillingMode: PAY_PER_REQUEST")));
 }
 
+#[test]
+fn tables_without_a_key_and_environments_over_4_kb() {
+    refuses(
+        "  P: { Type: AWS::DynamoDB::Table, Properties: { BillingMode: PAY_PER_REQUEST } }\n",
+        "has no `KeySchema`",
+    );
+    let function = |value: &str| {
+        format!(
+            "  F: {{ Type: AWS::Serverless::Function, Properties: {{ Environment: {{ Variables: {{ A: '{value}' }} }} }} }}\n"
+        )
+    };
+    refuses(&function(&"x".repeat(4_096)), "the environment of function F is larger than 4 KB");
+    app(&format!("{SAM}{}", function(&"x".repeat(4_000))));
+}
+
 /// The neighbours of what is refused, one thing changed: a rule that refuses too much fails here, and one that is gone fails
 /// above.
 #[test]

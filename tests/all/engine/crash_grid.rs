@@ -3,9 +3,14 @@
 //! or what is left is named exactly.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{Display, Formatter};
+use std::iter::Sum;
+use std::ops::AddAssign;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::effort::effort;
 use squall::driver::Ending;
+use squall::env::{Env as _, RealEnv};
 
 use super::family::{self, start};
 use super::shipped;
@@ -20,11 +25,14 @@ use squall::run::later;
 use squall::run::lock::{Lock, journal_of};
 use squall::run::state::State;
 use squall::store::Store;
+use squall::store::aftermath::Aftermath;
 use squall::store::memory::MemoryStore;
 use squall::units::{Share, Span};
 
 /// The grid is worth nothing when it quietly shrinks.
-const FLOOR: usize = 20_000;
+const FLOOR: usize = 100_000;
+/// So many generated plans.
+const SEEDS: u64 = 32;
 /// So many seeds with third parties.
 const OTHERS: u64 = 8;
 /// Later than any write in doubt, and any message, can still land.
@@ -93,19 +101,24 @@ fn looked_again(outcome: &Driven) -> Option<Driven> {
     Some(drive(Comes::Later(events), outcome.world.clone(), MemoryStore::new(), false))
 }
 
-/// As `squall undo` does: a run without an end is taken over, and what a closed one left is rolled back in a journal of its own.
-fn comes<'a>(plan: &'a Plan, point: &Point) -> Comes<'a> {
-    let events = point.store.events(&plan.run).expect("a journal");
-    if !matches!(events.last().map(|last| &last.event), Some(Event::Closed { .. })) {
-        return Comes::Undoes(&plan.run);
+/// As `squall undo` does: a journal without an end is taken over, of the run or of a later rollback of it, and what a closed run
+/// left is rolled back in a journal of its own.
+fn comes<'a>(run: &RunId, plan: &Plan, point: &Point) -> Comes<'a> {
+    let rows = point.store.runs().expect("rows");
+    let aftermath = Aftermath::of(&rows, run);
+    if let Some(open) = aftermath.open().find(|row| row.started.is_some()) {
+        return Comes::Undoes(open.run.clone());
     }
+    // Where the run's own journal is lost, that of the rollback from its locks is the one that knows.
+    let source = aftermath.run.as_ref().or(aftermath.rollbacks.last()).expect("one of both");
+    let events = point.store.events(&source.run).expect("a journal");
     let state = State::replay(events.iter().map(|recorded| (recorded.at, &recorded.event))).expect("a state");
-    let key = RunId(format!("{}-rollback-1", plan.run));
+    let key = Aftermath::next_rollback(&rows, run);
     Comes::Later(later::journal_of(key, &state, &plan.touched(), "undo", point.world.now()))
 }
 
 /// Rolls back what the locks tell of, once every write in doubt has landed.
-fn rollback_from_locks(plan: &Plan, mut world: World) -> Option<Driven> {
+fn rollback_from_locks(plan: &Plan, mut world: World, tapping: bool) -> Option<Driven> {
     world.run_until(world.now() + Span::from_secs(60));
     let location = Location::sandbox();
     let reply =
@@ -115,18 +128,84 @@ fn rollback_from_locks(plan: &Plan, mut world: World) -> Option<Driven> {
     let parsed =
         found.iter().filter_map(|(resource, text)| Some((resource.clone(), Lock::parse(resource, text).ok()?)));
     let locks: BTreeMap<Resource, Lock> = parsed.filter(|(_, lock)| lock.run == plan.run).collect();
-    let key = RunId("run-grid-rollback-1".into());
+    let key = Aftermath::next_rollback(&[], &plan.run);
     let events = journal_of(key, &locks, &found.into_iter().collect(), world.now());
-    (!events.is_empty()).then(|| drive(Comes::Later(events), world, MemoryStore::new(), false))
+    (!events.is_empty()).then(|| drive(Comes::Later(events), world, MemoryStore::new(), tapping))
 }
 
-/// Every crash of the run, every crash of each rollback after it. Counts the points, and those that left something.
-fn grid(plan: &Plan, world: &World, theirs: &Theirs, deep: usize) -> (usize, usize) {
+/// What a grid tried.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    /// Crashes, each at an effect, with what came of it.
+    points: usize,
+    /// The states that they left: some effects in a row leave the same one, and that is tried once.
+    states: usize,
+    /// Of them, those with something left and named.
+    left: usize,
+}
+
+impl Tally {
+    fn add(&mut self, effects: usize, left: &[Left]) {
+        self.points += effects;
+        self.states += 1;
+        self.left += usize::from(!left.is_empty());
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Tally) {
+        self.points += other.points;
+        self.states += other.states;
+        self.left += other.left;
+    }
+}
+
+impl Sum for Tally {
+    fn sum<I: Iterator<Item = Tally>>(all: I) -> Tally {
+        let mut sum = Tally::default();
+        all.for_each(|one| sum += one);
+        sum
+    }
+}
+
+impl Display for Tally {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let Tally { points, states, left } = self;
+        write!(f, "{points} points in {states} states, {left} of them with something left and named")
+    }
+}
+
+/// Each crash of a rollback, from the journal or from locks, and the rollback after it, which goes on from the journal of the first.
+fn crashed_again(
+    before: &BTreeMap<String, String>,
+    theirs: &Theirs,
+    plan: &Plan,
+    points: Vec<Point>,
+    what: &str,
+) -> Tally {
+    let mut tally = Tally::default();
+    for point in points {
+        let rows = point.store.runs().expect("rows");
+        // A rollback from locks that had not begun its journal left nothing to go on from: it begins again from the locks.
+        if rows.iter().all(|row| row.started.is_none()) {
+            continue;
+        }
+        let what = format!("{what}, then {}", point.what);
+        let run = rows.iter().map(|row| row.origin()).find(|origin| **origin == plan.run).expect("of this run").clone();
+        let mut third = drive(comes(&run, plan, &point), point.world, point.store, false);
+        check(before, theirs, &mut third, &what);
+        tally.add(point.effects, third.left());
+    }
+    tally
+}
+
+/// Every crash of the run, every crash of each rollback after it.
+fn grid(plan: &Plan, world: &World, theirs: &Theirs, deep: usize) -> Tally {
     let before = world.picture();
     let mut first = drive(Comes::Begins(plan), world.clone(), MemoryStore::new(), true);
     let points = std::mem::take(&mut first.points);
     check(&before, theirs, &mut first, &format!("{}: no crash", plan.title));
-    let (mut count, mut left) = (0, 0);
+    let mut tally = Tally::default();
     for (index, point) in points.into_iter().enumerate() {
         if point.store.events(&plan.run).expect("a journal").is_empty() {
             // Nothing was announced, so nothing was done.
@@ -135,42 +214,37 @@ fn grid(plan: &Plan, world: &World, theirs: &Theirs, deep: usize) -> (usize, usi
         }
         let what = format!("{}: {}", plan.title, point.what);
         let tapping = index % deep == 0;
-        if let Some(mut undone) = rollback_from_locks(plan, point.world.clone()) {
-            check(&before, theirs, &mut undone, &format!("{what}, and the journal lost"));
-            count += 1;
+        if let Some(mut undone) = rollback_from_locks(plan, point.world.clone(), index % (2 * deep) == 0) {
+            let what = format!("{what}, and the journal lost");
+            let inner = std::mem::take(&mut undone.points);
+            check(&before, theirs, &mut undone, &what);
+            tally.add(point.effects, &[]);
+            tally += crashed_again(&before, theirs, plan, inner, &what);
         }
-        let mut second = drive(comes(plan, &point), point.world, point.store, tapping);
+        let mut second = drive(comes(&plan.run, plan, &point), point.world, point.store, tapping);
         let inner = std::mem::take(&mut second.points);
         check(&before, theirs, &mut second, &what);
-        count += 1;
-        left += usize::from(!second.left().is_empty());
-        for point in inner {
-            let what = format!("{what}, then {}", point.what);
-            let mut third = drive(comes(plan, &point), point.world, point.store, false);
-            check(&before, theirs, &mut third, &what);
-            count += 1;
-            left += usize::from(!third.left().is_empty());
-        }
+        tally.add(point.effects, second.left());
+        tally += crashed_again(&before, theirs, plan, inner, &what);
     }
-    (count, left)
+    tally
 }
 
 #[test]
 fn a_crash_in_a_shipped_experiment_leaves_nothing_behind() {
-    let (mut points, mut left) = (0, 0);
+    let mut all = Vec::new();
     for mut plan in shipped::plans(1) {
         // Nobody is in the shop, so that a signal about shoppers has no data; the rollback is what is looked at here.
         plan.signals.clear();
         plan.stops.clear();
         for weather in [Weather::calm(), Weather::rough(Share::new(0.03).expect("a share"))] {
             let world = World::new(&shipped::empty_shop(), 1, start()).expect("a world").with_weather(weather);
-            let (count, some) = grid(&plan, &world, &Theirs::default(), 4);
-            println!("{}: {count} points", plan.title);
-            points += count;
-            left += some;
+            let tally = grid(&plan, &world, &Theirs::default(), 4);
+            println!("{}: {} points", plan.title, tally.points);
+            all.push(tally);
         }
     }
-    println!("crash grid of the shipped experiments: {points} points, {left} of them with something left and named");
+    println!("crash grid of the shipped experiments: {}", all.into_iter().sum::<Tally>());
 }
 
 #[test]
@@ -178,42 +252,45 @@ fn a_crash_in_a_busy_shop_leaves_nothing_behind() {
     let plans = shipped::plans(1);
     let plan = plans.iter().find(|plan| plan.run.0 == "run-payment-worker-throttled").expect("it is shipped");
     let world = World::new(&shipped::busy_shop(), 1, start()).expect("a world");
-    let (points, left) = grid(plan, &world, &Theirs::default(), 4);
+    let Tally { points, left, .. } = grid(plan, &world, &Theirs::default(), 4);
     println!("crash grid of the busy shop: {points} points");
     assert!(points > 60, "{points} points");
     assert_eq!(left, 0);
 }
 
 /// Runs the grid of each seed, side by side on as many processors as there are.
-fn side_by_side(seeds: u64, grid_of: impl Fn(u64) -> (usize, usize) + Sync) -> (usize, usize) {
+fn side_by_side(seeds: u64, grid_of: impl Fn(u64) -> Tally + Sync) -> Tally {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
-    let of_thread = |thread: u64| {
-        let each = (0..seeds).filter(|seed| seed % threads == thread).map(&grid_of);
-        each.fold((0, 0), |(points, left), (more, some)| (points + more, left + some))
+    let next = AtomicU64::new(0);
+    let work = || {
+        let seeds = std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < seeds));
+        seeds.map(&grid_of).sum::<Tally>()
     };
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|thread| scope.spawn(move || of_thread(thread))).collect();
-        workers.into_iter().fold((0, 0), |(points, left), worker| {
-            let (more, some) = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            (points + more, left + some)
-        })
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let tallies = workers.into_iter().map(|worker| match worker.join() {
+            Ok(tally) => tally,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        tallies.sum()
     })
 }
 
 #[test]
 fn a_crash_anywhere_leaves_nothing_behind() {
-    let (points, left) = side_by_side(32 * u64::from(effort()), |seed| {
+    let began = RealEnv.monotonic();
+    let tally = side_by_side(SEEDS * u64::from(effort()), |seed| {
         let plan = family::plan(seed, start());
         let world = || World::new(&shop_like(), seed, start()).expect("a world");
-        let (calm, some) = grid(&plan, &world().with_weather(Weather::calm()), &Theirs::default(), 2);
-        assert_eq!(some, 0, "{}: something was left in calm weather", plan.title);
+        let calm = grid(&plan, &world().with_weather(Weather::calm()), &Theirs::default(), 2);
+        assert_eq!(calm.left, 0, "{}: something was left in calm weather", plan.title);
         let rough = Weather::rough(Share::new(0.05).expect("a share"));
-        let (points, left) = grid(&plan, &world().with_weather(rough), &Theirs::default(), 2);
-        (calm + points, left)
+        [calm, grid(&plan, &world().with_weather(rough), &Theirs::default(), 2)].into_iter().sum()
     });
+    let Tally { points, states, left } = tally;
     // In rough weather a sweep may run out of patience: a sixth of all calls has no answer.
-    assert!(left * 100 < points, "something was left at {left} of {points} points");
-    println!("NOTE: crash grid: {points} points, {left} of them with something left and named");
+    assert!(left * 100 < states, "something was left in {left} of {states} states");
+    println!("NOTE: crash grid: {tally}, {}", RealEnv.monotonic() - began);
     assert!(points >= FLOOR, "{points} points are fewer than {FLOOR}");
 }
 
@@ -247,14 +324,15 @@ fn others(plan: &Plan, seed: u64) -> (Weather, Theirs) {
 /// Others delete, create again and remediate, credentials end, and locks are forged or belong to another run.
 #[test]
 fn a_crash_among_others_leaves_nothing_unnamed() {
-    let (points, left) = side_by_side(OTHERS * u64::from(effort()), |seed| {
+    let tally = side_by_side(OTHERS * u64::from(effort()), |seed| {
         let plan = family::plan(seed, start());
         let (weather, theirs) = others(&plan, seed);
         let mut world = World::new(&shop_like(), seed, start()).expect("a world").with_weather(weather);
         plant_locks(&mut world, &plan);
         grid(&plan, &world, &theirs, 8)
     });
-    println!("NOTE: crash grid among others: {points} points, {left} of them with something left and named");
+    println!("NOTE: crash grid among others: {tally}");
+    let Tally { points, left, .. } = tally;
     assert!(points >= 500 && left > 0, "{points} points, {left} with something named");
 }
 

@@ -52,7 +52,7 @@ fn whatever_a_fault_deletes_is_created_again() {
                 continue;
             }
             let what = format!("{}: {}", plan.title, point.what);
-            let mut after = ends_well(Comes::Undoes(&plan.run), &plan, point.world, point.store).world;
+            let mut after = ends_well(Comes::Undoes(plan.run.clone()), &plan, point.world, point.store).world;
             after.run_until(after.now() + Span::from_mins(10));
             assert_eq!(after.picture(), before, "{what}");
         }

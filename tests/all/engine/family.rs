@@ -1,6 +1,7 @@
 //! A generated family of plans: random changes and emissions on the small shop, on an overlapping timeline.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -44,6 +45,7 @@ fn step(fault: &str, target: &Resource, at: Span, lasts: Span, evidence: Query) 
         evidence: Evidence {
             expect: "nothing".into(),
             any: vec![Indicator { settles: evidence.metric.delay(), query: evidence, test: IndicatorTest::Appears }],
+            logs: None,
             within: Span::from_mins(60),
         },
     }
@@ -168,7 +170,8 @@ pub fn plan(seed: u64, now: Time) -> Plan {
 
 /// When every test's clock starts.
 pub fn start() -> Time {
-    "2026-03-02T09:00:00Z".parse().expect("an instant")
+    static START: LazyLock<Time> = LazyLock::new(|| "2026-03-02T09:00:00Z".parse().expect("an instant"));
+    *START
 }
 
 /// One throttle for half a minute.

@@ -109,7 +109,7 @@ fn all_named(before: &BTreeMap<String, String>, plan: &Plan, world: &World, what
         .iter()
         .flat_map(|one| switch::order(plan, one).resources)
         .filter(|ordered| ordered.unlocks)
-        .map(|ordered| format!("mark on {}", ordered.resource))
+        .map(|ordered| format!("lock on {}", ordered.resource))
         .collect();
     let stays = |key: &str| {
         key.starts_with("message ")
@@ -135,7 +135,7 @@ fn alone(before: &BTreeMap<String, String>, plan: &Plan, point: &Point, late: Sp
 fn both(before: &BTreeMap<String, String>, plan: &Plan, point: &Point, begins: Time) -> Vec<SwitchEnd> {
     let mut world = point.world.clone();
     world.run_until(begins);
-    let ran = drive(Comes::Undoes(&plan.run), world, point.store.clone(), false);
+    let ran = drive(Comes::Undoes(plan.run.clone()), world, point.store.clone(), false);
     let what = format!("{}: {}, undone at {begins}", plan.title, point.what);
     let Ending::Closed { left, .. } = &ran.ending else { panic!("{what}: not closed") };
     let mut world = ran.world;

@@ -2,6 +2,7 @@
 //! which a crash at that effect could leave it.
 
 use std::cell::RefCell;
+use std::fmt::{Debug, Write};
 use std::rc::Rc;
 
 use squall::access::Act;
@@ -28,6 +29,8 @@ pub struct Point {
     pub what: String,
     pub world: World,
     pub store: MemoryStore,
+    /// So many effects in a row leave this very state when they crash: what is tried once is tried for all of them.
+    pub effects: usize,
 }
 
 /// What two taps share.
@@ -36,19 +39,28 @@ pub struct Scene {
     pub store: MemoryStore,
     pub points: Vec<Point>,
     pub tapping: bool,
+    /// The last thing that happened is an append.
+    appended: bool,
 }
 
 pub type Shared = Rc<RefCell<Scene>>;
 
 pub fn scene(world: World, store: MemoryStore, tapping: bool) -> Shared {
-    Rc::new(RefCell::new(Scene { world, store, points: Vec::new(), tapping }))
+    Rc::new(RefCell::new(Scene { world, store, points: Vec::new(), tapping, appended: false }))
 }
 
 impl Scene {
     fn crash(&mut self, what: String, world: World) {
         let mut store = self.store.clone();
         store.crash();
-        self.points.push(Point { what, world, store });
+        self.points.push(Point { what, world, store, effects: 1 });
+    }
+
+    /// A crash at an effect that leaves what the crash before left: neither the world nor the store was touched since.
+    fn crash_again(&mut self) {
+        if let Some(point) = self.points.last_mut() {
+            point.effects += 1;
+        }
     }
 
     /// The same crash with the call lost, with its reply lost, and with the write landing late.
@@ -75,8 +87,23 @@ impl Scene {
 fn name(call: &Call) -> String {
     match call {
         Call::Write(write) => format!("write of {} = {}", write.setting, write.value),
-        other => format!("{other:?}").chars().take(60).collect(),
+        other => short(other),
     }
+}
+
+/// The beginning of what something looks like; a plan with all that is in it is not written out for each point.
+fn short(what: &dyn Debug) -> String {
+    struct Beginning(String);
+    impl Write for Beginning {
+        fn write_str(&mut self, more: &str) -> std::fmt::Result {
+            self.0.extend(more.chars().take(60 - self.0.len().min(60)));
+            if self.0.len() < 60 { Ok(()) } else { Err(std::fmt::Error) }
+        }
+    }
+    let mut beginning = Beginning(String::new());
+    // It errs when it has enough.
+    let _ = write!(beginning, "{what:?}");
+    beginning.0
 }
 
 pub struct AccountTap(pub Shared);
@@ -89,6 +116,7 @@ impl Account for AccountTap {
     fn submit(&mut self, id: CallId, call: Call) {
         assert!(!call.changes_something() || *call.location() == Location::sandbox(), "a foreign account: {call:?}");
         let mut scene = self.0.borrow_mut();
+        scene.appended = false;
         // A renewal leaves nothing that a crash beside it would not leave too.
         if scene.tapping && call.changes_something() && !matches!(call, Call::Renew { .. }) {
             scene.crash_at_call(id, &call);
@@ -98,6 +126,7 @@ impl Account for AccountTap {
 
     fn next(&mut self, until: Time) -> Option<(CallId, Outcome)> {
         let mut scene = self.0.borrow_mut();
+        scene.appended = false;
         let now = scene.world.now();
         let limit = super::family::start() + NEVER_ENDS;
         assert!(now < limit, "the run never ends; it waits for {until}");
@@ -125,13 +154,20 @@ impl Store for StoreTap {
     fn append(&mut self, run: &RunId, epoch: Epoch, events: &[Recorded]) -> Result<(), StoreError> {
         (self.on_append)();
         let mut scene = self.shared.borrow_mut();
-        let what = format!("{:?}", events.last().map(|last| &last.event)).chars().take(60).collect::<String>();
-        if scene.tapping {
-            scene.neighbours(format!("before the append of {what}"));
+        if !scene.tapping {
+            return scene.store.append(run, epoch, events);
+        }
+        // Who asks whether the run is still its own appends nothing. Right after an append this is no other state.
+        let nothing = events.is_empty() && std::mem::replace(&mut scene.appended, !events.is_empty());
+        let what = short(&events.last().map(|last| &last.event));
+        match nothing {
+            true => scene.crash_again(),
+            false => scene.neighbours(format!("before the append of {what}")),
         }
         scene.store.append(run, epoch, events)?;
-        if scene.tapping {
-            scene.neighbours(format!("after the append of {what}"));
+        match events.is_empty() {
+            true => scene.crash_again(),
+            false => scene.neighbours(format!("after the append of {what}")),
         }
         Ok(())
     }
@@ -228,7 +264,7 @@ pub struct Driven {
 /// How a driver comes to a run.
 pub enum Comes<'a> {
     Begins(&'a Plan),
-    Undoes(&'a RunId),
+    Undoes(RunId),
     /// The run is closed, or its journal is lost: what is known begins a journal of its own.
     Later(Vec<Recorded>),
 }
@@ -240,7 +276,7 @@ pub fn drive(comes: Comes<'_>, world: World, store: MemoryStore, tapping: bool) 
     let env = FixedEnv::at(super::family::start());
     let run = match &comes {
         Comes::Begins(plan) => plan.run.clone(),
-        Comes::Undoes(run) => (*run).clone(),
+        Comes::Undoes(run) => run.clone(),
         Comes::Later(events) => events.first().map_or(RunId(String::new()), journal_named_by),
     };
     let ending = {
@@ -253,7 +289,7 @@ pub fn drive(comes: Comes<'_>, world: World, store: MemoryStore, tapping: bool) 
         };
         let mut driver = match comes {
             Comes::Begins(plan) => Driver::begin(around, plan.clone(), "grid".into()).expect("it begins"),
-            Comes::Undoes(run) => Driver::take_over(around, run, "undo".into()).expect("it is taken over"),
+            Comes::Undoes(run) => Driver::take_over(around, &run, "undo".into()).expect("it is taken over"),
             Comes::Later(events) => Driver::roll_back(around, events, "undo".into()).expect("it begins"),
         };
         driver.run(&mut |_| {}).expect("it ends")

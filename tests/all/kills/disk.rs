@@ -66,6 +66,30 @@ fn a_full_disk_for_the_journal_ends_in_the_undo() {
     assert_eq!(bench.log().last().unwrap().name, "closed");
 }
 
+/// The sandbox's own file is on the full disk as well: what it cannot write is changed in this process alone, so that a reading of
+/// it proves no rollback. The next rollback waits for no lock of its own.
+#[test]
+fn a_full_disk_for_the_sandbox_as_well_leaves_something() {
+    let bench = Bench::new();
+    let state = bench.state();
+    let Some(_disk) = SmallDisk::mount(&state, 8192) else {
+        println!("NOTE: a full disk was not tried, because a small one cannot be mounted here");
+        return;
+    };
+    let before = bench.picture();
+    let mut running = bench.begin_held("payment-worker-throttled.yaml");
+    let ballast = state.join("ballast");
+    let full = std::io::copy(&mut std::io::repeat(b'x'), &mut std::fs::File::create(&ballast).unwrap());
+    assert_eq!(full.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+    let (events, status) = running.rest();
+    assert_eq!(status.code(), Some(6), "{events:?}");
+    let again = bench.ended(&["undo", "--pace", "max"]);
+    assert_eq!(again.status.code(), Some(6), "{}", text(&again.stderr));
+
+    std::fs::remove_file(&ballast).unwrap();
+    bench.undo_all(&before);
+}
+
 #[test]
 fn a_locked_journal_ends_in_the_undo() {
     let bench = Bench::new();
@@ -104,7 +128,11 @@ fn a_journal_that_died_with_its_machine_is_not_needed() {
     }
     let status = bench.ended(&["status"]);
     assert_eq!(status.status.code(), Some(6), "{}", text(&status.stdout));
-    assert!(text(&status.stdout).contains("is marked by run-1 of ana@laptop"), "{}", text(&status.stdout));
+    assert!(text(&status.stdout).contains("is locked by run-1 of ana@laptop"), "{}", text(&status.stdout));
+    // Without a journal nothing is outstanding by it; the locks tell.
+    let undone = bench.ended(&["undo"]);
+    assert_eq!(undone.status.code(), Some(6), "{}", text(&undone.stderr));
+    assert!(text(&undone.stderr).contains("squall undo --account sandbox"), "{}", text(&undone.stderr));
     // It might be live on another machine.
     let early = bench.ended(&["undo", "--account", "sandbox"]);
     assert_eq!(early.status.code(), Some(6), "{}", text(&early.stderr));
@@ -112,10 +140,48 @@ fn a_journal_that_died_with_its_machine_is_not_needed() {
     // Locks alone are not believed without a yes.
     let asked = bench.ended(&["undo", "--account", "sandbox", "--take-over"]);
     assert_eq!(asked.status.code(), Some(6), "{}", text(&asked.stderr));
-    assert!(text(&asked.stderr).contains("is known from its marks alone"), "{}", text(&asked.stderr));
+    assert!(text(&asked.stderr).contains("is known only from its locks"), "{}", text(&asked.stderr));
     assert!(text(&asked.stderr).contains("inline policy squall-run-1-1"), "{}", text(&asked.stderr));
     let undone = bench.ended(&["undo", "--account", "sandbox", "--take-over", "--yes"]);
     assert!(undone.status.success(), "{}\n{}", text(&undone.stderr), text(&undone.stdout));
     assert_eq!(bench.picture(), before);
     assert!(bench.ended(&["status"]).status.success());
+}
+
+#[test]
+fn a_journal_that_is_none_is_no_success() {
+    let bench = Bench::new();
+    std::fs::create_dir_all(bench.state()).unwrap();
+    std::fs::write(bench.state().join("journal.db"), "hello").unwrap();
+    assert_eq!(bench.ended(&["status"]).status.code(), Some(6));
+    std::fs::remove_file(bench.state().join("journal.db")).unwrap();
+    let other = rusqlite::Connection::open(bench.state().join("journal.db")).unwrap();
+    other.execute_batch("CREATE TABLE mine (x)").unwrap();
+    drop(other);
+    for command in ["status", "undo"] {
+        assert_eq!(bench.ended(&[command]).status.code(), Some(6), "{command}");
+    }
+}
+
+/// Where there is no project, nothing is halted or rolled back.
+#[test]
+fn the_wrong_folder_is_no_success() {
+    let nowhere = tempfile::TempDir::new().unwrap();
+    for command in ["halt", "undo"] {
+        let mut squall = Command::new(env!("CARGO_BIN_EXE_squall"));
+        let ended = squall.arg(command).current_dir(nowhere.path()).output().unwrap();
+        assert_eq!(ended.status.code(), Some(64), "{command}: {}", text(&ended.stderr));
+    }
+    assert_eq!(std::fs::read_dir(nowhere.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn output_that_is_not_written_is_no_success() {
+    let bench = Bench::new();
+    for arguments in [&["check"][..], &["schema", "experiment"], &["plan", "experiments/orders-delayed.yaml", "--json"]]
+    {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let status = bench.squall(arguments).stdout(full).status().unwrap();
+        assert_eq!(status.code(), Some(3), "{arguments:?}");
+    }
 }

@@ -71,7 +71,7 @@ impl Server {
     fn until_it_serves(&mut self) {
         let err = BufReader::new(self.0.stderr.as_mut().unwrap());
         assert!(
-            err.lines().any(|line| line.unwrap().starts_with("serving the schedules")),
+            err.lines().any(|line| line.unwrap().starts_with("serving this project's schedules")),
             "it ended before it served"
         );
     }
@@ -192,9 +192,9 @@ fn a_run_is_followed_over_http_to_its_end() {
     assert!(ask("GET", "/readyz", "").starts_with("HTTP/1.1 200"));
     // Its setting is taken.
     let plan = ask("POST", "/api/v1/schedules/often/plan", "{}");
-    assert!(plan.starts_with("HTTP/1.1 409") && plan.contains(&format!("belongs to {run}")), "{plan}");
+    assert!(plan.starts_with("HTTP/1.1 409") && plan.contains(&format!("is locked by {run}")), "{plan}");
     let busy = ask("POST", "/api/v1/schedules/often/run", r#"{"reason":"to see it"}"#);
-    assert!(busy.starts_with("HTTP/1.1 409") && busy.contains("is at work"), "{busy}");
+    assert!(busy.starts_with("HTTP/1.1 409") && busy.contains("is running"), "{busy}");
     let feed = ask("GET", &format!("/api/v1/runs/{run}/events"), "");
     let ids: Vec<u64> = feed.lines().filter_map(|line| line.strip_prefix("id: ")?.parse().ok()).collect();
     assert_eq!(ids, (0..ids.len() as u64).collect::<Vec<_>>());
@@ -278,7 +278,7 @@ fn a_server_reads_its_schedules_again_when_it_is_told_to() {
     let mut server = Server::begin(&bench);
     let mut err = BufReader::new(server.0.stderr.take().unwrap()).lines().map(Result::unwrap);
     let mut hear = |words: &str| assert!(err.any(|line| line.contains(words)), "{words}");
-    hear("serving the schedules");
+    hear("serving this project's schedules");
     let file = bench.folder.path().join("schedules/more.yaml");
     let more =
         "version: 1\nschedules:\n  more:\n    experiment: payment-worker-throttled\n    when: { cron: 0 9 * * * }\n";

@@ -43,7 +43,7 @@ fn further_signals_only_ask_how_far_the_undo_is() {
     let mut said = String::new();
     err.read_to_string(&mut said).unwrap();
     assert_eq!(status.code(), Some(5), "{said}");
-    assert!(said.contains("undoing: ") || said.contains("stopping: the undo begins"), "{said}");
+    assert!(said.contains("rolling back: ") || said.contains("stopping: the rollback begins"), "{said}");
     assert_eq!(bench.picture(), before);
 }
 

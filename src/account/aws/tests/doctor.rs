@@ -49,7 +49,7 @@ fn a_clock_that_is_off_is_told() {
         ("Mon, 02 Mar 2026 08:59:30 GMT", CheckResult::NotWell, "ahead of AWS's"),
         ("Mon, 02 Mar 2026 09:02:00 GMT", CheckResult::NotWell, "behind AWS's, and no run starts"),
         ("Mon, 02 Mar 2026 09:20:00 GMT", CheckResult::NotWell, "will not accept signatures"),
-        ("nonsense", CheckResult::CannotTell, "no answer had a date"),
+        ("nonsense", CheckResult::CannotTell, "no response had a date"),
     ] {
         let tape = Tape::new();
         tape.on("GetCallerIdentity", [dated(date)]).on(LEVER, [lever("disengaged")]);

@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use super::*;
 use crate::account::aws::Shared;
 use crate::account::aws::worker::Worker;
-use crate::account::{CallId, Dispatch};
+use crate::account::{CallId, Dispatch, FunctionLog, Injected, LogSearch, LoggedMinute, Trace};
 use crate::env::RealEnv;
 use crate::project::probe::{
     CommandProbe, HttpProbe, LogsProbe, MathMetric, Method, MetricMathProbe, ProbeSpec, PrometheusProbe, Url,
@@ -279,4 +279,62 @@ fn a_probe_under_way_delays_nothing_and_dies_with_its_account() {
     while !gone() {
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn logs_are_searched_with_one_query_of_one_range_and_a_row_a_minute() {
+    let log =
+        |name: &str| FunctionLog { function: resource(ResourceKind::Function, name), group: format!("/logs/{name}") };
+    let denied = Trace::Denied { actions: vec!["dynamodb:Put*".into(), "sqs:SendMessage".into()] };
+    let search =
+        |trace: &Trace| LogSearch { at: prod().location(), logs: vec![log("pay"), log("ship")], trace: trace.clone() };
+    let hour = Window { from: window().from, to: window().from + Span::from_mins(20) };
+    let rows = json!([
+        [{ "field": "minute", "value": "2026-03-02 09:11:00.000" }, { "field": "lines", "value": "4" }],
+        [{ "field": "minute", "value": "2026-03-02 09:09:00.000" }, { "field": "lines", "value": "2" }],
+    ]);
+    let tape = calm();
+    tape.on("GetQueryResults", [results("Running", json!([])), results("Complete", rows)]);
+    let account = tape.account_of(with_probes());
+    let at = |time: &str| time.parse::<Time>().unwrap();
+    let found = [("2026-03-02T09:09:00Z", 2), ("2026-03-02T09:11:00Z", 4)];
+    let found = found.map(|(from, lines)| LoggedMinute { from: at(from), lines });
+    assert_eq!(
+        account.ask(Call::SearchLogs { search: search(&denied), window: hour }),
+        Ok(Reply::Logged(found.into()))
+    );
+    assert_eq!(tape.asked().iter().filter(|asked| *asked == "StartQuery").count(), 1);
+    let asked: Json = serde_json::from_str(&tape.body("StartQuery")).unwrap();
+    assert_eq!(asked["logGroupNames"], json!(["/logs/pay", "/logs/ship"]));
+    assert_eq!(asked["limit"], json!(20));
+    assert_eq!(asked["endTime"].as_i64().unwrap() - asked["startTime"].as_i64().unwrap(), 20 * 60 - 1);
+    assert_eq!(
+        asked["queryString"],
+        json!(
+            r"filter @message like /(?i)not authorized to perform: ?(dynamodb:Put\w*\b|sqs:SendMessage\b)/ and @message like /(?i)explicit deny/ | stats count(*) as lines by bin(1m) as minute | sort minute asc"
+        )
+    );
+    // What a wrapper says.
+    tape.on("GetQueryResults", [results("Complete", json!([]))]);
+    for (fault, word, sentence) in [
+        (Injected::Latency, r"/mode\W+latency\b/", "ms latency/"),
+        (Injected::Error, r"/mode\W+exception\b/", "exception message/"),
+    ] {
+        let trace = Trace::Injected { fault };
+        assert_eq!(
+            account.ask(Call::SearchLogs { search: search(&trace), window: hour }),
+            Ok(Reply::Logged(Vec::new()))
+        );
+        let asked: Json = serde_json::from_str(&tape.body("StartQuery")).unwrap();
+        let text = asked["queryString"].as_str().unwrap();
+        assert!(text.contains(word) && text.contains(sentence) && text.contains("/failure-lambda/"), "{text}");
+    }
+    // What is refused is said, and a row that says nothing is not no line.
+    tape.on("GetQueryResults", [results("Complete", json!([[{ "field": "lines", "value": "4" }]]))]);
+    let outcome = account.ask(Call::SearchLogs { search: search(&denied), window: hour });
+    assert!(matches!(outcome, Err(CallError::Unknown(_))), "{outcome:?}");
+    tape.on("StartQuery", [error("StartQuery", 400, "AccessDeniedException", "no")]);
+    let (by, message) = refused(account.ask(Call::SearchLogs { search: search(&denied), window: hour }));
+    assert_eq!(by, RefusedBy::Permission);
+    assert!(message.contains("logs:StartQuery"), "{message}");
 }

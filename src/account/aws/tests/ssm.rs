@@ -52,5 +52,5 @@ fn a_lease_is_a_tag_on_the_mark() {
         assert_eq!(lease(nothing), Ok(Reply::Alive(made)));
     }
     tape.on("AddTagsToResource", [error("AddTagsToResource", 400, "InvalidResourceId", "no")]);
-    assert_eq!(account.ask(Call::Renew { resource: pay(), at }), Err(CallError::Gone("mark on function pay".into())));
+    assert_eq!(account.ask(Call::Renew { resource: pay(), at }), Err(CallError::Gone("lock on function pay".into())));
 }
