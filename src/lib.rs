@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod account;
+pub mod channel;
 pub mod cli;
 pub mod clock;
 pub mod conductor;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use probe::ProbeSpec;
 use serve::ServeSpec;
 
+use crate::channel::Notifications;
 use crate::ids::AccountName;
 use crate::location::{AccountId, Location, Region};
 use crate::mac::MarkKey;
@@ -46,6 +47,8 @@ record! {
         pub schedules: BTreeMap<ScheduleName, ScheduleSpec> = BTreeMap::new(),
         /// Limits for every experiment of the project, whatever its own guards say.
         pub guards: ProjectGuards = ProjectGuards::default(),
+        /// Where messages about scheduled runs go.
+        pub notifications: Notifications = Notifications::default(),
         /// The HTTP API of `squall serve`.
         pub serve: ServeSpec = ServeSpec::default(),
     }
@@ -285,6 +288,7 @@ impl Default for Project {
             scheduling: Scheduling::default(),
             schedules: BTreeMap::new(),
             guards: ProjectGuards::default(),
+            notifications: Notifications::default(),
             serve: ServeSpec::default(),
         }
     }
