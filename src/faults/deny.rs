@@ -576,7 +576,6 @@ mod tests {
         let mut described = Described::default();
         let all = shop().described;
         let fault = spec(PUT);
-        // As the planner does: describe what is asked for until nothing new is.
         described.0.insert(function("Worker"), all.get(&function("Worker")).unwrap().clone());
         for _ in 0..3 {
             for resource in fault.fault().look(&function("Worker"), &described) {
@@ -587,7 +586,6 @@ mod tests {
         assert_eq!(fault.fault().mentions(), [&TargetName("payments".into())]);
     }
 
-    /// What stands against a deny is said at once, and not one reason after the other.
     #[test]
     fn everything_that_stands_against_it_is_said_at_once() {
         let mut stage = Stage::shop(function("Worker"));

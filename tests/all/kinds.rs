@@ -95,7 +95,7 @@ impl Project {
     }
 }
 
-const READER: &str = "  Store: { Type: AWS::Serverless::SimpleTable }\n";
+pub const READER: &str = "  Store: { Type: AWS::Serverless::SimpleTable }\n";
 
 /// Ordinary errors are no evidence of a fault without an effect. At most 1 % of such runs may be held, so that of so few none
 /// is.
@@ -417,25 +417,6 @@ fn evidence_that_cannot_appear_is_known_before() {
     let both =
         "iam.deny: { target: busy, actions: [ 'dynamodb:PutItems', 'dynamodbb:PutItem' ], resources: [ store ] }";
     assert!(project.check(&experiment(both, "8m", "10m")).text.contains("did you mean `dynamodb:PutItem`?"));
-}
-
-/// Failures are stamped with the start of their call. What the fault does to calls that run when it goes in did not begin before it.
-#[test]
-fn calls_that_run_when_the_fault_goes_in_are_no_breach_before_it() {
-    let template = READER.to_owned()
-        + "  In: { Type: AWS::SQS::Queue, Properties: { VisibilityTimeout: 900 } }\n"
-        + &function(
-            "Slow",
-            ", Timeout: 300, Policies: [ { DynamoDBWritePolicy: { TableName: !Ref Store } } ], Events: { In: { Type: SQS, Properties: { \
-             Queue: !GetAtt In.Arn, BatchSize: 1 } } }",
-        );
-    let traffic = "traffic: [ { to: { queue: In }, rate: 2/s } ]\nfunctions: { Slow: { duration: { from: 150s, to: 200s }, \
-                   calls: [ { table: Store } ] } }\n";
-    let project = Project::of(&template, traffic);
-    let experiment = "targets: { slow: { role: SlowRole }, store: { table: Store } }\nhypotheses: [ failed share of Slow is at most 5 % ]\n\
-                      baseline: 20m\nfaults: [ { inject: { iam.deny: { target: slow, actions: [ 'dynamodb:PutItem' ], resources: [ \
-                      store ] } }, for: 20m } ]\nrecovers_within: 10m\nguards: { longest: 3h }\n";
-    project.ends(experiment, Some(4), &["broken"]);
 }
 
 /// What the traffic can show is said before: by `check` and by `plan`.

@@ -1,6 +1,6 @@
 //! Reports say what happened: each test is an example of a kind of report that did not.
 
-use crate::kinds::{Project, function};
+use crate::kinds::{Project, READER, function};
 
 /// Two functions, of which the first calls the second, and a queue.
 fn two() -> Project {
@@ -98,4 +98,24 @@ fn a_file_that_was_run_before_says_how_often_and_how() {
     assert!(again.text.contains("this file was run once before: 1 unknown"), "{}", again.text);
     let third = project.again();
     assert!(third.text.contains("this file was run 2 times before: 2 unknown"), "{}", third.text);
+}
+
+/// Failures are stamped with the start of their call. What the fault does to calls that run when it goes in did not begin before it.
+#[test]
+fn calls_that_run_when_the_fault_goes_in_are_no_breach_before_it() {
+    let template = READER.to_owned()
+        + "  In: { Type: AWS::SQS::Queue, Properties: { VisibilityTimeout: 900 } }\n"
+        + &function(
+            "Slow",
+            ", Timeout: 300, Policies: [ { DynamoDBWritePolicy: { TableName: !Ref Store } } ], Events: { In: { Type: SQS, Properties: { \
+             Queue: !GetAtt In.Arn, BatchSize: 1 } } }",
+        );
+    let traffic = "traffic: [ { to: { queue: In }, rate: 2/s } ]\nfunctions: { Slow: { duration: { from: 150s, to: 200s }, \
+                   calls: [ { table: Store } ] } }\n";
+    let project = Project::of(&template, traffic);
+    let experiment = "targets: { slow: { role: SlowRole }, store: { table: Store } }\nhypotheses: [ failed share of Slow is at most 5 % ]\n\
+                      baseline: 20m\nfaults: [ { inject: { iam.deny: { target: slow, actions: [ 'dynamodb:PutItem' ], resources: [ \
+                      store ] } }, for: 20m } ]\nrecovers_within: 10m\nguards: { longest: 3h }\n";
+    let said = project.run(experiment, 1);
+    assert_eq!(said.exit, Some(4), "{}", said.text);
 }

@@ -11,7 +11,7 @@ const LONGEST_PAUSE: Span = Span::from_secs(30);
 /// Whether a lock at this location was signed with the key.
 ///
 /// # Errors
-/// It was not, or nobody can tell: why.
+/// It was not, or that could not be determined: why.
 pub fn check(text: &str, location: &Location, key: &MarkKey, account: &mut dyn Account) -> Result<(), String> {
     let Some((text, mac)) = signature(text) else {
         return Err("it is not signed, and squall.yaml has a `mark_key` for this account".into());
