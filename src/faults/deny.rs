@@ -215,7 +215,6 @@ faults:
             logs.push(FunctionLog { function: function.clone(), group });
         }
         let at = logs.first()?.function.location.clone();
-        // A query is about one region.
         logs.retain(|log| log.function.location == at);
         Some(LogSearch { at, logs, trace: Trace::Denied { actions: self.actions.clone() } })
     }
