@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod account;
+pub mod channel;
 pub mod cli;
 pub mod clock;
 pub mod conductor;
@@ -22,6 +23,7 @@ pub mod guard;
 pub mod ids;
 pub mod judge;
 pub mod location;
+pub mod mac;
 pub mod numbers;
 mod outside;
 pub mod payload;

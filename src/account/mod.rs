@@ -26,6 +26,7 @@ pub mod watching;
 use serde::{Deserialize, Serialize};
 
 pub use crate::location::{AccountId, AccountIdentity, Location, Region};
+pub use crate::mac::{Mac, MarkKey};
 use crate::units::{Span, Time};
 pub use description::{Description, Identity};
 pub use gateway::{Dispatch, Lane, Owner};
@@ -71,6 +72,10 @@ pub enum Call {
     /// When the owner of a resource's lock last showed that it was alive. Reply: [`Reply::Alive`]; no lock is there:
     /// [`CallError::Gone`].
     Lease { resource: Resource },
+    /// The code of a text under a key of the account. Reply: [`Reply::Mac`].
+    Sign { location: Location, key: MarkKey, text: String },
+    /// Whether a code is that of a text under a key of the account. Reply: [`Reply::Genuine`].
+    Verify { location: Location, key: MarkKey, text: String, mac: Mac },
     /// The published versions of a setting's resource that hold this value of it and were made since then. What no version can hold
     /// is in none. Reply: [`Reply::Versions`].
     Versions { setting: Setting, value: Value, since: Time },
@@ -111,6 +116,8 @@ impl Call {
             | Call::Halted { location }
             | Call::FindSwitch { location }
             | Call::Disarm { location, .. }
+            | Call::Sign { location, .. }
+            | Call::Verify { location, .. }
             | Call::ListLocks { location } => location,
             Call::Arm(order) => &order.location,
             Call::Describe { resource } | Call::Renew { resource, .. } | Call::Lease { resource } => &resource.location,
@@ -158,6 +165,8 @@ pub enum Reply {
     Locks(Vec<(Resource, String)>),
     /// The later of when the lock was made and when it was last renewed.
     Alive(Time),
+    Mac(Mac),
+    Genuine(bool),
     /// Their names, in the service's order.
     Versions(Vec<String>),
     /// Who or what stopped experiments, if anything did.

@@ -2,19 +2,24 @@
 
 #[cfg_attr(not(feature = "serve"), path = "serve/without_http.rs")]
 mod http;
+mod post;
 mod scheduled;
+mod systemd;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::thread::JoinHandle;
 
 use self::http::Http;
+use self::post::{Delivery, Post};
 use self::scheduled::{Job, News};
+use self::systemd::Systemd;
 use super::accounts::{self, Pace};
 use super::prepare::Allowed;
 use super::project::short;
 use super::signals::Signals;
 use super::{Context, Ended, Exit, Failure, run, schedule, undo};
+use crate::channel::Notifications;
 use crate::env::Env as _;
 use crate::ids::{RunId, ScheduleName};
 use crate::project::serve::Listen;
@@ -24,17 +29,16 @@ use crate::serve::{Start, Turns, settle_unbegun, starts};
 use crate::spec::load::ProjectFiles;
 use crate::store::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Store as _, StoreError};
+use crate::store::{Store, StoreError};
 use crate::units::Span;
 
 /// Run scheduled experiments until stopped
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 What a dead process left behind is rolled back first. Each occurrence is decided once, and recorded with its outcome: \
-`squall schedule history`. On SIGTERM, SIGHUP and Ctrl-C it rolls back what is running, then ends. `squall halt` \
-stops runs and starts none. \
-Files are read at the start: after a change, start it again. With --http it answers over HTTP as well: health, metrics, \
-runs, schedules, the halt; access needs a token of `squall token`.
+`squall schedule history`. On SIGTERM and Ctrl-C, and on SIGHUP at a terminal, it rolls back what is running, then ends. Without a \
+terminal, SIGHUP reads the schedules again. `squall halt` stops runs and starts none. \
+With --http it answers over HTTP as well: health, metrics, runs, schedules, the halt; access needs a token of `squall token`.
 
 Examples:
   squall serve
@@ -72,7 +76,12 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let Some(_alone) = store.serve_alone()? else {
         return Err(Failure::refused("another `squall serve` is running in this project", "stop it first"));
     };
-    let signals = Signals::listen(|| {}).map_err(|error| run::no_signals(&error))?;
+    // A terminal that closes ends what was started there; a service is asked to read its files again.
+    let signals = match context.output.err.is_terminal() {
+        true => Signals::listen(|| {}),
+        false => Signals::listen_without_terminal(),
+    };
+    let signals = signals.map_err(|error| run::no_signals(&error))?;
     let rolled_back = roll_back(pace, &mut store, context)?;
     settle_unbegun(&mut store, context.env.now())?;
     let now = context.env.now();
@@ -88,6 +97,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let (order, orders) = channel();
     let listen = args.http.or(project.serve.listen);
     let http = Http::begin(listen, &project.serve, Arc::clone(&schedules), &args.allowed, order, context)?;
+    let delivery = deliver(&project.notifications, context)?;
     let next = turns.next().map_or_else(|| "nothing scheduled".to_owned(), |at| format!("next at {}", short(at)));
     context.output.err.line(format!("serving this project's schedules; {next}"));
     let (news, heard) = channel();
@@ -97,6 +107,10 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         store,
         http,
         orders,
+        post: Post::new(project.notifications),
+        delivery: Some(delivery),
+        systemd: Systemd::new(&context.env),
+        reloads: signals.reloads(),
         signals,
         allowed: args.allowed.clone(),
         pace,
@@ -106,6 +120,14 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         worst: rolled_back,
     };
     Ok(server.serve(context))
+}
+
+/// Begins to deliver notifications.
+fn deliver(notifications: &Notifications, context: &Context) -> Result<Delivery, Failure> {
+    let project = context.project.clone();
+    let open = move || Ok(Box::new(project.store()?) as Box<dyn Store + Send>);
+    Delivery::begin(notifications, open)
+        .map_err(|error| Failure::refused(format!("notifications cannot be delivered: {error}"), "try again"))
 }
 
 /// Rolls back what dead processes left. For programs, standard output has decisions only: the journal tells the rollback.
@@ -127,6 +149,11 @@ struct Server {
     store: SqliteStore,
     http: Http,
     orders: Receiver<Order>,
+    post: Post,
+    delivery: Option<Delivery>,
+    systemd: Systemd,
+    /// How often the files were read again.
+    reloads: usize,
     signals: Signals,
     allowed: Allowed,
     pace: Pace,
@@ -140,6 +167,7 @@ impl Server {
     /// Until a signal comes and everything is rolled back. The exit code says whether something was left.
     fn serve(mut self, context: &mut Context) -> Exit {
         let mut trouble: Option<StoreError> = None;
+        self.systemd.ready();
         while self.signals.interrupts.get().is_none() {
             let now = context.env.now();
             let mut fresh = || RunId::fresh(context.env.now(), context.env.entropy());
@@ -149,6 +177,9 @@ impl Server {
                     decided.iter().for_each(|row| tell(row, context));
                     decided.iter().for_each(|row| self.http.decided(row));
                     starts(&decided).into_iter().for_each(|start| self.start(start, false, context));
+                    if !decided.is_empty() {
+                        self.post.stir();
+                    }
                     self.http.turned();
                 }
                 // What is at work goes on and is rolled back; nothing starts that cannot be recorded. Said once, not each time.
@@ -161,22 +192,78 @@ impl Server {
             }
             self.take_orders(context);
             self.hear(context);
+            self.tell_channels(context);
+            self.reload(context);
+            self.systemd.alive(context.env.monotonic());
             context.env.sleep(LOOK);
         }
         self.http.stops();
+        self.systemd.stopping();
         if let Some(signal) = self.signals.interrupts.get() {
             let runs = self.at_work.len();
             context.output.err.line(format!("{}: rolling back what is running ({runs}), then ending", signal.name()));
         }
         while !self.at_work.is_empty() {
             self.hear(context);
+            self.systemd.alive(context.env.monotonic());
             context.env.sleep(LOOK);
         }
         self.hear(context);
+        self.post.stir();
+        self.tell_channels(context);
+        if let Some(delivery) = self.delivery.take() {
+            delivery.end();
+        }
         match self.worst {
             Exit::Left => Exit::Left,
             _ => Exit::Fine,
         }
+    }
+
+    /// Queues what is to be told. A store that cannot take it now is asked again: the run's own journal has it all.
+    fn tell_channels(&mut self, context: &Context) {
+        let (now, monotonic) = (context.env.now(), context.env.monotonic());
+        let at_work = !self.at_work.is_empty();
+        if let Err(error) = self.post.turn(&self.schedules, at_work, &mut self.store, now, monotonic) {
+            tracing::warn!("notifications wait: {error}");
+        }
+    }
+
+    /// Reads the schedules again when SIGHUP came. With an error in them, those from before go on.
+    fn reload(&mut self, context: &mut Context) {
+        let asked = self.signals.reloads();
+        if asked == self.reloads {
+            return;
+        }
+        self.reloads = asked;
+        let now = context.env.now();
+        let (project, findings) = ProjectFiles::open(&context.project.root);
+        let loaded = schedule::load(now, context);
+        let (Some(project), Ok((schedules, Exit::Fine)), false) = (project, loaded, findings.has_errors()) else {
+            context.output.err.line("SIGHUP: a file has errors; the schedules from before go on");
+            return;
+        };
+        let project = project.project;
+        let limits = Limits::from(&project.scheduling);
+        if let Err(error) = self.turns.reload(schedules.clone(), limits, &mut self.store, now) {
+            context.output.err.line(format!("SIGHUP: the schedules from before go on: {error}"));
+            return;
+        }
+        match deliver(&project.notifications, context) {
+            Ok(delivery) => {
+                // The one before ends by itself; a message that both take at the same moment has the same id.
+                if let Some(before) = self.delivery.replace(delivery) {
+                    before.stop();
+                }
+                self.post = Post::new(project.notifications);
+            }
+            Err(failure) => context.output.err.line(failure.what),
+        }
+        self.schedules = Arc::new(schedules);
+        self.http.set_schedules(Arc::clone(&self.schedules));
+        let next =
+            self.turns.next().map_or_else(|| "nothing scheduled".to_owned(), |at| format!("next at {}", short(at)));
+        context.output.err.line(format!("SIGHUP: read {} schedules again; {next}", self.schedules.len()));
     }
 
     /// Does what was asked for over HTTP.
@@ -210,6 +297,7 @@ impl Server {
             Err(error) => return Err(error.to_string()),
         }
         tell(&row, context);
+        self.post.stir();
         self.start(Start { key: row.key, run: run.clone() }, order.anyway, context);
         Ok(run)
     }
@@ -242,6 +330,7 @@ impl Server {
             context.output.err.line(format!("why {} did not begin cannot be recorded: {error}", start.run));
         }
         self.turns.never_begins(start.run);
+        self.post.stir();
         tell(&OccurrenceRow { key: start.key, decided: context.env.now(), by: context.who(), fate }, context);
     }
 
@@ -251,11 +340,15 @@ impl Server {
             match news {
                 News::Line(line) if !context.json => context.output.out.line(line),
                 News::Line(_) => {}
-                News::Settled(row) => tell(&row, context),
+                News::Settled(row) => {
+                    self.post.stir();
+                    tell(&row, context);
+                }
                 News::RolledBack(took) => self.http.rolled_back(took),
                 News::Ended(exit) => {
                     self.worst = if exit == Exit::Left { exit } else { self.worst };
                     self.turns.ended(context.env.now());
+                    self.post.stir();
                 }
             }
         }

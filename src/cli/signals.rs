@@ -15,6 +15,8 @@ pub struct Signals {
     /// The first one, for the driver.
     pub interrupts: Interrupts,
     came: Arc<AtomicUsize>,
+    /// How often SIGHUP came, where it means that files are to be read again.
+    reloads: Option<Arc<AtomicUsize>>,
 }
 
 /// SIGXFSZ on Linux and macOS. Left alone it ends a process whose file grows over a limit; caught, the write fails and the
@@ -24,7 +26,16 @@ const FILE_SIZE: i32 = 25;
 impl Signals {
     /// Catches signals from now on, in a thread of its own. `on_more` is told of every one after the first.
     pub fn listen(on_more: impl Fn() + Send + 'static) -> io::Result<Signals> {
-        let signals = Signals::default();
+        Signals::default().begin(on_more)
+    }
+
+    /// The same for a process without a terminal: SIGHUP asks it to read its files again.
+    pub fn listen_without_terminal() -> io::Result<Signals> {
+        Signals { reloads: Some(Arc::default()), ..Signals::default() }.begin(|| {})
+    }
+
+    fn begin(self, on_more: impl Fn() + Send + 'static) -> io::Result<Signals> {
+        let signals = self;
         let told = signals.clone();
         let (ready, caught) = mpsc::channel();
         std::thread::Builder::new().name("signals".into()).spawn(move || {
@@ -39,6 +50,11 @@ impl Signals {
         })?;
         caught.recv().unwrap_or_else(|_| Err(io::Error::other("the signal thread ended")))?;
         Ok(signals)
+    }
+
+    /// How often files were to be read again so far.
+    pub fn reloads(&self) -> usize {
+        self.reloads.as_ref().map_or(0, |reloads| reloads.load(Ordering::SeqCst))
     }
 
     /// How many came.
@@ -75,6 +91,10 @@ impl Catcher {
         }
         self.runtime.block_on(async {
             while let Some(interrupt) = came.recv().await {
+                if let (Interrupt::HangUp, Some(reloads)) = (interrupt, &told.reloads) {
+                    reloads.fetch_add(1, Ordering::SeqCst);
+                    continue;
+                }
                 told.interrupts.raise(interrupt);
                 if told.came.fetch_add(1, Ordering::SeqCst) > 0 {
                     on_more();

@@ -2,6 +2,7 @@
 
 mod change;
 mod locks;
+mod signed;
 mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};

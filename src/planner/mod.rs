@@ -27,8 +27,8 @@ use crate::guard::{self, Rules};
 use crate::ids::AccountName;
 use crate::ids::RunId;
 use crate::judge::weighing::Alpha;
-use crate::plan::{Permission, Plan, Purpose};
-use crate::run::lock::{LOCK_LIMIT, Lock, write_locks};
+use crate::plan::{Change, ChangeId, Permission, Plan, Purpose};
+use crate::run::lock::{LOCK_LIMIT, Lock, signed, to_sign, write_locks};
 use crate::spec::experiment::Experiment;
 use crate::spec::load::ExperimentFiles;
 use crate::units::Time;
@@ -228,6 +228,7 @@ impl<'a, 'b> Draft<'a, 'b> {
         self.objections.extend(timeline::fits(&self.plan));
         self.plan.warnings.extend(timeline::baseline(&self.plan));
         write_locks(&mut self.plan, self.request.by);
+        self.sign_locks();
         self.objections.extend(unwritable_locks(&self.plan));
         let unguarded = self.plan_switches();
         // Looking for opt-outs takes permissions of its own, so it comes before they are counted.
@@ -252,6 +253,32 @@ impl<'a, 'b> Draft<'a, 'b> {
         warnings.append(&mut self.plan.warnings);
         warnings.extend(timeline::warnings(&self.plan));
         self.plan.warnings = warnings;
+    }
+
+    /// Signs the locks in accounts that have a key for it.
+    fn sign_locks(&mut self) {
+        let rules = self.request.rules;
+        let changes = std::mem::take(&mut self.plan.changes);
+        let sign = |(id, mut change): (ChangeId, Change)| {
+            let location = change.setting.location();
+            let key = rules.account(location).and_then(|rules| rules.spec.mark_key());
+            if let (Setting::Lock { resource }, Value::Text(text), Some(key)) = (&change.setting, &change.after, key) {
+                let mac = to_sign(text).ok_or_else(|| "it cannot be read".to_owned());
+                let mac = mac.and_then(|content| self.survey.sign(location, key, content));
+                match mac.map(|mac| signed(text, mac)) {
+                    Ok(text) => change.after = text.map_or(Value::Unset, Value::Text),
+                    Err(why) => {
+                        let refusal = Refusal::new(
+                            format!("the mark on {resource} cannot be signed: {why}"),
+                            "see whether squall may use the key: squall doctor; or take `mark_key` out of squall.yaml",
+                        );
+                        self.objections.push(Objection { path: "account".into(), refusal });
+                    }
+                }
+            }
+            (id, change)
+        };
+        self.plan.changes = changes.into_iter().map(sign).collect();
     }
 
     /// A resource that another run has is left to it.

@@ -112,6 +112,12 @@ impl Needs<'_, '_> {
         // For the lease on a lock, by `squall undo --account`.
         self.insert(Purpose::Look, "ssm:ListTagsForResource", self.locks(account, ""));
         self.insert(Purpose::Look, "ssm:ListTagsForResource", self.locks(&account.global(), ""));
+        // The plan signs its locks, and `squall undo --account` verifies them.
+        if let Some(key) = self.rules.account(account).and_then(|rules| rules.spec.mark_key()) {
+            for action in ["kms:GenerateMac", "kms:VerifyMac"] {
+                self.insert(Purpose::Look, action, key.to_string());
+            }
+        }
         self.ask_what_is_permitted(account);
         if account.may_be_halted() {
             let lever = self.arn_in(account, "fis", "safety-lever/default");

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::account::target::SelectBy;
 use crate::account::{
-    Account, Action, Call, CallError, Deployment, Description, Identity, Location, Observed, Outcome, Permitted, Query,
-    RefusedBy, Reply, Resource, Sample, Selector, Setting, Window, ask,
+    Account, Action, Call, CallError, Deployment, Description, Identity, Location, Mac, MarkKey, Observed, Outcome,
+    Permitted, Query, RefusedBy, Reply, Resource, Sample, Selector, Setting, Window, ask,
 };
 use crate::faults::{Described, Refusal};
 use crate::plan::Permission;
@@ -88,6 +88,14 @@ impl<'a> Survey<'a> {
     pub fn halted(&mut self, location: &Location) -> Result<Option<String>, String> {
         match ask(self.account, Call::Halted { location: location.clone() }) {
             Ok(Reply::Halted(why)) => Ok(why),
+            other => Err(said(other)),
+        }
+    }
+
+    /// The code of a text under a key of the account.
+    pub fn sign(&mut self, location: &Location, key: &MarkKey, text: String) -> Result<Mac, String> {
+        match self.look(&Call::Sign { location: location.clone(), key: key.clone(), text }) {
+            Ok(Reply::Mac(mac)) => Ok(mac),
             other => Err(said(other)),
         }
     }

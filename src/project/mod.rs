@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 use probe::ProbeSpec;
 use serve::ServeSpec;
 
+use crate::channel::Notifications;
 use crate::ids::AccountName;
 use crate::location::{AccountId, Location, Region};
+use crate::mac::MarkKey;
 use crate::reach::{EntryPoints, Never, OneOrMore};
 use crate::schedule::ScheduleName;
 use crate::schedule::spec::{ScheduleSpec, Scheduling};
@@ -45,6 +47,8 @@ record! {
         pub schedules: BTreeMap<ScheduleName, ScheduleSpec> = BTreeMap::new(),
         /// Limits for every experiment of the project, whatever its own guards say.
         pub guards: ProjectGuards = ProjectGuards::default(),
+        /// Where messages about scheduled runs go.
+        pub notifications: Notifications = Notifications::default(),
         /// The HTTP API of `squall serve`.
         pub serve: ServeSpec = ServeSpec::default(),
     }
@@ -84,6 +88,16 @@ choice! {
     }
 }
 
+impl AccountSpec {
+    /// The key that signs the locks there.
+    pub fn mark_key(&self) -> Option<&MarkKey> {
+        match self {
+            AccountSpec::Sandbox(sandbox) => sandbox.mark_key.as_ref(),
+            AccountSpec::Aws(aws) => aws.mark_key.as_ref(),
+        }
+    }
+}
+
 record! {
     /// The built-in sandbox, and the application that it models.
     pub struct SandboxAccount {
@@ -95,6 +109,9 @@ record! {
         pub stack: String = "sandbox".into(),
         /// Whether runs arm the sandbox's dead-man switch, as they do in an AWS account.
         pub dead_man: DeadMan = DeadMan::MayGoWithout,
+        /// Signs the locks of runs, as `mark_key` of an account of AWS does: any ARN of a key. The sandbox makes the code by itself, from
+        /// its own id, which is no secret.
+        pub mark_key: Option<MarkKey>,
     }
 }
 
@@ -128,6 +145,9 @@ record! {
         /// Whether the dead-man switch may read the environment variables of functions, which are then in its execution
         /// history. Its template must be made with `--key`.
         pub dead_man_may_read_variables: bool = false,
+        /// The ARN of a KMS key of the spec `HMAC_256`, which signs the locks of runs. With it, `squall undo --account` refuses locks
+        /// that it did not sign.
+        pub mark_key: Option<MarkKey>,
         /// Probes by name: numbers for sentences such as `value of checkout is at least 1`.
         pub probes: BTreeMap<String, ProbeSpec> = BTreeMap::new(),
         /// The longest that a run may take here.
@@ -161,6 +181,32 @@ impl FromNode for Region {
             json_type: "string",
             pattern: "^[a-z0-9-]+$",
             examples: &["eu-west-1"],
+        })
+    }
+}
+
+impl FromNode for MarkKey {
+    fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let text = reader.text(node, &Self::shape())?;
+        if let Ok(key) = text.parse() {
+            return Some(key);
+        }
+        let what = format!("`{text}` is not the ARN of a KMS key");
+        reader.report(
+            Code::BadValue,
+            node.at,
+            what,
+            "write it whole: `arn:aws:kms:REGION:ACCOUNT:key/ID`; an alias is not enough",
+        );
+        None
+    }
+
+    fn shape() -> Shape {
+        Shape::Leaf(Leaf {
+            name: "the ARN of a KMS key",
+            json_type: "string",
+            pattern: MarkKey::PATTERN,
+            examples: &["arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"],
         })
     }
 }
@@ -228,6 +274,7 @@ impl Default for Project {
             traffic: "sandbox/shop/traffic.yaml".into(),
             stack: "shop".into(),
             dead_man: DeadMan::MayGoWithout,
+            mark_key: None,
         };
         Project {
             version: Version,
@@ -241,6 +288,7 @@ impl Default for Project {
             scheduling: Scheduling::default(),
             schedules: BTreeMap::new(),
             guards: ProjectGuards::default(),
+            notifications: Notifications::default(),
             serve: ServeSpec::default(),
         }
     }

@@ -2,9 +2,13 @@
 //!
 //! A lock stands on one resource and holds the inverses of everything that its run plans there (DESIGN rule 6).
 
+mod first;
+mod signed;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use signed::{signature, signed, to_sign};
 
 use super::event::{Event, Recorded};
 use crate::account::{Location, Resource, Setting, Value};

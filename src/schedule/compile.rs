@@ -116,6 +116,7 @@ impl Rules {
             horizon: self.horizon,
             missed: spec.missed,
             late_by_at_most: spec.late_by_at_most,
+            notify: spec.notify.clone(),
             definition: String::new(),
         };
         let mut problems = of_calendar(spec.hours.as_deref().unwrap_or_default(), &spec.blackouts);

@@ -16,12 +16,14 @@ pub mod rhythm;
 pub mod spec;
 pub mod zone;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::closed::Closures;
 use self::hours::Hours;
 use self::rhythm::{Around, Rhythm, Ticks};
 use self::zone::Zone;
+use crate::channel::{ChannelName, Level};
 pub use crate::ids::ScheduleName;
 use crate::units::{Span, Time};
 
@@ -48,6 +50,8 @@ pub struct Schedule {
     pub missed: Missed,
     /// A start that is later than this is a missed one.
     pub late_by_at_most: Span,
+    /// Which channels it tells, in place of the usual ones.
+    pub notify: Option<BTreeMap<ChannelName, Level>>,
     /// Changes when the schedule's text or its zone does.
     pub definition: String,
 }

@@ -7,6 +7,7 @@ use super::draw::Per;
 use super::hours::DayHours;
 use super::moment::Moment;
 use super::{Missed, ScheduleName};
+use crate::channel::{ChannelName, Level};
 use crate::units::Span;
 use crate::yaml::leaf::{ExperimentName, Version, name, name_leaf};
 use crate::yaml::read::FromKey;
@@ -52,6 +53,8 @@ record! {
         pub enabled: bool = true,
         /// The seed of `random` and `mean_gap`, together with the schedule's name.
         pub seed: u32 = 0,
+        /// Which channels it tells, each from which level on, in place of those of `notifications`.
+        pub notify: Option<BTreeMap<ChannelName, Level>>,
         /// Why it runs at these times.
         pub because: Option<String>,
     }

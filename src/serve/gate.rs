@@ -11,7 +11,7 @@ use crate::store::{Store, StoreError};
 use crate::units::{Span, Time};
 
 /// What the project allows of scheduled runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// So many are at work at a time.
     pub runs_at_a_time: u32,
@@ -48,6 +48,11 @@ impl Gate {
     pub fn new(limits: Limits, store: &dyn Store, now: Time) -> Result<Gate, StoreError> {
         let recent = store.occurrences(now - DAY)?.into_iter().any(|row| matches!(row.fate, Fate::Run(_)));
         Ok(Gate { limits, ended: recent.then_some(now), never: BTreeSet::new() })
+    }
+
+    /// Other limits hold from now on.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
     }
 
     /// A scheduled run has ended.

@@ -5,6 +5,7 @@
 pub mod gate;
 #[cfg(feature = "serve")]
 pub mod http;
+pub mod notify;
 
 use std::collections::BTreeMap;
 
@@ -64,6 +65,20 @@ impl Turns {
             turns.ahead.insert(schedule.name.clone(), ahead);
         }
         Ok(turns)
+    }
+
+    /// Goes on with other schedules and limits. One whose text is as before goes on where it is.
+    pub fn reload(
+        &mut self,
+        schedules: Vec<Schedule>,
+        limits: Limits,
+        store: &mut dyn Store,
+        now: Time,
+    ) -> Result<(), StoreError> {
+        let fresh = Turns::new(schedules, limits, self.by.clone(), store, now)?;
+        (self.schedules, self.ahead) = (fresh.schedules, fresh.ahead);
+        self.gate.set_limits(limits);
+        Ok(())
     }
 
     /// When the next occurrence comes, if any does.

@@ -168,3 +168,34 @@ fn a_run_that_never_began_is_said_to_have_failed() {
     let rows = store.occurrences(Time::EPOCH).unwrap();
     assert_eq!(rows[0].fate, Fate::Failed("squall ended before the run began".into()));
 }
+
+#[test]
+fn a_run_that_cannot_be_started_does_not_count_as_at_work() {
+    let mut store = MemoryStore::new();
+    let hourly = schedule("hourly", "when: { cron: 0 * * * * }");
+    let mut turns = turns(&[hourly], limits(1), &mut store, FROM);
+    assert_eq!(turn(&mut turns, &mut store, "2027-03-01T01:00:00Z"), ["hourly 01T01:00 run: run-1"]);
+    let at_work = turns.closed(&store, at("2027-03-01T01:00:01Z")).unwrap();
+    assert_eq!(at_work.as_deref(), Some("`runs_at_a_time: 1`: run-1 is running"));
+    turns.never_begins(RunId("run-1".into()));
+    assert_eq!(turns.closed(&store, at("2027-03-01T01:00:01Z")).unwrap(), None);
+    assert_eq!(turn(&mut turns, &mut store, "2027-03-01T02:00:00Z"), ["hourly 01T02:00 run: run-2"]);
+}
+
+#[test]
+fn schedules_that_are_read_again_go_on_where_they_were() {
+    let mut store = MemoryStore::new();
+    let hourly = schedule("hourly", "when: { cron: 0 * * * * }");
+    let new = schedule("new", "when: { cron: 0 * * * * }");
+    let mut turns = turns(std::slice::from_ref(&hourly), limits(1), &mut store, FROM);
+    assert_eq!(turn(&mut turns, &mut store, "2027-03-01T01:00:00Z"), ["hourly 01T01:00 run: run-1"]);
+    run(&mut store, "run-1", true);
+    let now = at("2027-03-01T01:00:30Z");
+    turns.reload(vec![hourly, new.clone()], limits(2), &mut store, now).unwrap();
+    // Nothing is decided again, and the new one missed nothing before.
+    assert_eq!(turn(&mut turns, &mut store, "2027-03-01T01:01:00Z"), Vec::<String>::new());
+    let both = turn(&mut turns, &mut store, "2027-03-01T02:00:00Z");
+    assert_eq!(both.len(), 2, "{both:?}");
+    turns.reload(vec![new], limits(9), &mut store, at("2027-03-01T02:00:30Z")).unwrap();
+    assert_eq!(turn(&mut turns, &mut store, "2027-03-01T03:00:00Z"), ["new 01T03:00 run: run-4"]);
+}

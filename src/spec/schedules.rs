@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::experiment::Experiment;
 use super::load::{CONFIG, ProjectFiles, read, shown, yaml_files};
+use crate::channel::{ChannelName, Level};
 use crate::plan;
 use crate::project::Project;
 use crate::schedule::compile::{Problem, Rules};
@@ -98,6 +99,7 @@ impl<'a> Reading<'a> {
         if config.exists()
             && let (Some(project), _) = read::<Project>(&shown(&config))
         {
+            self.channels(project.value.notifications.notify.iter(), &project, "notifications/notify");
             for (name, spec) in &project.value.schedules {
                 self.schedule(name, spec, &project);
             }
@@ -137,10 +139,31 @@ impl<'a> Reading<'a> {
             let at = if below.is_empty() { here } else { loaded.place(&format!("{path}/{below}")) };
             self.findings.push(loaded.finding(code, at, what).help(help));
         }
+        self.channels(spec.notify.iter().flatten(), loaded, &format!("{path}/notify"));
         let text = loaded.source.slice(loaded.place(&path));
         schedule.definition = definition(text, schedule.zone.name());
         if self.findings.errors() == errors && length.is_some() {
             self.schedules.push(schedule);
+        }
+    }
+
+    /// Every channel that is named must be there.
+    fn channels<'n, T: FromNode>(
+        &mut self,
+        named: impl Iterator<Item = (&'n ChannelName, &'n Level)>,
+        loaded: &Loaded<T>,
+        path: &str,
+    ) {
+        let known = &self.files.project.notifications.channels;
+        for (name, _) in named.filter(|(name, _)| !known.contains_key(name)) {
+            let names = || known.keys().map(|name| name.0.as_str());
+            let help = match closest(&name.0, names()) {
+                Some(close) => format!("did you mean `{close}`?"),
+                None => "add it under `notifications: channels:` in squall.yaml".to_owned(),
+            };
+            let at = loaded.key_place(&format!("{path}/{}", name.0));
+            self.findings
+                .push(loaded.finding(Code::BadValue, at, format!("there is no channel `{}`", name.0)).help(help));
         }
     }
 

@@ -1,6 +1,7 @@
 //! The contract tests: one list of what every store must do, run against each kind.
 
 use super::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
+use super::outbox::{Outgoing, Tried, WaitingMail};
 use super::{Epoch, Store, StoreError};
 use crate::access::token::{TokenHash, TokenRow};
 use crate::access::{Act, Role};
@@ -36,6 +37,7 @@ pub fn check_all(fresh: &mut dyn FnMut() -> Pair) {
         events_after_a_number_are_those_that_follow_it,
         a_token_takes_the_place_of_the_one_of_its_name,
         acts_are_listed_in_the_order_in_which_they_were_noted,
+        a_message_is_queued_once_and_tried_until_it_is_delivered,
     ] {
         let (first, second) = fresh();
         test(first, second);
@@ -331,4 +333,35 @@ fn acts_are_listed_in_the_order_in_which_they_were_noted(mut first: Box<dyn Stor
     second.note(&act(3, "lift")).unwrap();
     first.note(&act(2, "halt")).unwrap();
     assert_eq!(first.acts(Time::from_micros(3)).unwrap(), [act(5, "halt"), act(3, "lift")]);
+}
+
+fn a_message_is_queued_once_and_tried_until_it_is_delivered(mut first: Box<dyn Store>, mut second: Box<dyn Store>) {
+    let at = Time::from_micros;
+    let message = |id: &str, queued| Outgoing {
+        number: 0,
+        channel: "ops".into(),
+        id: id.into(),
+        body: "{}".into(),
+        queued: at(queued),
+        tries: 0,
+        due: at(queued),
+    };
+    assert_eq!(first.queue(&[message("a", 5), message("b", 3), message("a", 6)]).unwrap(), 2);
+    // After a crash it is asked for again.
+    assert_eq!(second.queue(&[message("a", 9)]).unwrap(), 0);
+    let ids = |store: &dyn Store, now| -> Vec<String> {
+        store.due(at(now), 9).unwrap().into_iter().map(|message| format!("{} {}", message.id, message.tries)).collect()
+    };
+    assert_eq!((ids(&*second, 4), ids(&*second, 5)), (vec!["b 0".into()], vec!["b 0".into(), "a 0".into()]));
+    let numbers: Vec<i64> = second.due(at(5), 9).unwrap().iter().map(|message| message.number).collect();
+    second.tried(numbers[0], &Tried::Again { at: at(8), why: "500".into() }).unwrap();
+    second.tried(numbers[1], &Tried::Delivered).unwrap();
+    assert_eq!((ids(&*first, 7), ids(&*first, 8)), (vec![], vec!["b 1".into()]));
+    assert_eq!(first.mail().unwrap(), WaitingMail { waiting: 1, given_up: 0 });
+    first.tried(numbers[0], &Tried::GivenUp { why: "500".into() }).unwrap();
+    assert_eq!((ids(&*first, 99), first.mail().unwrap()), (vec![], WaitingMail { waiting: 0, given_up: 1 }));
+    // What was delivered is not queued again, until it is forgotten.
+    assert_eq!(first.queue(&[message("a", 9)]).unwrap(), 0);
+    assert_eq!(first.forget_mail(at(5)).unwrap(), 1);
+    assert_eq!(first.queue(&[message("a", 9), message("b", 9)]).unwrap(), 1);
 }

@@ -1,6 +1,7 @@
 //! A store that keeps nothing: for runs in a model of which only the outcome is asked.
 
 use super::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
+use super::outbox::{Outgoing, Tried, WaitingMail};
 use super::{Conflict, Epoch, RunRow, Store, StoreError};
 use crate::access::Act;
 use crate::access::token::TokenRow;
@@ -92,5 +93,25 @@ impl Store for ForgetfulStore {
 
     fn acts(&self, _: Time) -> Result<Vec<Act>, StoreError> {
         Ok(Vec::new())
+    }
+
+    fn queue(&mut self, _: &[Outgoing]) -> Result<usize, StoreError> {
+        Ok(0)
+    }
+
+    fn due(&self, _: Time, _: usize) -> Result<Vec<Outgoing>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn tried(&mut self, _: i64, _: &Tried) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn mail(&self) -> Result<WaitingMail, StoreError> {
+        Ok(WaitingMail::default())
+    }
+
+    fn forget_mail(&mut self, _: Time) -> Result<usize, StoreError> {
+        Ok(0)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::days::Days;
 use super::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
+use super::outbox::{Outgoing, Tried, WaitingMail};
 use super::{Conflict, Epoch, RunRow, Store, StoreError, conflict_between, is_last};
 use crate::access::token::TokenRow;
 use crate::access::{Act, PersonName};
@@ -34,6 +35,9 @@ struct Shared {
     days: BTreeMap<DayId, Kept>,
     tokens: BTreeMap<PersonName, TokenRow>,
     acts: Vec<Act>,
+    /// Each with what came of the last try.
+    outbox: Vec<(Outgoing, Option<Tried>)>,
+    mail_number: i64,
     disk_broken: Option<String>,
     processes: u64,
 }
@@ -312,6 +316,66 @@ impl Store for MemoryStore {
 
     fn acts(&self, since: Time) -> Result<Vec<Act>, StoreError> {
         Ok(self.lock().acts.iter().filter(|act| act.at >= since).cloned().collect())
+    }
+
+    fn queue(&mut self, messages: &[Outgoing]) -> Result<usize, StoreError> {
+        let mut shared = self.lock();
+        shared.check_disk()?;
+        let before = shared.outbox.len();
+        for message in messages {
+            let known = |(old, _): &(Outgoing, _)| old.channel == message.channel && old.id == message.id;
+            if !shared.outbox.iter().any(known) {
+                shared.mail_number += 1;
+                let number = shared.mail_number;
+                shared.outbox.push((Outgoing { number, tries: 0, ..message.clone() }, None));
+            }
+        }
+        Ok(shared.outbox.len() - before)
+    }
+
+    fn due(&self, now: Time, most: usize) -> Result<Vec<Outgoing>, StoreError> {
+        let shared = self.lock();
+        let waits = |(message, tried): &&(Outgoing, Option<Tried>)| {
+            message.due <= now && matches!(tried, None | Some(Tried::Again { .. }))
+        };
+        let mut due: Vec<Outgoing> = shared.outbox.iter().filter(waits).map(|(message, _)| message.clone()).collect();
+        due.sort_by_key(|message| (message.due, message.number));
+        due.truncate(most);
+        Ok(due)
+    }
+
+    fn tried(&mut self, number: i64, tried: &Tried) -> Result<(), StoreError> {
+        let mut shared = self.lock();
+        shared.check_disk()?;
+        if let Some((message, last)) = shared.outbox.iter_mut().find(|(message, _)| message.number == number) {
+            message.tries += 1;
+            if let Tried::Again { at, .. } = tried {
+                message.due = *at;
+            }
+            *last = Some(tried.clone());
+        }
+        Ok(())
+    }
+
+    fn mail(&self) -> Result<WaitingMail, StoreError> {
+        let mut mail = WaitingMail::default();
+        for (_, tried) in &self.lock().outbox {
+            match tried {
+                None | Some(Tried::Again { .. }) => mail.waiting += 1,
+                Some(Tried::GivenUp { .. }) => mail.given_up += 1,
+                Some(Tried::Delivered) => {}
+            }
+        }
+        Ok(mail)
+    }
+
+    fn forget_mail(&mut self, before: Time) -> Result<usize, StoreError> {
+        let mut shared = self.lock();
+        shared.check_disk()?;
+        let all = shared.outbox.len();
+        let over = |tried: &Option<Tried>| matches!(tried, Some(Tried::Delivered | Tried::GivenUp { .. }));
+        shared.outbox.retain(|(message, tried)| !(over(tried) && message.queued < before));
+        Ok(all - shared.outbox.len())
     }
 }
 

@@ -9,11 +9,13 @@ pub mod days;
 pub mod forgetful;
 pub mod memory;
 pub mod occurrences;
+pub mod outbox;
 pub mod sqlite;
 
 use std::collections::BTreeSet;
 
 use self::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
+use self::outbox::{Outgoing, Tried, WaitingMail};
 use crate::access::Act;
 use crate::access::token::TokenRow;
 use crate::account::Resource;
@@ -308,4 +310,19 @@ pub trait Store {
 
     /// What was done since an instant, in the order in which it was noted.
     fn acts(&self, since: Time) -> Result<Vec<Act>, StoreError>;
+
+    /// Queues messages that are not there yet, by channel and id, all or none. How many were new.
+    fn queue(&mut self, messages: &[Outgoing]) -> Result<usize, StoreError>;
+
+    /// The messages that are to be tried by now, so many at the most, the longest due first.
+    fn due(&self, now: Time, most: usize) -> Result<Vec<Outgoing>, StoreError>;
+
+    /// Records what came of trying to deliver a message.
+    fn tried(&mut self, number: i64, tried: &Tried) -> Result<(), StoreError>;
+
+    /// How many messages were not delivered.
+    fn mail(&self) -> Result<WaitingMail, StoreError>;
+
+    /// Forgets messages that were delivered or given up, and were queued before an instant. How many.
+    fn forget_mail(&mut self, before: Time) -> Result<usize, StoreError>;
 }

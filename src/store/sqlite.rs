@@ -11,6 +11,7 @@ mod chain;
 mod days;
 mod held;
 mod occurrences;
+mod outbox;
 mod schema;
 
 use std::path::Path;
@@ -23,6 +24,7 @@ use self::held::HeldRuns;
 
 pub use self::held::Alone;
 use super::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
+use super::outbox::{Outgoing, Tried, WaitingMail};
 use super::{Conflict, Epoch, Readable, RunRow, Store, StoreError, conflict_between, is_last};
 use crate::access::Act;
 use crate::access::token::TokenRow;
@@ -413,6 +415,26 @@ impl Store for SqliteStore {
 
     fn acts(&self, since: Time) -> Result<Vec<Act>, StoreError> {
         access::acts(&self.db, since)
+    }
+
+    fn queue(&mut self, messages: &[Outgoing]) -> Result<usize, StoreError> {
+        outbox::queue(&mut self.db, messages)
+    }
+
+    fn due(&self, now: Time, most: usize) -> Result<Vec<Outgoing>, StoreError> {
+        outbox::due(&self.db, now, most)
+    }
+
+    fn tried(&mut self, number: i64, tried: &Tried) -> Result<(), StoreError> {
+        outbox::tried(&self.db, number, tried)
+    }
+
+    fn mail(&self) -> Result<WaitingMail, StoreError> {
+        outbox::mail(&self.db)
+    }
+
+    fn forget_mail(&mut self, before: Time) -> Result<usize, StoreError> {
+        outbox::forget(&self.db, before)
     }
 }
 

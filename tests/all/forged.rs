@@ -8,13 +8,15 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 use squall::account::sandbox::{Opening, Pace, Sandbox, Weather, shop};
-use squall::account::{Call, Resource, ResourceKind, Setting, Value, Write, ask};
+use squall::account::{Call, Reply, Resource, ResourceKind, Setting, Value, Write, ask};
 use squall::env::RealEnv;
+use squall::run::lock::{signature, signed, to_sign};
 use squall::units::Time;
 
 use crate::kills::bench::{Bench, text};
 
 const FUNCTION: &str = "PaymentWorker";
+const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd";
 
 fn start() -> Time {
     "2026-03-02T09:00:00Z".parse().unwrap()
@@ -58,6 +60,34 @@ impl Forger {
         });
         forge(&mut lock);
         self.write(Setting::Lock { resource }, Value::Text(lock.to_string()));
+    }
+
+    /// The project has a key for locks.
+    fn with_key(self) -> Forger {
+        let file = self.0.folder.path().join("squall.yaml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let sandbox = "sandbox: { ";
+        assert!(text.contains(sandbox), "{text}");
+        std::fs::write(&file, text.replacen(sandbox, &format!("{sandbox}mark_key: '{KEY}', "), 1)).unwrap();
+        self
+    }
+
+    /// The text of the lock on a function, signed with a key.
+    fn sign(&self, key: &str, name: &str) -> String {
+        let setting = Setting::Lock { resource: self.on(ResourceKind::Function, name) };
+        let Ok(Reply::Observed(found)) = ask(&mut self.sandbox(), Call::Read { setting }) else { panic!("no lock") };
+        let text = found.value.to_string();
+        let location = self.sandbox().location().clone();
+        let call = Call::Sign { location, key: key.parse().unwrap(), text: to_sign(&text).unwrap() };
+        let Ok(Reply::Mac(mac)) = ask(&mut self.sandbox(), call) else { panic!("not signed") };
+        signed(&text, mac).unwrap()
+    }
+
+    /// Puts this text on the function in place of the lock that is there.
+    fn put(&self, text: &str) {
+        let lock = || Setting::Lock { resource: self.on(ResourceKind::Function, FUNCTION) };
+        self.write(lock(), Value::Unset);
+        self.write(lock(), Value::Text(text.into()));
     }
 
     fn reserve(&self, number: u64) {
@@ -113,7 +143,8 @@ fn a_lock_that_no_run_wrote_reaches_nothing() {
         ("another kind", function, "kind", json!("queue")),
         ("a path for a run", function, "run", json!("../../../pwned")),
         ("a command for a run", function, "run", json!("x;touch PWNED")),
-        ("a newer version", function, "squall", json!(4)),
+        ("a newer version", function, "squall", json!(5)),
+        ("a signed version without a signature", function, "squall", json!(4)),
         ("a lease that is over at once", function, "lease_seconds", json!(0)),
         ("a key of its own", function, "more", json!(1)),
         ("an end before its beginning", function, "latest_end", json!("2020-01-01T00:00:00Z")),
@@ -198,4 +229,50 @@ fn a_forgery_on_what_is_tagged_reaches_nothing() {
     forger.reaches_nothing("tagged squall=never");
     let (_, said) = forger.undo(&["--yes", "--take-over"]);
     assert!(said.contains("squall=never"), "{said}");
+}
+
+/// With a key, only what it signed is believed.
+#[test]
+fn with_a_key_a_lock_that_it_did_not_sign_reaches_nothing() {
+    let forger = Forger::new().with_key();
+    forger.reserve(0);
+    let refused = |what: &str| {
+        forger.reaches_nothing(what);
+        forger.undo(&["--yes", "--take-over", "--restore-lower"]).1
+    };
+    forger.forge(ResourceKind::Function, FUNCTION, |_| {});
+    let said = refused("not signed");
+    assert!(said.contains("function PaymentWorker") && said.contains("it is not signed"), "{said}");
+
+    let genuine = forger.sign(KEY, FUNCTION);
+    forger.put(&forger.sign("arn:aws:kms:eu-west-1:111122223333:key/other", FUNCTION));
+    assert!(refused("another key").contains("its signature is not that of"));
+    for (from, to) in
+        [("\"unset\"}", "\"number\",\"number\":7}"), ("run-forged", "run-other"), ("2026-03-01T10", "2026-03-01T11")]
+    {
+        let edited = genuine.replacen(from, to, 1);
+        assert_ne!(edited, genuine);
+        forger.put(&edited);
+        assert!(refused(from).contains("its signature is not that of"), "{from}");
+    }
+    // Whoever can sign is believed as far as without a key.
+    forger.put(&genuine);
+    let (code, said) = forger.undo(&["--yes"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(forger.picture().get(&format!("reserved concurrency of function {FUNCTION}")), None);
+}
+
+/// What a run locks is signed by its plan, and rolled back without its journal.
+#[test]
+fn with_a_key_a_run_signs_its_locks() {
+    let forger = Forger::new().with_key();
+    let before = forger.0.picture();
+    forger.0.begin_held("payment-worker-throttled.yaml").kill();
+    let marks: Vec<(String, String)> =
+        forger.0.picture().into_iter().filter(|(key, _)| key.starts_with("mark")).collect();
+    assert!(!marks.is_empty() && marks.iter().all(|(_, text)| signature(text).is_some()), "{marks:?}");
+    std::fs::rename(forger.0.state().join("journal.db"), forger.0.folder.path().join("lost.db")).unwrap();
+    let (code, said) = forger.undo(&["--yes", "--take-over"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(forger.0.picture(), before);
 }

@@ -95,11 +95,7 @@ fn a_file_that_was_run_before_says_how_often_and_how() {
     let first = project.run(&experiment, 1);
     assert!(!first.text.contains("was run"), "{}", first.text);
     let again = project.again();
-    assert!(
-        again.text.contains("this experiment was run once before, from the same file: 1 unknown"),
-        "{}",
-        again.text
-    );
+    assert!(again.text.contains("this file was run once before: 1 unknown"), "{}", again.text);
     let third = project.again();
-    assert!(third.text.contains("was run 2 times before, from the same file: 2 unknown"), "{}", third.text);
+    assert!(third.text.contains("this file was run 2 times before: 2 unknown"), "{}", third.text);
 }

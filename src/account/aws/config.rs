@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::account::{AccountId, Location, Region};
+use crate::account::{AccountId, Location, MarkKey, Region};
 use crate::ids::AccountName;
 use crate::project::probe::ProbeSpec;
 use crate::project::{AwsAccount, DeadMan};
@@ -30,6 +30,8 @@ pub struct AccountConfig {
     pub stack: Option<String>,
     /// Whether runs there need the dead-man switch, so that `squall doctor` looks at it.
     pub needs_switch: bool,
+    /// The key that signs locks, so that `squall doctor` tries it.
+    pub mark_key: Option<MarkKey>,
     /// Numbers from elsewhere, by name.
     pub probes: BTreeMap<String, ProbeSpec>,
 }
@@ -50,6 +52,7 @@ impl AccountConfig {
             endpoint_url: None,
             stack: None,
             needs_switch: false,
+            mark_key: None,
             probes: BTreeMap::new(),
         }
     }
@@ -69,6 +72,7 @@ impl AccountConfig {
             endpoint_url: account.endpoint_url.clone(),
             stack: account.stack.clone(),
             needs_switch: account.dead_man == DeadMan::Required,
+            mark_key: account.mark_key.clone(),
             probes: account.probes.clone(),
             ..AccountConfig::new(&*name.0, account.id.clone(), account.region.clone())
         }

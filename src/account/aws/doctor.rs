@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::awake::Awake;
 use super::call::RealTime;
 use super::session::{Connection, Session};
-use super::{AccountConfig, Shared, fis, switch};
+use super::{AccountConfig, Shared, fis, kms, switch};
 use crate::account::switch::{Deployed, Deployment};
-use crate::account::{CallError, Lasts};
+use crate::account::{CallError, Lasts, MarkKey};
 use crate::clock::OFF_ACCOUNT;
 use crate::env::Env;
 use crate::units::Span;
@@ -68,7 +68,27 @@ pub async fn checks(config: &AccountConfig, connection: &Connection) -> Vec<Chec
     if config.needs_switch {
         checks.push(dead_man_switch(session).await);
     }
+    if let Some(key) = &config.mark_key {
+        checks.push(mark_key(session, key).await);
+    }
     checks
+}
+
+/// Whether the key signs, and knows its own signature.
+async fn mark_key(session: &Session, key: &MarkKey) -> Check {
+    let (what, text) = ("mark key", "squall doctor".to_owned());
+    let verified = match kms::sign(session, key, text.clone()).await {
+        Ok(mac) => kms::verify(session, key, text, mac).await,
+        Err(error) => Err(error),
+    };
+    match verified {
+        Ok(true) => check(what, CheckResult::Well, format!("{key} signs and verifies")),
+        Ok(false) => check(what, CheckResult::NotWell, format!("{key} does not know its own signature")),
+        Err(error @ CallError::Unknown(_) | error @ CallError::Throttled) => {
+            check(what, CheckResult::CannotTell, error.to_string())
+        }
+        Err(error) => check(what, CheckResult::NotWell, error.to_string()),
+    }
 }
 
 /// Nothing else can be looked at.

@@ -18,6 +18,7 @@ mod find;
 mod fis;
 mod gate;
 mod http;
+mod kms;
 mod lambda;
 mod lasts;
 mod load;

@@ -60,6 +60,7 @@ struct Clients {
     dynamodb: OnceLock<aws_sdk_dynamodb::Client>,
     fis: OnceLock<aws_sdk_fis::Client>,
     iam: OnceLock<aws_sdk_iam::Client>,
+    kms: Mutex<BTreeMap<Region, aws_sdk_kms::Client>>,
     lambda: Mutex<BTreeMap<Region, aws_sdk_lambda::Client>>,
     logs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
     sfn: OnceLock<aws_sdk_sfn::Client>,
@@ -293,6 +294,15 @@ impl Session {
             aws_sdk_lambda::Client::from_conf(config.region(SdkRegion::new(region.as_str().to_owned())).build())
         };
         one_per_region(&self.clients.lambda, region, new)
+    }
+
+    /// KMS in a region: a key says which.
+    pub fn kms_in(&self, region: &Region) -> aws_sdk_kms::Client {
+        let new = || {
+            let config = aws_sdk_kms::config::Builder::from(&self.sdk);
+            aws_sdk_kms::Client::from_conf(config.region(SdkRegion::new(region.as_str().to_owned())).build())
+        };
+        one_per_region(&self.clients.kms, region, new)
     }
 
     /// DynamoDB.

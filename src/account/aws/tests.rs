@@ -9,6 +9,7 @@ mod find;
 mod gateway;
 mod iam;
 mod identity;
+mod kms;
 mod lambda;
 mod located;
 mod moments;

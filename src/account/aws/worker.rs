@@ -12,8 +12,8 @@ use super::awake::{Awake, BEAT};
 use super::call::{RealTime, on_terms};
 use super::session::{Connection, Session};
 use super::{
-    AccountConfig, Shared, alarms, find, fis, invalid, lambda, load, logs, metrics, permitted, probes, queues, roles,
-    settings, ssm, switch, unsupported, watched,
+    AccountConfig, Shared, alarms, find, fis, invalid, kms, lambda, load, logs, metrics, permitted, probes, queues,
+    roles, settings, ssm, switch, unsupported, watched,
 };
 use crate::account::{
     Call, CallError, CallId, Description, Dispatch, Location, Metric, Outcome, Query, Reply, Resource, ResourceKind,
@@ -163,6 +163,8 @@ pub async fn answer(connection: &Connection, call: Call) -> Outcome {
             settings::versions(session, &setting, &value, since).await.map(Reply::Versions)
         }
         Call::Renew { resource, at } => ssm::renew(session, &resource, at).await.map(|()| Reply::Done),
+        Call::Sign { key, text, .. } => kms::sign(session, &key, text).await.map(Reply::Mac),
+        Call::Verify { key, text, mac, .. } => kms::verify(session, &key, text, mac).await.map(Reply::Genuine),
         Call::Lease { resource } => ssm::lease(session, &resource).await.map(Reply::Alive),
         Call::Send { queue, messages } => queues::send(session, &queue, messages).await.map(Reply::Sent),
         Call::Receive { queue, hide } => queues::receive(session, &queue, hide).await.map(Reply::Received),

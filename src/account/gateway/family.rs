@@ -29,6 +29,8 @@ pub enum Family {
     /// StartQuery and GetQueryResults: 5 a second (CloudWatch Logs service quotas).
     Logs,
     Fis,
+    /// GenerateMac and VerifyMac: thousands a second (KMS request quotas). A plan makes one a lock.
+    Kms,
     /// StartExecution: 300 a second in most regions, StopExecution 25, DescribeExecution 15 (Step Functions quotas). A run makes few.
     StepFunctions,
 }
@@ -44,7 +46,7 @@ impl Family {
             Family::SsmRead => (40.0, 10),
             Family::SsmWrite => (3.0, 10),
             Family::Sqs => (300.0, 30),
-            Family::Metrics => (50.0, 10),
+            Family::Metrics | Family::Kms => (50.0, 10),
             Family::Alarms => (9.0, 3),
             Family::Tagging | Family::Watched | Family::CloudFormation | Family::Logs | Family::StepFunctions => {
                 (5.0, 5)

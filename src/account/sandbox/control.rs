@@ -12,8 +12,8 @@ use super::settings::{Named, refused};
 use super::weather::{ATTEMPT_TIMEOUT, Fate, Outlook};
 use super::world::World;
 use crate::account::{
-    Call, CallError, CallId, Handle, Identity, Lasts, Message, Outcome, Permitted, Received, RefusedBy, Reply,
-    Resource, ResourceKind, SendOutcome,
+    Call, CallError, CallId, Handle, Identity, Lasts, Mac, MarkKey, Message, Outcome, Permitted, Received, RefusedBy,
+    Reply, Resource, ResourceKind, SendOutcome,
 };
 use crate::units::{Span, Time};
 
@@ -240,6 +240,8 @@ impl World {
             }
             Call::Renew { resource, at } => self.renew(&resource, at).map(|()| Reply::Done),
             Call::Lease { resource } => self.lease(&resource).map(Reply::Alive),
+            Call::Sign { key, text, .. } => Ok(Reply::Mac(self.mac(&key, &text))),
+            Call::Verify { key, text, mac, .. } => Ok(Reply::Genuine(self.mac(&key, &text) == mac)),
             Call::Send { queue, messages } => self.send(&queue, messages),
             Call::Receive { queue, hide } => self.receive_for_caller(&queue, hide),
             Call::DeleteMessage { queue, handle } => {
@@ -263,6 +265,12 @@ impl World {
             // It is answered when it is over.
             Call::Load { .. } => refused(RefusedBy::Unsupported, "a load has no answer of its own"),
         }
+    }
+
+    /// A sandbox has no keys. It makes codes from its id, which everything in it names: they show what squall does with
+    /// signatures, and keep out nobody who may write into its file.
+    fn mac(&self, key: &MarkKey, text: &str) -> Mac {
+        Mac::of(format!("{} {key}", self.location.account).as_bytes(), text)
     }
 
     fn send(&mut self, queue: &Resource, messages: Vec<Message>) -> Outcome {

@@ -88,6 +88,11 @@ impl Http {
         *self.0.turned.lock().unwrap_or_else(PoisonError::into_inner) = RealEnv.monotonic();
     }
 
+    /// Others are served from now on.
+    pub fn set_schedules(&self, schedules: Arc<Vec<Schedule>>) {
+        *self.0.schedules.write().unwrap_or_else(PoisonError::into_inner) = schedules;
+    }
+
     /// An occurrence was decided.
     pub fn decided(&self, row: &OccurrenceRow) {
         self.0.counted.decided(&row.fate, row.decided.since(row.key.at));

@@ -33,6 +33,9 @@ impl Http {
     /// The loop has turned.
     pub fn turned(&self) {}
 
+    /// Others are served from now on.
+    pub fn set_schedules(&self, _: Arc<Vec<Schedule>>) {}
+
     /// An occurrence was decided.
     pub fn decided(&self, _: &OccurrenceRow) {}
 

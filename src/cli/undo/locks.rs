@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Args, Task};
+use super::{Args, Task, signed};
 use crate::account::{Account, Call, CallError, Location, Reply, Resource, Setting, Value, ask};
 use crate::cli::accounts::{Opened, Pace};
 use crate::cli::{Context, Exit, Failure};
@@ -13,7 +13,7 @@ use crate::ids::{AccountName, RunId};
 use crate::project::{AccountSpec, Writing};
 use crate::report::words;
 use crate::run::event::Event;
-use crate::run::lock::{Lock, journal_of};
+use crate::run::lock::{Lock, NotALock, journal_of};
 use crate::store::Store;
 use crate::store::aftermath::Aftermath;
 use crate::units::{Span, Time};
@@ -35,10 +35,17 @@ pub fn tasks(
 ) -> Result<(Vec<Task>, Exit), Failure> {
     let mut opened = super::open(name, Pace::Max, context)?;
     let listed = list(&mut opened, name)?;
+    let key = super::project(context)?.project.accounts.get(name).and_then(AccountSpec::mark_key).cloned();
     let mut worst = Exit::Fine;
     let mut runs: BTreeMap<RunId, Locked> = BTreeMap::new();
     for (resource, text) in listed {
-        match Lock::parse(&resource, &text) {
+        let signed = |lock: Lock| match &key {
+            Some(key) => signed::check(&text, &resource.location, key, opened.account.as_mut())
+                .map_err(|why| NotALock { resource: Box::new(resource.clone()), why })
+                .map(|()| lock),
+            None => Ok(lock),
+        };
+        match Lock::parse(&resource, &text).and_then(signed) {
             Ok(lock) => {
                 let locked = runs.entry(lock.run.clone()).or_default();
                 locked.locks.insert(resource.clone(), lock);
@@ -272,7 +279,7 @@ fn alive(resource: &Resource, account: &mut dyn Account) -> Result<Time, Failure
 }
 
 /// Lets time pass.
-fn wait(account: &mut dyn Account, span: Span) {
+pub(super) fn wait(account: &mut dyn Account, span: Span) {
     let until = account.now() + span;
     while account.now() < until {
         let _ = account.next(until);

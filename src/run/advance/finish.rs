@@ -1,7 +1,7 @@
 //! The end: everything settled, the fault gone, the recovery watched, and the run closed.
 
 use super::super::conclude;
-use super::super::event::{Event, Phase, Settled, Stop, WriteOutcome};
+use super::super::event::{Event, Phase, Settled, WriteOutcome};
 use super::super::in_flight::CallPurpose;
 use super::super::judging::Case;
 use super::super::machine::Machine;
@@ -43,7 +43,7 @@ impl Machine {
         };
         let limit = self.state.started + self.state.plan.longest;
         // What was seen to break decides the verdict, whatever comes.
-        let decided = matches!(self.state.stopping, Some((_, Stop::Broken { .. })));
+        let decided = self.state.signals.iter().any(|known| known.broken.is_some());
         let undecided = Case::judged(&self.state).any(|case| case.recovered(gone) == Recovered::NotYet);
         if !decided && (undecided || self.evidence_is_pending()) && self.now < limit {
             return self.wake_by(limit);

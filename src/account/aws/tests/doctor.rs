@@ -15,7 +15,7 @@ fn looked_at_with(tape: &Tape, variables: &[(&'static str, &'static str)]) -> Ve
     runtime.block_on(checks(&config, &account.connection))
 }
 
-fn found(checks: &[Check], what: &str) -> (CheckResult, String) {
+pub fn found(checks: &[Check], what: &str) -> (CheckResult, String) {
     let check = checks.iter().find(|check| check.what == what);
     check.map(|check| (check.finding, check.detail.clone())).unwrap_or_else(|| panic!("no {what} in {checks:?}"))
 }

@@ -153,7 +153,7 @@ fn three_hundred_settings_are_undone_as_fast_as_the_limits_allow() {
     let service = Service::new(&clock, (0..300).map(|number| format!("f{number:03}")));
     let text = experiment(
         "  all: { functions: { tag: { team: shop }, share: 100 % } }",
-        "  - inject: { lambda.throttle: { target: all, concurrency: 0 } }\n    for: 10m",
+        "  - inject: { lambda.throttle: { target: all, concurrency: 0 } }\n    for: 5m",
         "guards:\n  hits_at_most: 300\n  share_at_most: 100 %\n  longest: 1h\n",
     );
     let run = run(&project(&[("prod", "eu-west-1")], ""), &service, &clock, &text);

@@ -9,11 +9,13 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::base64;
 use aws_smithy_types::body::SdkBody;
 use serde_json::json;
 
 use super::moments::Moments;
 use super::tape::{self, ACCOUNT, Reply, cbor, error, fine, identity, xml};
+use crate::account::Mac;
 use crate::env::Env as _;
 use crate::units::{Span, Time};
 
@@ -190,6 +192,11 @@ impl State {
             ("StopQuery", _) => fine(json!({ "success": true })),
             ("GetMetricData", _) => cbor(&throttles(at)),
             ("GetRole", _) => error(operation, 404, "NoSuchEntity", "no"),
+            ("GenerateMac", _) => {
+                let message = base64::decode(text("Message")).unwrap();
+                let code = mac(&text("KeyId"), &String::from_utf8(message).unwrap());
+                fine(json!({ "Mac": base64::encode(code.0), "KeyId": text("KeyId") }))
+            }
             ("GET /safetyLevers/default", _) => {
                 let status = if self.lever.is_some_and(|from| at >= from) { "engaged" } else { "disengaged" };
                 fine(json!({ "safetyLever": { "state": { "status": status, "reason": "an outage" } } }))
@@ -199,6 +206,11 @@ impl State {
             other => panic!("nobody answers {other:?}"),
         }
     }
+}
+
+/// The code of a text under a key, as these services make it.
+pub fn mac(key: &str, text: &str) -> Mac {
+    Mac::of(key.as_bytes(), text)
 }
 
 /// Each of the first queries has a value for each of the last minutes.
