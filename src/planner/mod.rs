@@ -269,7 +269,7 @@ impl<'a, 'b> Draft<'a, 'b> {
                     Ok(text) => change.after = text.map_or(Value::Unset, Value::Text),
                     Err(why) => {
                         let refusal = Refusal::new(
-                            format!("the mark on {resource} cannot be signed: {why}"),
+                            format!("the lock on {resource} cannot be signed: {why}"),
                             "see whether squall may use the key: squall doctor; or take `mark_key` out of squall.yaml",
                         );
                         self.objections.push(Objection { path: "account".into(), refusal });

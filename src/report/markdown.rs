@@ -128,7 +128,7 @@ fn signals(summary: &Summary) -> String {
     let found =
         found.map(|signal| format!("\n- **{}** {}", text(&signal.title), prose(&words::full_stop(&signal.why))));
     format!(
-        "### Signals\n\n{}\n\nThe phases are parted by `│`; `·` is a window without data.\n{}",
+        "### Signals\n\n{}\n\n`│` separates the phases; `·` is a window without data.\n{}",
         table(&head, rows),
         found.collect::<String>()
     )
@@ -237,7 +237,7 @@ fn ledger(summary: &Summary) -> String {
 fn recovery(summary: &Summary) -> String {
     let recovery = &summary.recovery;
     let Some(gone) = recovery.gone else {
-        return "### Recovery\n\nNo fault was seen gone, so no recovery was counted.".into();
+        return "### Recovery\n\nNo fault was seen to end, so recovery was not judged.".into();
     };
     format!("### Recovery\n\n{}", recovery.told(summary.times.started, gone))
 }

@@ -97,7 +97,7 @@ impl Forger {
 
     /// What is in the account, locks apart.
     fn picture(&self) -> BTreeMap<String, String> {
-        self.0.picture().into_iter().filter(|(key, _)| !key.starts_with("mark")).collect()
+        self.0.picture().into_iter().filter(|(key, _)| !key.starts_with("lock on ")).collect()
     }
 
     /// Rolls back from the locks; the exit code, and what was said.
@@ -269,7 +269,7 @@ fn with_a_key_a_run_signs_its_locks() {
     let before = forger.0.picture();
     forger.0.begin_held("payment-worker-throttled.yaml").kill();
     let marks: Vec<(String, String)> =
-        forger.0.picture().into_iter().filter(|(key, _)| key.starts_with("mark")).collect();
+        forger.0.picture().into_iter().filter(|(key, _)| key.starts_with("lock on ")).collect();
     assert!(!marks.is_empty() && marks.iter().all(|(_, text)| signature(text).is_some()), "{marks:?}");
     std::fs::rename(forger.0.state().join("journal.db"), forger.0.folder.path().join("lost.db")).unwrap();
     let (code, said) = forger.undo(&["--yes", "--take-over"]);

@@ -29,7 +29,7 @@ fn one_has_the_function_and_the_other_is_refused() {
 
     let (status, err) = runs[two].rest();
     assert_eq!(status.code(), Some(5), "{}\n{err}", runs[two].story());
-    assert!(runs[two].reasons().contains(&format!("belongs to {has_it}")), "{}", runs[two].reasons());
+    assert!(runs[two].reasons().contains(&format!("locked by {has_it}")), "{}", runs[two].reasons());
 
     // A third one is refused at its plan already.
     let carl = Project::new(&account);

@@ -29,11 +29,11 @@ fn somebody_else_changes(experiment: &str, change: impl FnOnce(&Shop<'_>), their
     run.until_one("settled", |settled| settled["how"]["kind"] == "theirs");
     let (status, err) = run.interrupt();
     assert_eq!(status.code(), Some(6), "{}\n{err}", run.story());
-    assert!(run.closed()["left"].to_string().contains("somebody else"), "{}", run.story());
+    assert!(run.closed()["left"].to_string().contains("others"), "{}", run.story());
 
     // Again, from a fresh process: the same.
     let undone = project.ended(&["undo"]).expect(6);
-    assert!(undone.out.contains("somebody else") || undone.err.contains("somebody else"), "{undone:?}");
+    assert!(undone.out.contains("others") || undone.err.contains("others"), "{undone:?}");
 
     let after = picture(&account);
     let key = after.keys().find(|key| key.contains(theirs)).unwrap();

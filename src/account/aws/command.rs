@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(run("test $SQUALL_TO = 2026-03-02T09:01:00.000Z && echo -1", LONG), Ok(-1.0));
         let said = run("echo password=hunter2; echo many", LONG).unwrap_err();
         assert!(said.contains("22 bytes in 2 lines") && !said.contains("many") && !said.contains("hunter2"), "{said}");
-        assert!(run("echo NaN", LONG).unwrap_err().contains("no number"));
+        assert!(run("echo NaN", LONG).unwrap_err().contains("not a number"));
         assert!(run("echo 1; exit 3", LONG).unwrap_err().contains("exit status: 3"));
     }
 

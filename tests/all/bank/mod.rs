@@ -213,5 +213,9 @@ fn a_run_that_cannot_see_stops() {
     // The next look comes within a minute.
     assert!(at.since(since) >= Span::from_mins(3) && at.since(since) <= Span::from_mins(4), "{}", at.since(since));
     assert_eq!(verdict.kind, VerdictKind::Unknown);
-    assert!(verdict.reasons.iter().any(|reason| reason.contains("could not be seen since")), "{:?}", verdict.reasons);
+    assert!(
+        verdict.reasons.iter().any(|reason| reason.contains("could not be measured since")),
+        "{:?}",
+        verdict.reasons
+    );
 }

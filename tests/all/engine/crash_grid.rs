@@ -72,7 +72,7 @@ fn check(before: &BTreeMap<String, String>, theirs: &Theirs, outcome: &mut Drive
     };
     let is_theirs = |key: &str| {
         theirs.resource.as_ref().is_some_and(|resource| key.contains(&resource.to_string()))
-            && !key.starts_with("mark")
+            && !key.starts_with("lock on ")
             && !ours(key)
     };
     for key in before.keys().chain(after.keys()) {

@@ -114,7 +114,7 @@ fn all_named(before: &BTreeMap<String, String>, plan: &Plan, world: &World, what
     let stays = |key: &str| {
         key.starts_with("message ")
             || key.starts_with("inline policy ")
-            || key.starts_with("mark on ") && !guarded.iter().any(|lock| lock == key)
+            || key.starts_with("lock on ") && !guarded.iter().any(|lock| lock == key)
     };
     for key in before.keys().chain(after.keys()) {
         if before.get(key) != after.get(key) && !stays(key) && !named(key) {

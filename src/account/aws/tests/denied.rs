@@ -115,5 +115,5 @@ fn a_denial_that_a_statement_cannot_lift_says_so() {
     let message = "User: x is not authorized with an explicit deny in a service control policy";
     tape.on(PUT, [error(PUT, 403, "AccessDeniedException", message)]);
     let (_, message) = refused(tape.account().ask(write(concurrency(), Value::Number(0))));
-    assert!(message.contains("explicitly: take that out first") && !message.contains("Effect"), "{message}");
+    assert!(message.contains("explicitly: remove that first") && !message.contains("Effect"), "{message}");
 }

@@ -47,8 +47,8 @@ fn a_clock_that_is_off_is_told() {
     for (date, finding, word) in [
         ("Mon, 02 Mar 2026 08:59:57 GMT", CheckResult::Well, "within 5s"),
         ("Mon, 02 Mar 2026 08:59:30 GMT", CheckResult::NotWell, "ahead of AWS's"),
-        ("Mon, 02 Mar 2026 09:02:00 GMT", CheckResult::NotWell, "behind AWS's, and no run starts"),
-        ("Mon, 02 Mar 2026 09:20:00 GMT", CheckResult::NotWell, "will not accept signatures"),
+        ("Mon, 02 Mar 2026 09:02:00 GMT", CheckResult::NotWell, "behind AWS's; runs start with"),
+        ("Mon, 02 Mar 2026 09:20:00 GMT", CheckResult::NotWell, "will reject signatures"),
         ("nonsense", CheckResult::CannotTell, "no response had a date"),
     ] {
         let tape = Tape::new();
@@ -96,7 +96,7 @@ fn what_cannot_be_reached_is_told_from_what_refuses() {
     let tape = Tape::new();
     tape.on("GetCallerIdentity", [error("GetCallerIdentity", 403, "ExpiredToken", "it expired")]);
     let (finding, detail) = found(&looked_at(&tape), "identity");
-    assert!(finding == CheckResult::NotWell && detail.contains("fresh credentials"), "{detail}");
+    assert!(finding == CheckResult::NotWell && detail.contains("new credentials"), "{detail}");
     tape.on("GetCallerIdentity", [Recording::TimedOut]);
     assert_eq!(found(&looked_at(&tape), "reachability").0, CheckResult::NotWell);
     tape.on("GetCallerIdentity", [identity("999999999999")]);
@@ -109,7 +109,7 @@ fn credentials_that_end_soon_are_told() {
     let tape = Tape::new();
     tape.on(LEVER, [lever("disengaged")]);
     for (end, finding, word) in [
-        ("2026-03-02T09:30:00Z", CheckResult::NotWell, "get fresh ones"),
+        ("2026-03-02T09:30:00Z", CheckResult::NotWell, "get new ones"),
         ("2026-03-02T12:00:00Z", CheckResult::Well, "in 3h"),
         ("whenever", CheckResult::CannotTell, "15 minutes"),
     ] {

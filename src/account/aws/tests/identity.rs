@@ -53,7 +53,7 @@ fn credentials_that_are_not_accepted_are_told_from_permissions() {
         tape.on(FUNCTION, [error(FUNCTION, 403, code, "no")]);
         let (by, message) = refused(tape.account().ask(read(concurrency())));
         assert_eq!(by, RefusedBy::Permission);
-        assert!(message.contains("fresh credentials") && !message.contains("Effect"), "{message}");
+        assert!(message.contains("new credentials") && !message.contains("Effect"), "{message}");
     }
 }
 

@@ -115,5 +115,5 @@ fn a_plan_signs_its_locks() {
         (operation == "GenerateMac").then(|| (false, error(operation, 400, "AccessDeniedException", "no")))
     }));
     let why = planned(&service, &clock).unwrap_err();
-    assert!(why[0].to_string().contains("the mark on function pay cannot be signed"), "{why:?}");
+    assert!(why[0].to_string().contains("the lock on function pay cannot be signed"), "{why:?}");
 }
