@@ -19,7 +19,7 @@ const AVOIDED: [(&str, &str); 19] = [
     ("here belongs", "expected"),
     ("belongs here", "expected"),
     ("length of time", "duration"),
-    ("hit by the fault", "is hit by the fault"),
+    ("feels the fault", "is hit by the fault"),
     ("for sure", "surely, or reliably"),
     ("wrong use", "usage error"),
     ("may mean", "is ambiguous"),
