@@ -26,6 +26,7 @@ pub struct Identity {
 
 /// What a resource is.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a plan has a few dozen of them, and most are functions")]
 pub enum Description {
     Function(FunctionDescription),
     Queue(QueueDescription),

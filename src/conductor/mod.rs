@@ -237,24 +237,24 @@ impl<'a> Conductor<'a> {
     fn turn(&mut self, at: Time) -> Result<(), StoreError> {
         let at = at.max(self.day.last);
         for (number, ask) in self.store.day_asks(&self.id)? {
-            let events = self.ask(at, ask).map_or_else(|(_, event)| vec![event], |events| events);
+            let events = self.ask(at, ask).unwrap_or_else(|refused| vec![refused.1]);
             self.record(at, events, Some(number))?;
         }
         while let Some(ask) = self.asks.next(&self.day, at) {
             match self.ask(at, ask) {
                 Ok(events) => self.record(at, events, None)?,
-                Err((refusal, _)) => self.asks.refused(&refusal),
+                Err(refused) => self.asks.refused(&refused.0),
             }
         }
         let events = step(&self.day, &self.id.0, at, Input::Tick).unwrap_or_default();
         self.record(at, events, None)
     }
 
-    fn ask(&self, at: Time, Ask { by, command }: Ask) -> Result<Vec<Event>, (Refusal, Event)> {
+    fn ask(&self, at: Time, Ask { by, command }: Ask) -> Result<Vec<Event>, Box<(Refusal, Event)>> {
         let asked = command.words();
         step(&self.day, &self.id.0, at, Input::Asked(by.clone(), command)).map_err(|refusal| {
             let why = refusal.to_string();
-            (refusal, Event::Refused { asked, why, by })
+            Box::new((refusal, Event::Refused { asked, why, by }))
         })
     }
 

@@ -169,7 +169,7 @@ fn diagnosis(day: &Day, number: usize) -> (Option<Time>, usize) {
         .find(|(settled, _)| settled.outcome == Outcome::Succeeded);
     let Some((settled, by)) = confirmed else { return (None, causes.len()) };
     let said = causes.iter().filter(|at| **at <= settled.stamp.at);
-    match (said.clone().last(), by) {
+    match (said.clone().next_back(), by) {
         (Some(last), _) => (Some(*last), said.count().saturating_sub(1)),
         (None, ConfirmedBy::Role(_) | ConfirmedBy::Alarm(_) | ConfirmedBy::Statement(_)) => (Some(settled.stamp.at), 0),
     }

@@ -379,47 +379,6 @@ impl Store for MemoryStore {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::contract;
-
-    #[test]
-    fn it_keeps_the_contract() {
-        contract::check_all(&mut || {
-            let first = MemoryStore::new();
-            let second = first.another_process();
-            (Box::new(first), Box::new(second))
-        });
-    }
-
-    #[test]
-    fn a_clone_is_independent_and_a_crash_frees_what_was_held() {
-        let run = RunId("run-1".into());
-        let mut store = MemoryStore::new();
-        let epoch = store.create(&run, "a").unwrap();
-        let mut copy = store.clone();
-        copy.append(&run, epoch, &[contract::event(1)]).unwrap();
-        assert_eq!(store.events(&run).unwrap(), []);
-        copy.crash();
-        assert!(!copy.is_alive(&run).unwrap());
-        assert!(store.is_alive(&run).unwrap());
-    }
-
-    #[test]
-    fn a_broken_disk_refuses_writes_and_still_reads() {
-        let run = RunId("run-1".into());
-        let mut store = MemoryStore::new();
-        let epoch = store.create(&run, "a").unwrap();
-        store.break_disk(Some("disk full"));
-        let full = StoreError::Failed("disk full".into());
-        assert_eq!(store.append(&run, epoch, &[contract::event(1)]), Err(full));
-        assert!(store.events(&run).unwrap().is_empty());
-        store.break_disk(None);
-        store.append(&run, epoch, &[contract::event(1)]).unwrap();
-    }
-}
-
 impl Days for MemoryStore {
     fn append_day(
         &mut self,
@@ -464,5 +423,46 @@ impl Days for MemoryStore {
         let shared = self.lock();
         let kept = shared.days.get(day).ok_or_else(|| StoreError::no_day(day))?;
         Ok(kept.asks.iter().map(|(number, ask)| (*number, ask.clone())).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::contract;
+
+    #[test]
+    fn it_keeps_the_contract() {
+        contract::check_all(&mut || {
+            let first = MemoryStore::new();
+            let second = first.another_process();
+            (Box::new(first), Box::new(second))
+        });
+    }
+
+    #[test]
+    fn a_clone_is_independent_and_a_crash_frees_what_was_held() {
+        let run = RunId("run-1".into());
+        let mut store = MemoryStore::new();
+        let epoch = store.create(&run, "a").unwrap();
+        let mut copy = store.clone();
+        copy.append(&run, epoch, &[contract::event(1)]).unwrap();
+        assert_eq!(store.events(&run).unwrap(), []);
+        copy.crash();
+        assert!(!copy.is_alive(&run).unwrap());
+        assert!(store.is_alive(&run).unwrap());
+    }
+
+    #[test]
+    fn a_broken_disk_refuses_writes_and_still_reads() {
+        let run = RunId("run-1".into());
+        let mut store = MemoryStore::new();
+        let epoch = store.create(&run, "a").unwrap();
+        store.break_disk(Some("disk full"));
+        let full = StoreError::Failed("disk full".into());
+        assert_eq!(store.append(&run, epoch, &[contract::event(1)]), Err(full));
+        assert!(store.events(&run).unwrap().is_empty());
+        store.break_disk(None);
+        store.append(&run, epoch, &[contract::event(1)]).unwrap();
     }
 }

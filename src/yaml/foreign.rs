@@ -60,8 +60,7 @@ pub fn recognised(source: &Arc<Source>, root: &Node) -> Option<Finding> {
         return None;
     }
     let all = |keys: &&[&str]| keys.iter().all(|key| root.get(key).is_some());
-    let is_of =
-        |tool: &&Tool| tool.keys.iter().any(|keys| all(keys)) || tool.api.is_some_and(|begins| api.starts_with(begins));
+    let is_of = |tool: &&Tool| tool.keys.iter().any(all) || tool.api.is_some_and(|begins| api.starts_with(begins));
     let Tool { name, differs, .. } = TOOLS.iter().find(is_of)?;
     let at = root.entries().first().map_or(root.at, |entry| entry.key_at);
     let help = format!("squall does not import it: {differs}; `squall init` shows an example");

@@ -1,7 +1,7 @@
 //! Forged locks: whoever may write parameters in an account can write one. What `squall undo --account` does about it is what
 //! docs/security.md says, and no more.
 
-#![expect(clippy::unwrap_used, reason = "these are tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

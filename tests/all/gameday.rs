@@ -1,6 +1,6 @@
 //! Game days: the shipped runbooks are rehearsed, what is written is read for ever, and a day outlives its process.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
+#![expect(clippy::unwrap_used, reason = "these are tests")]
 
 use std::collections::BTreeSet;
 use std::io::Write as _;

@@ -215,7 +215,7 @@ impl<'a> Live<'a> {
             let (json, out) = (std::mem::take(&mut self.context.json), self.context.output.out.take());
             let rolled_back = undo::dead(self.pace, &mut self.runs, self.context);
             (self.context.json, self.context.output.out) = (json, out);
-            self.worst = self.worst.max(rolled_back.map_or_else(|failure| failure.exit, |exit| exit));
+            self.worst = self.worst.max(rolled_back.unwrap_or_else(|failure| failure.exit));
             self.reopened();
             row = self.row(run)?.unwrap_or(row);
         }

@@ -37,8 +37,8 @@ pub fn new(file: &Path, experiments: &[PathBuf], list: Option<&Path>, context: &
         scenarios += &scenario(&value.title, name.as_deref(), longest, &items);
     }
     let known = |row: &Row| scenarios.contains(&format!("### {}\n", row.scenario));
-    let rest: Vec<&Row> =
-        rows.iter().filter(|row| !known(row) && !(row.scenario.is_empty() && !experiments.is_empty())).collect();
+    let unnamed = |row: &Row| row.scenario.is_empty() && !experiments.is_empty();
+    let rest: Vec<&Row> = rows.iter().filter(|row| !known(row) && !unnamed(row)).collect();
     let mut titles: Vec<&str> = rest.iter().map(|row| row.scenario.as_str()).collect();
     titles.dedup();
     for title in titles {

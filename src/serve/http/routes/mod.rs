@@ -101,17 +101,13 @@ fn looking() -> Vec<Route> {
             Reply::Json(schema::<halt::Halt>),
             Box::new(halt::look),
         ),
-        Route {
-            query: &[SINCE],
-            ..get(
-                "/api/v1/audit",
-                Permission::Audit,
-                "Who did what.",
-                Reply::Json(schema::<halt::Audit>),
-                Box::new(halt::audit),
-            )
-        },
+        audit(),
     ]
+}
+
+fn audit() -> Route {
+    let reply = Reply::Json(schema::<halt::Audit>);
+    Route { query: &[SINCE], ..get("/api/v1/audit", Permission::Audit, "Who did what.", reply, Box::new(halt::audit)) }
 }
 
 fn acting() -> Vec<Route> {
