@@ -133,7 +133,7 @@ fn a_value_that_others_keep_changing_ends_with_both_values() {
     for weather in [every(1, |_| 0), every(7, |second| second.unsigned_abs())] {
         let ran = run(plan.clone(), world(weather), &mut MemoryStore::new());
         assert!(settled(&ran.events, |how| matches!(how, Settled::Contested { .. })), "{:?}", ran.left);
-        assert!(ran.left.iter().any(|what| what.contains("goes on changing it, seen as")), "{:?}", ran.left);
+        assert!(ran.left.iter().any(|what| what.contains("keeps changing it, between")), "{:?}", ran.left);
     }
 }
 

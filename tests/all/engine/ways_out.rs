@@ -163,7 +163,7 @@ fn a_third_partys_change_is_left_alone_and_named() {
         ..Weather::calm()
     };
     let ran = run(plan, world().with_weather(weather));
-    assert!(ran.left()[0].contains("somebody else set it to 42"), "{:?}", ran.left());
+    assert!(ran.left()[0].contains("others set it to 42"), "{:?}", ran.left());
     assert_eq!(ran.picture.get("reserved concurrency of function payment-worker"), Some(&"42".to_owned()));
     assert!(!ran.picture.keys().any(|key| key.starts_with("lock on ")), "the lock goes: nothing of ours is there");
 }

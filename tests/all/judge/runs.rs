@@ -108,11 +108,11 @@ const ORDER_SLOW: &str = "{ lambda.latency: { target: order, delay: 400ms } }";
 #[test]
 fn an_untouched_function_is_a_control() {
     let beside = "  - failed share of order is at most 1 x that of PaymentWorker";
-    ends(beside, ORDER_FAILS, 20, VerdictKind::Broken, &["its control's"]);
+    ends(beside, ORDER_FAILS, 20, VerdictKind::Broken, &["its control "]);
     ends(beside, ORDER_SLOW, 20, VerdictKind::Held, &[]);
     // What is not there cannot be compared with, and what is touched itself measures nothing.
     let objections = planned(&experiment("  - failed share of ShopApi is at most 1 x that of order", ORDER_FAILS, 16));
-    assert!(format!("{objections:?}").contains("feels the faults itself"), "{objections:?}");
+    assert!(format!("{objections:?}").contains("is hit by the faults itself"), "{objections:?}");
 }
 
 #[test]
@@ -163,14 +163,14 @@ fn a_hard_limit_stops_and_is_a_guard() {
     let (verdict, state) = run(&guarded.replace("baseline:", "alpha: 0.0001 %\nbaseline:"));
     assert_eq!(verdict.kind, VerdictKind::Unknown, "{verdict:#?}");
     assert!(matches!(state.stopping, Some((_, Stop::AbortCondition { .. }))), "{:?}", state.stopping);
-    assert!(verdict.reasons.iter().any(|reason| reason.contains("stopped by the guard")), "{verdict:#?}");
+    assert!(verdict.reasons.iter().any(|reason| reason.contains("stopped by the abort condition")), "{verdict:#?}");
 }
 
 #[test]
 fn what_could_not_have_been_seen_is_not_held() {
     // Every request for one minute would have to be caught with a fault of four.
     let asks = "  - signal: failed share of ShopApi is at most 1 %\n    must_catch: 1.5 %";
-    ends(asks, ORDER_SLOW, 10, VerdictKind::Unknown, &["too little was seen to call it held"]);
+    ends(asks, ORDER_SLOW, 10, VerdictKind::Unknown, &["too little data to call it held"]);
 }
 
 /// A world that does not let its logs be searched, or only after a while; and how often it was asked.

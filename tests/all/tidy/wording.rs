@@ -37,7 +37,7 @@ fn texts(source: &str) -> Vec<String> {
             rest = at.split_once('\n').map_or("", |(_, after)| after);
         } else if let Some(after) = at.strip_prefix('/') {
             rest = after;
-        } else if at.starts_with('\'') {
+        } else if let Some(after_quote) = at.strip_prefix('\'') {
             // A character, or a lifetime: only a character can hide a quote.
             rest = match (at.strip_prefix("'\\"), at.strip_prefix("'\"'")) {
                 // The escaped character may itself be a quote.
@@ -45,7 +45,7 @@ fn texts(source: &str) -> Vec<String> {
                     escaped.get(1..).and_then(|after| after.split_once('\'')).map_or("", |(_, rest)| rest)
                 }
                 (_, Some(after)) => after,
-                _ => &at[1..],
+                _ => after_quote,
             };
         } else if matches!(before, Some('r' | '#')) && raw(&rest[..next]).is_some() {
             let end = format!("\"{}", "#".repeat(raw(&rest[..next]).unwrap_or_default()));
