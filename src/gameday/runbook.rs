@@ -259,8 +259,10 @@ impl Reading<'_> {
 
     fn scenario(&mut self, part: &Section) -> Option<Scenario> {
         let body = self.source.slice(part.body);
-        let opens = body.find("```yaml\n").map(|at| at + "```yaml\n".len());
-        let Some((from, to)) = opens.and_then(|from| Some((from, from + body[from..].find("```")?))) else {
+        // A fence is a line of its own, with either end of line.
+        let opens = body.find("```yaml").and_then(|at| Some((at, at + body[at..].find('\n')? + 1)));
+        let closes = |from: usize| Some(from + body[from..].find("\n```")? + 1);
+        let Some((opens, from, to)) = opens.and_then(|(at, from)| Some((at, from, closes(from)?))) else {
             let what = format!("the scenario `{}` has no block of YAML", part.title);
             self.report(
                 Code::RunbookSection,
@@ -270,7 +272,7 @@ impl Reading<'_> {
             );
             return None;
         };
-        let prose = format!("{}\n{}", &body[..from - "```yaml\n".len()], body[to..].trim_start_matches('`'));
+        let prose = format!("{}\n{}", &body[..opens], body[to..].trim_start_matches('`'));
         let loaded = self.yaml::<ScenarioSpec>(part.body.part(from, to))?;
         self.check(&loaded);
         Some(Scenario {

@@ -254,6 +254,11 @@ impl Store for MemoryStore {
             return Err(StoreError::Failed(why.clone()));
         }
         shared.halt = by.map(str::to_owned);
+        // A halt stops every run that has not ended, also when it is lifted before a run has looked.
+        if let Some(by) = by {
+            let open = shared.runs.values_mut().filter(|run| !run.is_closed());
+            open.for_each(|run| run.asked_by = Some(by.to_owned()));
+        }
         Ok(())
     }
 

@@ -64,6 +64,9 @@ struct Found {
     newer: Vec<(u64, u32)>,
 }
 
+/// A halt stops every run that has not ended, also when it is lifted before a run has looked.
+const HALT_RUNS: &str = "INSERT OR REPLACE INTO asks (run, asked_by) SELECT number, ?1 FROM runs WHERE closed = 0";
+
 impl SqliteStore {
     /// Opens the store in `folder`, or creates both. Fails when the folder cannot be written, or when a newer squall
     /// wrote the journal.
@@ -214,6 +217,9 @@ impl Store for SqliteStore {
             .and_then(|mut update| update.execute(params![found.number, head.seq, head.hash, closed]))
             .map_err(failed)?;
         transaction.commit().map_err(failed)?;
+        if closed {
+            self.held.release(run);
+        }
         // This process may have been stopped with the file locked, and the run taken over meanwhile: then what was just
         // announced must not be done.
         self.held.check_taken(run, number, epoch)
@@ -370,12 +376,15 @@ impl Store for SqliteStore {
     }
 
     fn set_halt(&mut self, by: Option<&str>) -> Result<(), StoreError> {
+        let transaction = write(&mut self.db)?;
         match by {
-            Some(by) => self.db.execute("INSERT OR REPLACE INTO halt (id, halted_by) VALUES (1, ?1)", [by]),
-            None => self.db.execute("DELETE FROM halt", []),
+            Some(by) => transaction
+                .execute("INSERT OR REPLACE INTO halt (id, halted_by) VALUES (1, ?1)", [by])
+                .and_then(|_| transaction.execute(HALT_RUNS, [by])),
+            None => transaction.execute("DELETE FROM halt", []),
         }
-        .map(drop)
-        .map_err(failed)
+        .map_err(failed)?;
+        transaction.commit().map_err(failed)
     }
 
     fn halted(&self) -> Result<Option<String>, StoreError> {

@@ -354,6 +354,7 @@ fn ask(by: &By, command: Asked, context: &mut Context) -> Ended {
     let followed = step(&day, &id.0, at, Input::Asked(by.clone(), command.clone()))
         .map_err(|refusal| Failure::refused(refusal.what, refusal.next))?;
     let words = command.words();
+    let mut exit = Exit::Fine;
     let out = match store.lead_alone(&id)? {
         None => {
             store.ask_day(&id, &Ask { by, command })?;
@@ -366,7 +367,10 @@ fn ask(by: &By, command: Asked, context: &mut Context) -> Ended {
             let numbered = (last + 1..).zip(followed).map(|(seq, event)| Recorded { seq, at, event });
             store.append_day(&id, &numbered.collect::<Vec<_>>(), None)?;
             match day.duty() {
-                Some(_) => format!("{words}: recorded, but no process leads {id}; roll back with: squall undo"),
+                Some(_) => {
+                    exit = Exit::Left;
+                    format!("{words}: recorded, but no process leads {id}; roll back with: squall undo")
+                }
                 None => format!("recorded: {words}; no process leads {id} now"),
             }
         }
@@ -375,7 +379,7 @@ fn ask(by: &By, command: Asked, context: &mut Context) -> Ended {
         true => context.output.out.json(&json!({ "day": id.0, "asked": words, "said": out })),
         false => context.output.out.line(out),
     }
-    Ok(Exit::Fine)
+    Ok(exit)
 }
 
 /// A sandbox's clock may be far from this machine's; then the record's own time goes on.

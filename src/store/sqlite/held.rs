@@ -59,6 +59,14 @@ impl HeldRuns {
         Ok(())
     }
 
+    /// Lets go of a run that has ended.
+    pub fn release(&mut self, run: &RunId) {
+        if let Some((_, path)) = self.locks.remove(run) {
+            // A file that stays is not locked any more and means nothing.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
     /// Takes a run from the process that holds it in this epoch, where the tables cannot be written. Durable when it returns.
     pub fn take(&self, number: i64, epoch: Epoch, by: &str) -> Result<(), StoreError> {
         let path = self.taken(number, epoch);

@@ -151,7 +151,12 @@ impl Feed for Following {
 
     fn next(&mut self, app: &App) -> Result<Vec<Message>, Refusal> {
         let events = app.with_store(|store| store.events_after(&self.run, self.heard, AT_ONCE))?;
-        let Some(last) = events.last() else { return Ok(Vec::new()) };
+        let Some(last) = events.last() else {
+            // A reader that comes back after the last event has heard all there is.
+            let ended = |row: &RunRow| row.run == self.run && row.is_closed();
+            self.over = app.with_store(|store| store.runs())?.iter().any(ended);
+            return Ok(Vec::new());
+        };
         self.heard = last.seq;
         self.over = matches!(last.event, Event::Closed { .. } | Event::Acknowledged { .. });
         let message = |recorded: &crate::run::Recorded| Message {
