@@ -236,7 +236,7 @@ fn a_rollback_from_locks_says_whose_changes_they_are() {
     assert!(!faults.is_empty() && faults.iter().all(|line| line.contains("run-1 may have set it to")), "{log}");
     assert!(!log.contains("is locked by run-1-rollback-1"), "{log}");
     let report = std::fs::read_to_string(bench.state().join("reports/run-1-rollback-1/report.md")).unwrap();
-    let rows = report.lines().filter(|line| line.contains("read back"));
+    let rows = report.lines().filter(|line| line.contains("rolled back and verified"));
     let written: Vec<&str> = rows.filter_map(|row| row.split('|').nth(5)).map(str::trim).collect();
     assert!(!written.is_empty() && written.iter().all(|written| !written.contains('+')), "{report}");
     assert!(!report.contains("How to reproduce"), "{report}");
