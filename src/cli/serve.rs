@@ -110,7 +110,8 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         post: Post::new(project.notifications),
         delivery: Some(delivery),
         systemd: Systemd::new(&context.env),
-        reloads: signals.reloads(),
+        // One that came while the files were read is answered by reading them again.
+        reloads: 0,
         signals,
         allowed: args.allowed.clone(),
         pace,

@@ -83,11 +83,14 @@ fn a_full_disk_for_the_sandbox_as_well_leaves_something() {
     assert_eq!(full.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
     let (events, status) = running.rest();
     assert_eq!(status.code(), Some(6), "{events:?}");
+    // It ends. What the process before it let go of may be room enough; then it did its work.
     let again = bench.ended(&["undo", "--pace", "max"]);
-    assert_eq!(again.status.code(), Some(6), "{}", text(&again.stderr));
+    assert!(matches!(again.status.code(), Some(0 | 6)), "{}", text(&again.stderr));
 
     std::fs::remove_file(&ballast).unwrap();
-    bench.undo_all(&before);
+    let undone = bench.ended(&["undo", "--pace", "max"]);
+    assert!(undone.status.success(), "{}", text(&undone.stderr));
+    assert_eq!(bench.picture(), before);
 }
 
 #[test]

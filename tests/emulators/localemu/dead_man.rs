@@ -2,6 +2,8 @@
 //! own template, rolls back, alone or at the same moment as `squall undo`.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -12,11 +14,14 @@ use crate::proxy::Proxy;
 use crate::shop::Shop;
 use crate::squall::{Ended, Project};
 
-/// `squall undo` begins at so many moments around the one at which the switch wakes, a fifth of a second apart.
-const RACES: u32 = 30;
-const APART: Duration = Duration::from_millis(200);
+/// `squall undo` begins at so many moments around the one at which the switch wakes, half a second apart. More at a time keep the
+/// emulator from answering the tests beside this one.
+const RACES: u32 = 6;
+const APART: Duration = Duration::from_millis(500);
 /// Runs whose store is deleted as well: nothing but the switch can roll them back.
-const ALONE: u32 = 3;
+const ALONE: u32 = 1;
+/// So many runs at a time are under way to their fault: each look at a queue must be answered within its window of ten seconds.
+const AT_A_TIME: usize = 3;
 /// When switches wake in place of the latest end of their runs, which is half an hour away. A slow machine must have put its fault in
 /// by then.
 const WAKES: Duration = Duration::from_secs(150);
@@ -87,14 +92,23 @@ fn project(account: &Account, proxy: &Proxy) -> Project {
 /// A run with its fault in place, then killed. Gives back when its switch wakes.
 fn killed(account: &Account, proxy: &Proxy, project: &Project, queue: &str) -> SystemTime {
     let file = project.write(&format!("experiments/{queue}.yaml"), &experiment(queue));
+    let _turn = turn();
     let mut run = project.run(&file);
     let armed = run.until("armed");
-    run.until_one("changed", |changed| changed["outcome"]["kind"] == "applied");
+    run.until_all_is_changed();
     run.kill();
     let wakes = proxy.wakes(armed.line["run"].as_str().unwrap()).unwrap();
     assert!(now() < wakes, "{queue}: the fault went in too late for this test: {}", run.story());
     assert_eq!(delay(account, queue), DURING, "{queue}");
     wakes
+}
+
+/// Waits until fewer than [`AT_A_TIME`] runs are under way.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURNS: [Mutex<()>; AT_A_TIME] = [const { Mutex::new(()) }; AT_A_TIME];
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let turn = &TURNS[NEXT.fetch_add(1, Ordering::SeqCst) % AT_A_TIME];
+    turn.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[expect(clippy::disallowed_methods, reason = "emulators live in real time")]
