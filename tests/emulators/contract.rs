@@ -54,12 +54,12 @@ const MINISTACK: &[Difference] = &[
 const MOTO: &[Difference] = &[
     Difference {
         test: "resources are found by name and by ARN",
-        shows: "lambda:GetAccountSettings: 404, and not from AWS",
+        shows: "lambda:GetAccountSettings: 404, but not from AWS",
         why: "it has no GetAccountSettings, without which no function is described",
     },
     Difference {
         test: "a reservation that leaves too little is refused",
-        shows: "lambda:GetAccountSettings: 404, and not from AWS",
+        shows: "lambda:GetAccountSettings: 404, but not from AWS",
         why: "it has no GetAccountSettings, without which no function is described",
     },
     Difference {
@@ -75,7 +75,7 @@ const MOTO: &[Difference] = &[
     },
     Difference {
         test: "what was never published is not zero",
-        shows: "cloudwatch:GetMetricData: 404, and not from AWS",
+        shows: "cloudwatch:GetMetricData: 404, but not from AWS",
         why: "it does not know the protocol of the CloudWatch SDK (Smithy RPC v2 CBOR)",
     },
     Difference { test: "a load is made and counted", shows: "failed: 3", why: "it runs no code" },

@@ -196,14 +196,18 @@ fn without(policy: &Json, action: &str) -> Json {
 
 /// What is not missed here: only the rollback from the locks lists them and looks at their leases, and only a run measures. MiniStack asks for no
 /// permission where a service speaks CBOR, as CloudWatch does, and for none for the account's settings; that these two
-/// are missed in AWS is shown with recorded replies. A safety lever that cannot be read is a warning; MiniStack has none.
-const NOT_MISSED: [&str; 8] = [
+/// are missed in AWS is shown with recorded replies. Lines of a log are one kind of evidence among others: a plan without the right
+/// to search them warns. A safety lever that cannot be read is a warning; MiniStack has none.
+const NOT_MISSED: [&str; 11] = [
     "cloudwatch:DescribeAlarms",
     "cloudwatch:GetMetricData",
     "cloudwatch:ListAlarmMuteRules",
     "cloudwatch:ListMetrics",
     "fis:GetSafetyLever",
     "lambda:GetAccountSettings",
+    "logs:GetQueryResults",
+    "logs:StartQuery",
+    "logs:StopQuery",
     "ssm:GetParametersByPath",
     "ssm:ListTagsForResource",
 ];

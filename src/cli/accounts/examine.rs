@@ -28,7 +28,7 @@ impl Health {
     /// For people.
     pub fn words(self) -> &'static str {
         match self {
-            Health::Well => "well",
+            Health::Well => "ok",
             Health::NotWell => "problem",
             Health::CannotTell => "cannot tell",
         }
@@ -38,7 +38,11 @@ impl Health {
 impl Row {
     /// For programs.
     pub fn to_json(&self) -> Json {
-        let finding = self.seen.words().replace(' ', "_");
+        let finding = match self.seen {
+            Health::Well => "well",
+            Health::NotWell => "not_well",
+            Health::CannotTell => "cannot_tell",
+        };
         json!({ "account": self.account, "what": self.what, "finding": finding, "detail": self.detail })
     }
 }
