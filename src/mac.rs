@@ -3,13 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use hmac::digest::Key;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::location::Region;
-
-/// Bytes in a block of SHA-256 (FIPS 180-4), to which HMAC fills up its key.
-const BLOCK: usize = 64;
 
 /// The ARN of a KMS key of the spec `HMAC_256`. It says the region in which the key is, which need not be the account's own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -81,14 +80,13 @@ pub struct Mac(pub [u8; 32]);
 impl Mac {
     /// The code of a text under a secret (RFC 2104).
     pub fn of(secret: &[u8], text: &str) -> Mac {
-        let mut key = [0; BLOCK];
-        match secret.len() > BLOCK {
+        // A key of a whole block, which is never refused: a shorter one is filled up, of a longer one the digest counts.
+        let mut key = Key::<Hmac<Sha256>>::default();
+        match secret.len() > key.len() {
             true => key[..32].copy_from_slice(&Sha256::digest(secret)),
             false => key[..secret.len()].copy_from_slice(secret),
         }
-        let pad = |with: u8| key.map(|byte| byte ^ with);
-        let inner = Sha256::new().chain_update(pad(0x36)).chain_update(text).finalize();
-        Mac(Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize().into())
+        Mac(Hmac::<Sha256>::new(&key).chain_update(text).finalize().into_bytes().into())
     }
 }
 

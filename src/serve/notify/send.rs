@@ -9,13 +9,12 @@ use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError
 use aws_smithy_runtime_api::client::http::HttpConnector as _;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::json;
-use sha2::Sha256;
 
 use crate::channel::Channel;
 use crate::channel::address::{InnerAddress, may_be_called};
 use crate::env::Env;
+use crate::mac::Mac;
 use crate::units::{Span, Time};
 
 /// A request that takes longer has failed.
@@ -66,11 +65,7 @@ pub fn signature(key: &str, stamp: &str, body: &str) -> Result<String, String> {
     if key.is_empty() {
         return Err("the key of the signature is empty".into());
     }
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).map_err(|error| error.to_string())?;
-    for part in [stamp, ".", body] {
-        mac.update(part.as_bytes());
-    }
-    Ok(mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(Mac::of(key.as_bytes(), &format!("{stamp}.{body}")).to_string())
 }
 
 /// The text of a message, as Slack takes it: three characters have a meaning there
