@@ -138,6 +138,12 @@ fn a_run_is_alive_as_long_as_its_process(mut first: Box<dyn Store>, second: Box<
     assert!(second.is_alive(&run).unwrap());
     assert!(first.is_alive(&run).unwrap());
     first.append(&run, epoch, &[event(1)]).unwrap();
+    // One that has ended is alive no more, whatever else its process does.
+    let ended = id("run-b");
+    let epoch = first.create(&ended, "ana").unwrap();
+    first.append(&ended, epoch, &[event(1), closed(2)]).unwrap();
+    assert!(!first.is_alive(&ended).unwrap() && !second.is_alive(&ended).unwrap());
+    assert!(second.is_alive(&run).unwrap());
     drop(first);
     assert!(!second.is_alive(&run).unwrap());
     assert_eq!(second.events(&run).unwrap(), [event(1)]);
@@ -165,7 +171,7 @@ fn a_run_asked_to_stop_knows_who_asked(mut first: Box<dyn Store>, mut second: Bo
     second.ask_to_stop(&run, "cy").unwrap();
     assert_eq!(first.stop_asked(&run).unwrap().as_deref(), Some("bo"));
     assert_eq!(first.stop_asked(&other).unwrap(), None);
-    // Whoever takes it over was not asked yet.
+    // The process that takes it over was not asked yet.
     second.take_over(&run, "bo").unwrap();
     assert_eq!(second.stop_asked(&run).unwrap(), None);
 }

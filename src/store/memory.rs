@@ -173,6 +173,9 @@ impl Store for MemoryStore {
         }
         StoreError::check_numbers(run, journal.events.len() as u64, events)?;
         journal.events.extend(events.iter().cloned().map(Arc::new));
+        if journal.is_closed() {
+            journal.holder = None;
+        }
         Ok(())
     }
 

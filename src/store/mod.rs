@@ -31,7 +31,7 @@ pub struct Epoch(pub u64);
 /// Why the store did not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Another process took the run over; whoever gets this writes nothing any more.
+    /// Another process took the run over; the process that gets this writes nothing any more.
     #[error("run {run} was taken over by {by}")]
     EpochLost { run: RunId, by: String },
     /// There is no such run.
@@ -264,7 +264,7 @@ pub trait Store {
     /// Asks a live run to stop and roll back.
     fn ask_to_stop(&mut self, run: &RunId, by: &str) -> Result<(), StoreError>;
 
-    /// Who asked the run to stop, if anybody did: by name, or by the halt switch.
+    /// Who asked the run to stop, if it was asked: by name, or by the halt switch.
     fn stop_asked(&self, run: &RunId) -> Result<Option<String>, StoreError>;
 
     /// Claims what a run changes and watches, all or nothing. A resource may be watched by many and changed by one that alone watches it.
@@ -282,7 +282,7 @@ pub trait Store {
     /// Halts everything: every live run stops and rolls back, no new one starts. `None` lifts it.
     fn set_halt(&mut self, by: Option<&str>) -> Result<(), StoreError>;
 
-    /// Who halted, if anybody did.
+    /// Who halted, if it is halted.
     fn halted(&self) -> Result<Option<String>, StoreError>;
 
     /// The time after which a schedule's next occurrence comes: that of the last one that was claimed, or when the schedule was
@@ -305,7 +305,7 @@ pub trait Store {
     /// Every token, by name; those that were revoked as well.
     fn tokens(&self) -> Result<Vec<TokenRow>, StoreError>;
 
-    /// Notes what somebody did, durably.
+    /// Notes an act of a person, durably.
     fn note(&mut self, act: &Act) -> Result<(), StoreError>;
 
     /// What was done since an instant, in the order in which it was noted.

@@ -176,7 +176,7 @@ impl Store for SqliteStore {
                 params![run.0, owner, epoch.0, Head::start(run).hash],
             )
             .map_err(failed)?;
-        // The lock comes before the commit: whoever sees the run sees it alive.
+        // The lock comes before the commit: a process that sees the run sees it alive.
         self.held.hold(run, transaction.last_insert_rowid(), epoch)?;
         transaction.commit().map_err(failed)?;
         Ok(epoch)
@@ -186,7 +186,7 @@ impl Store for SqliteStore {
         if events.is_empty() {
             return self.check_owner(run, epoch, &record(&self.db, run)?);
         }
-        // Whoever kept the lock for so long, such as a process that was stopped, is not waited for at each event of
+        // A process that kept the lock for so long, such as a process that was stopped, is not waited for at each event of
         // a rollback.
         self.db.busy_timeout(if self.locked { Duration::ZERO } else { schema::PATIENCE }).map_err(failed)?;
         self.locked = true;

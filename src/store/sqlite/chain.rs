@@ -1,4 +1,4 @@
-//! The hash chain of a journal. It shows damage and accidents; it does not stop somebody who rewrites the whole file.
+//! The hash chain of a journal. It shows damage and accidents; it does not stop a person who rewrites the whole file.
 
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use sha2::{Digest as _, Sha256};

@@ -53,7 +53,7 @@ impl HeldRuns {
             return Ok(());
         }
         let file = private::file(&path).map_err(|error| io(&path, &error))?;
-        // The epoch is ours alone, so this waits at most for somebody who looks whether it is held.
+        // The epoch is ours alone, so this waits at most for a process that looks whether it is held.
         file.lock().map_err(|error| io(&path, &error))?;
         self.locks.insert(run.clone(), (file, path));
         Ok(())
