@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::ids::ResourceKind;
+use crate::outside::one_line;
 use crate::template::allows;
 use crate::template::app::{App, Destination, Function, Mapping, Queue, TrafficTarget};
 use crate::units::Span;
@@ -29,10 +30,11 @@ pub fn config(template: &str) -> String {
          accounts:\n\
          \x20 # A model of your application in virtual time: no credentials, and nothing real is touched.\n\
          \x20 sandbox:\n\
-         \x20   sandbox: {{ template: {template}, traffic: traffic.yaml }}\n\
+         \x20   sandbox: {{ template: {}, traffic: traffic.yaml }}\n\
          \x20 # Your account, once the experiment does what you expect in the sandbox (docs/aws.md):\n\
          \x20 # staging:\n\
-         \x20 #   aws: {{ id: \"111122223333\", region: eu-west-1, stack: my-stack, twin: sandbox, writing: allowed }}\n"
+         \x20 #   aws: {{ id: \"111122223333\", region: eu-west-1, stack: my-stack, twin: sandbox, writing: allowed }}\n",
+        serde_json::Value::from(template)
     )
 }
 
@@ -41,18 +43,20 @@ pub fn config(template: &str) -> String {
 pub fn traffic(app: &App, template: &str) -> String {
     let mut text = format!(
         "version: 1\n\
-         # What {template} does not say: how much traffic comes, how long things take, how often they fail.\n\
-         # Every GUESS is one: replace it by what you measure. `squall predict` says which of them decide.\n\n\
-         traffic:\n"
+         # What {} does not say: how much traffic comes, how long things take, how often they fail.\n\
+         # Every GUESS is one: replace it by what you measure. `squall predict` says which of them decide.\n\n",
+        one_line(template)
     );
     let calls = calls(app);
     let entries = entries(app, &calls);
+    text += match entries.is_empty() {
+        true => "traffic: []                   # squall found nothing that traffic could go to\n",
+        false => "traffic:\n",
+    };
     entries.iter().for_each(|entry| text += &entry.written(app));
-    if entries.is_empty() {
-        text = text
-            .replace("traffic:\n", "traffic: []                   # squall found nothing that traffic could go to\n");
+    if !app.functions.is_empty() {
+        text += "\nfunctions:\n";
     }
-    text += "\nfunctions:\n";
     for name in app.functions.keys() {
         let _ = writeln!(
             text,
@@ -65,9 +69,6 @@ pub fn traffic(app: &App, template: &str) -> String {
         for (kind, to) in made {
             let _ = writeln!(text, "      - {{ {kind}: {to}, takes: {{ median: 10ms, p99: 60ms }} }}");
         }
-    }
-    if app.functions.is_empty() {
-        text = text.replace("\nfunctions:\n", "");
     }
     text
 }

@@ -40,6 +40,23 @@ impl Hour {
     }
 }
 
+/// A project may lie in another folder than the template.
+#[test]
+fn a_template_in_another_folder_is_found() {
+    let mut hour = Hour { folder: TempDir::new().unwrap(), transcript: String::new() };
+    std::fs::create_dir(hour.folder.path().join("a{p}p")).unwrap();
+    let template = hour.folder.path().join("a{p}p/it's, [odd]: #1.yaml");
+    std::fs::write(&template, TEMPLATE).unwrap();
+    let squall = Command::new(env!("CARGO_BIN_EXE_squall"))
+        .args(["init", "--project", "chaos", "--from-template"])
+        .arg(&template)
+        .current_dir(hour.folder.path())
+        .output()
+        .unwrap();
+    assert!(squall.status.success(), "{squall:?}");
+    assert_eq!(hour.type_("--project chaos check"), Some(0), "{}", hour.transcript);
+}
+
 #[test]
 fn a_template_of_ones_own_gets_a_verdict() {
     let mut hour = Hour { folder: TempDir::new().unwrap(), transcript: String::new() };
