@@ -18,7 +18,7 @@ use crate::judge::verdict::VerdictKind;
 use crate::units::{Span, Time};
 use crate::yaml::{Source, Style};
 
-/// Every text that is hidden from somebody has a word of its own that begins with `h-`.
+/// Every text that is hidden from a role has a word of its own that begins with `h-`.
 const RUNBOOK: &str = "---
 version: 1
 title: A day
@@ -76,6 +76,15 @@ items:
 ## Debrief
 - What surprised you?
 ";
+
+#[test]
+fn a_runbook_has_either_end_of_line_and_a_fence_is_a_line_of_its_own() {
+    let in_a_text = RUNBOOK.replace("text: h-told-text", "text: \"a ``` b\"");
+    for text in [RUNBOOK.replace('\n', "\r\n"), in_a_text] {
+        let (runbook, findings) = Runbook::read(&Source::new("day.md", text));
+        assert!(runbook.is_some(), "{findings:?}");
+    }
+}
 
 /// What responders may see once it is released: the item, and the words of its fields that are not hidden from them.
 const RELEASED: [(&str, &[&str]); 6] = [

@@ -240,6 +240,19 @@ fn an_abort_from_another_process_rolls_back_and_keeps_the_record() {
     assert!(text(&listed.stdout).contains("2027-01-15"), "{}{}", text(&listed.stdout), text(&listed.stderr));
 }
 
+/// Without a process that leads the day an abort is recorded, and the fault is still there.
+#[test]
+fn an_abort_without_a_leader_is_no_success_while_the_fault_is_in_place() {
+    let (bench, id) = held();
+    let before = bench.picture();
+    let mut running = begin(&bench, &["day.md", "--day-id", id, "--pace", "300x"], TO_THE_SCENARIO);
+    running.until("fault_effective");
+    running.kill();
+    let aborted = bench.ended(&["gameday", "abort", "--as", "Grace", "--reason", "customers see errors"]);
+    assert_eq!(aborted.status.code(), Some(6), "{}", text(&aborted.stdout));
+    bench.undo_all(&before);
+}
+
 #[test]
 fn a_new_runbook_and_a_list_go_in_and_out() {
     let bench = Bench::new();
