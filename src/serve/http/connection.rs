@@ -118,7 +118,7 @@ async fn serve(stream: TcpStream, peer: IpAddr, router: Router, limits: Limits) 
     // Without this a small answer waits for the other side's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
     let stream = TokioIo::new(Patient { stream, patience: limits.stall, stalled: None });
-    // How a connection ends is nobody's business but the other side's.
+    // How a connection ends matters to the other side alone.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head.to_std())

@@ -80,7 +80,7 @@ pub fn claim(app: &App, headers: &HeaderMap, extensions: &Extensions) -> Result<
     Ok(Claim::Nobody)
 }
 
-/// Who asks. A token that names nobody is an error, even where none is needed.
+/// Who asks. An unknown token is an error, even where none is needed.
 pub fn person(app: &App, claim: &Claim, extensions: &Extensions) -> Result<Option<Person>, Refusal> {
     match claim {
         Claim::Nobody => Ok(None),

@@ -68,7 +68,7 @@ pub fn response(app: Arc<App>, feed: Box<dyn Feed>) -> Result<Response, Refusal>
     Ok(response)
 }
 
-/// Until it is over, or nobody listens.
+/// Until it is over, or the reader is gone.
 async fn follow(app: Arc<App>, mut feed: Box<dyn Feed>, to: &mpsc::Sender<Bytes>) {
     if !send(to, format!("retry: 3000\nid: {}\ndata:\n\n", feed.at())).await {
         return;

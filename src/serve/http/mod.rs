@@ -136,7 +136,7 @@ impl App {
         self.with_store(|store| store.note(&act))
     }
 
-    /// Whoever a token names.
+    /// The person that a token names.
     fn person_of_token(&self, token: &str) -> Result<Option<Person>, Refusal> {
         let rows = self.with_store(|store| store.tokens())?;
         Ok(crate::access::token::person(&rows, token, self.env.now()))

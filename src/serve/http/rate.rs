@@ -24,7 +24,7 @@ impl Rate {
         Rate { a_minute: f64::from(a_minute), buckets: BTreeMap::new() }
     }
 
-    /// Takes `cost` requests of somebody at a monotonic time. `false`: there are not so many left; nothing is taken then.
+    /// Takes `cost` requests of a caller at a monotonic time. `false`: there are not so many left; nothing is taken then.
     pub fn take(&mut self, who: &str, cost: u32, now: Span) -> bool {
         let full = self.a_minute;
         if self.buckets.len() >= MOST && !self.buckets.contains_key(who) {

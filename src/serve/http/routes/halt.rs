@@ -34,7 +34,7 @@ pub struct Audit {
     pub acts: Vec<Act>,
 }
 
-/// Something that somebody did.
+/// An act of a person.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Act {
