@@ -32,9 +32,9 @@ pub struct Rules {
     pub opened: BTreeSet<AccountName>,
     /// Said for this run: it may go without a dead-man switch.
     pub without_dead_man: bool,
-    /// Said for this run: what its rollback needs may be permitted without anybody knowing.
+    /// Said for this run: what its rollback needs may be permitted or not.
     pub undo_untested: bool,
-    /// Who halted everything, if anybody did.
+    /// Who halted everything, if it is halted.
     pub halted: Option<String>,
     /// What no experiment of the project may reach.
     pub limits: ProjectGuards,

@@ -1,6 +1,6 @@
 //! Who may do what: the one table of roles and permissions, for the HTTP API, for metrics and for web pages.
 //!
-//! Invariant: a permission that [`Permission::roles`] gives to no role but through this table is given to nobody. Routes name a
+//! Invariant: a permission is given to roles through this table alone, [`Permission::roles`]. Routes name a
 //! permission and never a role.
 
 pub mod token;
@@ -114,7 +114,7 @@ impl Permission {
         }
     }
 
-    /// Whether somebody may, or anyone at all where it is open.
+    /// Whether a role has it; what is open is everyone's.
     pub fn given_to(self, person: Option<&Person>) -> bool {
         match person {
             None => self == Permission::Open,
@@ -160,7 +160,7 @@ impl fmt::Display for PersonName {
     }
 }
 
-/// Something that somebody did, for the audit.
+/// An act of a person, for the audit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Act {
     /// By the clock of the process that notes it.

@@ -89,7 +89,7 @@ fn findings(context: &mut Context) -> Result<Vec<Finding>, Failure> {
 fn finding(events: &[Recorded], verdict: VerdictKind) -> Option<Finding> {
     let first = events.first()?;
     let Event::Started { plan, .. } = &first.event else { return None };
-    // Without a fault a run shows that the load is borne, and proves no hypothesis about faults.
+    // A run without a fault is a load test, and proves no hypothesis about faults.
     if plan.steps.is_empty() {
         return None;
     }

@@ -131,7 +131,7 @@ impl Pipe {
         let (done, end) = channel();
         std::thread::spawn(move || {
             let write = |bytes: Vec<u8>| to.write_all(&bytes).and_then(|()| to.flush());
-            // Ends at the first failure, or when nobody prints any more; whoever waits gets the rest.
+            // Ends at the first failure, or when nothing is printed any more; a waiting caller gets the rest.
             if texts.into_iter().try_for_each(write).is_ok() {
                 let _ = done.send(to);
             }
@@ -159,7 +159,7 @@ pub struct QuietStderr;
 
 impl Write for QuietStderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // A log line that nobody can read is no error.
+        // A log line without a reader is no error.
         let _ = io::stderr().write_all(bytes);
         Ok(bytes.len())
     }

@@ -49,7 +49,7 @@ impl Project {
         let store = SqliteStore::open(&folder)?;
         let ignore = folder.join(".gitignore");
         if !ignore.exists() {
-            // Nothing in there goes into version control. Failing to say so harms nobody.
+            // Nothing in there goes into version control. Failing to say so does no harm.
             let _ = private::write(&ignore, "*\n");
         }
         Ok(store)

@@ -39,7 +39,7 @@ impl Signals {
         let told = signals.clone();
         let (ready, caught) = mpsc::channel();
         std::thread::Builder::new().name("signals".into()).spawn(move || {
-            // A receiver that is gone means that nobody waits for this any more.
+            // A receiver that is gone means that this is not waited for any more.
             match Catcher::new() {
                 Ok(catcher) => {
                     let _ = ready.send(Ok(()));

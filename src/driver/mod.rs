@@ -14,7 +14,7 @@ use crate::run::state::State;
 use crate::store::{Conflict, Epoch, Readable, Store, StoreError};
 use crate::units::{Span, Time};
 
-/// How often the store is asked whether somebody wants the run to stop.
+/// How often the store is asked whether the run is asked to stop.
 const LOOK_FOR_ASKS: Span = Span::from_millis(100);
 /// How often the store is asked whether the run is still this process's, as long as nothing else tells.
 const LOOK_FOR_OWNER: Span = Span::from_secs(1);
@@ -38,7 +38,7 @@ pub enum Ending {
 /// Why a run did not begin. Nothing was touched.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum NotBegun {
-    /// Somebody pulled the halt switch.
+    /// The halt switch was pulled.
     #[error("halted by {0}; `squall halt --lift` allows runs again")]
     Halted(String),
     /// What the plan read is too old, and what ends by itself would end too early.
@@ -129,7 +129,7 @@ impl<'a> Driver<'a> {
 
     /// Takes over a run that another process began, to roll it back. That process must be dead, or is forced out.
     pub fn take_over(around: Surroundings<'a>, run: &RunId, by: String) -> Result<Driver<'a>, StoreError> {
-        // A rollback goes out even when the journal can be read but not written (DESIGN rule 1): then nobody can be forced
+        // A rollback goes out even when the journal can be read but not written (DESIGN rule 1): then no other process can be forced
         // out, and nothing is recorded.
         let (epoch, unwritable) = match around.store.take_over(run, &by) {
             Ok(epoch) => (epoch, None),

@@ -22,7 +22,7 @@ pub struct Page {
     pub evidence: &'static str,
     /// What the undo does, and when it counts.
     pub undo: &'static str,
-    /// What stays when the machine that runs squall dies and nobody undoes.
+    /// What stays when the machine that runs squall dies before the rollback.
     pub alone: &'static str,
     /// IAM actions that putting it in needs, apart from squall's marks.
     pub actions_do: &'static [&'static str],

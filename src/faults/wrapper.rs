@@ -136,7 +136,7 @@ impl<'a> Wrapped<'a> {
         Ok(Wrapped { function, parameter, cache, format, flags, terms: layer::Terms::of(scene) })
     }
 
-    /// The change that sets a fault. One that is on already belongs to somebody else.
+    /// The change that sets a fault. One that is on already belongs to another party.
     pub fn change(&self, fault: &Flag) -> Result<PlannedChange, Refusal> {
         match self.format {
             Format::Flags => self.flag(fault.key, &fault.flag),

@@ -219,7 +219,7 @@ written! {
     pub enum Settled = event::Settled {
         Restored,
         AlreadyBefore,
-        /// Somebody else changed the setting; theirs was left alone.
+        /// Others changed the setting; their value was left alone.
         Theirs { found: Value },
         /// Something else goes on changing the setting: both values that were seen.
         Contested { found: Value, other: Value },

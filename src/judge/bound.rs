@@ -29,7 +29,7 @@ pub enum Bound {
     },
     /// There is data in every window.
     KeepsComing,
-    /// Only watched: a control, or an alarm that nobody expects. It has no bound and does not decide.
+    /// Only watched: a control, or an alarm that is not expected to fire. It has no bound and does not decide.
     Watched,
 }
 

@@ -63,7 +63,7 @@ pub fn fired(readings: &[Reading], expected: &Expected) -> Fired {
     match first {
         Some(first) if first.to <= limit => Fired::InTime { after: first.to.since(expected.effective) },
         _ if expected.until.is_some_and(|until| until < limit) => Fired::NotDue,
-        // What a missing reading would have said, nobody knows: it may have fired in time.
+        // What a missing reading would have said is not known: it may have fired in time.
         _ if missing => Fired::CannotTell,
         Some(first) if first.from >= limit => Fired::Late { after: first.to.since(expected.effective) },
         // It fired between two readings of which one is before the limit and one after.

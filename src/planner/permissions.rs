@@ -143,7 +143,7 @@ impl Needs<'_, '_> {
         }
     }
 
-    /// A simulation needs to know whose policies count. Whom the account's root user plans for, nobody knows yet.
+    /// A simulation needs to know whose policies count. Whom the account's root user plans for is not known yet.
     fn ask_what_is_permitted(&mut self, account: &Location) {
         let Some(Identity { account_id, arn, .. }) = self.survey.identities.get(account) else { return };
         let (head, resource) = arn.rsplit_once(':').unwrap_or(("", arn));

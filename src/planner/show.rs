@@ -1,4 +1,4 @@
-//! A plan as text: what changes, when, with which commands and permissions, and what stays if nobody rolls it back.
+//! A plan as text: what changes, when, with which commands and permissions, and what stays if it is not rolled back.
 //!
 //! Pure: the lines are for the plan command and the reports to print; a program reads the plan's JSON instead.
 
@@ -119,7 +119,7 @@ pub fn commands_do(plan: &Plan) -> Vec<String> {
 }
 
 /// The `aws` commands that put everything back and take the locks off, in the order of the rollback. Each compares first: a
-/// setting that is not `after` any more is somebody else's, and is left alone.
+/// setting that is not `after` any more belongs to others, and is left alone.
 pub fn commands_undo(plan: &Plan) -> Vec<String> {
     let mut documents = Documents::default();
     for change in plan.changes.values() {
@@ -192,7 +192,7 @@ fn sid(purpose: Purpose) -> &'static str {
     }
 }
 
-/// What stays if the machine that runs squall dies and nobody rolls back; a sentence for each.
+/// What stays if the machine that runs squall dies before the rollback; a sentence for each.
 pub fn stays(plan: &Plan) -> Vec<String> {
     let mut lines: Vec<String> = plan
         .stays_alone()
@@ -245,7 +245,7 @@ pub fn lines(plan: &Plan) -> Vec<String> {
     laid_out(plan, parts)
 }
 
-/// The plan without its commands: what somebody wants to see once more before it is run.
+/// The plan without its commands: what a person wants to see once more before it is run.
 pub fn brief(plan: &Plan) -> Vec<String> {
     let mut parts = parts(plan);
     parts.push(know(plan));

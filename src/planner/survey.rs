@@ -61,7 +61,7 @@ impl<'a> Survey<'a> {
     fn wait(&mut self, pause: Span) {
         let until = self.account.now() + pause;
         while self.account.now() < until {
-            // Nothing of ours is in flight, so what comes is nobody's.
+            // Nothing of ours is in flight, so what comes belongs to no call.
             let _ = self.account.next(until);
         }
     }

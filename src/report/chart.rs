@@ -136,7 +136,7 @@ fn step_row(summary: &Summary, step: &StepStory, time: &TimeAxis, y: f64) -> Mar
 
 fn extent(time: &TimeAxis, from: Time, to: Time) -> (f64, f64) {
     let x = time.x(from);
-    // Narrower than this nobody sees it.
+    // Narrower than this it is not seen.
     (x, (time.x(to) - x).max(1.5))
 }
 

@@ -340,7 +340,7 @@ pub fn text(plain: &str) -> String {
     let plain = words::one_line(plain);
     let mut before = ' ';
     for (at, c) in plain.char_indices() {
-        // A forge would notify whoever is mentioned, and make links of addresses and of numbers of issues.
+        // A forge would notify people who are mentioned, and make links of addresses and of numbers of issues.
         let mentions = c == '@' && !before.is_alphanumeric();
         let links = plain[at..].starts_with("://") || plain[at..].to_ascii_lowercase().starts_with("www.");
         match c {

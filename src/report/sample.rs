@@ -376,7 +376,7 @@ pub fn broken() -> Vec<Recorded> {
     tale.end()
 }
 
-/// Somebody else changed the setting in mid-run, a message is lost sight of, and another process finished the rollback.
+/// Others changed the setting in mid-run, a message is lost sight of, and another process finished the rollback.
 pub fn left_behind() -> Vec<Recorded> {
     let mut tale = Tale::begin();
     faults_go_in(&mut tale);

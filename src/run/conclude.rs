@@ -316,7 +316,7 @@ mod tests {
         assert_eq!(at(&[99.0; 10]), VerdictKind::Broken);
         // Still outside in two of the windows after that, which is too little evidence of either.
         assert_eq!(at(&[99.0, 99.0, 99.0, 99.0, 99.0, 0.0, 0.0, 0.0, 0.0, 0.0]), VerdictKind::Unknown);
-        // Not watched to the end: nobody knows.
+        // Not watched to the end: it is not known.
         assert_eq!(at(&[99.0, 99.0]), VerdictKind::Unknown);
     }
 

@@ -39,7 +39,7 @@ pub enum WriteOutcome {
     Applied,
     /// The service said no, and changed nothing.
     Refused(CallError),
-    /// Nobody knows; it may still land.
+    /// It is not known; it may still land.
     Unknown(String),
 }
 
@@ -50,7 +50,7 @@ pub enum Settled {
     Restored,
     /// It never took place, or was back already: the value before was read, and nothing of ours can land any more.
     AlreadyBefore,
-    /// Somebody else changed the setting; theirs was left alone.
+    /// Others changed the setting; their value was left alone.
     Theirs { found: Value },
     /// Two values of others, each seen at several looks, or ours put back again and again: something else in the account
     /// goes on changing the setting.
@@ -66,7 +66,7 @@ pub enum Settled {
 }
 
 impl Settled {
-    /// Whether something that this run did may still be there, or somebody must look.
+    /// Whether something that this run did may still be there, or a person must look.
     pub fn needs_attention(&self) -> bool {
         match self {
             Settled::Theirs { .. }
@@ -104,7 +104,7 @@ pub enum Stop {
     Failed { change: ChangeId, why: String },
     /// The dead-man switch could not be armed: nothing was changed.
     NotArmed { why: String },
-    /// A changed setting was changed by somebody else in mid-run.
+    /// A changed setting was changed by others in mid-run.
     Drifted { change: ChangeId, found: Value },
     /// A tick came more than 30 s late: a closed laptop, a stopped process.
     Overslept { late_secs: u64 },

@@ -91,7 +91,7 @@ pub struct Machine {
     /// Whether this process may still put faults in; one that only rolls back may not.
     only_rollback: bool,
     journal_failed: bool,
-    /// Somebody waits for the end: the recovery is not watched.
+    /// A person waits for the end: the recovery is not watched.
     hurried: bool,
     next_call: u64,
     effects: Vec<Effect>,
@@ -351,7 +351,7 @@ impl Machine {
         !self.only_rollback && !self.journal_failed && self.state.stopping.is_none() && !self.state.rolling_back()
     }
 
-    /// Whether the recovery is worth watching: not when no fault ever went in, when somebody wants the run to end, or when
+    /// Whether the recovery is worth watching: not when no fault ever went in, when the run is asked to end, or when
     /// its end was lost sight of.
     pub(super) fn watches_recovery(&self) -> bool {
         let cut_short = matches!(

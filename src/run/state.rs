@@ -381,7 +381,7 @@ impl State {
         self.steps.iter().enumerate().filter(|(_, s)| s.sends.owed()).map(|(index, _)| index)
     }
 
-    /// Whether nothing that this run did can still be in the account, or somebody was told.
+    /// Whether nothing that this run did can still be in the account, or a person was told.
     pub fn clean(&self) -> bool {
         self.outstanding().next().is_none() && self.unaccounted().next().is_none()
     }
@@ -498,7 +498,7 @@ impl StepState {
 }
 
 impl Sends {
-    /// How many of them may lie in a queue. What the accounting found gone hides nobody else's message any more.
+    /// How many of them may lie in a queue. What the accounting found gone hides no other message any more.
     pub(super) fn present(&self) -> usize {
         match &self.accounted {
             Some(account) => {
@@ -508,7 +508,7 @@ impl Sends {
         }
     }
 
-    /// Whether messages were, or may have been, sent that nobody has accounted for yet.
+    /// Whether messages were, or may have been, sent that are not accounted for yet.
     pub fn owed(&self) -> bool {
         self.accounted.is_none() && !(self.accepted.is_empty() && self.unknown.is_empty())
     }

@@ -68,7 +68,8 @@ impl Rules {
         self.zones.entry(name.0.clone()).or_insert_with(|| zone_of(name)).clone()
     }
 
-    /// A schedule as it is worked with; its definition is for whoever has its text. `length` is how long a run of its experiment takes at the longest, with its rollback.
+    /// A schedule as it is worked with; its definition is for callers that have its text. `length` is how long a run of its
+    /// experiment takes at the longest, with its rollback.
     pub fn compile(
         &mut self,
         name: &ScheduleName,

@@ -1,6 +1,6 @@
 //! Scheduled runs, without IO of its own: what has come, which of it starts, and why the rest does not.
 //!
-//! Invariant: an occurrence is decided once, by whoever claims it in the store, and the next one is counted from it.
+//! Invariant: an occurrence is decided once, by the process that claims it in the store, and the next one is counted from it.
 
 pub mod gate;
 #[cfg(feature = "serve")]

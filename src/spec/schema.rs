@@ -137,7 +137,7 @@ impl Definitions {
 }
 
 fn json_leaf(leaf: &Leaf) -> Json {
-    // An account's number is a text, and nobody quotes it.
+    // An account's number is a text, and is often not quoted.
     let types: Vec<&str> = leaf.json_type.split(" or ").collect();
     let mut schema = match types.as_slice() {
         [one] => json!({ "type": one }),

@@ -11,7 +11,7 @@ use super::source::{Place, Source};
 /// How much a finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// The file can be used, but somebody should look.
+    /// The file can be used, but a person should look.
     Warning,
     /// The file cannot be used.
     Error,
@@ -248,7 +248,7 @@ impl Finding {
         const AROUND: usize = 2_000;
         let text = &self.source.text;
         let first = places.iter().map(|at| at.start).min().unwrap_or_default();
-        // A caret under a text of many lines helps nobody: its first line says enough.
+        // A caret under a text of many lines does not help: its first line says enough.
         let last = places.iter().map(|at| at.start).max().unwrap_or_default();
         let from = text[..first].rfind('\n').map_or(0, |newline| newline + 1);
         let to = text[last..].find('\n').map_or(text.len(), |newline| last + newline);
@@ -321,7 +321,7 @@ impl Findings {
         }
     }
 
-    /// Whether more findings are only counted and change nothing, so that nobody needs to look for them.
+    /// Whether more findings are only counted and change nothing, so that they need not be searched for.
     pub fn is_full(&self) -> bool {
         self.list.len() >= Findings::KEPT && self.has_errors()
     }

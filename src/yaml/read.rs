@@ -127,14 +127,14 @@ impl<T: FromNode> Loaded<T> {
     }
 }
 
-/// Nobody has more names than this in one place; a hostile file may.
+/// No file needs more names than this in one place; a hostile file may.
 const MOST_COMPARED: usize = 200;
 
 /// The known word that an unknown one may be meant for.
 pub fn closest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let plain = |word: &str| word.to_lowercase().replace(['-', '_', ' '], "");
     let meant = plain(word);
-    // A hostile file may have very long words; nobody means one of ours with them.
+    // A hostile file may have very long words; they are no typing mistakes of ours.
     if meant.len() > 100 {
         return None;
     }

@@ -299,7 +299,7 @@ impl Convert<'_> {
         }
     }
 
-    /// A block scalar ends with blank lines that nobody wants to see underlined.
+    /// A block scalar ends with blank lines that should not be underlined.
     fn trimmed(&self, at: Place) -> Place {
         Place::new(at.start, at.start + self.source.slice(at).trim_end().len())
     }

@@ -16,7 +16,7 @@ const USUAL: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
 const LONGEST_OUTPUT: u64 = 64 << 10;
 
 /// The number in the last line that a command prints. It is killed, with all that it started, when its time is over and
-/// when nobody waits for it any more.
+/// when no caller waits for it any more.
 pub async fn run(probe: &CommandProbe, window: Window, env: &dyn Env) -> Result<f64, String> {
     let [program, arguments @ ..] = probe.run.as_slice() else { return Err("there is no program".into()) };
     let variables = USUAL.into_iter().chain(probe.pass.iter().map(String::as_str));
@@ -116,7 +116,7 @@ mod tests {
         }
         let sleeper: i32 = std::fs::read_to_string(&file).unwrap().trim().parse().unwrap();
         let gone = |pid: i32| {
-            // A killed process stays as a zombie until somebody waits for it.
+            // A killed process stays as a zombie until its parent waits for it.
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
             stat.is_empty() || stat.contains(") Z ")
         };

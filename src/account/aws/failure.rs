@@ -41,7 +41,7 @@ enum Kind {
     NotMade,
     /// It never left: it may not go out any more.
     NotSent,
-    /// Nobody knows whether it arrived.
+    /// It is not known whether it arrived.
     NoAnswer,
     Gone,
     Throttled,

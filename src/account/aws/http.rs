@@ -9,7 +9,7 @@ use aws_smithy_types::byte_stream::ByteStream;
 use crate::env::Env;
 use crate::units::Span;
 
-/// An answer with more is none: nobody looks for a word in a megabyte every minute.
+/// An answer with more is none: no probe needs to search a megabyte every minute.
 const LONGEST_BODY: usize = 1 << 20;
 
 /// A request as it will be made.

@@ -142,7 +142,7 @@ impl Formula {
 }
 
 /// A statistic of a resource's metric. An api may be an HTTP api or a REST api, which name their metrics differently;
-/// whoever calls this gives the right name, see [`errors`].
+/// the caller gives the right name, see [`errors`].
 fn statistics(resource: &Resource, metric: &'static str, statistic: &str) -> Vec<Statistic> {
     let one = |namespace, dimension| Statistic {
         namespace,

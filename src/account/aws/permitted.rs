@@ -173,7 +173,7 @@ async fn proof(session: &Session, action: &str, resource: &str, prove: bool) -> 
     let named = Resource::new(&session.location, kind, names.first()?);
     let outcome = match action {
         "iam:DeleteRolePolicy" => roles::write_policy(session, &named, PROBE, Value::Unset).await,
-        // A policy may name the lock, and then another one tells nothing; the lock itself may be somebody's by now.
+        // A policy may name the lock, and then another one tells nothing; the lock itself may belong to another run by now.
         "ssm:DeleteParameter" if resource.ends_with("/squall/marks*") => {
             let nothing = Resource::new(&session.location, ResourceKind::Parameter, PROBE);
             ssm::write_lock(session, &nothing, Value::Unset).await

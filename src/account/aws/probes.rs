@@ -34,7 +34,7 @@ pub async fn measure(session: &Session, probe: &Resource, window: Window) -> Res
     Ok(Sample { value, of: None })
 }
 
-/// 1 when the answer came in time and was the expected one, 0 otherwise: whoever does not get an answer is not served.
+/// 1 when the answer came in time and was the expected one, 0 otherwise: a user without an answer is not served.
 async fn http(probe: &HttpProbe, env: &dyn Env) -> Result<f64, String> {
     let method = match probe.method {
         Method::Get => "GET",

@@ -129,7 +129,7 @@ async fn move_task_running(session: &Session, queue: &Resource) -> Result<bool, 
             let moves = |status: Option<&str>| matches!(status, Some("RUNNING" | "CANCELLING"));
             Ok(tasks.results().iter().any(|task| moves(task.status())))
         }
-        // A queue that is nobody's dead-letter queue has none, and not every emulator knows them.
+        // A queue that is no queue's dead-letter queue has none, and not every emulator knows them.
         Err(failure) if failure.is_gone() || failure.is_not_implemented() || failure.is_invalid() => Ok(false),
         Err(failure) => Err(session.refuse(&operation)(failure)),
     }

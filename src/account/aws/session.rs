@@ -71,7 +71,7 @@ struct Clients {
 }
 
 impl Connection {
-    /// An account that nobody asked anything yet.
+    /// An account that was not asked anything yet.
     pub fn new(
         config: AccountConfig,
         env: Arc<dyn Env>,
@@ -97,7 +97,7 @@ impl Connection {
         std::iter::once(self.config.location()).chain(self.config.aliases.iter().cloned())
     }
 
-    /// The account, its number checked. Whoever comes first does the work; a failure is not kept.
+    /// The account, its number checked. The first caller does the work; a failure is not kept.
     pub async fn session(&self) -> Result<&Session, CallError> {
         self.session.get_or_try_init(|| self.open()).await
     }

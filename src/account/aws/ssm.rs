@@ -72,7 +72,7 @@ pub async fn write_flags(session: &Session, parameter: &Resource, whole: Option<
 
 /// Writes a document's bytes as they are. The parameter's type and tier stay: it exists, and is overwritten.
 pub async fn write_document(session: &Session, parameter: &Resource, document: &str) -> Result<(), CallError> {
-    // PutParameter would create what is not there; a flag's parameter must exist, or nobody reads it.
+    // PutParameter would create what is not there; a flag's parameter must exist, or no wrapper reads it.
     get(session, session.region_of(parameter), &parameter.name, parameter.to_string()).await?;
     let (region, about) = (session.region_of(parameter), parameter.to_string());
     let operation = operation(session, Family::SsmWrite, "ssm:PutParameter", region, &parameter.name, about);
@@ -156,7 +156,7 @@ pub async fn lease(session: &Session, resource: &Resource) -> Result<Time, CallE
     };
     let tags = session.caller.read(&operation, call).await.map_err(session.refuse(&operation))?;
     let tag = tags.tag_list().iter().find(|tag| tag.key() == ALIVE);
-    // Anybody may write a tag; what is no time says nothing.
+    // Anyone with the permission may write a tag; what is no time says nothing.
     let renewed = tag.and_then(|tag| tag.value().parse::<Time>().ok());
     Ok(renewed.map_or(made, |renewed| renewed.max(made)))
 }

@@ -1,6 +1,6 @@
 //! Some of a function's environment variables, changed without touching the others.
 //!
-//! Lambda takes all variables at once, so a write reads them first and names the revision that it read: when somebody
+//! Lambda takes all variables at once, so a write reads them first and names the revision that it read: when another party
 //! changed the function meanwhile, Lambda refuses. An update is accepted at once and done some time later; while it is
 //! under way Lambda takes no other.
 

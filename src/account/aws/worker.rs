@@ -49,7 +49,7 @@ impl Worker {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             if let Ok(runtime) = runtime {
                 runtime.block_on(serve(accounts, env, shared, http, inbox, told));
-                // A look-up of a name may take long, and nobody waits for it any more.
+                // A look-up of a name may take long, and no caller waits for it any more.
                 runtime.shutdown_background();
             }
         });
@@ -61,7 +61,7 @@ impl Worker {
         let sent = self.calls.as_ref().is_some_and(|calls| calls.send((id, call, dispatch)).is_ok());
         if !sent {
             let outcome = unsupported("the thread that calls AWS could not be started; the call was never sent");
-            // Whoever asked is gone as well.
+            // The caller is gone as well.
             let _ = self.answers.send((id, outcome));
         }
     }

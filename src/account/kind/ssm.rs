@@ -118,7 +118,7 @@ const NO_PARAMETER: &str = "Ssm.ParameterNotFoundException";
 const GET: ApiCall = ApiCall { api: "ssm:getParameter", arguments: r#"{ "Name": "{% $name %}" }"# };
 
 /// The document is written without the flag, or with the flag from before; the bytes from before where that is the same document.
-/// JSONata keeps 15 digits of a number, so a document with longer ones is taken for somebody else's and left alone.
+/// JSONata keeps 15 digits of a number, so a document with longer ones is taken for another party's and left alone.
 static FAULT_FLAG: Branch = Branch {
     setting: "fault_flag",
     kind: "parameter",

@@ -35,7 +35,7 @@ struct UnderWay {
     arrives: Time,
     /// Counts every call of the world from 1; 0 for renewals, and for calls of callers that are gone.
     number: u64,
-    /// How its answer travels; `None` when nobody gets one.
+    /// How its answer travels; `None` when there is no one to get it.
     answer: Option<CallId>,
     /// An answer instead of the call.
     instead: Option<CallError>,
@@ -107,7 +107,7 @@ impl World {
         self.sky.force(number, fate);
     }
 
-    /// The caller is gone: nobody waits for answers any more. What its calls do, they still do.
+    /// The caller is gone: its answers go nowhere. What its calls do, they still do.
     pub fn forget_caller(&mut self) {
         self.control.answered.clear();
         self.control.answering.clear();
@@ -268,7 +268,7 @@ impl World {
     }
 
     /// A sandbox has no keys. It makes codes from its id, which everything in it names: they show what squall does with
-    /// signatures, and keep out nobody who may write into its file.
+    /// signatures, and do not keep out a person who can write into its file.
     fn mac(&self, key: &MarkKey, text: &str) -> Mac {
         Mac::of(format!("{} {key}", self.location.account).as_bytes(), text)
     }

@@ -21,7 +21,7 @@ use crate::units::{Span, Time};
 /// Who invoked, and hears of the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// Somebody outside who does not matter.
+    /// A caller outside of the model.
     Outside,
     /// squall's own load.
     Load(u32),
@@ -164,7 +164,7 @@ impl World {
                     Readable::Raises => return self.end(key, Ending::Failed),
                     Readable::NoMore => return self.end(key, Ending::Done),
                     Readable::Next if !of.calls.is_empty() => break,
-                    // It calls nobody, but it reads every message.
+                    // It calls nothing, but it reads every message.
                     Readable::Next => {
                         let Some(invocation) = self.lambda.invocations.get_mut(key) else { return };
                         invocation.message += 1;

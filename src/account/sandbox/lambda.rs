@@ -1,6 +1,6 @@
 //! Lambda: functions, how many of them may run at once, and the instances that they run in.
 //!
-//! An invocation takes the newest idle instance, else a new one, else it is throttled. Instances that nobody looks at do
+//! An invocation takes the newest idle instance, else a new one, else it is throttled. Instances that are not looked at do
 //! not need an event to expire: when the next invocation looks, the clock tells which ones are gone.
 
 use std::collections::BinaryHeap;

@@ -155,7 +155,7 @@ impl World {
         looks_back.map(|span| span + PUBLISHED_AFTER + PERIOD).fold(KEPT, Span::max)
     }
 
-    /// A minute ends: forgets those that nobody can ask for any more.
+    /// A minute ends: forgets those that can no longer be asked for.
     pub(super) fn forget_old_minutes(&mut self) {
         use ResourceKind as K;
         let now = self.now;

@@ -120,7 +120,7 @@ impl Sandbox {
             unkept: false,
         };
         sandbox.world.messages_saved();
-        // Somebody else may have begun it just before.
+        // Another process may have begun it just before.
         if !is_new || sandbox.file.newest()?.0 != 1 {
             sandbox.reload(Time::EPOCH)?;
         }

@@ -40,7 +40,7 @@ pub(super) struct Settings {
     pub parameters: BTreeMap<String, Arc<str>>,
     /// The flags in them, for the fault wrappers that read them.
     pub flags: BTreeMap<String, Arc<Flags>>,
-    /// Resources of the application that somebody deleted.
+    /// Resources of the application that a third party deleted.
     pub deleted: BTreeSet<Named>,
     /// Settings that were written and do not work yet.
     pub settling: BTreeMap<Ticket, Setting>,
@@ -55,7 +55,7 @@ pub(super) fn refused<T>(by: RefusedBy, message: impl Into<String>) -> Result<T,
 }
 
 impl Settings {
-    /// Those of an application, before anybody changed them.
+    /// Those of an application, before any change.
     pub fn new(app: &App) -> Settings {
         let mut settings = Settings::default();
         app.parameters.iter().for_each(|(name, text)| settings.put_parameter(name, text));
@@ -116,7 +116,7 @@ impl World {
             Setting::RolePolicy { role, policy } => {
                 let index = self.index_of(role)?;
                 if let Some(why) = &self.model.roles[index].spec.unknown {
-                    // Whatever a fault did to it, nobody could say what it changes.
+                    // Whatever a fault did to it, what it changes would not be known.
                     return refused(RefusedBy::Unsupported, format!("{role} is unknown: {why}"));
                 }
                 let document = self.iam.roles[index].written.get(policy);
@@ -210,7 +210,7 @@ impl World {
         }
     }
 
-    /// Writes a setting, as anybody may who is not squall. Behaves as the services do, but cannot fail on the way.
+    /// Writes a setting, as a third party may. Behaves as the services do, but cannot fail on the way.
     ///
     /// # Errors
     /// Refused or gone: nothing was changed.
@@ -231,7 +231,7 @@ impl World {
         }
     }
 
-    /// Deletes a resource, as somebody else may in mid-run: every call about it is answered with [`CallError::Gone`].
+    /// Deletes a resource, as a third party may in mid-run: every call about it is answered with [`CallError::Gone`].
     pub fn delete(&mut self, resource: &Resource) {
         self.settings.deleted.insert(named(resource));
         // The lock is a parameter of its own and stays.

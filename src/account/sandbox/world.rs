@@ -175,7 +175,7 @@ impl World {
         picture
     }
 
-    /// Somebody else acts, as the weather said.
+    /// A third party acts, as the weather said.
     pub(super) fn third_party_acts(&mut self, index: u32) {
         if let Some(party) = self.sky.weather.third_party.get(index as usize) {
             match party.act.clone() {

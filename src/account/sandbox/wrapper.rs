@@ -95,7 +95,7 @@ pub(super) struct Flags {
     exception: Option<Flag<()>>,
     /// Those of squall's layer, which are none of the others.
     orders: Vec<Order>,
-    /// Nobody keeps them: 0.x.
+    /// They are not kept: 0.x.
     read_each_time: bool,
 }
 

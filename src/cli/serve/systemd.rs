@@ -1,5 +1,5 @@
 //! What systemd is told, when it started this process: ready, alive, stopping (sd_notify(3), `Type=notify`, `WatchdogSec=`). One
-//! datagram each; nothing fails when nobody listens.
+//! datagram each; nothing fails without a listener.
 
 use std::os::unix::net::UnixDatagram;
 
@@ -45,7 +45,7 @@ impl Systemd {
 
     fn say(&self, text: &str) {
         let Some((socket, path)) = &self.to else { return };
-        // Whoever started us may have stopped listening; that is no reason to stop.
+        // The process that started us may have stopped listening; that is no reason to stop.
         let _ = match path.strip_prefix('@') {
             Some(name) => to_abstract(socket, name, text),
             None => socket.send_to(text.as_bytes(), path),

@@ -46,13 +46,13 @@ impl Ending {
 pub struct Undo {
     /// Changes that took place, or may have.
     pub made: usize,
-    /// Of those, back as before or nobody's any more.
+    /// Of those, back as before, or gone.
     pub settled: usize,
     /// Changes, locks among them, that are or may be in the account.
     pub outstanding: usize,
-    /// Changes that were left for somebody to look at.
+    /// Changes that were left for a person to look at.
     pub attention: usize,
-    /// Emissions that nobody has accounted for yet.
+    /// Emissions that are not accounted for yet.
     pub unaccounted: usize,
     /// When the last change was settled.
     pub verified_at: Option<Time>,
@@ -75,7 +75,7 @@ impl Undo {
         }
     }
 
-    /// Whether somebody must look.
+    /// Whether a person must look.
     pub fn needs_attention(&self) -> bool {
         self.outstanding + self.attention + self.unaccounted > 0
     }

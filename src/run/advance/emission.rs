@@ -185,7 +185,7 @@ impl Machine {
         }
     }
 
-    /// A message of this run is deleted; anybody else's is kept aside, to be made visible again when the look is over.
+    /// A message of this run is deleted; any other is kept aside, to be made visible again when the look is over.
     fn decide_about(&mut self, step: usize, dead_letter: &Resource, received: Received) {
         let queue = dead_letter.clone();
         match received.marker {

@@ -288,7 +288,7 @@ mod tests {
             prop_assert_eq!(written(&change, &original, &after), inside);
         }
 
-        /// Two flags in one document go out in any order, and somebody else's key stays.
+        /// Two flags in one document go out in any order, and keys of others stay.
         #[test]
         fn only_our_key_goes_when_others_changed_the_document(first_out in any::<bool>()) {
             let original = "{}";

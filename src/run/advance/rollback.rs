@@ -189,7 +189,7 @@ impl Machine {
         due
     }
 
-    /// Locks that stay because something on their resource was left: nobody waits for them.
+    /// Locks that stay because something on their resource was left: they are not waited for.
     pub(in crate::run) fn locks_that_stay(&self) -> Vec<ChangeId> {
         if self.state.unaccounted().next().is_some() {
             return Vec::new();
@@ -281,7 +281,7 @@ impl Machine {
     }
 
     /// Still `after`: restore. Already `before`, and nothing of ours can land any more: done. Anything else, twice:
-    /// somebody else's.
+    /// another party's.
     fn compare(&mut self, id: ChangeId, change: &Change, observed: &Observed) -> NextStep {
         let now = self.now;
         let settles = self.state.settles_from(id);
@@ -304,7 +304,7 @@ impl Machine {
             }
             let trust_from = match &life.restored {
                 Some(WriteOutcome::Applied) => life.restoring.map(|at| at + STALE),
-                // Deleting a lock twice could hit the lock of whoever comes next.
+                // Deleting a lock twice could hit the lock of the next run.
                 Some(WriteOutcome::Unknown(_)) if change.setting.is_lock() => {
                     life.restoring.map(|at| at + change.setting.quiet())
                 }

@@ -1,7 +1,7 @@
 //! The text of a lock, as it lies in an account: version 3; version 4, which is signed; version 2, which had no lease; and version 1
 //! of squall 0.1.0.
 //!
-//! Invariant: this is text from outside. Anybody who may write parameters in the account can write one, so nothing in it
+//! Invariant: this is text from outside. A caller who may write parameters in the account can write one, so nothing in it
 //! is believed that no lock of squall would say: it can make squall put back what a run of its catalogue could have
 //! changed on the locked resource, and nothing else (DESIGN rule 18).
 
@@ -357,7 +357,7 @@ mod tests {
         assert!(read(&namesake, &text).unwrap_err().to_string().contains("function pay"));
     }
 
-    /// What anybody may write into a parameter is no reason to do more than to put back what a run could have changed.
+    /// What a caller may write into a parameter is no reason to do more than to roll back what a run could have changed.
     #[test]
     fn a_forged_mark_is_refused() {
         let forged = |change: &dyn Fn(&mut Json), lock: &Lock, resource: &Resource| {
@@ -408,7 +408,7 @@ mod tests {
         assert_eq!(read(&function(), &write(&lock, &function())), Ok(lock));
     }
 
-    /// As squall 0.1.0 wrote it: the nickname is nobody's business, the account that it lies in counts.
+    /// As squall 0.1.0 wrote it: the nickname says nothing, the account that it lies in counts.
     #[test]
     fn a_mark_of_the_first_version_is_about_the_account_that_it_lies_in() {
         let text = |name: &str| {

@@ -93,7 +93,7 @@ impl Names<'_> {
         if self.known.contains_key(account) {
             return self.resource(file, reference.at, account, &reference.kinds, name);
         }
-        // Nobody can say beforehand whether a resource is there. A name that is almost a target's is worth a look.
+        // Whether a resource exists is not known beforehand. A name that is almost a target's is worth a look.
         let targets = self.files.experiment.value.targets.keys().map(|name| name.0.as_str());
         if let Some(close) = closest(name, targets) {
             let what = format!("no target is called `{name}`, so a resource of that name is looked up");
