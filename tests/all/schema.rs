@@ -130,6 +130,8 @@ fn json(node: &Node) -> Json {
         Kind::Int(value) => json!(value),
         Kind::Float(value) => json!(value),
         Kind::Text(text) => json!(text),
+        // Only where values were put into a tree.
+        Kind::Input(input) => json!({ "input": input.name }),
         Kind::List(items) => items.iter().map(json).collect(),
         Kind::Map(entries) => {
             Json::Object(entries.iter().map(|entry| (entry.key.clone(), json(&entry.value))).collect())

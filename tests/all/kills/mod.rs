@@ -6,6 +6,7 @@
 
 pub mod bench;
 mod disk;
+mod gates;
 mod later;
 mod serve;
 mod sigkill;
