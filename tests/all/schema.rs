@@ -204,7 +204,15 @@ fn every_example_and_default_fits_its_own_schema() {
         }
         match schema {
             Json::Object(entries) => {
-                entries.iter().filter(|(key, _)| *key != "examples").for_each(|(_, inner)| walk(root, inner, seen));
+                for (key, inner) in entries.iter().filter(|(key, _)| *key != "examples") {
+                    match key.as_str() {
+                        // Names of a file's own, which may be words of a schema.
+                        "properties" | "$defs" => {
+                            inner.as_object().unwrap().values().for_each(|inner| walk(root, inner, seen))
+                        }
+                        _ => walk(root, inner, seen),
+                    }
+                }
             }
             Json::Array(items) => items.iter().for_each(|inner| walk(root, inner, seen)),
             _ => {}

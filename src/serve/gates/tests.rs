@@ -125,3 +125,44 @@ mod commands {
         assert!(why.starts_with("./no-such: "), "{why}");
     }
 }
+
+mod alarms {
+    use super::super::*;
+    use crate::account::sandbox::{World, shop};
+    use crate::account::{Call, Resource, Setting, Value, Write, ask};
+    use crate::template::app::Quiet;
+
+    const ALARM: &str = "OrdersBacklogAlarm";
+
+    fn world(quiet: bool) -> World {
+        let mut app = shop();
+        let name = app.logical_ids[ALARM].clone();
+        if quiet {
+            app.alarms.get_mut(&name).unwrap().quiet.push(Quiet::Disabled);
+        }
+        World::new(&app, 1, "2026-03-02T09:00:00Z".parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn an_alarm_is_quiet_when_it_is_ok_and_would_tell() {
+        let here = Location::sandbox();
+        let mut world = world(false);
+        assert_eq!(loud(&mut world, &here, ALARM), None);
+        assert_eq!(loud(&mut world, &here, "Nope").as_deref(), Some("`alarms_quiet`: there is no alarm Nope"));
+        // Its worker may not run: the orders wait, until the alarm fires.
+        let worker = Resource::new(&here, ResourceKind::Function, &shop().logical_ids["PaymentWorker"]);
+        let setting = Setting::ReservedConcurrency { function: worker };
+        ask(&mut world, Call::Write(Write { setting, value: Value::Number(0), whole: None })).unwrap();
+        let until = world.now() + Span::from_mins(20);
+        while world.now() < until {
+            let _ = Account::next(&mut world, until);
+        }
+        assert_eq!(loud(&mut world, &here, ALARM), Some(format!("`alarms_quiet`: {ALARM} is in ALARM")));
+    }
+
+    #[test]
+    fn an_alarm_that_tells_nobody_is_not_quiet() {
+        let why = loud(&mut world(true), &Location::sandbox(), ALARM).unwrap();
+        assert!(why.contains("disabled"), "{why}");
+    }
+}
