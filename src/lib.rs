@@ -21,6 +21,7 @@ pub mod gameday;
 pub mod graph;
 pub mod guard;
 pub mod ids;
+pub mod inputs;
 pub mod judge;
 pub mod location;
 pub mod mac;

@@ -6,6 +6,7 @@ mod accounts;
 mod acknowledge;
 mod afresh;
 mod agreed;
+mod approve;
 mod board;
 mod check;
 mod compare;
@@ -27,6 +28,7 @@ mod policy;
 mod predict;
 mod prepare;
 mod project;
+mod prune;
 mod report;
 mod run;
 mod schedule;
@@ -127,9 +129,11 @@ enum Command {
     Compare(compare::Args),
     Board(board::Args),
     Schedule(schedule::Args),
+    Approve(approve::Args),
     Serve(serve::Args),
     Gameday(gameday::Args),
     Token(token::Args),
+    Prune(prune::Args),
     Policy(policy::Args),
     DeadMan(dead_man::Args),
     Doctor(doctor::Args),
@@ -232,8 +236,10 @@ fn execute(command: Command, context: &mut Context) -> Ended {
         Command::Report(args) => report::execute(&args, context),
         Command::Board(args) => board::execute(&args, context),
         Command::Schedule(args) => schedule::execute(&args, context),
+        Command::Approve(args) => approve::execute(&args, context),
         Command::Serve(args) => serve::execute(&args, context),
         Command::Gameday(args) => gameday::execute(&args, context),
+        Command::Prune(args) => prune::execute(&args, context),
         Command::Token(args) => token::execute(&args, context),
         Command::Schema(args) => schema::execute(&args, context),
         Command::Template(args) => template::execute(&args, context),
