@@ -62,6 +62,13 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     Ok(Exit::Fine)
 }
 
+/// The board of the project as it is now.
+#[cfg(feature = "serve")]
+pub fn rows(context: &mut Context) -> Result<Vec<board::Row>, Failure> {
+    let (known, findings) = (titles(context), findings(context)?);
+    Ok(board::board(&known, &findings, context.env.now(), HALF_LIFE))
+}
+
 /// The titles of the project's hypothesis files; one with errors is left to `squall check`.
 fn titles(context: &Context) -> Vec<String> {
     let files = ProjectFiles::open(&context.project.root).0;

@@ -9,6 +9,7 @@ mod agreed;
 mod board;
 mod check;
 mod completions;
+mod console;
 mod dead_man;
 mod doctor;
 mod exit;
@@ -121,6 +122,7 @@ enum Command {
     Schedule(schedule::Args),
     Serve(serve::Args),
     Gameday(gameday::Args),
+    Console(console::Args),
     Token(token::Args),
     Policy(policy::Args),
     DeadMan(dead_man::Args),
@@ -221,6 +223,7 @@ fn execute(command: Command, context: &mut Context) -> Ended {
         Command::Schedule(args) => schedule::execute(&args, context),
         Command::Serve(args) => serve::execute(&args, context),
         Command::Gameday(args) => gameday::execute(&args, context),
+        Command::Console(args) => console::execute(&args, context),
         Command::Token(args) => token::execute(&args, context),
         Command::Schema(args) => schema::execute(&args, context),
         Command::Template(args) => template::execute(&args, context),

@@ -7,6 +7,7 @@ pub mod aftermath;
 mod contract;
 pub mod days;
 pub mod forgetful;
+pub mod invitations;
 pub mod memory;
 pub mod occurrences;
 pub mod outbox;

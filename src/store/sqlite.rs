@@ -10,6 +10,7 @@ mod access;
 mod chain;
 mod days;
 mod held;
+mod invitations;
 mod occurrences;
 mod outbox;
 mod schema;

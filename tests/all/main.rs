@@ -5,6 +5,8 @@
 mod bad_input;
 mod bank;
 mod calibration;
+#[cfg(feature = "serve")]
+mod console;
 mod dead_man;
 mod effort;
 mod engine;
