@@ -31,7 +31,10 @@ pub fn told(recorded: &Recorded, day: &Day) -> Option<Told> {
         Event::Aborted { .. } | Event::Refused { .. } | Event::FaultRefused { .. } => "bad",
         _ => "system",
     };
-    told::line(&recorded.event, day).map(|text| Told { at: recorded.at, text: capital(&text), kind })
+    // A line that begins with a name keeps it as it is.
+    let named = matches!(recorded.event, Event::Settled { .. } | Event::FaultDue { .. } | Event::AlarmChanged { .. });
+    let shown = |text: String| if named { text } else { capital(&text) };
+    told::line(&recorded.event, day).map(|text| Told { at: recorded.at, text: shown(text), kind })
 }
 
 /// Every part of the page.
@@ -159,7 +162,7 @@ pub fn scenario_part(id: &DayId, scenario: &ScenarioView, leads: bool) -> Part {
         &html! {
             section id=(name) class="scenario" aria-labelledby=(title) {
                 h2 id=(title) { "Scenario " (scenario.number) ": " (scenario.title) }
-                p { span class={ "mark " (if open { "good" } else { "open" }) } { (scenario.state) } " " (capital(&scenario.fault)) "." }
+                p { span class={ "mark " (if open { "good" } else { "open" }) } { (scenario.state) } " " (scenario.fault) }
                 p class="soft" { (scenario.hypothesis) }
                 h3 { "Expected" }
                 table {
@@ -269,6 +272,7 @@ pub fn page(day: &str, seen: &Seen) -> Markup {
                 (shown(seen, "people"))
                 section aria-labelledby="more-title" {
                     h2 id="more-title" { "More" }
+                    (line(day, "go", "Begin although a check is not ok, because", "Go", true))
                     (line(day, "shift", "Move everything that is still to come, by", "Shift", true))
                     (line(day, "end", "End the scenarios early, because", "End early", true))
                     (line(day, "no-go", "Do not begin, because", "No go", true))

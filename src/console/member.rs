@@ -35,7 +35,7 @@ pub fn parts(id: &DayId, view: &View, role: Role) -> Vec<Part> {
             &html! {
                 section id="safety" aria-labelledby="safety-title" {
                     h2 id="safety-title" { "Safety" }
-                    p class={ "state " (if safety.fault_in_place { "on" } else { "off" }) } { (capital(&safety.fault)) }
+                    p class={ "state " (if safety.fault_in_place { "on" } else { "off" }) } { (safety.fault) }
                     @if !safety.alarms.is_empty() { p class="state on" { "In alarm: " (safety.alarms.join(", ")) } }
                     @if !safety.abort_when.is_empty() {
                         p { "Abort when:" }

@@ -48,7 +48,7 @@ pub fn overview(_: &Shared, app: &App, asked: &Asked) -> Result<Answer, Refusal>
         (halt_form(halted.as_deref()))
         section aria-labelledby="runs" {
             h2 id="runs" { "Runs" }
-            div class="wide" tabindex="0" role="region" aria-labelledby="runs" {
+            div class="wide" tabindex="0" role="region" aria-label="The newest runs" {
                 table {
                     thead { tr { th scope="col" { "Began" } th scope="col" { "Run" } th scope="col" { "Ended" } } }
                     tbody { @for row in rows.iter().filter(|row| row.kind == JournalKind::Run).take(LISTED) { (run_row(row, &rows)) } }

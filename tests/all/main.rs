@@ -4,6 +4,8 @@
 
 mod bad_input;
 mod bank;
+#[cfg(feature = "serve")]
+mod browser;
 mod calibration;
 #[cfg(feature = "serve")]
 mod console;
