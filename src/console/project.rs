@@ -163,7 +163,7 @@ pub fn run(_: &Shared, app: &App, asked: &Asked) -> Result<Answer, Refusal> {
         |name: &str| told.parts.iter().find(|(_, (known, _))| known == name).map(|(_, (_, html))| html.clone());
     let main = html! {
         @if !told.over { h1 { (title) } }
-        (PreEscaped(of_name("status").unwrap_or_default()))
+        @if !told.over { (PreEscaped(of_name("status").unwrap_or_default())) }
         @if !told.over {
             form method="post" action={ "/console/runs/" (run) "/stop" } class="line" data-plain="" {
                 label for="why" { "Why it has to stop" }
@@ -171,13 +171,14 @@ pub fn run(_: &Shared, app: &App, asked: &Asked) -> Result<Answer, Refusal> {
                 button class="danger" { "Stop the run, and roll back" }
             }
         }
+        @if let Some(summary) = summary.as_ref().filter(|_| told.over) { article { (PreEscaped(printable(&body(summary).0))) } }
         section aria-labelledby="story-title" {
             h2 id="story-title" { "Events" }
             ol id="story" class="timeline" reversed tabindex="0" aria-labelledby="story-title" {
                 @for (_, (_, html)) in told.parts.iter().rev().filter(|(_, (name, _))| name.starts_with("story-")) { (PreEscaped(html)) }
             }
         }
-        @if let Some(summary) = &summary { article class="report" { (PreEscaped(printable(&body(summary).0))) } }
+        @if let Some(summary) = summary.as_ref().filter(|_| !told.over) { article class="report" { (PreEscaped(printable(&body(summary).0))) } }
     };
     let stream = (!told.over).then(|| (format!("/console/runs/{run}/stream"), told.last));
     page(asked, &title, main, stream)

@@ -130,6 +130,7 @@ fn is_accessible(browser: &Browser, name: &str) {
             assert!(found["passes"].as_u64().unwrap() > 8, "{name}: axe looked at nothing");
             let wider = browser.run("return document.documentElement.scrollWidth - window.innerWidth");
             assert!(wider.as_i64().unwrap() <= 0, "{name} at {width} px is {wider} px too wide");
+            browser.run("document.activeElement.blur(); document.getElementById('answer').textContent = ''; window.scrollTo(0, 0)");
             if width != 640 {
                 browser.screenshot(&picture(&format!("console-{name}-{width}-{scheme}")));
             }
@@ -208,7 +209,7 @@ fn three_people_walk_through_the_first_game_day() {
     facilitator.until_it_says("Begin the next scenario");
     facilitator.click("#do-next");
     responder.until_it_says("The scenario has begun");
-    facilitator.until_it_says("The fault works now");
+    facilitator.until_it_says("has a fault in place that works since");
     responder.until_it_says("Scenarios");
     assert!(!responder.text().contains("The fault works now"));
 
