@@ -44,6 +44,8 @@ impl Counter {
             named_project: None,
             account: None,
             json: true,
+            quiet: true,
+            strict: false,
         }
     }
 }
