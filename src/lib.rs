@@ -8,6 +8,8 @@ pub mod channel;
 pub mod cli;
 pub mod clock;
 pub mod conductor;
+#[cfg(feature = "serve")]
+pub mod console;
 pub mod deadman;
 pub mod document;
 pub mod driver;

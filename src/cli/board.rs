@@ -87,6 +87,13 @@ fn not_begun(context: &Context) -> Result<Vec<OccurrenceRow>, Failure> {
     Ok(last.into_values().filter(|row| !matches!(row.fate, Fate::Run(_))).collect())
 }
 
+/// The board of the project as it is now.
+#[cfg(feature = "serve")]
+pub fn rows(context: &mut Context) -> Result<Vec<board::Row>, Failure> {
+    let (known, findings) = (titles(context), findings(context)?);
+    Ok(board::board(&known, &findings, context.env.now(), HALF_LIFE))
+}
+
 /// The titles of the project's hypothesis files; one with errors is left to `squall check`.
 fn titles(context: &Context) -> Vec<String> {
     let files = ProjectFiles::open(&context.project.root).0;

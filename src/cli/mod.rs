@@ -11,6 +11,7 @@ mod board;
 mod check;
 mod compare;
 mod completions;
+mod console;
 mod dead_man;
 mod doctor;
 mod exit;
@@ -132,6 +133,7 @@ enum Command {
     Approve(approve::Args),
     Serve(serve::Args),
     Gameday(gameday::Args),
+    Console(console::Args),
     Token(token::Args),
     Prune(prune::Args),
     Policy(policy::Args),
@@ -240,6 +242,7 @@ fn execute(command: Command, context: &mut Context) -> Ended {
         Command::Serve(args) => serve::execute(&args, context),
         Command::Gameday(args) => gameday::execute(&args, context),
         Command::Prune(args) => prune::execute(&args, context),
+        Command::Console(args) => console::execute(&args, context),
         Command::Token(args) => token::execute(&args, context),
         Command::Schema(args) => schema::execute(&args, context),
         Command::Template(args) => template::execute(&args, context),

@@ -12,6 +12,8 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::thread::JoinHandle;
 
 use self::http::Http;
+#[cfg(feature = "serve")]
+pub use self::http::doors;
 use self::post::{Delivery, Post};
 use self::scheduled::{Job, News};
 use self::systemd::Systemd;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use maud::html;
+use maud::{Markup, html};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -247,29 +247,34 @@ pub fn page(rows: &[Row], now: Time, half_life: Span) -> String {
                 p class="soft" { (rule(half_life)) }
             }
             section {
-                div class="wide" {
-                    table {
-                        thead { tr { th { "confidence" } th { "hypothesis" } th { "last seen" } th { "last runs, in order" } } }
-                        tbody {
-                            @for row in rows {
-                                tr {
-                                    td {
-                                        span class=(format!("chip {}", class(row))) {
-                                            (format!("{:.0} %", row.confidence.get() * 100.0))
-                                        }
-                                    }
-                                    td { (row.hypothesis) }
-                                    td { (sentence(row, now)) }
-                                    td { (trend(row)) }
-                                }
-                            }
-                        }
-                    }
-                }
+                div class="wide" { (table(rows, now)) }
             }
             footer { "Written by squall from the journals of this project's runs only." }
         },
     )
+}
+
+/// The rows, for a page.
+pub fn table(rows: &[Row], now: Time) -> Markup {
+    html! {
+        table {
+            thead { tr { th { "confidence" } th { "hypothesis" } th { "last seen" } th { "last runs, in order" } } }
+            tbody {
+                @for row in rows {
+                    tr {
+                        td {
+                            span class=(format!("chip {}", class(row))) {
+                                (format!("{:.0} %", row.confidence.get() * 100.0))
+                            }
+                        }
+                        td { (row.hypothesis) }
+                        td { (sentence(row, now)) }
+                        td { (trend(row)) }
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]

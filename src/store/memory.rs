@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::approvals::ApprovalRow;
 use super::days::Days;
+use super::invitations::Invitations;
 use super::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
 use super::outbox::{Outgoing, Tried, WaitingMail};
 use super::prune::Pruned;
 use super::{Conflict, Epoch, RunRow, Store, StoreError, conflict_between, is_last};
-use crate::access::token::TokenRow;
+use crate::access::invitation::Invitation;
+use crate::access::token::{TokenHash, TokenRow};
 use crate::access::{Act, PersonName};
 use crate::account::Resource;
 use crate::gameday;
@@ -36,6 +38,7 @@ struct Shared {
     occurrences: BTreeMap<OccurrenceKey, OccurrenceRow>,
     days: BTreeMap<DayId, Kept>,
     tokens: BTreeMap<PersonName, TokenRow>,
+    invitations: Vec<Invitation>,
     acts: Vec<Act>,
     approvals: Vec<ApprovalRow>,
     /// Each with what came of the last try.
@@ -439,6 +442,36 @@ impl Store for MemoryStore {
         let over = |tried: &Option<Tried>| matches!(tried, Some(Tried::Delivered | Tried::GivenUp { .. }));
         shared.outbox.retain(|(message, tried)| !(over(tried) && message.queued < before));
         Ok(all - shared.outbox.len())
+    }
+}
+
+impl Invitations for MemoryStore {
+    fn invite(&mut self, invitation: &Invitation) -> Result<(), StoreError> {
+        let mut shared = self.lock();
+        shared.check_disk()?;
+        shared.invitations.push(invitation.clone());
+        Ok(())
+    }
+
+    fn invitations(&self) -> Result<Vec<Invitation>, StoreError> {
+        Ok(self.lock().invitations.clone())
+    }
+
+    fn join(&mut self, link: &TokenHash, session: TokenHash, at: Time) -> Result<bool, StoreError> {
+        let mut shared = self.lock();
+        shared.check_disk()?;
+        let found = shared.invitations.iter_mut().find(|row| row.link == *link && row.check(at).is_ok());
+        Ok(found.map(|row| row.session = Some((session, at))).is_some())
+    }
+
+    fn revoke_invitation(&mut self, link: &TokenHash, at: Time) -> Result<(), StoreError> {
+        let mut shared = self.lock();
+        shared.check_disk()?;
+        let found = shared.invitations.iter_mut().find(|row| row.link == *link);
+        if let Some(row) = found {
+            row.revoked = Some(row.revoked.unwrap_or(at));
+        }
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ pub mod approvals;
 mod contract;
 pub mod days;
 pub mod forgetful;
+pub mod invitations;
 pub mod memory;
 pub mod occurrences;
 pub mod outbox;

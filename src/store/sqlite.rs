@@ -11,6 +11,7 @@ mod approvals;
 mod chain;
 mod days;
 mod held;
+mod invitations;
 mod occurrences;
 mod outbox;
 mod prune;

@@ -9,10 +9,12 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::Order;
+use crate::cli::console::Counter;
 use crate::cli::output::{Output, Pipe};
 use crate::cli::prepare::{Allowed, Looked, PlanArgs, look_and_plan};
 use crate::cli::project::Project;
 use crate::cli::{Context, Failure, accounts::Pace};
+use crate::console;
 use crate::document::prices::{Cost, Prices};
 use crate::document::{Document, written};
 use crate::env::{Env, RealEnv};
@@ -26,8 +28,9 @@ use crate::serve::gates::open_seed;
 use crate::serve::http::metrics::Counted;
 use crate::serve::http::{Backend, Doors, Limits, Refusal, RunNow, listen, routes};
 use crate::spec::load::{ProjectFiles, input_problems};
+use crate::store::StoreError;
+use crate::store::invitations::ProjectStore;
 use crate::store::occurrences::OccurrenceRow;
-use crate::store::{Store, StoreError};
 use crate::units::Span;
 
 /// What the loop of the server tells the API.
@@ -75,7 +78,9 @@ impl Http {
         let Some(Listen(address)) = at else { return Ok(Http(process)) };
         let backend: Arc<dyn Backend> = Arc::clone(&process) as Arc<dyn Backend>;
         let limits = Limits::default().within_open_files();
-        let listening = listen(address, backend, Arc::new(context.env), doors(spec), limits, routes::all());
+        let mut routes = routes::all();
+        routes.extend(console::routes(Arc::new(Counter(context.project.clone()))));
+        let listening = listen(address, backend, Arc::new(context.env), doors(spec), limits, routes);
         let listening = listening.map_err(|error| {
             Failure::refused(format!("{address} cannot be listened on: {error}"), "choose another with --http")
         })?;
@@ -113,7 +118,8 @@ impl Http {
     }
 }
 
-fn doors(spec: &ServeSpec) -> Doors {
+/// Who may come in, as squall.yaml says.
+pub fn doors(spec: &ServeSpec) -> Doors {
     Doors {
         hosts: spec.hosts.iter().map(|host| host.0.clone()).collect(),
         proxies: spec.proxies.iter().map(|proxy| proxy.0).collect(),
@@ -154,7 +160,7 @@ impl Process {
 }
 
 impl Backend for Process {
-    fn store(&self) -> Result<Box<dyn Store + Send>, StoreError> {
+    fn store(&self) -> Result<Box<dyn ProjectStore + Send>, StoreError> {
         Ok(Box::new(self.project.store()?))
     }
 

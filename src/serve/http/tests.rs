@@ -35,7 +35,7 @@ struct Stage {
 }
 
 impl Backend for Stage {
-    fn store(&self) -> Result<Box<dyn Store + Send>, StoreError> {
+    fn store(&self) -> Result<Box<dyn ProjectStore + Send>, StoreError> {
         Ok(Box::new(self.store.lock().unwrap().another_process()))
     }
 
@@ -236,10 +236,11 @@ fn every_route_lets_in_who_may_and_nobody_else() {
 }
 
 #[test]
-fn every_permission_is_used() {
+fn every_permission_is_used_here_or_by_the_console() {
     let used: std::collections::BTreeSet<Permission> = routes::all().iter().map(|route| route.permission).collect();
     let unused: Vec<_> = Permission::ALL.into_iter().filter(|permission| !used.contains(permission)).collect();
-    assert_eq!(unused, []);
+    // Those of game days are of pages, which the console has.
+    assert_eq!(unused, [Permission::TakePart, Permission::Abort]);
 }
 
 #[test]

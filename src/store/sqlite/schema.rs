@@ -10,7 +10,7 @@ use super::held::HeldRuns;
 use crate::store::StoreError;
 
 /// Each script takes a file from the version of its place to the next. Never edit one that was released; add another.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     "
     CREATE TABLE runs (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -124,6 +124,21 @@ const MIGRATIONS: [&str; 6] = [
         at          INTEGER NOT NULL,
         used        TEXT,
         PRIMARY KEY (schedule, plan, approved_by)
+    ) STRICT, WITHOUT ROWID;
+  ",
+    "
+    CREATE TABLE invitations (
+        link    BLOB PRIMARY KEY,
+        day     TEXT,
+        who     TEXT NOT NULL,
+        role    TEXT NOT NULL,
+        agent   INTEGER NOT NULL,
+        made    INTEGER NOT NULL,
+        made_by TEXT NOT NULL,
+        expires INTEGER NOT NULL,
+        revoked INTEGER,
+        session BLOB,
+        joined  INTEGER
     ) STRICT, WITHOUT ROWID;
 ",
 ];

@@ -6,7 +6,7 @@ pub mod runs;
 pub mod schedules;
 
 use super::metrics;
-use super::route::{Parameter, Reply, Route, Verb, any, schema};
+use super::route::{Parameter, Reply, Route, Speaks, Verb, any, schema};
 use crate::access::Permission;
 use crate::format::journal;
 use crate::schedule::list;
@@ -22,7 +22,7 @@ pub fn all() -> Vec<Route> {
 }
 
 fn get(path: &'static str, permission: Permission, says: &'static str, reply: Reply, act: super::route::Act) -> Route {
-    Route { verb: Verb::Get, path, permission, says, query: &[], body: None, reply, act }
+    Route { verb: Verb::Get, path, permission, speaks: Speaks::Json, says, query: &[], body: None, reply, act }
 }
 
 fn open() -> Vec<Route> {
@@ -115,6 +115,7 @@ fn acting() -> Vec<Route> {
         verb: Verb::Post,
         path,
         permission,
+        speaks: Speaks::Json,
         says,
         query: &[],
         body: Some(body),
