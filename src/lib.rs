@@ -22,6 +22,7 @@ pub mod graph;
 pub mod guard;
 pub mod ids;
 pub mod judge;
+pub mod layer;
 pub mod location;
 pub mod mac;
 pub mod numbers;

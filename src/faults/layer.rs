@@ -10,20 +10,19 @@ use super::{Refusal, Scene};
 use crate::account::Resource;
 use crate::account::setting::quote;
 use crate::ids::RunId;
+pub use crate::layer::EMPTY;
+use crate::layer::terms;
 use crate::units::{Share, Span, Time};
 
-/// The layer forgets what it read after so long (`CURRENT_FOR` in `layer/src/orders/reading.rs`), and while invocations come it
-/// reads again sooner: nothing later goes by what the parameter held before.
-pub const LEARNT_WITHIN: Span = Span::from_secs(30);
-
-/// A parameter that waits for its first order.
-pub const EMPTY: &str = r#"{"version": 1}"#;
+/// The layer forgets what it read after so long, and while invocations come it reads again sooner: nothing later goes by what the
+/// parameter held before.
+pub const LEARNT_WITHIN: Span = Span::from_millis(terms::CURRENT_FOR_MS as i64);
 
 /// A run's id goes into an order as letters, digits, `.`, `_` and `-`, at most so many.
 const LONGEST_NAME: usize = 64;
 
 /// Unless the function says otherwise (`SQUALL_LAYER_MAX_MINUTES`), the layer refuses an order that ends later than so far ahead.
-const USUAL_LIMIT: Span = Span::from_mins(60);
+const USUAL_LIMIT: Span = Span::from_mins(terms::USUAL_MINUTES as i64);
 
 /// By whom and until when orders are given.
 pub struct Terms<'a> {

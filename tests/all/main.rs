@@ -18,6 +18,7 @@ mod judge;
 mod kills;
 mod kinds;
 mod known_answers;
+mod layer;
 mod planner;
 mod predict;
 mod private;

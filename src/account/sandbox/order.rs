@@ -5,12 +5,13 @@ use serde_json::{Map, Value as Json};
 
 use super::chance::Chance;
 use super::wrapper::{Injection, Instead};
+use crate::layer::terms;
 use crate::units::{Share, Span, Time};
 
-/// The layer reads its orders again after so long, when an invocation comes (`layer/src/settings.rs`).
-pub(super) const INTERVAL: Span = Span::from_secs(5);
-/// What it read counts for so long (`layer/src/orders/reading.rs`).
-pub(super) const CURRENT_FOR: Span = Span::from_secs(30);
+/// The layer reads its orders again after so long, when an invocation comes.
+pub(super) const INTERVAL: Span = Span::from_secs(terms::INTERVAL_S as i64);
+/// What it read counts for so long.
+pub(super) const CURRENT_FOR: Span = Span::from_millis(terms::CURRENT_FOR_MS as i64);
 
 /// One order.
 #[derive(Clone, Debug)]
