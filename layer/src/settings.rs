@@ -80,7 +80,8 @@ impl Settings {
             port: number(set, "SQUALL_LAYER_PORT", 0, 0..=u16::MAX)?,
             parameter,
             wait_for_first: number(set, "SQUALL_LAYER_WAIT_MS", 0, 0..=u64::from(LONGEST_WAIT_MS))?,
-            interval: i64::from(number(set, "SQUALL_LAYER_INTERVAL_S", INTERVAL_S, INTERVAL_S..=LONGEST_INTERVAL_S)?) * 1000,
+            interval: i64::from(number(set, "SQUALL_LAYER_INTERVAL_S", INTERVAL_S, INTERVAL_S..=LONGEST_INTERVAL_S)?)
+                * 1000,
             limits: Limits {
                 kinds: kinds(set("SQUALL_LAYER_KINDS"))?,
                 delay: number(set, "SQUALL_LAYER_MAX_DELAY_MS", LONGEST_DELAY, 0..=LONGEST_DELAY)?,
@@ -100,7 +101,12 @@ impl Settings {
 impl Limits {
     /// No limits beside those of the document.
     pub fn none() -> Limits {
-        Limits { kinds: KINDS.map(String::from).to_vec(), delay: LONGEST_DELAY, percent: 100, minutes: MOST_MINUTES.into() }
+        Limits {
+            kinds: KINDS.map(String::from).to_vec(),
+            delay: LONGEST_DELAY,
+            percent: 100,
+            minutes: MOST_MINUTES.into(),
+        }
     }
 
     /// Why an order that ends in `ahead` milliseconds is forbidden here; `None` if it is not.

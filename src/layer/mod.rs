@@ -74,5 +74,15 @@ pub const LAYER: &str = "squall-layer";
 /// The value of `AWS_LAMBDA_EXEC_WRAPPER` that starts it.
 pub const WRAPPER: &str = "/opt/squall-layer";
 
+/// Whether the layer runs in a function: as its wrapper script, or, where Lambda ignores those, by a bootstrap of its own, of which
+/// the configuration shows nothing. A container image has no runtime.
+pub fn runs_in(runtime: &str, variable: impl Fn(&str) -> Option<String>) -> bool {
+    if variable("SQUALL_LAYER").is_some_and(|value| value == "off") {
+        return false;
+    }
+    let wrapper = variable("AWS_LAMBDA_EXEC_WRAPPER").unwrap_or_default();
+    wrapper.ends_with("/squall-layer") || runtime.is_empty() || runtime.starts_with("provided")
+}
+
 /// A parameter that waits for its first order.
 pub const EMPTY: &str = r#"{"version": 1}"#;

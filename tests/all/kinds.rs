@@ -530,7 +530,7 @@ fn a_line_in_a_log_shows_a_fault_that_few_calls_meet() {
             + &function(
                 "Rare",
                 &format!(
-                    ", Timeout: 20, Environment: {{ Variables: {{ {variable}: /rare/faults }} }}, Policies: [ \
+                    ", Timeout: 20, Environment: {{ Variables: {{ {variable}: /rare/faults, AWS_LAMBDA_EXEC_WRAPPER: /opt/squall-layer }} }}, Policies: [ \
                      {{ DynamoDBCrudPolicy: {{ TableName: !Ref Store }} }}, {{ SSMParameterReadPolicy: {{ ParameterName: \
                      rare/faults }} }} ]"
                 ),
