@@ -575,6 +575,20 @@ fn a_line_in_a_log_shows_a_fault_that_few_calls_meet() {
             HELD,
             "that its layer delayed are ",
         ),
+        (
+            layer,
+            "20/min",
+            "lambda.response: { target: rare, with: { status: 503 }, share: 2 % }",
+            HELD,
+            "invocations of Rare whose response its layer replaced are ",
+        ),
+        (
+            layer,
+            "20/min",
+            "lambda.hang: { target: rare, share: 2 % }",
+            HELD,
+            "invocations of Rare that its layer held until the timeout are ",
+        ),
     ] {
         let project = Project::of(&template(variable, document), traffic);
         let said = project.run(&experiment(fault, rate), 1);
