@@ -66,7 +66,7 @@ fn with<T>(files: &ExperimentFiles, app: &App, then: impl FnOnce(&Subject<'_>) -
     let accounts = BTreeMap::from([(Location::sandbox(), account)]);
     let rules = Rules { accounts, ..Rules::of(&project, &BTreeMap::new()) };
     let run = RunId("prediction".into());
-    then(&Subject { files, rules: &rules, app, modeller: &modeller, start, run, by: "bench" })
+    then(&Subject { files, rules: &rules, app, modeller: &modeller, start, run, by: "bench", left_out: &[] })
 }
 
 fn main() {

@@ -18,25 +18,35 @@ use crate::graph;
 use crate::ids::AccountName;
 use crate::project::{AccountSpec, SandboxAccount};
 use crate::spec::check::{Known, KnownAccount};
+use crate::spec::left_out::{Accepted, accept};
 use crate::spec::load::ProjectFiles;
 use crate::yaml::{Findings, Source};
 pub use examine::{Health, Row, examine};
 pub use open::{NamedBy, Opened, open, open_at, opening, pace, sandbox_file};
 
+/// What the files of an account say about it.
+#[derive(Clone, Debug, Default)]
+pub struct Examined {
+    /// What is wrong in them, without what squall.yaml accepts.
+    pub findings: Findings,
+    pub accepted: Vec<Accepted>,
+}
+
 /// The names of everything in the accounts that can be looked into without a call, and for each account what is wrong in
 /// its files.
-pub fn known(files: &ProjectFiles) -> (Known, BTreeMap<AccountName, Findings>) {
+pub fn known(files: &ProjectFiles) -> (Known, BTreeMap<AccountName, Examined>) {
     let mut known = Known::new();
-    let mut findings = BTreeMap::new();
+    let mut examined = BTreeMap::new();
     for (name, sandbox) in sandboxes(files) {
-        let (app, found) = read(files, sandbox);
-        findings.insert(name.clone(), found);
+        let (app, mut findings) = read(files, sandbox);
+        let accepted = accept(&mut findings, name, sandbox, files);
+        examined.insert(name.clone(), Examined { findings, accepted });
         if let Some(app) = app {
             let (names, usual, location, roles) = (names(&app), graph::usual(&app), app.location, app.roles);
             known.insert(name.clone(), KnownAccount { names, usual, location, roles });
         }
     }
-    (known, findings)
+    (known, examined)
 }
 
 /// The files that describe accounts.
@@ -58,6 +68,14 @@ pub fn own_sandbox(project: &Project) -> Option<AccountName> {
     let name = files.project.default_account.clone();
     let is_sandbox = matches!(files.project.accounts.get(&name), Some(AccountSpec::Sandbox(_)));
     (is_sandbox && sandbox_file(&name, &files, project).exists()).then_some(name)
+}
+
+/// The sandbox of this name.
+pub fn sandbox<'a>(name: &AccountName, files: &'a ProjectFiles) -> Option<&'a SandboxAccount> {
+    match files.project.accounts.get(name) {
+        Some(AccountSpec::Sandbox(sandbox)) => Some(sandbox),
+        _ => None,
+    }
 }
 
 /// The application of a sandbox.

@@ -9,7 +9,7 @@ use crate::spec::check::what_it_shows;
 use crate::spec::load::{self, CONFIG, ExperimentFiles, ProjectFiles};
 use crate::spec::runbooks;
 use crate::spec::schedules;
-use crate::yaml::{Findings, Style};
+use crate::yaml::{Findings, Severity, Style};
 
 /// Check files: every mistake in them, with its place and what to write instead
 #[derive(Debug, clap::Args)]
@@ -29,7 +29,7 @@ pub struct Args {
 
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let root = context.project.root.clone();
-    let (findings, checked, shows) = match args.files.is_empty() {
+    let (mut findings, checked, shows) = match args.files.is_empty() {
         true => everything(&root),
         false => each(&root, &args.files),
     };
@@ -41,7 +41,11 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
             "change to your project's folder, name it with --project, or start a project: squall init",
         ));
     }
-    let exit = if findings.has_errors() { Exit::Findings } else { Exit::Fine };
+    let fails = findings.has_errors() || context.strict && !findings.is_empty();
+    let exit = if fails { Exit::Findings } else { Exit::Fine };
+    if context.quiet && !context.strict {
+        findings.take(|finding| finding.code.severity() == Severity::Warning);
+    }
     let out = &mut context.output.out;
     if context.json {
         out.json(&json!({ "findings": findings.to_json(), "files": checked, "shows": shows }));
@@ -68,7 +72,7 @@ fn everything(root: &Path) -> Checked {
     let (files, mut findings) = ProjectFiles::open(root);
     let Some(files) = files else { return (findings, vec![root.join(CONFIG)], Vec::new()) };
     let (known, found) = accounts::known(&files);
-    found.into_values().for_each(|found| findings.append(found));
+    found.into_values().for_each(|found| findings.append(found.findings));
     findings.append(load::everything(root, &known));
     let config = Some(root.join(CONFIG)).filter(|path| path.exists());
     let shown = |path: PathBuf| path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
@@ -82,7 +86,7 @@ fn each(root: &Path, paths: &[PathBuf]) -> Checked {
     let (files, mut findings) = ProjectFiles::open(root);
     let Some(files) = files else { return (findings, vec![root.join(CONFIG)], Vec::new()) };
     let (known, found) = accounts::known(&files);
-    found.into_values().for_each(|found| findings.append(found));
+    found.into_values().for_each(|found| findings.append(found.findings));
     let mut shows = Vec::new();
     let hypotheses = std::fs::canonicalize(root.join(&files.project.hypotheses)).ok();
     let schedules = std::fs::canonicalize(root.join(&files.project.schedules_in)).ok();

@@ -60,7 +60,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     if !(0.0..1.0).contains(&args.level.get()) || args.level == Share::NONE {
         return Err(Failure::usage("--level must be between 0 % and 100 %", "write for example --level 95%"));
     }
-    let (files, experiment) = prepare::read(&args.file, context)?;
+    let prepare::Read { files, experiment, .. } = prepare::read(&args.file, context)?;
     let twin = Twin::of(&files, &experiment, context)?;
     let title = experiment.experiment.value.title.clone();
     match args.vary.as_slice() {

@@ -8,6 +8,7 @@ mod afresh;
 mod agreed;
 mod board;
 mod check;
+mod compare;
 mod completions;
 mod dead_man;
 mod doctor;
@@ -102,6 +103,12 @@ struct Global {
     /// Log details to standard error; SQUALL_LOG=debug or =trace logs more
     #[arg(long, short, global = true)]
     verbose: bool,
+    /// Print errors only: no warnings about files
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// Treat warnings about files as errors, as for CI; `accept` in squall.yaml acknowledges single ones
+    #[arg(long, global = true)]
+    strict: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -118,6 +125,7 @@ enum Command {
     Status(status::Args),
     Log(log::Args),
     Report(report::Args),
+    Compare(compare::Args),
     Board(board::Args),
     Schedule(schedule::Args),
     Serve(serve::Args),
@@ -142,6 +150,8 @@ struct Context {
     named_project: Option<PathBuf>,
     account: Option<AccountName>,
     json: bool,
+    quiet: bool,
+    strict: bool,
 }
 
 impl Context {
@@ -173,6 +183,8 @@ fn run(arguments: Vec<std::ffi::OsString>) -> Exit {
         named_project: cli.global.project,
         account: cli.global.account.map(AccountName),
         json: cli.global.json,
+        quiet: cli.global.quiet,
+        strict: cli.global.strict,
         env,
         output,
     };
@@ -218,6 +230,7 @@ fn execute(command: Command, context: &mut Context) -> Ended {
         Command::Halt(args) => halt::execute(&args, context),
         Command::Status(args) => status::execute(&args, context),
         Command::Log(args) => log::execute(&args, context),
+        Command::Compare(args) => compare::execute(&args, context),
         Command::Report(args) => report::execute(&args, context),
         Command::Board(args) => board::execute(&args, context),
         Command::Schedule(args) => schedule::execute(&args, context),

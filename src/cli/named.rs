@@ -22,6 +22,12 @@ pub fn file(text: &str) -> Result<PathBuf, String> {
     Err(format!("there is no such file{}", nearest(&path, &name).unwrap_or_default()))
 }
 
+/// The same, or a folder of files; for clap.
+pub fn file_or_folder(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_dir() { Ok(path) } else { file(text) }
+}
+
 /// `; did you mean experiments/slow.yaml?`, for a file beside this path whose name is near; without a name, the first one.
 fn nearest(path: &Path, name: &str) -> Option<String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

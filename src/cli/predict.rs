@@ -69,7 +69,7 @@ impl PredictArgs {
 }
 
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
-    let (files, experiment) = prepare::read(&args.file, context)?;
+    let prepare::Read { files, experiment, .. } = prepare::read(&args.file, context)?;
     let twin = Twin::of(&files, &experiment, context)?;
     let prediction = predicted(&twin, &args.asked, context)?;
     match context.json {

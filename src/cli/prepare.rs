@@ -15,11 +15,13 @@ use crate::ids::{AccountName, RunId};
 use crate::judge::verdict::VerdictKind;
 use crate::plan::Plan;
 use crate::planner::{self, Planned};
+use crate::report::words;
 use crate::spec::check::what_it_shows;
+use crate::spec::left_out::LeftOut;
 use crate::spec::load::{ExperimentFiles, ProjectFiles};
 use crate::store::{JournalKind, RunRow, Store};
 use crate::units::Time;
-use crate::yaml::Findings;
+use crate::yaml::{Findings, Severity};
 
 /// What every command that plans an experiment takes beside its file.
 #[derive(Clone, Debug, clap::Args)]
@@ -65,6 +67,11 @@ impl PlanArgs {
     pub fn named(&self, run: RunId) -> (PlanArgs, RunId) {
         let run = self.run_id.clone().unwrap_or(run);
         (PlanArgs { run_id: Some(run.clone()), ..self.clone() }, run)
+    }
+
+    /// Whether the run has a name that a person chose.
+    pub fn names_a_run(&self) -> bool {
+        self.run_id.is_some()
     }
 
     /// The same in a sandbox that begins afresh.
@@ -130,7 +137,7 @@ pub enum Looked {
 
 /// The same, with the reasons where nothing can be planned.
 pub fn look_and_plan(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Context) -> Result<Looked, Failure> {
-    let (files, experiment) = read(file, context)?;
+    let Read { files, experiment, left_out } = read(file, context)?;
     let seed = args.seed.unwrap_or_else(|| context.env.entropy());
     let start = args.start.unwrap_or_else(|| context.env.now());
     if args.afresh {
@@ -172,7 +179,8 @@ pub fn look_and_plan(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Con
         Ok(Planned { mut plan, refused: objections }) => {
             let rows = store.as_ref().map(Store::runs).transpose()?.unwrap_or_default();
             plan.warnings.extend(what_it_shows(&experiment, &accounts::known(&files).0));
-            plan.warnings.extend(run_before(&rows, &plan.file_hash));
+            plan.warnings.extend(left_out.iter().flat_map(LeftOut::warnings));
+            plan.warnings.extend(run_before(&rows, &plan));
             let refused = (!objections.is_empty()).then(|| refused(&objections, &experiment, context));
             let refusals = objections.iter().map(|objection| objection.refusal.what.clone()).collect();
             Ok(Looked::Planned(Box::new(Prepared { plan, refused, refusals, account, files, experiment })))
@@ -182,15 +190,22 @@ pub fn look_and_plan(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Con
 
 /// How often this very file was run before, and how that ended: who repeats a run until it holds has shown less than one
 /// run shows.
-fn run_before(rows: &[RunRow], file_hash: &str) -> Option<String> {
-    let same: Vec<&RunRow> =
-        rows.iter().filter(|row| row.kind == JournalKind::Run && row.file_hash == file_hash).collect();
-    let last = same.iter().max_by_key(|row| row.started)?;
+fn run_before(rows: &[RunRow], plan: &Plan) -> Option<String> {
     let ended = |row: &RunRow| match row.verdict.as_ref().map(|verdict| verdict.kind) {
         Some(VerdictKind::Held) => "held",
         Some(VerdictKind::Broken) => "broken",
         Some(VerdictKind::Unknown) => "unknown",
         None => "not finished",
+    };
+    let runs = || rows.iter().filter(|row| row.kind == JournalKind::Run && row.started.is_some());
+    let same: Vec<&RunRow> = runs().filter(|row| row.file_hash == plan.file_hash).collect();
+    let Some(last) = same.iter().max_by_key(|row| row.started) else {
+        let last = runs().filter(|row| row.title == plan.title).max_by_key(|row| row.started)?;
+        return Some(format!(
+            "the experiment's text has changed since its last run, {}, {}; `squall compare` will show the difference",
+            last.run,
+            ended(last)
+        ));
     };
     let count = |wanted: &str| match same.iter().filter(|row| ended(row) == wanted).count() {
         0 => None,
@@ -215,33 +230,63 @@ fn limited_graph(files: &ProjectFiles, experiment: &ExperimentFiles, context: &C
 }
 
 /// Reads an experiment and what it needs, and prints what is wrong with it.
-pub fn read(file: &Path, context: &mut Context) -> Result<(ProjectFiles, ExperimentFiles), Failure> {
-    let (files, mut findings) = ProjectFiles::open(&context.project.root);
-    let experiment = files.as_ref().and_then(|files| {
-        let (known, of_accounts) = accounts::known(files);
-        let (experiment, found) = ExperimentFiles::open(file, files, context.account.as_ref(), &known);
-        // Only the accounts that the experiment uses matter: a sandbox's template never stops a run on AWS.
-        let used = experiment.as_ref().map(names).unwrap_or_default();
-        for (_, found) in of_accounts.into_iter().filter(|(name, _)| used.contains(name)) {
-            findings.append(found);
-        }
-        findings.append(found);
-        experiment
-    });
+pub fn read(file: &Path, context: &mut Context) -> Result<Read, Failure> {
+    let (read, findings) = open(file, context);
     show(&findings, context);
-    match (files, experiment, findings.has_errors()) {
-        (Some(files), Some(experiment), false) => Ok((files, experiment)),
-        _ => Err(Failure {
-            exit: Exit::Findings,
-            what: format!("{} cannot be used: {}", file.display(), findings.count()),
-            next: Some("fix the errors above, then run `squall check`".into()),
-        }),
+    let failed = |what: String| Failure {
+        exit: Exit::Findings,
+        what,
+        next: Some("fix the errors above, then run `squall check`".into()),
+    };
+    let read = match (read, findings.has_errors()) {
+        (Some(read), false) => read,
+        _ => return Err(failed(format!("{} cannot be used: {}", file.display(), findings.count()))),
+    };
+    let summaries = read.left_out.iter().flat_map(LeftOut::summary);
+    if !context.quiet {
+        summaries.for_each(|line| context.output.err.line(line));
     }
+    let warnings = findings.len() + read.left_out.iter().map(LeftOut::len).sum::<usize>();
+    if context.strict && warnings > 0 {
+        let what = words::plural(warnings, "warning, and --strict allows none", "warnings, and --strict allows none");
+        return Err(Failure {
+            next: Some("fix what `squall check` names, or acknowledge it with `accept` in squall.yaml".into()),
+            ..failed(format!("{} has {what}", file.display()))
+        });
+    }
+    Ok(read)
+}
+
+/// An experiment with all that it needs.
+pub struct Read {
+    pub files: ProjectFiles,
+    pub experiment: ExperimentFiles,
+    /// What the sandboxes that it uses do not model.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Reads an experiment and what it needs; what is wrong with it is returned.
+pub fn open(file: &Path, context: &Context) -> (Option<Read>, Findings) {
+    let (files, mut findings) = ProjectFiles::open(&context.project.root);
+    let Some(files) = files else { return (None, findings) };
+    let (known, of_accounts) = accounts::known(&files);
+    let (experiment, found) = ExperimentFiles::open(file, &files, context.account.as_ref(), &known);
+    // Only the accounts that the experiment uses matter: a sandbox's template never stops a run on AWS.
+    let used = experiment.as_ref().map(names).unwrap_or_default();
+    let mut left_out = Vec::new();
+    for (name, mut examined) in of_accounts.into_iter().filter(|(name, _)| used.contains(name)) {
+        if let Some(sandbox) = accounts::sandbox(&name, &files) {
+            left_out.push(LeftOut::take(&mut examined.findings, sandbox, examined.accepted));
+        }
+        findings.append(examined.findings);
+    }
+    findings.append(found);
+    (experiment.map(|experiment| Read { files, experiment, left_out }), findings)
 }
 
 fn show(findings: &Findings, context: &mut Context) {
-    let err = &mut context.output.err;
-    for finding in findings.iter() {
+    let (err, quiet) = (&mut context.output.err, context.quiet);
+    for finding in findings.iter().filter(|finding| !quiet || finding.code.severity() == Severity::Error) {
         err.text(finding.render(check::style(err.colour())) + "\n\n");
     }
 }

@@ -1,7 +1,9 @@
 //! `squall run`.
 
+mod series;
+
 use std::io::{self, IsTerminal as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::accounts::{self, Pace};
 use super::prepare::{self, Prepared};
@@ -24,15 +26,19 @@ Everything that is changed is rolled back however the run ends: normally, by a b
 closed terminal. After a crash or a power loss, run `squall undo`. The run's log goes to standard output, everything \
 else to standard error.
 
+Several experiments run one after the other; all files are checked first. A summary follows, and the exit code is the worst \
+of all. When a run leaves something behind, or a signal stops one, the others do not start.
+
 Examples:
   squall run experiments/payment-worker-throttled.yaml
   squall run experiments/payment-worker-throttled.yaml --pace max --seed 7
   squall run experiments/payment-worker-throttled.yaml --plan plan.json
+  squall run experiments/ --junit results.xml
   squall run experiments/payment-worker-throttled.yaml --json | jq -c .event")]
 pub struct Args {
-    /// The experiment's file
-    #[arg(value_parser = named::file)]
-    pub(super) file: PathBuf,
+    /// The experiment's file; several, or a folder, run all experiments in them
+    #[arg(required = true, value_name = "FILE|FOLDER", value_parser = named::file_or_folder)]
+    pub(super) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) asked: prepare::PlanArgs,
     /// How fast the sandbox's time passes: `1x`, `60x` or `max` [default: 60x on a terminal, else max]
@@ -42,6 +48,9 @@ pub struct Args {
     /// differently
     #[arg(long, value_name = "HASH|FILE")]
     pub(super) plan: Option<String>,
+    /// Write the results of all runs to this file, as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
     /// Continue with the sandbox as the last run left it, clock included [default: each run starts with a new one]
     #[arg(long, conflicts_with = "start")]
     pub(super) keep: bool,
@@ -51,9 +60,34 @@ pub struct Args {
 }
 
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
+    match args.files.as_slice() {
+        [file] if !file.is_dir() => {
+            let how = one(file, args, context);
+            series::write_junit(
+                args.junit.as_deref(),
+                &[series::Ran { file: file.clone(), how: how.clone() }],
+                context,
+            );
+            how.map(|done| done.exit)
+        }
+        several => series::execute(several, args, context),
+    }
+}
+
+/// A run that was begun and has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Done {
+    pub(super) run: RunId,
+    pub(super) exit: Exit,
+    /// A signal asked it to stop.
+    pub(super) interrupted: bool,
+}
+
+/// Runs one experiment. The failure is that it did not begin, or cannot be told.
+pub(super) fn one(file: &Path, args: &Args, context: &mut Context) -> Result<Done, Failure> {
     let pace = args.pace.unwrap_or_else(|| default_pace(context));
     let asked = args.asked.afresh(!args.keep);
-    let mut prepared = prepare::prepare(&args.file, &asked, pace, context)?;
+    let mut prepared = prepare::prepare(file, &asked, pace, context)?;
     for line in show::brief(&prepared.plan) {
         context.output.err.line(line);
     }
@@ -65,7 +99,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         super::agreed::check(agreed, &prepared.plan, context)?;
     }
     if prepared.account.real && !args.yes {
-        prepared = confirmed(prepared, args, pace, context)?;
+        prepared = confirmed(prepared, file, args, pace, context)?;
     }
     let mut store = context.project.store()?;
     let run = prepared.plan.run.clone();
@@ -75,18 +109,24 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     if interrupted {
         context.output.err.line(format!("stopped by a signal; `squall log {run}` shows the run's log"));
     }
-    Ok(exit)
+    Ok(Done { run, exit, interrupted })
 }
 
 /// Asks until a plan that may still be begun is confirmed. One that waited too long is made again, and what
 /// became different is shown.
-fn confirmed(prepared: Prepared, args: &Args, pace: Pace, context: &mut Context) -> Result<Prepared, Failure> {
+fn confirmed(
+    prepared: Prepared,
+    file: &Path,
+    args: &Args,
+    pace: Pace,
+    context: &mut Context,
+) -> Result<Prepared, Failure> {
     let late = |prepared: &Prepared| prepared.account.account.now() > prepared.plan.start_by();
     until_in_time(prepared, late, |step| match step {
         Step::Ask => confirm(context).map(|()| None),
         Step::Again(old) => {
             let asked = args.asked.again(&old.plan);
-            let mut new = prepare::prepare(&args.file, &asked, pace, context)?;
+            let mut new = prepare::prepare(file, &asked, pace, context)?;
             let err = &mut context.output.err;
             err.line(format!("the plan of {} was too old to run, so it was made again", old.plan.made_at));
             for line in show::differences(&old.plan, &new.plan) {

@@ -149,8 +149,10 @@ fn run_now(args: &Run, context: &mut Context) -> Ended {
     let key = OccurrenceKey { schedule: schedule.name.clone(), at: now, by_hand: true };
     let row = OccurrenceRow { key, decided: now, by: context.who(), fate: Fate::Run(run.clone()) };
     store.claim_occurrence(&row)?;
-    let ended =
-        run::execute(&run::Args { file, asked, pace: args.pace, plan: None, keep: false, yes: args.yes }, context);
+    let ended = run::execute(
+        &run::Args { files: vec![file], asked, pace: args.pace, plan: None, junit: None, keep: false, yes: args.yes },
+        context,
+    );
     // One that was refused or not confirmed never began.
     if let Err(failure) = &ended
         && failure.exit != Exit::Left

@@ -48,6 +48,8 @@ enum Format {
     Status,
     /// What `squall board --json` prints
     Board,
+    /// What `squall compare --json` prints
+    Comparison,
     /// What `squall schedule --json` prints
     Occurrences,
     /// What `squall schedule explain --json` prints
@@ -77,6 +79,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         Format::Report => report::json::schema(),
         Format::Status => written::status(),
         Format::Board => written::of::<report::board::Document>(),
+        Format::Comparison => written::of::<report::compare::Comparison>(),
         Format::Occurrences => written::of::<list::Document>(),
         Format::Occurrence => written::of::<list::Decided>(),
         Format::Explanation => written::of::<list::Explanation>(),

@@ -23,11 +23,15 @@ Exit code 6 when something that a run changed may still be there and no process 
 Examples:
   squall status
   squall status --all
+  squall status --experiment payment-worker
   squall status --json | jq '.runs[] | select(.outstanding != [])'")]
 pub struct Args {
     /// Show every run, not the newest twenty
     #[arg(long)]
     all: bool,
+    /// Only runs of experiments whose title or file has these words
+    #[arg(long, value_name = "WORDS")]
+    experiment: Option<String>,
 }
 
 /// How many runs are shown without `--all`. A run with something outstanding is always shown.
@@ -53,9 +57,22 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     if let Some(store) = &store {
         for after in Aftermath::of_all(&rows) {
             let Some(shown) = Shown::of(after, store) else { continue };
-            if args.all || runs.len() < SHOWN || !shown.outstanding.is_empty() || !shown.after.look_again.is_empty() {
+            let all = args.all || args.experiment.is_some();
+            if all || runs.len() < SHOWN || !shown.outstanding.is_empty() || !shown.after.look_again.is_empty() {
                 runs.push(shown);
             }
+        }
+    }
+    let left = runs.iter().any(|run| run.hindered.is_some() || !run.is_alive() && !run.outstanding.is_empty());
+    if let Some(words) = &args.experiment {
+        let any = !runs.is_empty();
+        runs.retain(|run| run.is_of(words));
+        if any && runs.is_empty() {
+            let what = format!("no run of an experiment with `{words}` in its title or file");
+            return Err(Failure {
+                exit: if left { Exit::Left } else { Exit::Usage },
+                ..Failure::usage(what, "squall status --all")
+            });
         }
     }
     match context.json {
@@ -70,7 +87,6 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         }
         false => print(context, halted.as_deref(), &runs, &strays),
     }
-    let left = runs.iter().any(|run| run.hindered.is_some() || !run.is_alive() && !run.outstanding.is_empty());
     Ok(if left || !strays.is_empty() { Exit::Left } else { Exit::Fine })
 }
 
@@ -184,6 +200,12 @@ impl Shown {
 
     fn origin(&self) -> &RunId {
         self.row.origin()
+    }
+
+    /// Whether its experiment has these words in its title or file.
+    fn is_of(&self, words: &str) -> bool {
+        let words = words.to_lowercase();
+        [&self.row.title, &self.row.file].iter().any(|text| text.to_lowercase().contains(&words))
     }
 
     fn is_alive(&self) -> bool {

@@ -12,6 +12,7 @@ use crate::ids::{AccountName, RunId};
 use crate::predict::Subject;
 use crate::predict::vary::{Place, Vary};
 use crate::project::AccountSpec;
+use crate::spec::left_out::LeftOut;
 use crate::spec::load::{ExperimentFiles, ProjectFiles};
 use crate::template::app::App;
 use crate::units::Time;
@@ -34,6 +35,7 @@ pub struct Twin {
     stack: String,
     template: Arc<Source>,
     traffic: Arc<Source>,
+    left_out: Vec<String>,
 }
 
 impl Twin {
@@ -56,7 +58,8 @@ impl Twin {
                 ));
             }
         };
-        let (app, findings) = accounts::read(files, account);
+        let (app, mut findings) = accounts::read(files, account);
+        let left_out = LeftOut::take(&mut findings, account, Vec::new()).parts();
         let (Some(app), Ok((template, traffic))) = (app, accounts::sources(files, account)) else {
             return Err(Failure {
                 exit: Exit::Findings,
@@ -75,7 +78,7 @@ impl Twin {
         experiment.account = name;
         let run = RunId("prediction".into());
         let (by, stack) = (context.who(), account.stack.clone());
-        Ok(Twin { app, experiment, rules, start: START, location, run, by, stack, template, traffic })
+        Ok(Twin { app, experiment, rules, start: START, location, run, by, stack, template, traffic, left_out })
     }
 
     /// The same with other values.
@@ -117,6 +120,7 @@ impl Twin {
             start: self.start,
             run: self.run.clone(),
             by: &self.by,
+            left_out: &self.left_out,
         })
     }
 

@@ -207,6 +207,7 @@ impl Needs<'_, '_> {
         let executions = self.arn_in(location, "states", &format!("execution:{}:*", deadman::NAME));
         self.insert(Purpose::Look, "states:DescribeStateMachine", machine.clone());
         self.insert(Purpose::Inject, "states:StartExecution", machine);
+        self.insert(Purpose::Inject, "states:GetExecutionHistory", executions.clone());
         for action in ["states:DescribeExecution", "states:StopExecution"] {
             self.insert(Purpose::Rollback, action, executions.clone());
         }

@@ -44,6 +44,8 @@ pub struct Subject<'a> {
     /// What the runs are called.
     pub run: RunId,
     pub by: &'a str,
+    /// What of the application's template the model does not know.
+    pub left_out: &'a [String],
 }
 
 /// How much is asked.

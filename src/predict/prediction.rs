@@ -283,10 +283,6 @@ fn usage(outcomes: &[Outcome]) -> MeanUsage {
 /// What of the application the model does not know, beside what `docs/sandbox.md` says of every application.
 fn left_out(subject: &Subject<'_>) -> Vec<String> {
     let app = subject.app;
-    let triggers = app
-        .triggers
-        .iter()
-        .map(|(name, trigger)| format!("{name} ({}) invokes {} and is not modelled", trigger.kind, trigger.function));
     let roles = app
         .roles
         .iter()
@@ -296,5 +292,5 @@ fn left_out(subject: &Subject<'_>) -> Vec<String> {
         .iter()
         .filter(|(_, table)| table.writes_per_second.is_none())
         .map(|(name, _)| format!("{name} is on demand: it never throttles here"));
-    triggers.chain(roles).chain(tables).collect()
+    subject.left_out.iter().cloned().chain(roles).chain(tables).collect()
 }

@@ -112,6 +112,18 @@ record! {
         /// Signs the locks of runs, as `mark_key` of an account of AWS does: any ARN of a key. The sandbox makes the code by itself, from
         /// its own id, which is no secret.
         pub mark_key: Option<MarkKey>,
+        /// Warnings about the template or traffic file that the team accepts: they are not printed, and `--strict` allows them.
+        pub accept: Vec<Accepted> = Vec::new(),
+    }
+}
+
+record! {
+    /// A warning that the team accepts.
+    pub struct Accepted {
+        /// Words of the warning, such as `AWS::Cognito::UserPool Users`.
+        pub warning: String,
+        /// Why it does not matter to the experiments. Reports say it.
+        pub because: String,
     }
 }
 
@@ -275,6 +287,7 @@ impl Default for Project {
             stack: "shop".into(),
             dead_man: DeadMan::MayGoWithout,
             mark_key: None,
+            accept: Vec::new(),
         };
         Project {
             version: Version,

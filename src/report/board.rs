@@ -42,7 +42,12 @@ pub struct Row {
     /// The last run that broke it.
     pub broken: Option<Seen>,
     pub confidence: Share,
+    /// How the last runs that showed something ended for it, the newest last; at most [`TREND`].
+    pub trend: Vec<VerdictKind>,
 }
+
+/// So many runs show a trend.
+const TREND: usize = 10;
 
 /// A run that showed something.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,9 +60,20 @@ pub struct Seen {
 /// The board as of a time: the known hypotheses and those of runs, the least trusted first.
 pub fn board(known: &[String], findings: &[Finding], now: Time, half_life: Span) -> Vec<Row> {
     let empty = |name: &String| {
-        (name.clone(), Row { hypothesis: name.clone(), proven: None, broken: None, confidence: Share::default() })
+        (
+            name.clone(),
+            Row {
+                hypothesis: name.clone(),
+                proven: None,
+                broken: None,
+                confidence: Share::default(),
+                trend: Vec::new(),
+            },
+        )
     };
     let mut rows: BTreeMap<String, Row> = known.iter().map(empty).collect();
+    let mut findings: Vec<&Finding> = findings.iter().collect();
+    findings.sort_by_key(|finding| finding.at);
     for finding in findings {
         for (name, verdict) in &finding.hypotheses {
             let row = rows.entry(name.clone()).or_insert_with(|| empty(name).1);
@@ -66,6 +82,7 @@ pub fn board(known: &[String], findings: &[Finding], now: Time, half_life: Span)
                 VerdictKind::Broken => &mut row.broken,
                 VerdictKind::Unknown => continue,
             };
+            row.trend.push(*verdict);
             if last.as_ref().is_none_or(|last| last.at <= finding.at) {
                 let Finding { run, at, accounts, .. } = finding.clone();
                 *last = Some(Seen { run, at, accounts });
@@ -75,6 +92,7 @@ pub fn board(known: &[String], findings: &[Finding], now: Time, half_life: Span)
     let mut rows: Vec<Row> = rows.into_values().collect();
     for row in &mut rows {
         row.confidence = confidence(row, now, half_life);
+        row.trend.drain(..row.trend.len().saturating_sub(TREND));
     }
     rows.sort_by(|a, b| {
         a.confidence.get().total_cmp(&b.confidence.get()).then_with(|| a.hypothesis.cmp(&b.hypothesis))
@@ -115,6 +133,8 @@ pub struct Entry {
     pub confidence: f64,
     pub proven: Option<Proof>,
     pub broken: Option<Proof>,
+    /// `held` or `broken` of each of the last runs that showed something, the newest last; at most 10.
+    pub trend: Vec<String>,
 }
 
 /// A run that showed something.
@@ -142,6 +162,7 @@ pub fn document(rows: &[Row], now: Time, half_life: Span) -> Document {
         confidence: row.confidence.get(),
         proven: proof(&row.proven),
         broken: proof(&row.broken),
+        trend: row.trend.iter().map(ToString::to_string).collect(),
     };
     Document {
         format: VERSION,
@@ -196,9 +217,18 @@ pub fn rule(half_life: Span) -> String {
 pub fn text(rows: &[Row], now: Time) -> String {
     let line = |row: &Row| {
         let name = words::one_line(&row.hypothesis);
-        format!("{:>4.0} %  {name}\n        {}\n", row.confidence.get() * 100.0, sentence(row, now))
+        let trend = match row.trend.len() {
+            0 | 1 => String::new(),
+            _ => format!("; the last runs, in order: {}", trend(row)),
+        };
+        format!("{:>4.0} %  {name}\n        {}{trend}\n", row.confidence.get() * 100.0, sentence(row, now))
     };
     rows.iter().map(line).collect()
+}
+
+/// `held, held, broken`.
+fn trend(row: &Row) -> String {
+    row.trend.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The board as a page.
@@ -215,7 +245,7 @@ pub fn page(rows: &[Row], now: Time, half_life: Span) -> String {
             section {
                 div class="wide" {
                     table {
-                        thead { tr { th { "confidence" } th { "hypothesis" } th { "last seen" } } }
+                        thead { tr { th { "confidence" } th { "hypothesis" } th { "last seen" } th { "last runs, in order" } } }
                         tbody {
                             @for row in rows {
                                 tr {
@@ -226,6 +256,7 @@ pub fn page(rows: &[Row], now: Time, half_life: Span) -> String {
                                     }
                                     td { (row.hypothesis) }
                                     td { (sentence(row, now)) }
+                                    td { (trend(row)) }
                                 }
                             }
                         }
@@ -278,6 +309,7 @@ mod tests {
                 ("Nothing is lost", 1.0)
             ]
         );
+        assert_eq!(rows[0].trend, [VerdictKind::Held, VerdictKind::Broken]);
         insta::assert_snapshot!(text(&rows, now()));
     }
 

@@ -23,31 +23,75 @@ enum Outcome {
     Errored { kind: &'static str, message: String },
 }
 
-/// The whole document.
-pub fn document(summary: &Summary) -> String {
-    let mut cases: Vec<Case> = summary.signals.iter().filter_map(signal).collect();
-    cases.push(undo(summary));
-    let passed = |cases: &[Case]| cases.iter().all(|case| matches!(case.outcome, Outcome::Passed));
-    if summary.ending != Ending::Held && passed(&cases) {
-        // Nothing above says why, so the verdict says it itself.
-        cases.push(Case {
-            group: "run",
-            name: "the verdict is held".into(),
-            time: Span::ZERO,
-            outcome: Outcome::Errored { kind: "unknown", message: summary.sentence.clone() },
-        });
+/// The results of one experiment.
+pub struct Suite<'a> {
+    name: String,
+    /// None of an experiment that was not run.
+    summary: Option<&'a Summary>,
+    cases: Vec<Case<'a>>,
+    time: Span,
+}
+
+impl<'a> Suite<'a> {
+    /// Of a run.
+    pub fn of(summary: &'a Summary) -> Suite<'a> {
+        let mut cases: Vec<Case> = summary.signals.iter().filter_map(signal).collect();
+        cases.push(undo(summary));
+        let passed = |cases: &[Case]| cases.iter().all(|case| matches!(case.outcome, Outcome::Passed));
+        if summary.ending != Ending::Held && passed(&cases) {
+            // Nothing above says why, so the verdict says it itself.
+            cases.push(Case {
+                group: "run",
+                name: "the verdict is held".into(),
+                time: Span::ZERO,
+                outcome: Outcome::Errored { kind: "unknown", message: summary.sentence.clone() },
+            });
+        }
+        let time = summary.times.last.since(summary.times.started);
+        Suite { name: summary.title.clone(), summary: Some(summary), cases, time }
     }
-    let failures = cases.iter().filter(|case| matches!(case.outcome, Outcome::Failed { .. })).count();
-    let errors = cases.iter().filter(|case| matches!(case.outcome, Outcome::Errored { .. })).count();
-    let time = seconds(summary.times.last.since(summary.times.started));
+
+    /// Of an experiment that was not run: an error, so that it never shows as passed.
+    pub fn not_run(name: impl Into<String>, why: impl Into<String>) -> Suite<'a> {
+        let outcome = Outcome::Errored { kind: "not-run", message: why.into() };
+        let case = Case { group: "run", name: "the experiment is run".into(), time: Span::ZERO, outcome };
+        Suite { name: name.into(), summary: None, cases: vec![case], time: Span::ZERO }
+    }
+
+    fn count(&self, of: fn(&Outcome) -> bool) -> usize {
+        self.cases.iter().filter(|case| of(&case.outcome)).count()
+    }
+}
+
+fn failed(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Failed { .. })
+}
+
+fn errored(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Errored { .. })
+}
+
+/// The whole document of one run.
+pub fn document(summary: &Summary) -> String {
+    of(&[Suite::of(summary)])
+}
+
+/// The whole document of several experiments.
+pub fn of(suites: &[Suite]) -> String {
+    let all = |of: fn(&Outcome) -> bool| suites.iter().map(|suite| suite.count(of)).sum::<usize>();
+    let time = suites.iter().fold(Span::ZERO, |sum, suite| sum + suite.time);
     let xml = html! {
         (PreEscaped("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"))
-        testsuites name="squall" tests=(cases.len()) failures=(failures) errors=(errors) time=(time) {
-            testsuite name=(summary.title) tests=(cases.len()) failures=(failures) errors=(errors) skipped="0" time=(time) timestamp=(summary.times.started) {
-                (properties(summary))
-                @for case in &cases { (test_case(case)) }
-                system-out {
-                    @for line in &summary.timeline { (line) "\n" }
+        testsuites name="squall" tests=(all(|_| true)) failures=(all(failed)) errors=(all(errored)) time=(seconds(time)) {
+            @for suite in suites {
+                testsuite name=(suite.name) tests=(suite.cases.len()) failures=(suite.count(failed)) errors=(suite.count(errored)) skipped="0" time=(seconds(suite.time)) timestamp=[suite.summary.map(|summary| summary.times.started)] {
+                    @if let Some(summary) = suite.summary { (properties(summary)) }
+                    @for case in &suite.cases { (test_case(case)) }
+                    @if let Some(summary) = suite.summary {
+                        system-out {
+                            @for line in &summary.timeline { (line) "\n" }
+                        }
+                    }
                 }
             }
         }

@@ -10,6 +10,7 @@
 pub mod axis;
 pub mod board;
 pub mod chart;
+pub mod compare;
 pub mod day;
 pub mod html;
 pub mod json;
@@ -25,6 +26,7 @@ pub mod sparkline;
 pub mod summary;
 #[cfg(test)]
 mod tests;
+pub mod transfer;
 pub mod words;
 pub mod written;
 

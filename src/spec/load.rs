@@ -45,6 +45,11 @@ impl ProjectFiles {
         (project.map(|project| ProjectFiles { root: root.to_owned(), project }), findings)
     }
 
+    /// `squall.yaml` with its places, where there is one that can be read.
+    pub fn config(&self) -> Option<Loaded<Project>> {
+        read::<Project>(&shown(&self.root.join(CONFIG))).0
+    }
+
     /// The file of a hypothesis.
     pub fn hypothesis(&self, name: &HypothesisName) -> PathBuf {
         shown(&self.root.join(&self.project.hypotheses).join(format!("{name}.yaml")))
@@ -202,7 +207,7 @@ pub(super) fn shown(path: &Path) -> PathBuf {
 }
 
 /// The YAML files of a folder, by name. A folder that is not there has none.
-pub(super) fn yaml_files(folder: &Path) -> Vec<PathBuf> {
+pub fn yaml_files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let is_yaml = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
     let mut files: Vec<PathBuf> = entries.map(|entry| shown(&entry.path())).filter(is_yaml).collect();

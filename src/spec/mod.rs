@@ -5,6 +5,7 @@
 pub mod check;
 pub mod experiment;
 pub mod hypothesis;
+pub mod left_out;
 pub mod load;
 pub mod reference;
 pub mod runbooks;

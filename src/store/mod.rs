@@ -87,6 +87,8 @@ pub struct Conflict {
 pub struct RunRow {
     pub run: RunId,
     pub title: String,
+    /// The experiment's file.
+    pub file: String,
     /// SHA-256 of its experiment's text, in hex.
     pub file_hash: String,
     /// Of its first event.
@@ -136,6 +138,7 @@ impl RunRow {
         RunRow {
             run,
             title: String::new(),
+            file: String::new(),
             file_hash: String::new(),
             started: None,
             owner,
@@ -154,6 +157,7 @@ impl RunRow {
         match first {
             Some(Event::Started { plan, .. }) => {
                 self.title.clone_from(&plan.title);
+                self.file.clone_from(&plan.file);
                 self.file_hash.clone_from(&plan.file_hash);
                 if let Some(of) = plan.rolls_back.clone() {
                     self.kind = JournalKind::Rollback { of, covers: plan.touched() };

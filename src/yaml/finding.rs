@@ -145,6 +145,8 @@ codes! {
     Warning UnknownValue = "unknown-value",
     /// A duplicate key in a template; CloudFormation uses the last one.
     Warning RepeatedKey = "repeated-key",
+    /// An accepted warning that no longer appears.
+    Warning NothingAccepted = "nothing-accepted",
     /// A missing permission between resources of a template.
     Warning NoPermission = "no-permission",
     /// Something in a template that AWS refuses on deployment.
@@ -341,6 +343,15 @@ impl Findings {
     /// In the order of files, then of places.
     pub fn sort(&mut self) {
         self.list.sort_by(|a, b| (&a.source.file, a.at, a.code).cmp(&(&b.source.file, b.at, b.code)));
+    }
+
+    /// Takes the findings out that are of this kind, as a list.
+    pub fn take(&mut self, is: impl Fn(&Finding) -> bool) -> Vec<Finding> {
+        let (taken, kept): (Vec<Finding>, Vec<Finding>) = std::mem::take(&mut self.list).into_iter().partition(is);
+        let warnings = taken.iter().filter(|finding| finding.code.severity() == Severity::Warning).count();
+        (self.warnings, self.errors) = (self.warnings - warnings, self.errors + warnings - taken.len());
+        self.list = kept;
+        taken
     }
 
     /// Every finding that was kept.

@@ -83,7 +83,7 @@ fn with<T>(app: &App, then: impl FnOnce(&Subject<'_>) -> T) -> T {
     };
     let rules = Rules::in_model(&Project::default());
     let run = RunId("prediction".into());
-    then(&Subject { files: &files, rules: &rules, app, modeller: &modeller, start, run, by: "test" })
+    then(&Subject { files: &files, rules: &rules, app, modeller: &modeller, start, run, by: "test", left_out: &[] })
 }
 
 fn threads() -> usize {

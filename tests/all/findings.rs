@@ -4,15 +4,16 @@
 //! `NAME.yaml` is an experiment, `NAME.hypothesis.yaml`, `NAME.project.yaml`, `NAME.schedule.yaml`, `NAME.template.yaml` and
 //! `NAME.runbook.md` are what they say. Experiments and schedules belong to the project in `tests/findings/project`.
 
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "these are tests")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "these are tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use squall::account::ResourceKind;
 use squall::ids::AccountName;
-use squall::project::Project;
+use squall::project::{AccountSpec, Project};
 use squall::spec::check::{self, Known, KnownAccount};
+use squall::spec::left_out::accept as accept_warnings;
 use squall::spec::load::{self, ExperimentFiles, ProjectFiles};
 use squall::spec::{runbooks, schedules};
 use squall::template::{self, Deployment};
@@ -22,7 +23,7 @@ use squall::yaml::{Code, Findings, Loaded, Source, Style};
 const FOLDER: &str = "tests/findings";
 
 /// Files that are better not committed: what they are named after is made here.
-const MADE: [&str; 2] = ["too-large", "unreadable-file"];
+const MADE: [&str; 3] = ["nothing-accepted", "too-large", "unreadable-file"];
 
 /// What the account `local` has.
 fn known() -> Known {
@@ -81,6 +82,19 @@ fn said(name: &str, files: &ProjectFiles) -> (Findings, String) {
             let large = folder.path().join("too-large.yaml");
             std::fs::File::create(&large).unwrap().set_len(100 << 20).unwrap();
             find(&large, files)
+        }
+        // What a project accepts is compared with its template.
+        "nothing-accepted" => {
+            let accept = "accept: [{ warning: AWS::S3::Bucket Reports, because: it is not tested }]";
+            let sandbox = format!("sandbox: {{ sandbox: {{ template: t.yaml, traffic: traffic.yaml, {accept} }} }}");
+            let text = format!("version: 1\ndefault_account: sandbox\naccounts:\n  {sandbox}\n");
+            std::fs::write(folder.path().join(load::CONFIG), text).unwrap();
+            let files = ProjectFiles::open(folder.path()).0.unwrap();
+            let (name, account) = files.project.accounts.first_key_value().unwrap();
+            let AccountSpec::Sandbox(sandbox) = account else { panic!("it is a sandbox") };
+            let mut findings = Findings::default();
+            assert!(accept_warnings(&mut findings, name, sandbox, &files).is_empty());
+            findings
         }
         _ => find(&path, files),
     };

@@ -27,6 +27,7 @@ mod reports;
 mod schema;
 mod sessions;
 mod shipped;
+mod team;
 mod tidy;
 mod told;
 mod translator;

@@ -81,7 +81,16 @@ fn with<T>(files: &ExperimentFiles, location: &Location, then: impl FnOnce(&Subj
         Ok(Box::new(world.at_location(location.clone())) as Box<dyn Modelled>)
     };
     let (app, run) = (shop(), RunId(RUN.into()));
-    then(&Subject { files, rules: &rules, app: &app, modeller: &modeller, start: start(), run, by: "tester@here" })
+    then(&Subject {
+        files,
+        rules: &rules,
+        app: &app,
+        modeller: &modeller,
+        start: start(),
+        run,
+        by: "tester@here",
+        left_out: &[],
+    })
 }
 
 fn asked(runs: usize, threads: usize) -> Asked {

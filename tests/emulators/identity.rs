@@ -82,7 +82,7 @@ fn a_nickname_that_means_another_account_now_is_not_followed() {
 /// Another machine has another project: the locks are rolled back in the account that they lie in, within what its
 /// `squall.yaml` allows for that account.
 #[test]
-fn marks_are_rolled_back_in_the_account_that_was_asked_for() {
+fn locks_are_rolled_back_in_the_account_that_was_asked_for() {
     let Killed { project, account, before, throttled } = killed();
     let telemetry = Account::new(ministack());
     let untouched = picture(&telemetry);
@@ -126,4 +126,25 @@ fn a_role_is_locked_for_all_regions() {
     elsewhere.configure(|_| yaml("europe", &[entry("europe", &account, "eu-west-1", ALLOWED)]));
     let undone = elsewhere.ended(&["undo", "--account", "europe", "--take-over", "--yes"]).expect(0);
     assert_eq!(picture(&account), before, "{}", undone.err);
+}
+
+/// One store rolls back from the locks of two accounts, one after the other, though the first rollback is killed.
+#[test]
+fn locks_of_two_accounts_are_rolled_back_from_one_store() {
+    let (one, two) = (killed(), killed());
+    let mut elsewhere = Project::new(&one.account);
+    let entries = [entry("one", &one.account, REGION, ALLOWED), entry("two", &two.account, REGION, ALLOWED)];
+    elsewhere.configure(|_| yaml("one", &entries));
+    let undo = |account| ["undo", "--account", account, "--take-over", "--yes"];
+    let mut first = elsewhere.begin(&undo("one"));
+    first.next().unwrap();
+    first.kill();
+    for (account, of) in [("two", &two), ("one", &one)] {
+        // Credentials are of one account.
+        elsewhere.keys.0.clone_from(&of.account.id);
+        elsewhere.ended(&undo(account)).expect(0);
+        assert_eq!(picture(&of.account), of.before);
+    }
+    elsewhere.ended(&["undo"]).expect(0);
+    elsewhere.ended(&["status"]).expect(0);
 }

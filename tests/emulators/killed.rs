@@ -1,5 +1,5 @@
-//! Thirty SIGKILLs in mid-run, and a rollback from a fresh process after each; for ten of them the store is gone too, and the
-//! locks in the account are all that is left.
+//! Thirty SIGKILLs in mid-run, one more in the rollback after each, and then a rollback to its end; for ten of them the store is
+//! gone too, and the locks in the account are all that is left.
 
 use std::time::Duration;
 
@@ -57,12 +57,23 @@ fn kill(number: usize, seed: u64) -> (String, bool) {
     let outstanding = picture(&account) != before;
 
     let what = format!("kill {number} of {experiment}, {after} events after the first change, seed {seed}");
-    let undone = if WITHOUT_STORE.contains(&number) {
+    let undo = if WITHOUT_STORE.contains(&number) {
         std::fs::remove_dir_all(project.store()).unwrap();
-        project.ended(&["undo", "--account", "emulated", "--take-over", "--yes"])
+        ["undo", "--account", "emulated", "--take-over", "--yes"].as_slice()
     } else {
-        project.ended(&["undo"])
+        &["undo"]
     };
+    // The rollback is killed as well, and repeated: from the journal that it began, or from the locks again.
+    let mut undoing = project.begin(undo);
+    let heard = chance.random_range(1..8);
+    for _ in 0..heard {
+        if undoing.next().is_none() {
+            break;
+        }
+    }
+    undoing.kill();
+    let what = format!("{what}; the rollback after {} of its events", undoing.told.len());
+    let undone = project.ended(undo);
     assert_eq!(undone.code, 0, "{what}\n{}\n{}\n{}", run.story(), undone.out, undone.err);
     assert_eq!(picture(&account), before, "{what}\n{}\n{}\n{}", run.story(), undone.out, undone.err);
     (what, outstanding)

@@ -1,11 +1,12 @@
 //! A proxy before an emulator that does to calls what a network and a busy service do: replies are lost, writes arrive late,
 //! calls are refused, throttled or fail. All of it by chance, from a seed, and bounded.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;
@@ -44,6 +45,16 @@ pub struct Proxy {
     pub url: String,
     pub counts: Arc<Counts>,
     rough: Arc<Mutex<bool>>,
+    switches: Arc<Mutex<Switches>>,
+}
+
+/// The dead-man switches that were armed through a proxy.
+#[derive(Debug, Default)]
+struct Switches {
+    /// They wake so long after they are armed, and not at the latest end of their run.
+    after: Option<Duration>,
+    /// When each wakes, by its run.
+    wakes: BTreeMap<String, SystemTime>,
 }
 
 /// What a request is, as far as its fate depends on it.
@@ -61,25 +72,61 @@ impl Proxy {
         let chance = Arc::new(Mutex::new(Pcg64::seed_from_u64(seed)));
         let server = server.trim_start_matches("http://").to_owned();
         let (told, is_rough) = (counts.clone(), rough.clone());
+        let switches = Arc::<Mutex<Switches>>::default();
+        let armed = switches.clone();
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let (server, told, chance, is_rough) = (server.clone(), told.clone(), chance.clone(), is_rough.clone());
+                let armed = armed.clone();
                 // One that fails to be served is a lost reply to its caller, which is what this proxy is for.
                 std::thread::spawn(move || {
                     let fate = |writes: bool| {
                         let rough = *is_rough.lock().unwrap();
                         if rough { drawn(&mut chance.lock().unwrap(), writes, late) } else { Fate::Normal }
                     };
-                    let _ = serve(client, &server, &told, fate);
+                    let _ = serve(client, &server, &told, &armed, fate);
                 });
             }
         });
-        Proxy { url, counts, rough }
+        Proxy { url, counts, rough, switches }
+    }
+
+    /// From now on a dead-man switch wakes so long after it is armed: a run's latest end is half an hour away at the least.
+    pub fn switches_wake_after(&self, after: Duration) {
+        self.switches.lock().unwrap().after = Some(after);
+    }
+
+    /// When the switch of a run wakes, once it is armed.
+    pub fn wakes(&self, run: &str) -> Option<SystemTime> {
+        self.switches.lock().unwrap().wakes.get(run).copied()
     }
 
     /// From now on calls have other fates than the normal one, or none has any more.
     pub fn is_rough(&self, rough: bool) {
         *self.rough.lock().unwrap() = rough;
+    }
+}
+
+impl Switches {
+    /// Moves the time at which a switch wakes, where the request arms one.
+    #[expect(clippy::disallowed_methods, reason = "emulators live in real time")]
+    fn armed(&mut self, request: &mut Request) {
+        let (Some(after), text) = (self.after, String::from_utf8_lossy(&request.bytes).into_owned()) else { return };
+        let value = |key: &str| {
+            let (_, from) = text.split_once(&format!("\\\"{key}\\\":\\\""))?;
+            from.split_once("\\\"").map(|(value, _)| value.to_owned())
+        };
+        if !text.contains("AWSStepFunctions.StartExecution") {
+            return;
+        }
+        let (Some(run), Some(latest)) = (value("run"), value("until")) else { return };
+        // To the second, as the switch takes it.
+        let wakes = SystemTime::now() + after;
+        let seconds = wakes.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let sooner = jiff::Timestamp::from_second(seconds.cast_signed()).unwrap().to_string();
+        assert_eq!(sooner.len(), latest.len());
+        request.bytes = text.replace(&latest, &sooner).into_bytes();
+        self.wakes.insert(run, SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
     }
 }
 
@@ -101,8 +148,15 @@ fn drawn(chance: &mut Pcg64, writes: bool, late: (Duration, Duration)) -> Fate {
 }
 
 /// Takes one request, for a connection is closed after it.
-fn serve(mut client: TcpStream, server: &str, counts: &Counts, fate: impl Fn(bool) -> Fate) -> std::io::Result<()> {
-    let Some(request) = read(&client)? else { return Ok(()) };
+fn serve(
+    mut client: TcpStream,
+    server: &str,
+    counts: &Counts,
+    switches: &Mutex<Switches>,
+    fate: impl Fn(bool) -> Fate,
+) -> std::io::Result<()> {
+    let Some(mut request) = read(&client)? else { return Ok(()) };
+    switches.lock().unwrap().armed(&mut request);
     counts.calls.fetch_add(1, Ordering::SeqCst);
     counts.under_way.fetch_add(1, Ordering::SeqCst);
     let done = meets(fate(request.writes), &mut client, &request, server, counts);

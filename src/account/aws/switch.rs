@@ -1,6 +1,6 @@
 //! The dead-man switch in Step Functions: what is deployed of it, and its executions.
 
-use aws_sdk_sfn::types::{EncryptionType, ExecutionStatus, StateMachineStatus, StateMachineType};
+use aws_sdk_sfn::types::{EncryptionType, ExecutionStatus, HistoryEventType, StateMachineStatus, StateMachineType};
 use serde::Deserialize;
 
 use super::failure::{Failure, Operation};
@@ -11,6 +11,7 @@ use crate::account::{CallError, Location, RefusedBy, Setting};
 use crate::deadman::Place;
 use crate::deadman::branch::Branch;
 use crate::deadman::machine::Definition;
+use crate::units::Span;
 
 fn place(location: &Location) -> Result<Place, CallError> {
     switch::place(location).ok_or_else(|| {
@@ -55,7 +56,7 @@ pub async fn find(session: &Session, location: &Location) -> Result<Deployment, 
     Ok(Deployment::Differs)
 }
 
-/// Starts an execution. Step Functions takes the same name with the same input for the same execution, as long as it runs.
+/// Starts an execution, and sees that it waits. Step Functions takes the same name with the same input for the same execution, as long as it runs.
 pub async fn arm(session: &Session, order: &Order) -> Result<(), CallError> {
     let place = place(&order.location)?;
     let invalid = |why: String| CallError::Refused { by: RefusedBy::Invalid, message: why };
@@ -67,10 +68,48 @@ pub async fn arm(session: &Session, order: &Order) -> Result<(), CallError> {
         about: "the dead-man switch".into(),
     };
     let start = session.sfn().start_execution().state_machine_arn(place.machine()).name(&order.name).input(input);
-    match session.caller.write(&operation, start.send()).await {
-        Ok(_) => Ok(()),
-        Err(failure) => Err(session.refuse(&operation)(failure)),
+    session.caller.write(&operation, start.send()).await.map_err(session.refuse(&operation))?;
+    until_it_waits(session, &place, &order.name).await
+}
+
+/// How often it is looked, and after how long, whether an execution waits. One on AWS does so within a second.
+const LOOKS: u32 = 50;
+const BETWEEN: Span = Span::from_millis(200);
+
+/// Returns when an execution waits for its time: one that was started and fails at its first state rolls nothing back.
+async fn until_it_waits(session: &Session, place: &Place, name: &str) -> Result<(), CallError> {
+    let arn = place.execution(name);
+    let operation = Operation {
+        family: Family::StepFunctions,
+        action: "states:GetExecutionHistory",
+        arn: arn.clone(),
+        about: format!("execution {name} of the dead-man switch"),
+    };
+    // What the states were given may be secret, and is not needed.
+    let read = || {
+        session.sfn().get_execution_history().execution_arn(&arn).max_results(50).include_execution_data(false).send()
+    };
+    for _ in 0..LOOKS {
+        let events = match session.caller.read(&operation, read).await {
+            Ok(history) => history.events,
+            Err(failure) if is_missing(&failure) => Vec::new(),
+            Err(failure) => return Err(session.refuse(&operation)(failure)),
+        };
+        for event in events {
+            match event.r#type() {
+                HistoryEventType::WaitStateEntered => return Ok(()),
+                HistoryEventType::ExecutionFailed
+                | HistoryEventType::ExecutionAborted
+                | HistoryEventType::ExecutionTimedOut => {
+                    let message = format!("its execution {name} ended at once instead of waiting; see its history");
+                    return Err(CallError::Refused { by: RefusedBy::Invalid, message });
+                }
+                _ => {}
+            }
+        }
+        session.caller.sleep(BETWEEN).await;
     }
+    Err(CallError::Unknown(format!("execution {name} of the dead-man switch was started, and was not seen to wait")))
 }
 
 /// Stops an execution, and says what became of it. One that is over stays as it is.

@@ -161,6 +161,8 @@ impl Backend for Process {
             named_project: None,
             account: None,
             json: true,
+            quiet: true,
+            strict: false,
         };
         let (files, _) = ProjectFiles::open(&self.project.root);
         let file = files.map(|files| files.experiment(&experiment)).unwrap_or_default();

@@ -56,6 +56,8 @@ pub fn perform(job: &Job, key: &OccurrenceKey) {
         named_project: None,
         account: None,
         json: false,
+        quiet: true,
+        strict: false,
     };
     let exit = match begin(job, &mut context) {
         Ok(exit) => exit,

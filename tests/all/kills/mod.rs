@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
 pub mod bench;
+mod carried;
 mod disk;
 mod later;
 mod serve;

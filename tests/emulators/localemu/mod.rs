@@ -4,6 +4,7 @@
 //! AWS's metrics have periods of a minute and come two minutes late; they take them side by side.
 
 mod broken;
+mod dead_man;
 mod held;
 mod layered;
 mod traffic;

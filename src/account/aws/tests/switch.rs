@@ -89,6 +89,10 @@ fn order() -> Order {
 fn an_order_is_started_once_under_its_name() {
     let tape = Tape::new();
     tape.on("StartExecution", [fine(json!({ "executionArn": "arn", "startDate": 1_700_000_000 }))]);
+    tape.on(
+        HISTORY,
+        [history(&["ExecutionStarted"]), history(&["ExecutionStarted", "PassStateEntered", "WaitStateEntered"])],
+    );
     assert_eq!(tape.account().ask(Call::Arm(order())), Ok(Reply::Done));
     let sent: Json = serde_json::from_str(&tape.body("StartExecution")).unwrap();
     assert_eq!(sent["name"], "run-1.1");
@@ -98,6 +102,35 @@ fn an_order_is_started_once_under_its_name() {
     assert!(matches!(tape.account().ask(Call::Arm(order())), Err(CallError::Unknown(_))));
     tape.on("StartExecution", [error("StartExecution", 400, "ExecutionAlreadyExists", "it is over")]);
     assert_eq!(refused(tape.account().ask(Call::Arm(order()))).0, RefusedBy::Invalid);
+}
+
+const HISTORY: &str = "GetExecutionHistory";
+
+fn history(events: &[&str]) -> Recording {
+    let event = |(id, kind): (usize, &&str)| json!({ "id": id + 1, "timestamp": 1_700_000_000, "type": kind });
+    fine(json!({ "events": events.iter().enumerate().map(event).collect::<Vec<_>>() }))
+}
+
+/// Started is not armed: a definition that cannot be evaluated fails at its first state.
+#[test]
+fn an_execution_that_ends_at_once_is_not_armed() {
+    let tape = Tape::new();
+    for end in ["ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut"] {
+        tape.on("StartExecution", [fine(json!({ "executionArn": "arn", "startDate": 1_700_000_000 }))]);
+        tape.on(HISTORY, [history(&["ExecutionStarted", "ChoiceStateEntered", end])]);
+        let (by, message) = refused(tape.account().ask(Call::Arm(order())));
+        assert!(by == RefusedBy::Invalid && message.contains("ended at once"), "{message}");
+    }
+    assert!(tape.body(HISTORY).contains("execution:squall-dead-man:run-1.1"));
+    assert!(tape.body(HISTORY).contains(r#""includeExecutionData":false"#), "{}", tape.body(HISTORY));
+    // One that is never seen to wait may yet do so: it is tried again, under the same name.
+    tape.on("StartExecution", [fine(json!({ "executionArn": "arn", "startDate": 1_700_000_000 }))]);
+    tape.on(HISTORY, [history(&["ExecutionStarted"])]);
+    assert!(matches!(tape.account().ask(Call::Arm(order())), Err(CallError::Unknown(_))));
+    tape.on("StartExecution", [fine(json!({ "executionArn": "arn", "startDate": 1_700_000_000 }))]);
+    tape.on(HISTORY, [error(HISTORY, 400, "AccessDeniedException", "no")]);
+    let (by, message) = refused(tape.account().ask(Call::Arm(order())));
+    assert!(by == RefusedBy::Permission && message.contains("states:GetExecutionHistory"), "{message}");
 }
 
 fn execution(status: &str, more: Json) -> Recording {

@@ -18,10 +18,12 @@ def _listen_locally(self, reactor, port, backlog=50, interface="127.0.0.1"):
 endpoints.TCP4ServerEndpoint.__init__ = _listen_locally
 
 import executor
+import machines
 import metrics
 import reservations
 
 executor.install()
+machines.install()
 metrics.install()
 reservations.install()
 
