@@ -25,6 +25,7 @@ pub mod guard;
 pub mod ids;
 pub mod inputs;
 pub mod judge;
+pub mod layer;
 pub mod location;
 pub mod mac;
 pub mod numbers;

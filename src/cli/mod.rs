@@ -19,6 +19,7 @@ mod faults;
 mod gameday;
 mod halt;
 mod init;
+mod layer;
 mod live;
 mod log;
 mod margin;
@@ -138,6 +139,7 @@ enum Command {
     Prune(prune::Args),
     Policy(policy::Args),
     DeadMan(dead_man::Args),
+    Layer(layer::Args),
     Doctor(doctor::Args),
     Faults(faults::Args),
     Schema(schema::Args),
@@ -248,6 +250,7 @@ fn execute(command: Command, context: &mut Context) -> Ended {
         Command::Template(args) => template::execute(&args, context),
         Command::Policy(args) => policy::execute(&args, context),
         Command::DeadMan(args) => dead_man::execute(&args, context),
+        Command::Layer(args) => layer::execute(&args, context),
         Command::Doctor(args) => doctor::execute(&args, context),
         Command::Faults(args) => faults::execute(&args, context),
         Command::Completions(args) => completions::execute(&args, context),
