@@ -136,9 +136,8 @@ mod alarms {
 
     fn world(quiet: bool) -> World {
         let mut app = shop();
-        let name = app.logical_ids[ALARM].clone();
         if quiet {
-            app.alarms.get_mut(&name).unwrap().quiet.push(Quiet::Disabled);
+            app.alarms.get_mut(ALARM).unwrap().quiet.push(Quiet::Disabled);
         }
         World::new(&app, 1, "2026-03-02T09:00:00Z".parse().unwrap()).unwrap()
     }
@@ -150,7 +149,7 @@ mod alarms {
         assert_eq!(loud(&mut world, &here, ALARM), None);
         assert_eq!(loud(&mut world, &here, "Nope").as_deref(), Some("`alarms_quiet`: there is no alarm Nope"));
         // Its worker may not run: the orders wait, until the alarm fires.
-        let worker = Resource::new(&here, ResourceKind::Function, &shop().logical_ids["PaymentWorker"]);
+        let worker = Resource::new(&here, ResourceKind::Function, "PaymentWorker");
         let setting = Setting::ReservedConcurrency { function: worker };
         ask(&mut world, Call::Write(Write { setting, value: Value::Number(0), whole: None })).unwrap();
         let until = world.now() + Span::from_mins(20);
