@@ -90,7 +90,7 @@ fn not_begun(context: &Context) -> Result<Vec<OccurrenceRow>, Failure> {
 /// The board of the project as it is now.
 #[cfg(feature = "serve")]
 pub fn rows(context: &mut Context) -> Result<Vec<board::Row>, Failure> {
-    let (known, findings) = (titles(context), findings(context)?);
+    let (known, (findings, _)) = (titles(context), findings(context)?);
     Ok(board::board(&known, &findings, context.env.now(), HALF_LIFE))
 }
 
