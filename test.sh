@@ -203,13 +203,13 @@ fi
 if [ -n "$fast" ]; then
   skip "layer" "--fast leaves it out"
 else
-  part test "layer" cargo test --locked --manifest-path layer/Cargo.toml
+  part test "layer" env "SQUALL_LAYER_INPUTS=${SQUALL_LAYER_INPUTS:-100000}" cargo test --locked --manifest-path layer/Cargo.toml
   part check "layer: clippy" cargo clippy --locked --manifest-path layer/Cargo.toml --all-targets -- -D warnings
   part check "layer: format" cargo fmt --manifest-path layer/Cargo.toml --check
-  if command -v zig >/dev/null || python3 -c "import ziglang" 2>/dev/null; then
-    part build "layer: static binaries" layer/build.sh
+  if layer/setup.sh >"$logs/layer-setup.log" 2>&1 </dev/null; then
+    part build "layer: static binaries" layer/build.sh && part check "layer: zips" cargo run --locked -- layer build
   else
-    skip "the layer's static binaries" "neither zig nor the Python package ziglang is there"
+    skip "the layer's static binaries" "$(tail -1 "$logs/layer-setup.log")"
   fi
 fi
 tests "judge" judge::

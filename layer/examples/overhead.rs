@@ -1,8 +1,8 @@
 //! Measures what the layer costs: the same exchanges against a stand-in for the Runtime API, with the proxy between and without.
 //!
-//!     cargo run --release --example overhead -- PATH/TO/squall-layer
+//!     cargo run --release --example overhead -- PATH/TO/squall-layer [PATH/TO/echo]
 //!
-//! Prints percentiles of a whole invocation (next and response), throughput, the time to start and the memory of both
+//! With the second one, the example `echo`, also the throughput of a function with AWS's runtime client. Prints percentiles of a whole invocation (next and response), throughput, the time to start and the memory of both
 //! processes. The binary is the one in the layer; the wrapper script is `opt/squall-layer` beside this crate.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a measurement that cannot go on should stop")]
@@ -19,6 +19,9 @@ const ROUNDS: usize = 20_000;
 
 /// When the first bytes of streams arrived at the Runtime API.
 static ARRIVED: Mutex<Vec<Instant>> = Mutex::new(Vec::new());
+
+/// When responses had arrived whole.
+static ANSWERED: Mutex<Vec<Instant>> = Mutex::new(Vec::new());
 
 fn main() {
     let binary = std::env::args().nth(1).unwrap_or_else(|| "target/release/squall-layer".into());
@@ -41,6 +44,11 @@ fn main() {
         times.sort();
         let at = |share: f64| times[(times.len() as f64 * share) as usize].as_secs_f64() * 1e3;
         println!("{name:8} first byte of a stream, one way: p50 {:.3} ms, p99 {:.3} ms", at(0.5), at(0.99));
+    }
+    if let Some(client) = std::env::args().nth(2) {
+        for (name, address) in [("direct", &api), ("proxy", &proxy), ("direct", &api), ("proxy", &proxy)] {
+            println!("{name:8} 6 MB, lambda_runtime: {:.1} ms an invocation", client_at(&client, address));
+        }
     }
     println!("memory after it: {}", memory(runtime.id()));
     drop(stdout);
@@ -78,10 +86,18 @@ fn serve(stream: TcpStream) -> Option<()> {
         let (line, length) = head(&mut reader)?;
         if line.starts_with("GET") {
             sizes = line.split("size=").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok()).unwrap_or(sizes);
-            let mut reply =
-                format!("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: 7\r\nContent-Length: {sizes}\r\n\r\n")
-                    .into_bytes();
-            reply.resize(reply.len() + sizes, b'x');
+            if !line.contains("size=") {
+                sizes = 6 << 20;
+            }
+            let mut reply = format!(
+                "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: 7\r\nLambda-Runtime-Deadline-Ms: 4102444800000\r\n\
+                 Lambda-Runtime-Invoked-Function-Arn: arn\r\nContent-Length: {sizes}\r\n\r\n"
+            )
+            .into_bytes();
+            // A text of JSON.
+            reply.push(b'"');
+            reply.resize(reply.len() + sizes - 2, b'x');
+            reply.push(b'"');
             stream.write_all(&reply).ok()?;
         } else if line.contains("/stream") {
             skip(&mut reader, "4\r\nabcd\r\n".len())?;
@@ -91,8 +107,28 @@ fn serve(stream: TcpStream) -> Option<()> {
         } else {
             skip(&mut reader, length)?;
             stream.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").ok()?;
+            ANSWERED.lock().unwrap().push(Instant::now());
         }
     }
+}
+
+/// Milliseconds of an invocation of a runtime client whose events and responses have 6 MB, the middle of 60.
+fn client_at(client: &str, address: &str) -> f64 {
+    ANSWERED.lock().unwrap().clear();
+    let mut runtime = Command::new(client);
+    runtime.env("AWS_LAMBDA_RUNTIME_API", address).env("AWS_LAMBDA_FUNCTION_NAME", "f");
+    runtime.env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128").env("AWS_LAMBDA_FUNCTION_VERSION", "1");
+    runtime.env("AWS_LAMBDA_LOG_GROUP_NAME", "g").env("AWS_LAMBDA_LOG_STREAM_NAME", "s");
+    let mut runtime = runtime.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while ANSWERED.lock().unwrap().len() < 70 {
+        thread::sleep(Duration::from_millis(20));
+    }
+    runtime.kill().unwrap();
+    runtime.wait().unwrap();
+    let answered = ANSWERED.lock().unwrap();
+    let mut times: Vec<Duration> = answered.windows(2).skip(9).map(|pair| pair[1] - pair[0]).collect();
+    times.sort();
+    times[times.len() / 2].as_secs_f64() * 1e3
 }
 
 fn head(reader: &mut impl BufRead) -> Option<(String, usize)> {

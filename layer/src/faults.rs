@@ -13,6 +13,7 @@ use crate::orders::draw::Draw;
 use crate::orders::event;
 use crate::orders::reading::Reading;
 use crate::settings::Settings;
+use crate::terms::{BEFORE_DEADLINE_MS, PAST_DEADLINE_MS};
 
 /// After failures the orders are read less often, down to once in so many milliseconds.
 const SLOWEST: i64 = 40_000;
@@ -80,8 +81,8 @@ pub enum Act {
 }
 
 /// A response just before the deadline leaves so many milliseconds for its way; one past it comes so much later.
-const MARGIN: i64 = 100;
-const PAST: i64 = 1_000;
+const MARGIN: i64 = BEFORE_DEADLINE_MS as i64;
+const PAST: i64 = PAST_DEADLINE_MS as i64;
 
 /// A document as it was fetched.
 pub struct Fetched {

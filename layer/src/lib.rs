@@ -18,4 +18,7 @@ pub mod settings;
 pub mod sigv4;
 pub mod ssm;
 pub mod start;
+/// Numbers that squall and its sandbox go by too: one file for both, so that they cannot differ.
+#[path = "../../src/layer/terms.rs"]
+pub mod terms;
 pub mod wire;

@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use crate::orders::document::{Delay, Fault, LONGEST_DELAY, Order};
+pub use crate::terms::KINDS;
+use crate::terms::{INTERVAL_S, LONGEST_INTERVAL_S, LONGEST_WAIT_MS, MOST_MINUTES, USUAL_MINUTES};
 
 /// The settings of the layer in one function.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,9 +54,6 @@ pub struct Limits {
     pub minutes: i64,
 }
 
-/// Every kind of fault that there is.
-pub const KINDS: [&str; 4] = ["latency", "error", "response", "hang"];
-
 /// Why the layer stays out of a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Off {
@@ -80,13 +79,14 @@ impl Settings {
             upstream,
             port: number(set, "SQUALL_LAYER_PORT", 0, 0..=u16::MAX)?,
             parameter,
-            wait_for_first: number(set, "SQUALL_LAYER_WAIT_MS", 0, 0..=10_000)?,
-            interval: number(set, "SQUALL_LAYER_INTERVAL_S", 5, 5..=20)? * 1000,
+            wait_for_first: number(set, "SQUALL_LAYER_WAIT_MS", 0, 0..=u64::from(LONGEST_WAIT_MS))?,
+            interval: i64::from(number(set, "SQUALL_LAYER_INTERVAL_S", INTERVAL_S, INTERVAL_S..=LONGEST_INTERVAL_S)?)
+                * 1000,
             limits: Limits {
                 kinds: kinds(set("SQUALL_LAYER_KINDS"))?,
                 delay: number(set, "SQUALL_LAYER_MAX_DELAY_MS", LONGEST_DELAY, 0..=LONGEST_DELAY)?,
                 percent: number(set, "SQUALL_LAYER_MAX_PERCENT", 100, 0..=100)?,
-                minutes: number(set, "SQUALL_LAYER_MAX_MINUTES", 60, 0..=1440)?,
+                minutes: i64::from(number(set, "SQUALL_LAYER_MAX_MINUTES", USUAL_MINUTES, 0..=MOST_MINUTES)?),
             },
             function: Function {
                 name: text("AWS_LAMBDA_FUNCTION_NAME"),
@@ -101,7 +101,12 @@ impl Settings {
 impl Limits {
     /// No limits beside those of the document.
     pub fn none() -> Limits {
-        Limits { kinds: KINDS.map(String::from).to_vec(), delay: LONGEST_DELAY, percent: 100, minutes: 1440 }
+        Limits {
+            kinds: KINDS.map(String::from).to_vec(),
+            delay: LONGEST_DELAY,
+            percent: 100,
+            minutes: MOST_MINUTES.into(),
+        }
     }
 
     /// Why an order that ends in `ahead` milliseconds is forbidden here; `None` if it is not.

@@ -44,6 +44,25 @@ pub enum Trace {
 pub enum Injected {
     Latency,
     Error,
+    /// Another response; squall's layer alone.
+    Response,
+    /// A response held until the timeout; squall's layer alone.
+    Hang,
+}
+
+impl Injected {
+    /// All of them.
+    pub const ALL: [Injected; 4] = [Injected::Latency, Injected::Error, Injected::Response, Injected::Hang];
+
+    /// The key of its order in the document of squall's layer, and of its flag in that of failure-lambda 1.x; the layer counts by it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Injected::Latency => "latency",
+            Injected::Error => "exception",
+            Injected::Response => "response",
+            Injected::Hang => "hang",
+        }
+    }
 }
 
 /// A minute of the clock in which lines were found.
@@ -58,6 +77,10 @@ impl fmt::Display for Trace {
         match self {
             Trace::Injected { fault: Injected::Latency } => f.write_str("lines of the wrapper that injects latency"),
             Trace::Injected { fault: Injected::Error } => f.write_str("lines of the wrapper that injects errors"),
+            Trace::Injected { fault: Injected::Response } => {
+                f.write_str("lines of the wrapper that replaces responses")
+            }
+            Trace::Injected { fault: Injected::Hang } => f.write_str("lines of the wrapper that holds responses"),
             Trace::Denied { actions } => write!(f, "lines of an explicit deny of {}", actions.join(", ")),
         }
     }

@@ -128,6 +128,12 @@ impl fmt::Display for Query {
             Metric::FaultsInjected { fault: Injected::Error } => {
                 write!(f, "invocations of {name} that its layer failed")
             }
+            Metric::FaultsInjected { fault: Injected::Response } => {
+                write!(f, "invocations of {name} whose response its layer replaced")
+            }
+            Metric::FaultsInjected { fault: Injected::Hang } => {
+                write!(f, "invocations of {name} that its layer held until the timeout")
+            }
             Metric::Writes => write!(f, "writes to {name}"),
             Metric::AlarmState => write!(f, "alarm {name}"),
             Metric::Value { .. } => write!(f, "value of {name}"),

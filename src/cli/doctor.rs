@@ -76,7 +76,8 @@ fn permissions(accounts: &[Location], permitted: Vec<(Permission, Permitted)>) -
     permitted.into_iter().map(row).collect()
 }
 
-fn print(rows: &[Row], context: &mut Context) {
+/// Prints what was looked at, one line each.
+pub fn print(rows: &[Row], context: &mut Context) {
     let out = &mut context.output.out;
     if context.json {
         let checks: Vec<_> = rows.iter().map(Row::to_json).collect();

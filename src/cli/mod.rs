@@ -6,6 +6,7 @@ mod accounts;
 mod acknowledge;
 mod afresh;
 mod agreed;
+mod approve;
 mod board;
 mod check;
 mod compare;
@@ -18,6 +19,7 @@ mod faults;
 mod gameday;
 mod halt;
 mod init;
+mod layer;
 mod live;
 mod log;
 mod margin;
@@ -28,6 +30,7 @@ mod policy;
 mod predict;
 mod prepare;
 mod project;
+mod prune;
 mod report;
 mod run;
 mod schedule;
@@ -128,12 +131,15 @@ enum Command {
     Compare(compare::Args),
     Board(board::Args),
     Schedule(schedule::Args),
+    Approve(approve::Args),
     Serve(serve::Args),
     Gameday(gameday::Args),
     Console(console::Args),
     Token(token::Args),
+    Prune(prune::Args),
     Policy(policy::Args),
     DeadMan(dead_man::Args),
+    Layer(layer::Args),
     Doctor(doctor::Args),
     Faults(faults::Args),
     Schema(schema::Args),
@@ -234,14 +240,17 @@ fn execute(command: Command, context: &mut Context) -> Ended {
         Command::Report(args) => report::execute(&args, context),
         Command::Board(args) => board::execute(&args, context),
         Command::Schedule(args) => schedule::execute(&args, context),
+        Command::Approve(args) => approve::execute(&args, context),
         Command::Serve(args) => serve::execute(&args, context),
         Command::Gameday(args) => gameday::execute(&args, context),
+        Command::Prune(args) => prune::execute(&args, context),
         Command::Console(args) => console::execute(&args, context),
         Command::Token(args) => token::execute(&args, context),
         Command::Schema(args) => schema::execute(&args, context),
         Command::Template(args) => template::execute(&args, context),
         Command::Policy(args) => policy::execute(&args, context),
         Command::DeadMan(args) => dead_man::execute(&args, context),
+        Command::Layer(args) => layer::execute(&args, context),
         Command::Doctor(args) => doctor::execute(&args, context),
         Command::Faults(args) => faults::execute(&args, context),
         Command::Completions(args) => completions::execute(&args, context),

@@ -10,20 +10,19 @@ use super::{Refusal, Scene};
 use crate::account::Resource;
 use crate::account::setting::quote;
 use crate::ids::RunId;
+pub use crate::layer::EMPTY;
+use crate::layer::terms;
 use crate::units::{Share, Span, Time};
 
-/// The layer forgets what it read after so long (`CURRENT_FOR` in `layer/src/orders/reading.rs`), and while invocations come it
-/// reads again sooner: nothing later goes by what the parameter held before.
-pub const LEARNT_WITHIN: Span = Span::from_secs(30);
-
-/// A parameter that waits for its first order.
-pub const EMPTY: &str = r#"{"version": 1}"#;
+/// The layer forgets what it read after so long, and while invocations come it reads again sooner: nothing later goes by what the
+/// parameter held before.
+pub const LEARNT_WITHIN: Span = Span::from_millis(terms::CURRENT_FOR_MS as i64);
 
 /// A run's id goes into an order as letters, digits, `.`, `_` and `-`, at most so many.
 const LONGEST_NAME: usize = 64;
 
 /// Unless the function says otherwise (`SQUALL_LAYER_MAX_MINUTES`), the layer refuses an order that ends later than so far ahead.
-const USUAL_LIMIT: Span = Span::from_mins(60);
+const USUAL_LIMIT: Span = Span::from_mins(terms::USUAL_MINUTES as i64);
 
 /// By whom and until when orders are given.
 pub struct Terms<'a> {
@@ -83,19 +82,17 @@ pub fn check(parameter: &Resource, document: &Map<String, Json>) -> Result<(), R
 mod tests {
     use super::*;
     use crate::account::Setting;
-    use crate::account::description::Delivery;
     use crate::account::setting::with_key;
     use crate::faults::SHOWN_WITHIN;
-    use crate::faults::stage::{Stage, function, parameter, start};
+    use crate::faults::stage::{Stage, parameter, start};
 
     const SLOW: &str = "lambda.latency: { target: worker, delay: { from: 1s, to: 3s }, share: 50 % }";
     const FAIL: &str = "lambda.error: { target: worker, message: no tax today }";
+    const BROKEN: &str = "lambda.response: { target: worker, with: { truncated: 10 }, share: 5 % }";
+    const HANGS: &str = "lambda.hang: { target: worker, share: 1 % }";
 
     fn shop() -> Stage {
-        let mut shop = Stage::shop(function("Worker"));
-        shop.function("Worker").delivery = Delivery::Layer { parameter: parameter() };
-        shop.parameter().text = EMPTY.into();
-        shop
+        Stage::with_layer()
     }
 
     /// The layer's own tests read the same file.
@@ -105,7 +102,7 @@ mod tests {
     fn an_order_ends_by_itself_and_is_the_one_that_the_layer_reads() {
         let ends = start() + Span::from_mins(10) + crate::plan::LATENESS;
         let mut document = EMPTY.to_owned();
-        for (yaml, key) in [(SLOW, "latency"), (FAIL, "exception")] {
+        for (yaml, key) in [(SLOW, "latency"), (FAIL, "exception"), (BROKEN, "response"), (HANGS, "hang")] {
             let plan = shop().planned(yaml);
             let [change] = &plan.changes[..] else { panic!("{:?}", plan.changes) };
             assert_eq!(change.setting, Setting::FaultFlag { parameter: parameter(), key: key.into() });

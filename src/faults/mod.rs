@@ -11,11 +11,13 @@ pub mod delay;
 pub mod deny;
 pub mod error;
 pub mod extension;
+pub mod hang;
 pub mod latency;
 mod layer;
 pub mod page;
 pub mod pattern;
 pub mod poison;
+pub mod response;
 #[cfg(test)]
 pub(crate) mod stage;
 pub mod throttle;
@@ -65,6 +67,10 @@ catalogue! {
     Latency(latency::Latency) as "lambda.latency",
     /// Makes a share of a function's invocations fail.
     Error(error::LambdaError) as "lambda.error",
+    /// Makes a share of a function's invocations answer something else.
+    Response(response::LambdaResponse) as "lambda.response",
+    /// Holds a share of a function's responses until its timeout.
+    Hang(hang::Hang) as "lambda.hang",
     /// Sends a queue messages that its consumer cannot handle.
     Poison(poison::Poison) as "sqs.poison",
     /// Delays every new message of a queue for a while.

@@ -122,6 +122,14 @@ impl Stage {
         stage
     }
 
+    /// The same, where Worker has squall's layer.
+    pub fn with_layer() -> Stage {
+        let mut shop = Stage::shop(function("Worker"));
+        shop.function("Worker").delivery = Delivery::Layer { parameter: parameter() };
+        shop.parameter().text = crate::layer::EMPTY.into();
+        shop
+    }
+
     /// What a function is described as, to be changed.
     pub fn function(&mut self, name: &str) -> &mut FunctionDescription {
         match self.described.0.get_mut(&function(name)) {

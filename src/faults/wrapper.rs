@@ -141,7 +141,7 @@ impl<'a> Wrapped<'a> {
         match self.format {
             Format::Flags => self.flag(fault.key, &fault.flag),
             Format::OneFault => self.one_fault(&fault.one_fault),
-            Format::Orders => self.order(fault),
+            Format::Orders => self.order(fault.key, &fault.order, fault.share),
         }
     }
 
@@ -224,21 +224,45 @@ impl Wrapped<'_> {
     }
 
     /// One order of squall's layer, which ends by itself.
-    fn order(&self, fault: &Flag) -> Result<PlannedChange, Refusal> {
+    fn order(&self, key: &str, fault: &Json, share: Share) -> Result<PlannedChange, Refusal> {
         let parameter = self.parameter;
         let before: Map<String, Json> = serde_json::from_str(&self.flags.text).unwrap_or_default();
-        if before.contains_key(fault.key) {
+        if before.contains_key(key) {
             return Err(Refusal::new(
-                format!("{parameter} already has an order `{}`", fault.key),
+                format!("{parameter} already has an order `{key}`"),
                 "find the run that wrote it (`squall status`), and remove it if that run has ended",
             ));
         }
-        let after = Value::Text(self.terms.order(&fault.order, fault.share).to_string());
-        let document = with_key(&self.flags.text, fault.key, &after)
+        let after = Value::Text(self.terms.order(fault, share).to_string());
+        let document = with_key(&self.flags.text, key, &after)
             .map_err(|error| Refusal::new(format!("{parameter}: {error}"), "correct the document in the parameter"))?;
-        self.fits(&document, &format!("the order `{}`", fault.key))?;
-        let setting = Setting::FaultFlag { parameter: parameter.clone(), key: fault.key.to_owned() };
+        self.fits(&document, &format!("the order `{key}`"))?;
+        let setting = Setting::FaultFlag { parameter: parameter.clone(), key: key.to_owned() };
         Ok(PlannedChange { expires: Some(self.terms.ends), ..self.planned(setting, after) })
+    }
+
+    /// The order of a fault that squall's layer alone can inject.
+    ///
+    /// # Errors
+    /// When the function has another wrapper, or the parameter an order of this fault.
+    pub fn order_of(&self, fault: Injected, order: &Json, share: Share) -> Result<PlannedChange, Refusal> {
+        match self.format {
+            Format::Orders => self.order(fault.key(), order, share),
+            Format::Flags | Format::OneFault => Err(Refusal::new(
+                format!("{} is wrapped by failure-lambda; this fault needs squall's layer", self.function.arn),
+                "add squall's layer to the function; `squall layer snippet sam` and docs/layer.md show how",
+            )),
+        }
+    }
+
+    /// Evidence by the layer's own count, which is there so long after the layer learnt of the order.
+    pub fn counted(&self, target: &Resource, fault: Injected, published: Span) -> Evidence {
+        Evidence {
+            expect: format!("the layer of {} counts what it injects", target.name),
+            any: vec![Indicator::of(Metric::FaultsInjected { fault }, target, IndicatorTest::Appears)],
+            logs: None,
+            within: self.cache + published,
+        }
     }
 
     /// Adds what the wrapper itself says of the faults that it injects: squall's layer counts them, failure-lambda writes a line

@@ -94,6 +94,8 @@ written! {
     pub words Injected = logs::Injected {
         Latency,
         Error,
+        Response,
+        Hang,
     }
 
     /// A search of the logs of some functions.

@@ -60,6 +60,7 @@ impl Draft<'_, '_> {
         let share = match &fault {
             Some(FaultSpec::Error(error)) => error.share.get(),
             Some(FaultSpec::Latency(latency)) => latency.share.get(),
+            Some(FaultSpec::Hang(hang)) => hang.share.get(),
             _ => 1.0,
         };
         let mut hidden = Vec::new();

@@ -530,7 +530,7 @@ fn a_line_in_a_log_shows_a_fault_that_few_calls_meet() {
             + &function(
                 "Rare",
                 &format!(
-                    ", Timeout: 20, Environment: {{ Variables: {{ {variable}: /rare/faults }} }}, Policies: [ \
+                    ", Timeout: 20, Environment: {{ Variables: {{ {variable}: /rare/faults, AWS_LAMBDA_EXEC_WRAPPER: /opt/squall-layer }} }}, Policies: [ \
                      {{ DynamoDBCrudPolicy: {{ TableName: !Ref Store }} }}, {{ SSMParameterReadPolicy: {{ ParameterName: \
                      rare/faults }} }} ]"
                 ),
@@ -574,6 +574,20 @@ fn a_line_in_a_log_shows_a_fault_that_few_calls_meet() {
             "lambda.latency: { target: rare, delay: 2s, share: 2 % }",
             HELD,
             "that its layer delayed are ",
+        ),
+        (
+            layer,
+            "20/min",
+            "lambda.response: { target: rare, with: { status: 503 }, share: 2 % }",
+            HELD,
+            "invocations of Rare whose response its layer replaced are ",
+        ),
+        (
+            layer,
+            "20/min",
+            "lambda.hang: { target: rare, share: 2 % }",
+            HELD,
+            "invocations of Rare that its layer held until the timeout are ",
         ),
     ] {
         let project = Project::of(&template(variable, document), traffic);

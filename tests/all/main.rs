@@ -22,6 +22,7 @@ mod judge;
 mod kills;
 mod kinds;
 mod known_answers;
+mod layer;
 mod planner;
 mod predict;
 mod private;

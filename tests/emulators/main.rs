@@ -28,6 +28,7 @@ mod deployed;
 mod emulator;
 mod identity;
 mod killed;
+mod layer;
 mod localemu;
 mod picture;
 mod poisoned;

@@ -9,6 +9,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 
+use crate::terms;
+
 /// The one version that this layer reads.
 pub const VERSION: u64 = 1;
 
@@ -19,7 +21,7 @@ pub const LONGEST: usize = 8 << 10;
 pub const MOST_ORDERS: usize = 16;
 
 /// The longest delay that an order may ask for, in milliseconds: Lambda's longest time-out.
-pub const LONGEST_DELAY: u64 = 900_000;
+pub const LONGEST_DELAY: u64 = terms::LONGEST_DELAY_MS as u64;
 
 /// The orders in a parameter, by id.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -188,7 +190,7 @@ pub struct Response {
 #[serde(rename_all = "snake_case")]
 pub enum With {
     /// This body.
-    Body(#[serde(deserialize_with = "text::<4096, _>")] String),
+    Body(#[serde(deserialize_with = "text::<{ terms::LONGEST_BODY }, _>")] String),
     /// A response with this status, in the form of API Gateway and function URLs.
     Status(#[serde(deserialize_with = "status")] u16),
     /// So many bytes of the handler's response and no more.

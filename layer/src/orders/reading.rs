@@ -6,10 +6,11 @@
 use super::document::{Document, Name, Order};
 use crate::clock::Now;
 use crate::settings::Limits;
+use crate::terms::CURRENT_FOR_MS;
 
 /// A document counts for so long after the request for it was sent, in milliseconds; it is read again every few seconds while
 /// invocations come.
-pub const CURRENT_FOR: i64 = 30_000;
+pub const CURRENT_FOR: i64 = CURRENT_FOR_MS as i64;
 
 /// When the clocks have moved apart by more, in milliseconds, one of them jumped or stood still, and the document counts as none.
 pub const APART: i64 = 500;

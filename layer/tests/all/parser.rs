@@ -75,7 +75,7 @@ fn no_document_does_more_than_it_may() {
 fn what_squall_writes_is_read() {
     let document = Document::read(include_str!("../orders/squall.json")).unwrap();
     let kinds: Vec<_> = document.0.iter().map(|(id, order)| (id.as_str(), order.fault.kind())).collect();
-    assert_eq!(kinds, [("exception", "error"), ("latency", "latency")]);
+    assert_eq!(kinds, [("exception", "error"), ("hang", "hang"), ("latency", "latency"), ("response", "response")]);
 }
 
 #[test]

@@ -111,16 +111,9 @@ fn delivery(function: &Resource, configuration: &FunctionConfiguration) -> Deliv
     }
 }
 
-/// Whether squall's layer runs in a function: as its wrapper script, or where Lambda ignores those, by its own bootstrap, of which
-/// the configuration shows nothing.
 fn has_layer(configuration: &FunctionConfiguration) -> bool {
-    if variable(configuration, "SQUALL_LAYER").as_deref() == Some("off") {
-        return false;
-    }
-    let wrapper = variable(configuration, "AWS_LAMBDA_EXEC_WRAPPER").unwrap_or_default();
-    // A container image has no runtime.
     let runtime = configuration.runtime().map(|runtime| runtime.as_str().to_owned()).unwrap_or_default();
-    wrapper.ends_with("/squall-layer") || runtime.is_empty() || runtime.starts_with("provided")
+    crate::layer::runs_in(&runtime, |name| variable(configuration, name))
 }
 
 /// The aliases of a function that lead to published versions.

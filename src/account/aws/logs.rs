@@ -79,6 +79,8 @@ fn insights(trace: &Trace) -> String {
         Trace::Injected { fault: Injected::Error } => {
             format!("@message like /Injecting exception message/ or {}", of_wrapper("exception"))
         }
+        // squall's layer alone does these, and is counted instead.
+        Trace::Injected { fault: fault @ (Injected::Response | Injected::Hang) } => of_wrapper(fault.key()),
         // `... is not authorized to perform: dynamodb:PutItem on resource: ... with an explicit deny in an identity-based policy`
         // (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>).
         Trace::Denied { actions } => {

@@ -192,14 +192,10 @@ fn durations(resource: &Resource, statistic: &str) -> Vec<Statistic> {
 
 /// What squall's layer counts, by function and order (`layer/src/report.rs`).
 fn injections(function: &Resource, fault: Injected) -> Statistic {
-    let order = match fault {
-        Injected::Latency => "latency",
-        Injected::Error => "exception",
-    };
     Statistic {
         namespace: "SquallLayer",
         metric: "FaultsInjected",
-        dimensions: vec![("Function", function.name.clone()), ("Order", order.to_owned())],
+        dimensions: vec![("Function", function.name.clone()), ("Order", fault.key().to_owned())],
         statistic: "Sum".into(),
     }
 }

@@ -21,6 +21,7 @@ mod http;
 mod kms;
 mod lambda;
 mod lasts;
+pub mod layer;
 mod load;
 mod logs;
 mod metrics;

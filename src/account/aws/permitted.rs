@@ -81,6 +81,12 @@ async fn on_resource(
     answers
 }
 
+/// Whether a role may do one thing to one resource, simulated by IAM.
+pub async fn of(session: &Session, role: &str, action: &str, resource: &str) -> Result<Permitted, CallError> {
+    let mut answers = simulate(session, role, resource, &BTreeSet::from([action])).await?;
+    Ok(answers.remove(action).unwrap_or_else(|| Permitted::CannotTell("IAM did not answer about it".into())))
+}
+
 async fn simulate(
     session: &Session,
     source: &str,

@@ -11,6 +11,7 @@ mod iam;
 mod identity;
 mod kms;
 mod lambda;
+mod layer;
 mod located;
 mod moments;
 mod permitted;

@@ -14,9 +14,13 @@ use super::model::{CallModel, FunctionModel, Target};
 use super::reasons::Why;
 use super::slab::Key;
 use super::world::World;
-use super::wrapper::{Denied, Instead};
+use super::wrapper::{Denied, Instead, Late, LateAct};
 use crate::account::ResourceKind;
+use crate::layer::terms;
 use crate::units::{Span, Time};
+
+/// A response that the layer holds until just before the time-out leaves so long for its way.
+const BEFORE_DEADLINE: Span = Span::from_millis(terms::BEFORE_DEADLINE_MS as i64);
 
 /// Who invoked, and hears of the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +84,8 @@ pub(super) struct Invocation {
     chain: Chain,
     /// Hosts that the wrapper lets it not reach.
     denied: Option<Arc<Denied>>,
+    /// What squall's layer does to the handler's response.
+    late: Option<Late>,
 }
 
 /// Which calls a handler is at.
@@ -128,8 +134,21 @@ impl World {
             self.because(ResourceKind::Function, function, why);
         }
         let (stage, invoked) = (Stage::Once, self.now);
-        let invocation =
-            Invocation { function, instance, origin, invoked, began, doing, stage, message: 0, call: 0, chain, denied };
+        let late = injected.late;
+        let invocation = Invocation {
+            function,
+            instance,
+            origin,
+            invoked,
+            began,
+            doing,
+            stage,
+            message: 0,
+            call: 0,
+            chain,
+            denied,
+            late,
+        };
         let key = self.lambda.invocations.insert(invocation);
         self.agenda.at(at, Event::Invocation(key));
     }
@@ -335,7 +354,40 @@ impl World {
         self.end(key, Ending::Failed);
     }
 
+    /// What becomes of the end of a handler: squall's layer may answer something else, or hold the response, and then it ends
+    /// later, which is `None`.
+    fn let_out(&mut self, key: Key, ending: Ending) -> Option<Ending> {
+        let (now, model) = (self.now, self.model.clone());
+        let invocation = self.lambda.invocations.get_mut(key);
+        let late = invocation.and_then(|it| it.late.take().map(|late| (late, it)));
+        let Some((Late { until, act }, invocation)) = late.filter(|(late, _)| now < late.until) else {
+            return Some(ending);
+        };
+        let deadline = invocation.began + model.functions[invocation.function].spec.timeout;
+        let (at, held) = match act {
+            // A function that fails by itself has no response to replace.
+            LateAct::Answer(_) if ending != Ending::Done => return Some(ending),
+            LateAct::Answer(status) => (now, Ending::Status(status)),
+            LateAct::HoldBefore => (deadline - BEFORE_DEADLINE, ending),
+            LateAct::HoldPast => (deadline, Ending::TimedOut),
+        };
+        // It is let go when its order ends.
+        let (at, held) = if until < at { (until, ending) } else { (at, held) };
+        if ending == Ending::TimedOut {
+            return Some(ending);
+        }
+        let function = invocation.function;
+        invocation.doing = Doing::End(held);
+        self.lambda.functions[function].minutes.at(now).injected(act.fault());
+        if at <= now {
+            return Some(held);
+        }
+        self.agenda.at(at, Event::Invocation(key));
+        None
+    }
+
     fn end(&mut self, key: Key, ending: Ending) {
+        let Some(ending) = self.let_out(key, ending) else { return };
         let Some(invocation) = self.lambda.invocations.remove(key) else { return };
         let Invocation { function, instance, origin, invoked, began, .. } = invocation;
         self.count_ended(function, invoked, self.now.since(began), ending.failed());

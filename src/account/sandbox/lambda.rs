@@ -22,9 +22,24 @@ use super::wrapper::Flags;
 use crate::account::{Injected, ResourceKind};
 use crate::units::{Span, Time};
 
-/// The metric `FaultsInjected` of squall's layer (`layer/src/report.rs`), by the fault.
-pub(super) const DELAYED_BY_LAYER: &str = "FaultsInjected of latency";
-pub(super) const FAILED_BY_LAYER: &str = "FaultsInjected of exception";
+/// The metric `FaultsInjected` of squall's layer (`layer/src/report.rs`), by the fault, in the order of [`Injected::ALL`].
+const BY_LAYER: [&str; 4] = [
+    "FaultsInjected of latency",
+    "FaultsInjected of exception",
+    "FaultsInjected of response",
+    "FaultsInjected of hang",
+];
+
+/// The name under which the layer's count of a fault is kept.
+pub(super) fn by_layer(fault: Injected) -> &'static str {
+    let [delayed, failed, answered, held] = BY_LAYER;
+    match fault {
+        Injected::Latency => delayed,
+        Injected::Error => failed,
+        Injected::Response => answered,
+        Injected::Hang => held,
+    }
+}
 /// An idle instance is kept so long. AWS documents none; ten minutes were measured most often, and SimFaaS takes them.
 const KEEP_ALIVE: Span = Span::from_secs(600);
 /// A function may start so many instances at once, and then [`SCALING_PER_SECOND`] (1,000 every ten seconds, refilled
@@ -113,26 +128,15 @@ pub(super) struct FunctionMinute {
     pub concurrency: u32,
     pub asynchronous: AsyncMinute,
     pub loops_stopped: u32,
-    /// What squall's layer counts: invocations that it delayed, and that it failed.
-    layer: [u32; 2],
+    /// What squall's layer counts: invocations by the fault that it injected, in the order of [`Injected::ALL`].
+    layer: [u32; 4],
 }
 
 impl FunctionMinute {
     /// The layer injects a fault into an invocation.
     pub fn injected(&mut self, fault: Injected) {
-        let [delayed, failed] = &mut self.layer;
-        *match fault {
-            Injected::Latency => delayed,
-            Injected::Error => failed,
-        } += 1;
-    }
-
-    /// How many invocations it injected such a fault into.
-    fn injections(&self, fault: Injected) -> u32 {
-        let [delayed, failed] = self.layer;
-        match fault {
-            Injected::Latency => delayed,
-            Injected::Error => failed,
+        for (known, count) in Injected::ALL.into_iter().zip(&mut self.layer) {
+            *count += u32::from(known == fault);
         }
     }
 }
@@ -165,9 +169,10 @@ impl Minute for FunctionMinute {
             "DeadLetterErrors" => count(self.asynchronous.dead_letter_errors),
             "DestinationDeliveryFailures" => count(self.asynchronous.destination_failures),
             "RecursiveInvocationsDropped" => count(self.loops_stopped),
-            DELAYED_BY_LAYER => count(self.injections(Injected::Latency)),
-            FAILED_BY_LAYER => count(self.injections(Injected::Error)),
-            _ => None,
+            _ => {
+                let injected = BY_LAYER.iter().zip(self.layer).find(|(name, _)| **name == metric);
+                injected.and_then(|(_, of)| count(of))
+            }
         }
     }
 

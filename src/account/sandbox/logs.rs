@@ -133,18 +133,45 @@ mod tests {
         assert_eq!(world.logs.0[&0].len(), KEPT);
     }
 
-    #[test]
-    fn the_layer_counts_what_it_injects() {
+    /// Five invocations of a worker with an order of the layer, whose timeout is 30 s: what is counted in the minutes that follow.
+    fn ordered(fault: &str) -> World {
         let mut app = shop_like();
         let worker = app.functions.get_mut("payment-worker").unwrap();
-        worker.environment = BTreeMap::from([("SQUALL_FAULTS_PARAM".into(), "/shop/faults".into())]);
-        let order = r#"{"version": 1, "exception": {"run": "r", "until": "2030-01-01T00:00:00Z", "fault": {"error": {"message": "no"}}}}"#;
-        app.parameters.insert("/shop/faults".into(), order.into());
+        worker.environment = BTreeMap::from([
+            ("SQUALL_FAULTS_PARAM".into(), "/shop/faults".into()),
+            ("AWS_LAMBDA_EXEC_WRAPPER".into(), crate::layer::WRAPPER.into()),
+        ]);
+        let order =
+            format!(r#"{{"version": 1, "x": {{"run": "r", "until": "2030-01-01T00:00:00Z", "fault": {fault}}}}}"#);
+        app.parameters.insert("/shop/faults".into(), order);
         let mut world = world(&app);
         world.load(resource(ResourceKind::Function, "payment-worker"), 5, Span::from_secs(10)).unwrap();
         world.run_until(at(300));
-        let counted =
-            |fault| world.value(Metric::FaultsInjected { fault }, ResourceKind::Function, "payment-worker", 0..1);
-        assert_eq!((counted(Injected::Error), counted(Injected::Latency)), (Some(5.0), None));
+        world
+    }
+
+    #[test]
+    fn the_layer_counts_what_it_injects() {
+        for (fault, injected, failed) in [
+            (r#"{"error": {"message": "no"}}"#, Injected::Error, 5.0),
+            (r#"{"response": {"with": {"status": 503}}}"#, Injected::Response, 0.0),
+            (r#"{"response": {"when": "after", "with": {"truncated": 1}}}"#, Injected::Response, 0.0),
+            (r#"{"hang": {"answer": "past_deadline"}}"#, Injected::Hang, 5.0),
+            (r#"{"hang": {"answer": "before_deadline"}}"#, Injected::Hang, 0.0),
+        ] {
+            let world = ordered(fault);
+            let value = |metric| world.value(metric, ResourceKind::Function, "payment-worker", 0..2);
+            for counted in Injected::ALL {
+                let expected = (counted == injected).then_some(5.0);
+                assert_eq!(value(Metric::FaultsInjected { fault: counted }), expected, "{fault} {counted:?}");
+            }
+            assert_eq!(value(Metric::Errors), Some(failed), "{fault}");
+            if injected == Injected::Hang {
+                let duration = value(Metric::Duration).unwrap();
+                let timeout = world.model.functions[0].spec.timeout.secs_f64();
+                let expected = if failed > 0.0 { timeout } else { timeout - 0.1 };
+                assert!((duration - expected).abs() < 0.001, "{fault}: {duration}");
+            }
+        }
     }
 }

@@ -5,10 +5,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::lambda::{DELAYED_BY_LAYER, FAILED_BY_LAYER};
+use super::lambda::by_layer;
 use super::sketch::Sketch;
 use super::world::World;
-use crate::account::{CallError, Injected, Metric, Outcome, Query, RefusedBy, Reply, ResourceKind, Sample, Window};
+use crate::account::{CallError, Metric, Outcome, Query, RefusedBy, Reply, ResourceKind, Sample, Window};
 use crate::template::app::Quiet;
 use crate::units::{Span, Time};
 
@@ -235,8 +235,7 @@ impl World {
             Metric::Throttles => plain(sum("Throttles")),
             Metric::Concurrency => plain(max("ConcurrentExecutions")),
             Metric::EventsDropped => plain(sum("AsyncEventsDropped").or(sum("AsyncEventsReceived").map(|_| 0.0))),
-            Metric::FaultsInjected { fault: Injected::Latency } => plain(sum(DELAYED_BY_LAYER)),
-            Metric::FaultsInjected { fault: Injected::Error } => plain(sum(FAILED_BY_LAYER)),
+            Metric::FaultsInjected { fault } => plain(sum(by_layer(fault))),
             Metric::Writes => plain(sum("ConsumedWriteCapacityUnits")),
             Metric::FailedShare if kind == ResourceKind::Function => {
                 // Throttled calls are neither invocations nor errors, and failed for their caller.

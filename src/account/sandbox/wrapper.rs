@@ -37,8 +37,10 @@ pub(super) struct Wrapper {
 impl Wrapper {
     /// The wrapper of a function, when its environment names a parameter.
     pub fn of(function: &Function) -> Option<Wrapper> {
-        if let Some(parameter) = function.environment.get("SQUALL_FAULTS_PARAM") {
-            return Some(Wrapper { parameter: parameter.clone(), cache: order::INTERVAL, is_layer: true });
+        let variable = |name: &str| function.environment.get(name).cloned();
+        let has_layer = crate::layer::runs_in(&function.runtime, variable);
+        if let Some(parameter) = variable("SQUALL_FAULTS_PARAM").filter(|_| has_layer) {
+            return Some(Wrapper { parameter, cache: order::INTERVAL, is_layer: true });
         }
         let parameter = function.environment.get("FAILURE_INJECTION_PARAM")?.clone();
         let cache = function.environment.get("FAILURE_CACHE_TTL").and_then(|text| text.parse().ok());
@@ -104,6 +106,7 @@ pub(super) struct Flags {
 pub(super) struct Injection {
     pub delay: Span,
     pub instead: Option<Instead>,
+    pub late: Option<Late>,
 }
 
 /// What comes in place of the handler.
@@ -113,8 +116,41 @@ pub(super) enum Instead {
     Exception,
 }
 
+/// What squall's layer does to the handler's response, if its order has not ended by then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Late {
+    pub until: Time,
+    pub act: LateAct,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LateAct {
+    /// A response with this status goes out.
+    Answer(u16),
+    /// It is held until just before the time-out.
+    HoldBefore,
+    /// It is held until the time-out has come.
+    HoldPast,
+}
+
+impl LateAct {
+    /// The fault that the layer counts it as.
+    pub fn fault(self) -> Injected {
+        match self {
+            LateAct::Answer(_) => Injected::Response,
+            LateAct::HoldBefore | LateAct::HoldPast => Injected::Hang,
+        }
+    }
+}
+
 impl Injection {
-    /// The faults of squall's that it is.
+    /// What squall's layer counts before the handler.
+    pub fn ordered(self) -> impl Iterator<Item = Injected> {
+        let answered = matches!(self.instead, Some(Instead::Status(_))).then_some(Injected::Response);
+        self.faults().chain(answered)
+    }
+
+    /// The faults that failure-lambda writes lines of, as far as they are squall's.
     pub fn faults(self) -> impl Iterator<Item = Injected> {
         let delayed = (self.delay > Span::ZERO).then_some(Injected::Latency);
         let failed = (self.instead == Some(Instead::Exception)).then_some(Injected::Error);
@@ -273,7 +309,7 @@ impl World {
         let Some((_, flags)) = flags else { return Injection::default() };
         let injection = order::act(&flags.orders, self.now, &mut self.lambda.functions[function].chance);
         let now = self.now;
-        for fault in injection.faults() {
+        for fault in injection.ordered() {
             self.lambda.functions[function].minutes.at(now).injected(fault);
         }
         injection
@@ -307,7 +343,10 @@ mod tests {
         assert_eq!(act(r#"{"exception": {"enabled": true, "percentage": 0}}"#), Injection::default());
         let both =
             r#"{"exception": {"enabled": true}, "latency": {"enabled": true, "min_latency": 300, "max_latency": 300}}"#;
-        assert_eq!(act(both), Injection { delay: Span::from_millis(300), instead: Some(Instead::Exception) });
+        assert_eq!(
+            act(both),
+            Injection { delay: Span::from_millis(300), instead: Some(Instead::Exception), late: None }
+        );
     }
 
     #[test]
@@ -315,17 +354,20 @@ mod tests {
         let document = r#"{"exception": {"enabled": true}, "statuscode": {"enabled": true, "status_code": 503},
             "timeout": {"enabled": true, "timeout_buffer_ms": 500}}"#;
         let injected = act(document);
-        assert_eq!(injected, Injection { delay: Span::from_millis(9_500), instead: Some(Instead::Status(503)) });
+        assert_eq!(
+            injected,
+            Injection { delay: Span::from_millis(9_500), instead: Some(Instead::Status(503)), late: None }
+        );
     }
 
     #[test]
     fn the_document_of_0x_holds_one_fault() {
         let with =
             |document: &str| act(&document.replacen('{', r#"{"rate": 1, "minLatency": 300, "maxLatency": 300, "#, 1));
-        let latency = Injection { delay: Span::from_millis(300), instead: None };
+        let latency = Injection { delay: Span::from_millis(300), instead: None, late: None };
         assert_eq!(with(r#"{"isEnabled": true, "failureMode": "latency"}"#), latency);
         assert_eq!(with(r#"{"isEnabled": false, "failureMode": "latency"}"#), Injection::default());
-        let failed = Injection { delay: Span::ZERO, instead: Some(Instead::Exception) };
+        let failed = Injection { delay: Span::ZERO, instead: Some(Instead::Exception), late: None };
         assert_eq!(with(r#"{"isEnabled": true, "failureMode": "exception"}"#), failed);
         assert!(Flags::read(r#"{"isEnabled": false}"#).read_each_time);
         // 1.x flags beside it are none of 0.x.

@@ -20,6 +20,7 @@ use crate::gameday::day::Day;
 use crate::gameday::event::Phase;
 use crate::gameday::role::Role as DayRole;
 use crate::ids::{DayId, RunId, ScheduleName};
+use crate::inputs::Given;
 use crate::project::serve::Listen;
 use crate::report::board::Row;
 use crate::schedule::Schedule;
@@ -90,7 +91,7 @@ impl Backend for Alone {
         Err(no_schedules())
     }
 
-    fn plan(&self, _: &ScheduleName) -> Result<Json, Refusal> {
+    fn plan(&self, _: &ScheduleName, _: &[Given], _: Option<u64>) -> Result<Json, Refusal> {
         Err(no_schedules())
     }
 

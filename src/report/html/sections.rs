@@ -427,6 +427,7 @@ fn environment(summary: &Summary) -> Markup {
                 dt { "Experiment" } dd { (environment.file) }
                 dt { "Its SHA-256" } dd { code { (environment.file_sha256) } }
                 dt { "Seed" } dd { (environment.seed) }
+                @for (name, value) in &environment.inputs { dt { "Input" } dd { code { (name) "=" (value) } } }
                 dt { "squall" } dd { (environment.squall) }
                 dt { "Journal" } dd { (words::plural(environment.events, "event", "events")) ", the last at " (words::instant(summary.times.last)) }
                 @for taken in &environment.taken_over {

@@ -30,6 +30,7 @@ use crate::access::token::TokenHash;
 use crate::access::{Act, Person, PersonName, Role};
 use crate::env::Env;
 use crate::ids::{RunId, ScheduleName};
+use crate::inputs::Given;
 use crate::schedule::Schedule;
 use crate::store::invitations::ProjectStore;
 use crate::store::{Store, StoreError};
@@ -46,7 +47,8 @@ pub trait Backend: Send + Sync {
     fn run_now(&self, asked: &RunNow) -> Result<RunId, Refusal>;
 
     /// What a run of a schedule's experiment would do now: the document of `squall plan --json`.
-    fn plan(&self, schedule: &ScheduleName) -> Result<serde_json::Value, Refusal>;
+    /// With a seed, the plan of that seed; else that of approvals that still count, or of any.
+    fn plan(&self, schedule: &ScheduleName, with: &[Given], seed: Option<u64>) -> Result<serde_json::Value, Refusal>;
 
     /// Why it is not ready to start runs, if it is not.
     fn not_ready(&self) -> Option<String>;
@@ -62,6 +64,8 @@ pub struct RunNow {
     pub by: String,
     /// Although hours, a blackout or a calendar say no.
     pub anyway: bool,
+    /// Values of inputs, in place of those of the schedule.
+    pub with: Vec<Given>,
 }
 
 /// Who may come in, and how.

@@ -39,7 +39,11 @@ pub(super) fn check(files: &ExperimentFiles, known: &Known, findings: &mut Findi
         };
         let mut faults = Faults { files, account, inject, index, resource, findings };
         match &inject.fault {
-            FaultSpec::Error(_) | FaultSpec::Latency(_) | FaultSpec::Throttle(_) => faults.on_function(),
+            FaultSpec::Error(_)
+            | FaultSpec::Latency(_)
+            | FaultSpec::Response(_)
+            | FaultSpec::Hang(_)
+            | FaultSpec::Throttle(_) => faults.on_function(),
             FaultSpec::Deny(deny) => faults.deny(deny, target.selector.kind),
             FaultSpec::QueueDelay(_) | FaultSpec::Poison(_) => faults.on_queue(),
         }

@@ -10,7 +10,7 @@ use super::held::HeldRuns;
 use crate::store::StoreError;
 
 /// Each script takes a file from the version of its place to the next. Never edit one that was released; add another.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     "
     CREATE TABLE runs (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -115,6 +115,17 @@ const MIGRATIONS: [&str; 6] = [
     ) STRICT;
     CREATE INDEX outbox_due ON outbox (state, due);
 ",
+    "
+    CREATE TABLE approvals (
+        schedule    TEXT NOT NULL,
+        plan        TEXT NOT NULL,
+        seed        TEXT NOT NULL,
+        approved_by TEXT NOT NULL,
+        at          INTEGER NOT NULL,
+        used        TEXT,
+        PRIMARY KEY (schedule, plan, approved_by)
+    ) STRICT, WITHOUT ROWID;
+  ",
     "
     CREATE TABLE invitations (
         link    BLOB PRIMARY KEY,

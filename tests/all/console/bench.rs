@@ -17,6 +17,7 @@ use squall::gameday::role::{Actor, Role};
 use squall::gameday::runbook::Runbook;
 use squall::gameday::step::{Input, step};
 use squall::ids::{DayId, RunId, ScheduleName};
+use squall::inputs::Given;
 use squall::report::board::Row;
 use squall::run;
 use squall::schedule::Schedule;
@@ -110,7 +111,7 @@ impl Backend for Stage {
         Err(Refusal::new(409, "not here"))
     }
 
-    fn plan(&self, _: &ScheduleName) -> Result<serde_json::Value, Refusal> {
+    fn plan(&self, _: &ScheduleName, _: &[Given], _: Option<u64>) -> Result<serde_json::Value, Refusal> {
         Err(Refusal::new(409, "not here"))
     }
 

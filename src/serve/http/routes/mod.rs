@@ -143,9 +143,17 @@ fn acting() -> Vec<Route> {
             "/api/v1/schedules/{schedule}/plan",
             Permission::Plan,
             "What a run of a schedule's experiment would do now. The account is read, and nothing is changed.",
-            schema::<schedules::Nothing>,
+            schema::<schedules::PlanNow>,
             Reply::Json(any),
             Box::new(schedules::plan),
+        ),
+        post(
+            "/api/v1/schedules/{schedule}/approve",
+            Permission::Approve,
+            "Approve the plan of a schedule's next run. It counts for exactly this plan, for one run, and for a time.",
+            schema::<schedules::Approve>,
+            Reply::Json(schema::<schedules::Approvals>),
+            Box::new(schedules::approve),
         ),
         post(
             "/api/v1/halt",
