@@ -81,13 +81,21 @@ impl Invitation {
 /// The invitation of a link. Every row is looked at, whichever fits.
 pub fn of_link<'a>(rows: &'a [Invitation], secret: &str) -> Option<&'a Invitation> {
     let hash = TokenHash::of(secret);
-    rows.iter().filter(|row| row.link.matches(&hash)).last()
+    let mut found = None;
+    for row in rows {
+        found = if row.link.matches(&hash) { Some(row) } else { found };
+    }
+    found
 }
 
 /// The invitation whose session this is, unless it was revoked. Every row is looked at, whichever fits.
 pub fn of_session<'a>(rows: &'a [Invitation], session: &TokenHash) -> Option<&'a Invitation> {
-    let fits = |row: &&Invitation| row.session.is_some_and(|(hash, _)| hash.matches(session));
-    rows.iter().filter(fits).filter(|row| row.revoked.is_none()).last()
+    let mut found = None;
+    for row in rows {
+        let fits = row.session.is_some_and(|(hash, _)| hash.matches(session));
+        found = if fits { Some(row) } else { found };
+    }
+    found.filter(|row| row.revoked.is_none())
 }
 
 #[cfg(test)]

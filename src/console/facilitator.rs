@@ -85,7 +85,7 @@ fn next(id: &DayId, day: &Day) -> Markup {
             @if buttons.is_empty() { p class="soft" { "Nothing has to be done now." } }
             form method="post" action={ "/days/" (id) "/do" } class="buttons" {
                 @for (command, label) in buttons {
-                    button id={ "do-" (slug(command)) } name="do" value=(command) class=[(*command == "next" || *command == "go").then_some("primary")] { (label) }
+                    button id={ "do-" (slug(command)) } name="do" value=(command) class=[(buttons.first().is_some_and(|(first, _)| first == command) && !open).then_some("primary")] { (label) }
                 }
             }
         }

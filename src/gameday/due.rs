@@ -203,7 +203,7 @@ pub fn to_come(day: &Day) -> Vec<(Time, Coming)> {
     if progress.fault.due.is_none() && scenario.spec.experiment.is_some() {
         coming.extend(due(&scenario.spec.starts).map(|at| (at, Coming::Fault)));
     }
-    coming.iter_mut().for_each(|(clock, _)| *clock = *clock + day.behind);
+    let mut coming: Vec<(Time, Coming)> = coming.into_iter().map(|(clock, what)| (clock + day.behind, what)).collect();
     coming.sort_by_key(|(at, _)| *at);
     coming
 }

@@ -1,6 +1,6 @@
 //! The console: who may open and do what, links and sessions, what a responder's browser gets, and streams that are cut.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
+#![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod bench;
 mod secrecy;
