@@ -130,7 +130,7 @@ joined() {
 }
 
 # What is no step of its own below.
-apart=(--skip tidy:: --skip judge:: --skip engine:: --skip kills:: --skip translator:: --skip planner::)
+apart=(--skip tidy:: --skip judge:: --skip engine:: --skip kills:: --skip translator:: --skip planner:: --skip browser::)
 
 if [ -n "$update" ]; then
   export UPDATE=1 INSTA_UPDATE=always
@@ -191,6 +191,13 @@ if tests/planner/setup.sh >"$logs/planner-setup.log" 2>&1 </dev/null; then
 else
   tests "a year of schedules against the stored list" planner:: --skip the_stored_list
   skip "the stored list of schedules against croniter" "$(tail -1 "$logs/planner-setup.log")"
+fi
+if [ -n "$fast" ]; then
+  skip "the console in a browser" "--fast builds without the console"
+elif tests/browser/setup.sh >"$logs/browser-setup.log" 2>&1 </dev/null; then
+  tests "the console in a browser" browser::
+else
+  skip "the console in a browser" "$(tail -1 "$logs/browser-setup.log")"
 fi
 # The layer is a crate of its own, with its own lock and target directory.
 if [ -n "$fast" ]; then

@@ -8,6 +8,8 @@ pub mod channel;
 pub mod cli;
 pub mod clock;
 pub mod conductor;
+#[cfg(feature = "serve")]
+pub mod console;
 pub mod deadman;
 pub mod document;
 pub mod driver;
@@ -21,6 +23,7 @@ pub mod gameday;
 pub mod graph;
 pub mod guard;
 pub mod ids;
+pub mod inputs;
 pub mod judge;
 pub mod layer;
 pub mod location;

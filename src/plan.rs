@@ -301,6 +301,8 @@ pub struct Plan {
     pub file: String,
     /// SHA-256 of the experiment's text, in hex.
     pub file_hash: String,
+    /// The values of the experiment's inputs, by name, as written.
+    pub inputs: BTreeMap<String, String>,
     /// The accounts of its targets, each in its region.
     pub accounts: Vec<Location>,
     /// When the plan was made, by the account's clock.

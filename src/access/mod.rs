@@ -3,6 +3,7 @@
 //! Invariant: a permission is given to roles through this table alone, [`Permission::roles`]. Routes name a
 //! permission and never a role.
 
+pub mod invitation;
 pub mod token;
 
 use std::fmt;
@@ -87,11 +88,16 @@ pub enum Permission {
     Approve,
     /// Read who did what.
     Audit,
+    /// Take part in a game day: what its members see, and ask for. What each of them may ask for is decided by their role of the day,
+    /// [`crate::gameday::command::Command::may`].
+    TakePart,
+    /// Abort a game day: every member may, also one whose session has expired.
+    Abort,
 }
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Permission; 8] = [
+    pub const ALL: [Permission; 10] = [
         Permission::Open,
         Permission::Look,
         Permission::Plan,
@@ -100,6 +106,8 @@ impl Permission {
         Permission::Lift,
         Permission::Approve,
         Permission::Audit,
+        Permission::TakePart,
+        Permission::Abort,
     ];
 
     /// The roles that have it. This is the table.
@@ -111,6 +119,8 @@ impl Permission {
             Permission::Run | Permission::Lift => &[Operator, Admin],
             Permission::Approve => &[Approver, Admin],
             Permission::Audit => &[Admin],
+            // They are given to the members of a day, by invitation.
+            Permission::TakePart | Permission::Abort => &[],
         }
     }
 
@@ -119,6 +129,15 @@ impl Permission {
         match person {
             None => self == Permission::Open,
             Some(person) => self.roles().contains(&person.role),
+        }
+    }
+
+    /// Whether a member of a day has it, for that day.
+    pub fn given_to_member(self, member: &invitation::Member) -> bool {
+        match self {
+            Permission::TakePart => !member.expired,
+            Permission::Abort => true,
+            other => other == Permission::Open,
         }
     }
 }
@@ -193,6 +212,8 @@ mod tests {
                 "Lift: operator admin",
                 "Approve: approver admin",
                 "Audit: admin",
+                "TakePart: ",
+                "Abort: ",
             ]
         );
         let open: Vec<_> = Permission::ALL.into_iter().filter(|permission| permission.given_to(None)).collect();

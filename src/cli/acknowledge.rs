@@ -1,12 +1,18 @@
 //! `squall acknowledge`.
 
+use std::collections::BTreeSet;
+
 use super::project::pick_run;
 use super::{Context, Ended, Exit, Failure};
 use crate::env::Env as _;
+use crate::judge::verdict::{Verdict, VerdictKind};
 use crate::report::words;
+use crate::run::conclude::left_behind;
 use crate::run::event::{Event, Left, Recorded};
-use crate::store::Store as _;
+use crate::run::state::State;
 use crate::store::aftermath::Aftermath;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{RunRow, Store as _};
 
 /// Record that you handled what a run left behind
 #[derive(Debug, clap::Args)]
@@ -18,24 +24,54 @@ journal and report stay as they are. What is found there later and is not the sa
 
 Examples:
   squall acknowledge 3f9k2m --reason \"deleted on purpose, ticket OPS-123\"
-  squall acknowledge 3f9k2m --resource payment-worker --reason \"our deploy set it\"")]
+  squall acknowledge 3f9k2m --resource payment-worker --reason \"our deploy set it\"
+  squall acknowledge 3f9k2m --unreachable --reason \"the test account was closed\"")]
 pub struct Args {
     /// The run, or part of its id
     run: String,
     /// Only what is left on this resource, by its name; repeatable [default: everything]
     #[arg(long, value_name = "NAME")]
     resource: Vec<String>,
+    /// Its account is gone for good: also end a run whose process died, with all that its journal says may be left
+    #[arg(long, conflicts_with = "resource")]
+    unreachable: bool,
     /// Why nothing more needs to be done
     #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     reason: String,
 }
 
+/// Gives a journal without an end the one that is known: unknown, with all that may be left.
+fn end(open: &RunRow, store: &mut SqliteStore, context: &Context) -> Result<(), Failure> {
+    let readable = store.to_roll_back(&open.run)?;
+    let state = State::replay(readable.events.iter().map(|recorded| (recorded.at, &recorded.event)));
+    // Without a plan nothing was changed, and nothing is to be said.
+    let Some(state) = state else { return Ok(()) };
+    let by = context.env.who();
+    let epoch = store.take_over(&open.run, &by)?;
+    let why =
+        format!("the process running it ended unexpectedly, and {by} recorded that its account cannot be reached");
+    let verdict = Verdict { kind: VerdictKind::Unknown, reasons: BTreeSet::from([why]) };
+    let taken = Event::TakenOver { by, epoch: epoch.0 };
+    let closed = Event::Closed { verdict, left: left_behind(&state) };
+    let at = context.env.now().max(state.last);
+    let events: Vec<Recorded> =
+        (readable.last + 1..).zip([taken, closed]).map(|(seq, event)| Recorded { seq, at, event }).collect();
+    Ok(store.append(&open.run, epoch, &events)?)
+}
+
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
     let mut store = context.project.store()?;
-    let rows = store.runs()?;
+    let mut rows = store.runs()?;
     let picked = pick_run(&store, Some(&args.run))?;
     let run = rows.iter().find(|row| row.run == picked).map_or(picked.clone(), |row| row.origin().clone());
-    let aftermath = Aftermath::of(&rows, &run);
+    let mut aftermath = Aftermath::of(&rows, &run);
+    if args.unreachable {
+        for open in aftermath.open().filter(|row| !row.alive) {
+            end(open, &mut store, context)?;
+        }
+        rows = store.runs()?;
+        aftermath = Aftermath::of(&rows, &run);
+    }
     if let Some(open) = aftermath.open().next() {
         return Err(Failure {
             exit: Exit::Left,

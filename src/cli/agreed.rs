@@ -8,6 +8,7 @@ use crate::format::Convert as _;
 use crate::plan::Plan;
 use crate::planner::fingerprint::{PlanHash, Section, lines};
 use crate::planner::show::changed;
+use crate::report::reproduce::inputs;
 
 /// Compares a plan with one that was agreed on, by its hash or by the file that `squall plan --json` wrote.
 ///
@@ -34,7 +35,12 @@ pub fn check(agreed: &str, plan: &Plan, context: &mut Context) -> Result<(), Fai
     let words: Vec<String> = differs.iter().map(Section::to_string).collect();
     Err(Failure::refused(
         format!("the plan is not the one that was approved; it differs in its {}", words.join(", ")),
-        format!("review it with `squall plan {} --seed {}`, then approve {now}", plan.file, plan.seed),
+        format!(
+            "review it with `squall plan {}{} --seed {}`, then approve {now}",
+            plan.file,
+            inputs(&plan.inputs),
+            plan.seed
+        ),
     ))
 }
 

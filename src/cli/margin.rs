@@ -9,6 +9,7 @@ use super::signals::Signals;
 use super::twin::Twin;
 use super::{Context, Ended, Exit, Failure, named, prepare};
 use crate::env::Env as _;
+use crate::inputs::Given;
 use crate::predict::margin::{self, Bench, Effort, Map, Margin, Point};
 use crate::predict::margin_show::{self as show, Document};
 use crate::predict::outcome::Outcome;
@@ -36,6 +37,9 @@ pub struct Args {
     /// The experiment's file
     #[arg(value_parser = named::file)]
     file: PathBuf,
+    /// The value of an input that the experiment declares; repeatable
+    #[arg(long, value_name = "NAME=VALUE")]
+    with: Vec<Given>,
     /// What to vary, and its range; give it twice for a map
     #[arg(long, value_name = "WHAT=FROM..TO", required = true)]
     vary: Vec<Vary>,
@@ -60,7 +64,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     if !(0.0..1.0).contains(&args.level.get()) || args.level == Share::NONE {
         return Err(Failure::usage("--level must be between 0 % and 100 %", "write for example --level 95%"));
     }
-    let prepare::Read { files, experiment, .. } = prepare::read(&args.file, context)?;
+    let prepare::Read { files, experiment, .. } = prepare::read(&args.file, &args.with, context)?;
     let twin = Twin::of(&files, &experiment, context)?;
     let title = experiment.experiment.value.title.clone();
     match args.vary.as_slice() {
@@ -109,6 +113,7 @@ const SEED: u64 = 1;
 pub fn usual(vary: &Vary, within: Option<Span>, twin: &Twin, context: &mut Context) -> Result<Margin, Failure> {
     let args = Args {
         file: PathBuf::new(),
+        with: Vec::new(),
         vary: vec![vary.clone()],
         level: LEVEL,
         runs: RUNS,

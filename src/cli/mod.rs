@@ -6,10 +6,12 @@ mod accounts;
 mod acknowledge;
 mod afresh;
 mod agreed;
+mod approve;
 mod board;
 mod check;
 mod compare;
 mod completions;
+mod console;
 mod dead_man;
 mod doctor;
 mod exit;
@@ -28,6 +30,7 @@ mod policy;
 mod predict;
 mod prepare;
 mod project;
+mod prune;
 mod report;
 mod run;
 mod schedule;
@@ -128,9 +131,12 @@ enum Command {
     Compare(compare::Args),
     Board(board::Args),
     Schedule(schedule::Args),
+    Approve(approve::Args),
     Serve(serve::Args),
     Gameday(gameday::Args),
+    Console(console::Args),
     Token(token::Args),
+    Prune(prune::Args),
     Policy(policy::Args),
     DeadMan(dead_man::Args),
     Layer(layer::Args),
@@ -234,8 +240,11 @@ fn execute(command: Command, context: &mut Context) -> Ended {
         Command::Report(args) => report::execute(&args, context),
         Command::Board(args) => board::execute(&args, context),
         Command::Schedule(args) => schedule::execute(&args, context),
+        Command::Approve(args) => approve::execute(&args, context),
         Command::Serve(args) => serve::execute(&args, context),
         Command::Gameday(args) => gameday::execute(&args, context),
+        Command::Prune(args) => prune::execute(&args, context),
+        Command::Console(args) => console::execute(&args, context),
         Command::Token(args) => token::execute(&args, context),
         Command::Schema(args) => schema::execute(&args, context),
         Command::Template(args) => template::execute(&args, context),

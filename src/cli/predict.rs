@@ -6,6 +6,7 @@ use super::signals::Signals;
 use super::twin::Twin;
 use super::{Context, Ended, Exit, Failure, named, prepare};
 use crate::env::Env as _;
+use crate::inputs::Given;
 use crate::judge::verdict::VerdictKind;
 use crate::predict::prediction::Prediction;
 use crate::predict::share::Counted;
@@ -33,6 +34,9 @@ pub struct Args {
     /// The experiment's file
     #[arg(value_parser = named::file)]
     file: PathBuf,
+    /// The value of an input that the experiment declares; repeatable
+    #[arg(long, value_name = "NAME=VALUE")]
+    with: Vec<Given>,
     #[command(flatten)]
     asked: PredictArgs,
     /// Also write a page with charts to this file
@@ -69,7 +73,7 @@ impl PredictArgs {
 }
 
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
-    let prepare::Read { files, experiment, .. } = prepare::read(&args.file, context)?;
+    let prepare::Read { files, experiment, .. } = prepare::read(&args.file, &args.with, context)?;
     let twin = Twin::of(&files, &experiment, context)?;
     let prediction = predicted(&twin, &args.asked, context)?;
     match context.json {

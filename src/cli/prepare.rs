@@ -12,6 +12,7 @@ use crate::env::Env as _;
 use crate::graph::Graph;
 use crate::guard::{Objection, Rules};
 use crate::ids::{AccountName, RunId};
+use crate::inputs::{Chosen, Given, over};
 use crate::judge::verdict::VerdictKind;
 use crate::plan::Plan;
 use crate::planner::{self, Planned};
@@ -41,6 +42,9 @@ pub struct PlanArgs {
     /// The start time of a new sandbox's clock [default: now]
     #[arg(long, value_name = "TIME", value_parser = start)]
     start: Option<Time>,
+    /// The value of an input that the experiment declares; repeatable
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(super) with: Vec<Given>,
     /// The run's id [default: the date and random letters]
     #[arg(long, value_name = "NAME")]
     run_id: Option<RunId>,
@@ -58,6 +62,7 @@ impl PlanArgs {
             undo_untested: allowed.undo_untested,
             seed: None,
             start: None,
+            with: Vec::new(),
             run_id: Some(run),
             afresh: true,
         }
@@ -77,6 +82,16 @@ impl PlanArgs {
     /// The same in a sandbox that begins afresh.
     pub fn afresh(&self, afresh: bool) -> PlanArgs {
         PlanArgs { afresh, ..self.clone() }
+    }
+
+    /// The same with these values of inputs; those that are given already go before them.
+    pub fn with(&self, chosen: &[Given]) -> PlanArgs {
+        PlanArgs { with: over(chosen, &self.with), ..self.clone() }
+    }
+
+    /// The same with this seed.
+    pub fn seeded(&self, seed: u64) -> PlanArgs {
+        PlanArgs { seed: Some(seed), ..self.clone() }
     }
 
     /// The same for another plan of the same run.
@@ -137,7 +152,7 @@ pub enum Looked {
 
 /// The same, with the reasons where nothing can be planned.
 pub fn look_and_plan(file: &Path, args: &PlanArgs, pace: Pace, context: &mut Context) -> Result<Looked, Failure> {
-    let Read { files, experiment, left_out } = read(file, context)?;
+    let Read { files, experiment, left_out } = read(file, &args.with, context)?;
     let seed = args.seed.unwrap_or_else(|| context.env.entropy());
     let start = args.start.unwrap_or_else(|| context.env.now());
     if args.afresh {
@@ -230,8 +245,8 @@ fn limited_graph(files: &ProjectFiles, experiment: &ExperimentFiles, context: &C
 }
 
 /// Reads an experiment and what it needs, and prints what is wrong with it.
-pub fn read(file: &Path, context: &mut Context) -> Result<Read, Failure> {
-    let (read, findings) = open(file, context);
+pub fn read(file: &Path, with: &[Given], context: &mut Context) -> Result<Read, Failure> {
+    let (read, findings) = open(file, with, context);
     show(&findings, context);
     let failed = |what: String| Failure {
         exit: Exit::Findings,
@@ -266,11 +281,12 @@ pub struct Read {
 }
 
 /// Reads an experiment and what it needs; what is wrong with it is returned.
-pub fn open(file: &Path, context: &Context) -> (Option<Read>, Findings) {
+pub fn open(file: &Path, with: &[Given], context: &Context) -> (Option<Read>, Findings) {
     let (files, mut findings) = ProjectFiles::open(&context.project.root);
     let Some(files) = files else { return (None, findings) };
     let (known, of_accounts) = accounts::known(&files);
-    let (experiment, found) = ExperimentFiles::open(file, &files, context.account.as_ref(), &known);
+    let (experiment, found) =
+        ExperimentFiles::open_with(file, &files, context.account.as_ref(), &known, Chosen::These(with));
     // Only the accounts that the experiment uses matter: a sandbox's template never stops a run on AWS.
     let used = experiment.as_ref().map(names).unwrap_or_default();
     let mut left_out = Vec::new();

@@ -6,6 +6,7 @@ use super::accounts::{self, Pace};
 use super::prepare::PlanArgs;
 use super::project::short;
 use super::{Context, Ended, Exit, Failure, check, run};
+use crate::access::Act;
 use crate::env::Env as _;
 use crate::ids::RunId;
 use crate::outside::one_line;
@@ -57,9 +58,12 @@ enum Command {
 struct Run {
     /// The schedule
     name: String,
-    /// Run outside the hours, in a blackout or during a calendar's event
+    /// Run although the schedule is switched off, or outside the hours, in a blackout or during a calendar's event
     #[arg(long)]
     anyway: bool,
+    /// Why, for the audit; a schedule that is switched off needs it
+    #[arg(long, value_name = "SENTENCE")]
+    reason: Option<String>,
     #[command(flatten)]
     asked: PlanArgs,
     /// How fast the sandbox's time passes: `1x`, `60x` or `max` [default: 60x on a terminal, else max]
@@ -133,15 +137,17 @@ fn explain(args: &Explain, context: &mut Context) -> Ended {
 fn run_now(args: &Run, context: &mut Context) -> Ended {
     let now = context.env.now();
     let (schedules, _) = load(now, context)?;
-    let mut schedule = find(&schedules, &args.name)?.clone();
-    // Asked for by a person, one that is switched off runs as well.
-    schedule.enabled = true;
+    let schedule = find(&schedules, &args.name)?.clone();
     if let Some(why) = schedule.why_not(now, schedule.length).filter(|_| !args.anyway) {
         return Err(Failure::refused(why.to_string(), "confirm with --anyway"));
     }
+    if !schedule.enabled && args.reason.is_none() {
+        let what = format!("{} is switched off", schedule.name);
+        return Err(Failure::refused(what, "say why it runs all the same: --anyway --reason 'a sentence'"));
+    }
     let (files, _) = ProjectFiles::open(&context.project.root);
     let file = files.map(|files| files.experiment(&schedule.experiment)).unwrap_or_default();
-    let (asked, run) = args.asked.named(RunId::fresh(now, context.env.entropy()));
+    let (asked, run) = args.asked.with(&schedule.with).named(RunId::fresh(now, context.env.entropy()));
     let mut store = context.project.store()?;
     if let Some(by) = store.halted()? {
         return Err(Failure::refused(format!("halted by {by}"), "squall halt --lift"));
@@ -149,6 +155,10 @@ fn run_now(args: &Run, context: &mut Context) -> Ended {
     let key = OccurrenceKey { schedule: schedule.name.clone(), at: now, by_hand: true };
     let row = OccurrenceRow { key, decided: now, by: context.who(), fate: Fate::Run(run.clone()) };
     store.claim_occurrence(&row)?;
+    if let Some(reason) = &args.reason {
+        let detail = format!("{}{}: {}", schedule.name, if args.anyway { ", anyway" } else { "" }, one_line(reason));
+        store.note(&Act { at: now, by: context.who(), what: "run now".into(), detail })?;
+    }
     let ended = run::execute(
         &run::Args { files: vec![file], asked, pace: args.pace, plan: None, junit: None, keep: false, yes: args.yes },
         context,
@@ -187,6 +197,7 @@ pub fn as_line(row: &OccurrenceRow) -> String {
     let asked = if key.by_hand { format!(", asked for by {by}") } else { String::new() };
     let what = match fate {
         Fate::Run(run) => format!("runs as {run}"),
+        Fate::Waits(run, why) => format!("waits as {run}: {why}"),
         Fate::Skipped(why) => format!("skipped: {why}"),
         Fate::Missed(why) => format!("missed: {why}"),
         Fate::Failed(why) => format!("failed: {why}"),

@@ -1,5 +1,6 @@
 //! `squall serve`.
 
+mod gates;
 #[cfg_attr(not(feature = "serve"), path = "serve/without_http.rs")]
 mod http;
 mod post;
@@ -11,6 +12,8 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::thread::JoinHandle;
 
 use self::http::Http;
+#[cfg(feature = "serve")]
+pub use self::http::doors;
 use self::post::{Delivery, Post};
 use self::scheduled::{Job, News};
 use self::systemd::Systemd;
@@ -22,6 +25,7 @@ use super::{Context, Ended, Exit, Failure, run, schedule, undo};
 use crate::channel::Notifications;
 use crate::env::Env as _;
 use crate::ids::{RunId, ScheduleName};
+use crate::inputs::{Given, over};
 use crate::project::serve::Listen;
 use crate::schedule::Schedule;
 use crate::serve::gate::Limits;
@@ -63,6 +67,8 @@ pub struct Order {
     by: String,
     /// Although hours, a blackout or a calendar say no.
     anyway: bool,
+    /// Values of inputs, in place of those of the schedule.
+    with: Vec<Given>,
     /// Gets the run's name, or why none begins.
     reply: SyncSender<Result<RunId, String>>,
 }
@@ -177,7 +183,7 @@ impl Server {
                     trouble = None;
                     decided.iter().for_each(|row| tell(row, context));
                     decided.iter().for_each(|row| self.http.decided(row));
-                    starts(&decided).into_iter().for_each(|start| self.start(start, false, context));
+                    starts(&decided).into_iter().for_each(|start| self.start(start, None, false, context));
                     if !decided.is_empty() {
                         self.post.stir();
                     }
@@ -280,9 +286,7 @@ impl Server {
     fn run_now(&mut self, order: &Order, context: &mut Context) -> Result<RunId, String> {
         let now = context.env.now();
         let found = self.schedules.iter().find(|schedule| schedule.name == order.schedule);
-        let mut schedule = found.ok_or_else(|| format!("there is no schedule {}", order.schedule))?.clone();
-        // Asked for by a person, one that is switched off runs as well.
-        schedule.enabled = true;
+        let schedule = found.ok_or_else(|| format!("there is no schedule {}", order.schedule))?.clone();
         if let Some(why) = schedule.why_not(now, schedule.length).filter(|_| !order.anyway) {
             return Err(format!("{why}; say so with `anyway`"));
         }
@@ -299,20 +303,55 @@ impl Server {
         }
         tell(&row, context);
         self.post.stir();
-        self.start(Start { key: row.key, run: run.clone() }, order.anyway, context);
+        self.start(Start { key: row.key, run: run.clone() }, Some(order), false, context);
         Ok(run)
     }
 
-    fn start(&mut self, start: Start, anyway: bool, context: &mut Context) {
+    /// Runs a schedule's experiment once more, because the verdict was unknown; or records why not.
+    fn run_again(&mut self, name: &ScheduleName, of: &RunId, context: &mut Context) {
+        let now = context.env.now();
+        let Some(schedule) = self.schedules.iter().find(|schedule| schedule.name == *name).cloned() else { return };
+        let closed = match schedule.why_not(now, schedule.length) {
+            Some(why) => Ok(Some(why.to_string())),
+            None => self.turns.closed(&self.store, now),
+        };
+        let run = RunId::fresh(now, context.env.entropy());
+        let fate = match closed {
+            Ok(None) => Fate::Run(run.clone()),
+            Ok(Some(why)) => Fate::Skipped(format!("{of} was unknown, and is not run again: {why}")),
+            Err(error) => Fate::Failed(error.to_string()),
+        };
+        let starts = fate.run().is_some();
+        let key = OccurrenceKey { schedule: name.clone(), at: now, by_hand: true };
+        let row = OccurrenceRow { key, decided: now, by: format!("squall, because {of} was unknown"), fate };
+        match self.store.claim_occurrence(&row) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                return context.output.err.line(format!("{of} cannot be run again: {error}"));
+            }
+        }
+        tell(&row, context);
+        self.post.stir();
+        if starts {
+            self.start(Start { key: row.key, run }, None, true, context);
+        }
+    }
+
+    /// Starts a run in a thread of its own; `order`: a person asked for it.
+    fn start(&mut self, start: Start, order: Option<&Order>, again: bool, context: &mut Context) {
         let found = self.schedules.iter().find(|schedule| schedule.name == start.key.schedule);
         let Some(schedule) = found.cloned() else { return };
+        let with = over(&schedule.with, order.map_or(&[], |order| &order.with));
         let job = Job {
             run: start.run.clone(),
-            schedule: Schedule { enabled: true, ..schedule },
+            schedule: Schedule { enabled: true, with, ..schedule },
             project: context.project.clone(),
             allowed: self.allowed.clone(),
             pace: self.pace,
-            anyway,
+            anyway: order.is_some_and(|order| order.anyway),
+            asked_by: order.map(|order| order.by.clone()),
+            again,
             interrupts: self.signals.interrupts.clone(),
             news: self.news.clone(),
         };
@@ -337,10 +376,16 @@ impl Server {
 
     /// Prints what runs say, and takes note of those that have ended.
     fn hear(&mut self, context: &mut Context) {
+        let mut again = Vec::new();
         while let Ok(news) = self.heard.try_recv() {
             match news {
                 News::Line(line) if !context.json => context.output.out.line(line),
                 News::Line(_) => {}
+                News::Waits(row) => {
+                    self.post.stir();
+                    tell(&row, context);
+                }
+                News::Again { schedule, of } => again.push((schedule, of)),
                 News::Settled(row) => {
                     self.post.stir();
                     tell(&row, context);
@@ -352,6 +397,9 @@ impl Server {
                     self.post.stir();
                 }
             }
+        }
+        if self.signals.interrupts.get().is_none() {
+            again.iter().for_each(|(schedule, of)| self.run_again(schedule, of, context));
         }
         let (ended, going): (Vec<_>, Vec<_>) = self.at_work.drain(..).partition(|(_, thread)| thread.is_finished());
         self.at_work = going;

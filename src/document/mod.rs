@@ -16,7 +16,7 @@ use crate::predict::margin::Margin;
 use crate::predict::margin_show;
 use crate::predict::prediction::Prediction;
 use crate::predict::show as predicted;
-use crate::report::{markdown, words};
+use crate::report::{markdown, reproduce, words};
 use crate::units::Span;
 
 pub use page::page;
@@ -189,8 +189,9 @@ impl Document<'_> {
     /// What to type to run exactly this.
     pub fn command(&self) -> String {
         format!(
-            "squall run {} --seed {} --plan {}",
+            "squall run {}{} --seed {} --plan {}",
             quote(&words::one_line(&self.plan.file)),
+            reproduce::inputs(&self.plan.inputs),
             self.plan.seed,
             self.hash()
         )

@@ -85,6 +85,9 @@ written! {
         /// SHA-256 of the experiment's text, in hex.
         #[serde(rename = "file_sha256")]
         file_hash: String,
+        /// The values of the experiment's inputs, by name, as written.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        inputs: BTreeMap<String, String>,
         accounts: Vec<Location>,
         made_at: Time,
         seed: u64,

@@ -232,7 +232,7 @@ read_only! {
 
     pub(super) enum SendOutcome = account::SendOutcome { Accepted, Refused(why: String) }
 
-    pub(super) struct Plan = plan::Plan with { baseline_at_most: baseline, rolls_back: None, switches: Vec::new() } {
+    pub(super) struct Plan = plan::Plan with { baseline_at_most: baseline, rolls_back: None, switches: Vec::new(), inputs: BTreeMap::new() } {
         run: RunId,
         title: String,
         because: String,

@@ -170,6 +170,17 @@ pub struct Ask {
     pub command: Command,
 }
 
+/// What became of something that was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placed {
+    /// The process that leads the day takes it next.
+    Asked,
+    /// No process leads the day now; it is recorded.
+    Recorded,
+    /// No process leads the day now, and a fault may be in place: a person has to run `squall undo`.
+    RecordedWhileFaultInPlace,
+}
+
 /// What happens outside of the day.
 #[derive(Clone, Debug, PartialEq)]
 pub enum World {

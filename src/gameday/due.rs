@@ -174,32 +174,60 @@ fn has_fallback(scenario: &Scenario, progress: &Progress) -> bool {
 
 /// When something may happen by itself the next time; `None` when the day waits for people.
 pub fn wake(day: &Day) -> Option<Time> {
-    let number = day.open_scenario()?;
-    if day.paused.is_some() {
-        return None;
-    }
-    let (scenario, progress) = (day.scenario(number)?, day.scenarios.get(number)?);
+    to_come(day).into_iter().map(|(at, _)| at).min()
+}
+
+/// What may happen by itself, as far as its moment is known, in the order of time. Nothing does in a pause.
+pub fn to_come(day: &Day) -> Vec<(Time, Coming)> {
+    let Some(number) = day.open_scenario().filter(|_| day.paused.is_none()) else { return Vec::new() };
+    let (Some(scenario), Some(progress)) = (day.scenario(number), day.scenarios.get(number)) else { return Vec::new() };
     let due = |when: &When| moment(when, progress);
-    let mut moments: Vec<Time> = Vec::new();
-    moments.extend(progress.began.map(|began| began.clock + scenario.spec.longest));
+    let mut coming: Vec<(Time, Coming)> = Vec::new();
+    coming.extend(progress.began.map(|began| (began.clock + scenario.spec.longest, Coming::LongestTime)));
     for item in scenario.spec.items.iter().filter(|item| item.enabled) {
         let name = &item.name.0;
         match progress.released.get(name) {
             Some(release) if !progress.settled.contains_key(name) => {
-                moments.extend(item.expires.map(|expires| release.stamp.clock + expires));
+                let expires = item.expires.map(|expires| release.stamp.clock + expires);
+                coming.extend(expires.map(|at| (at, Coming::Expiry(name.clone()))));
             }
             Some(_) => {}
             None if progress.settled.contains_key(name) => {}
-            None => moments.extend(due(&item.when)),
+            None => coming.extend(due(&item.when).map(|at| (at, Coming::Release(name.clone())))),
         }
     }
     for expectation in scenario.spec.expectations.iter().filter(|it| !progress.settled.contains_key(&it.name.0)) {
-        moments.extend(counts_from(scenario, progress).map(|from| from.clock + expectation.within));
+        let from = counts_from(scenario, progress);
+        coming.extend(from.map(|from| (from.clock + expectation.within, Coming::Expiry(expectation.name.0.clone()))));
     }
     if progress.fault.due.is_none() && scenario.spec.experiment.is_some() {
-        moments.extend(due(&scenario.spec.starts));
+        coming.extend(due(&scenario.spec.starts).map(|at| (at, Coming::Fault)));
     }
-    moments.into_iter().min().map(|clock| clock + day.behind)
+    coming.iter_mut().for_each(|(clock, _)| *clock = *clock + day.behind);
+    coming.sort_by_key(|(at, _)| *at);
+    coming
+}
+
+/// Something that comes by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Coming {
+    Release(ItemName),
+    /// Of an item or an expectation.
+    Expiry(ItemName),
+    Fault,
+    /// The scenario takes no longer than this.
+    LongestTime,
+}
+
+impl std::fmt::Display for Coming {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Coming::Release(item) => write!(f, "{item} is released"),
+            Coming::Expiry(name) => write!(f, "{name} expires"),
+            Coming::Fault => f.write_str("the fault begins"),
+            Coming::LongestTime => f.write_str("the scenario ends at the latest"),
+        }
+    }
 }
 
 /// By the day's clock, when a condition is met, as far as that is known.

@@ -11,7 +11,7 @@ mod settling;
 pub mod show;
 mod signals;
 mod steps;
-mod survey;
+pub mod survey;
 mod switches;
 mod target;
 mod timeline;
@@ -140,6 +140,7 @@ impl<'a, 'b> Draft<'a, 'b> {
             because: experiment.because.clone(),
             file: source.file.clone(),
             file_hash: hex(&Sha256::digest(source.text.as_bytes())),
+            inputs: files.inputs.clone(),
             accounts: accounts.into_iter().collect(),
             made_at: survey.now(),
             seed: request.seed,

@@ -252,6 +252,11 @@ pub fn brief(plan: &Plan) -> Vec<String> {
     laid_out(plan, parts)
 }
 
+/// What a plan does, without its name, its place and what is to be known of it.
+pub fn does(plan: &Plan) -> Vec<String> {
+    parts(plan).into_iter().flat_map(|(_, body)| body).collect()
+}
+
 /// What reads otherwise in a newer plan of the same experiment: lines that are gone, then lines that are new.
 pub fn differences(old: &Plan, new: &Plan) -> Vec<String> {
     let differences = changed(&brief(old), &brief(new));

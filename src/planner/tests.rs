@@ -46,7 +46,12 @@ guards:
 pub fn files(text: &str) -> ExperimentFiles {
     let (loaded, findings) = Loaded::<Experiment>::read(&Source::new("test.yaml", text));
     let experiment = loaded.unwrap_or_else(|| panic!("{}", findings.render(Style::Plain)));
-    ExperimentFiles { experiment, hypotheses: BTreeMap::new(), account: AccountName::sandbox() }
+    ExperimentFiles {
+        experiment,
+        hypotheses: BTreeMap::new(),
+        account: AccountName::sandbox(),
+        inputs: BTreeMap::new(),
+    }
 }
 
 pub fn world(app: &App) -> World {

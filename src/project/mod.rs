@@ -14,6 +14,7 @@ use crate::location::{AccountId, Location, Region};
 use crate::mac::MarkKey;
 use crate::reach::{EntryPoints, Never, OneOrMore};
 use crate::schedule::ScheduleName;
+use crate::schedule::gates::GateSpecs;
 use crate::schedule::spec::{ScheduleSpec, Scheduling};
 use crate::units::Span;
 use crate::yaml::shape::Leaf;
@@ -45,6 +46,8 @@ record! {
         pub scheduling: Scheduling = Scheduling::default(),
         /// Schedules by name, in addition to those in the folder.
         pub schedules: BTreeMap<ScheduleName, ScheduleSpec> = BTreeMap::new(),
+        /// Commands and webhooks that schedules use as gates, by name.
+        pub gates: GateSpecs = GateSpecs::default(),
         /// Limits for every experiment of the project, whatever its own guards say.
         pub guards: ProjectGuards = ProjectGuards::default(),
         /// Where messages about scheduled runs go.
@@ -300,6 +303,7 @@ impl Default for Project {
             reports: ".squall/reports".into(),
             scheduling: Scheduling::default(),
             schedules: BTreeMap::new(),
+            gates: GateSpecs::default(),
             guards: ProjectGuards::default(),
             notifications: Notifications::default(),
             serve: ServeSpec::default(),

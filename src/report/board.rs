@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use maud::html;
+use maud::{Markup, html};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -14,6 +14,7 @@ use super::words;
 use crate::ids::RunId;
 use crate::judge::verdict::VerdictKind;
 use crate::location::Location;
+use crate::schedule::list::Decided;
 use crate::units::{Share, Span, Time};
 
 /// After so long half of the confidence is left, unless it is said otherwise: a team that deploys daily has made some twenty
@@ -121,6 +122,8 @@ pub struct Document {
     pub half_life_seconds: f64,
     /// The least trusted first.
     pub hypotheses: Vec<Entry>,
+    /// Scheduled runs of the last seven days that wait at a gate or did not begin, with the reason: the last one of each schedule.
+    pub not_begun: Vec<Decided>,
 }
 
 /// One hypothesis.
@@ -149,7 +152,7 @@ pub struct Proof {
 }
 
 /// The board for programs.
-pub fn document(rows: &[Row], now: Time, half_life: Span) -> Document {
+pub fn document(rows: &[Row], now: Time, half_life: Span, not_begun: Vec<Decided>) -> Document {
     let proof = |seen: &Option<Seen>| {
         seen.as_ref().map(|seen| Proof {
             run: seen.run.0.clone(),
@@ -169,6 +172,7 @@ pub fn document(rows: &[Row], now: Time, half_life: Span) -> Document {
         at: now.to_string(),
         half_life_seconds: half_life.secs_f64(),
         hypotheses: rows.iter().map(entry).collect(),
+        not_begun,
     }
 }
 
@@ -243,29 +247,34 @@ pub fn page(rows: &[Row], now: Time, half_life: Span) -> String {
                 p class="soft" { (rule(half_life)) }
             }
             section {
-                div class="wide" {
-                    table {
-                        thead { tr { th { "confidence" } th { "hypothesis" } th { "last seen" } th { "last runs, in order" } } }
-                        tbody {
-                            @for row in rows {
-                                tr {
-                                    td {
-                                        span class=(format!("chip {}", class(row))) {
-                                            (format!("{:.0} %", row.confidence.get() * 100.0))
-                                        }
-                                    }
-                                    td { (row.hypothesis) }
-                                    td { (sentence(row, now)) }
-                                    td { (trend(row)) }
-                                }
-                            }
-                        }
-                    }
-                }
+                div class="wide" { (table(rows, now)) }
             }
             footer { "Written by squall from the journals of this project's runs only." }
         },
     )
+}
+
+/// The rows, for a page.
+pub fn table(rows: &[Row], now: Time) -> Markup {
+    html! {
+        table {
+            thead { tr { th { "confidence" } th { "hypothesis" } th { "last seen" } th { "last runs, in order" } } }
+            tbody {
+                @for row in rows {
+                    tr {
+                        td {
+                            span class=(format!("chip {}", class(row))) {
+                                (format!("{:.0} %", row.confidence.get() * 100.0))
+                            }
+                        }
+                        td { (row.hypothesis) }
+                        td { (sentence(row, now)) }
+                        td { (trend(row)) }
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]

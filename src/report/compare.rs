@@ -8,8 +8,8 @@ use super::summary::signals::SignalStory;
 use super::words;
 use crate::judge::verdict::VerdictKind;
 use crate::plan::Plan;
-use crate::planner::fingerprint::{PlanHash, lines};
-use crate::planner::show::changed;
+use crate::planner::fingerprint::PlanHash;
+use crate::planner::show::{changed, does};
 use crate::units::Time;
 
 /// The version of what is printed for programs.
@@ -67,12 +67,15 @@ pub fn compare(first: (&Plan, &Summary), second: (&Plan, &Summary)) -> Compariso
     let both = [first.1, second.1];
     let of = |tell: fn(&Summary) -> String| both.map(|summary| Some(tell(summary)));
     let (before, after) = (PlanHash::of(first.0), PlanHash::of(second.0));
-    let differing = before.differs_in(&after);
-    let plan = differing.iter().flat_map(|section| changed(&lines(first.0, *section), &lines(second.0, *section)));
+    let mut plan = changed(&does(first.0), &does(second.0));
+    if plan.is_empty() {
+        // What no line of a plan says.
+        plan = before.differs_in(&after).iter().map(|section| format!("{section}: different")).collect();
+    }
     Comparison {
         format: VERSION,
         runs: both.map(side),
-        plan: plan.collect(),
+        plan,
         figures: vec![
             Row::of("verdict", of(|summary| summary.ending.word().into())),
             Row::of("rollback", of(|summary| summary.undo_sentence.clone())),

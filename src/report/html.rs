@@ -38,14 +38,18 @@ pub fn page(summary: &Summary) -> String {
         &format!("{}: {}", capital(summary.ending.word()), summary.title),
         "",
         &html! {
-                (head(summary))
-                (sections::all(summary))
+                (body(summary))
                 footer {
                     "Written by squall " (summary.environment.squall) " from the journal of " (summary.run)
                     ", and from nothing else: the same journal gives the same bytes."
                 }
         },
     )
+}
+
+/// The report without its frame, for another page.
+pub fn body(summary: &Summary) -> Markup {
+    html! { (head(summary)) (sections::all(summary)) }
 }
 
 fn head(summary: &Summary) -> Markup {

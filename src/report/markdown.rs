@@ -273,6 +273,9 @@ fn environment(summary: &Summary) -> String {
         vec!["squall".into(), text(&environment.squall)],
         vec!["Journal".into(), words::plural(environment.events, "event", "events")],
     ];
+    for (name, value) in &environment.inputs {
+        rows.push(vec!["Input".into(), code(&format!("{name}={value}"))]);
+    }
     for load in &summary.load {
         let requests = words::plural(load.requests as usize, "request", "requests");
         rows.push(vec![

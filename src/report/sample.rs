@@ -91,6 +91,7 @@ pub fn plan() -> Plan {
             .into(),
         file: "experiments/payment-worker-throttled.yaml".into(),
         file_hash: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into(),
+        inputs: BTreeMap::new(),
         accounts: vec![Location::sandbox()],
         made_at: start() - Span::from_secs(2),
         seed: 1,

@@ -11,6 +11,7 @@ use crate::ids::{FaultName, RunId};
 use crate::judge::{budget, detection, effect, judgement, power};
 use crate::plan::ChangeId;
 use crate::units::{Rate, Share, Time};
+use std::collections::BTreeMap;
 
 /// Defines a written type beside the type inside that it is made from, and the conversion. `without` names what is not
 /// written. A field that was forgotten does not compile.
@@ -196,6 +197,8 @@ told! {
         accounts: Vec<Location>,
         file: String,
         file_sha256: String,
+        /// The values of the experiment's inputs, by name, as written.
+        inputs: BTreeMap<String, String>,
         seed: u64,
         planned_at: Time,
         events: usize,

@@ -240,6 +240,7 @@ mod tests {
             because: String::new(),
             file: String::new(),
             file_hash: String::new(),
+            inputs: BTreeMap::new(),
             accounts: Vec::new(),
             made_at: Time::EPOCH,
             seed: 0,

@@ -240,6 +240,7 @@ fn empty_plan(key: RunId, lock: &Lock, accounts: Vec<Location>) -> Plan {
         because: "a later rollback from the locks in the account".into(),
         file: String::new(),
         file_hash: String::new(),
+        inputs: BTreeMap::new(),
         accounts,
         made_at: lock.made_at,
         seed: 0,

@@ -12,6 +12,7 @@ use super::rhythm::Rhythm;
 use super::spec::{Blackout, ScheduleSpec, Scheduling, When, ZoneName};
 use super::zone::{DAY, Zone, seconds, time};
 use super::{Schedule, ScheduleName};
+use crate::inputs::given;
 use crate::units::{Span, Time};
 use crate::yaml::Code;
 
@@ -105,6 +106,10 @@ impl Rules {
         let schedule = Schedule {
             name: name.clone(),
             experiment: spec.experiment.0.clone(),
+            with: given(&spec.with),
+            gates: spec.gates.clone(),
+            when_closed: spec.when_closed,
+            retry_unknown: spec.retry_unknown,
             enabled: spec.enabled,
             zone,
             rhythm,
@@ -170,13 +175,37 @@ pub fn of_calendar(hours: &[DayHours], blackouts: &BTreeMap<String, Blackout>) -
             problems.push(Problem::new(Code::BadValue, path, what, "give both a year, or neither for every year"));
         } else if let (Some(begins), Some(ends)) = (from.year, to.year) {
             let utc = Zone::utc();
-            if to.at(ends, &utc, Edge::End) <= from.at(begins, &utc, Edge::Begin) {
+            let (from_at, to_at) = (from.at(begins, &utc, Edge::Begin), to.at(ends, &utc, Edge::End));
+            if to_at.since(from_at) >= YEAR {
+                problems.push(always_closed(name, "lasts a year or longer"));
+            }
+            if to_at <= from_at {
                 let what = format!("the blackout ends at `{to}`, before it begins at `{from}`");
                 problems.push(Problem::new(Code::BadValue, path, what, "write an end that is later"));
             }
+        } else if whole_year(from, to) {
+            problems.push(always_closed(name, "lasts the whole year, every year"));
         }
     }
     problems
+}
+
+/// A year.
+const YEAR: Span = Span::from_mins(365 * 1_440);
+
+/// Whether a blackout of every year ends no earlier than it begins again.
+fn whole_year(from: &Moment, to: &Moment) -> bool {
+    let utc = Zone::utc();
+    let begins = |year| from.at(year, &utc, Edge::Begin);
+    let same_year = to.at(2027, &utc, Edge::End);
+    let ends = if same_year > begins(2027) { same_year } else { to.at(2028, &utc, Edge::End) };
+    ends >= begins(2028)
+}
+
+fn always_closed(name: &str, how: &str) -> Problem {
+    let what = format!("the blackout `{name}` {how}: no run starts in it");
+    let help = "write `enabled: false` to switch a schedule off, or a shorter blackout";
+    Problem::new(Code::AlwaysClosed, format!("blackouts/{name}"), what, help)
 }
 
 /// What cannot be worked with in a schedule's own times.

@@ -37,6 +37,8 @@ pub struct Listed {
     pub zone: String,
     /// How long a run takes at the longest, with its rollback.
     pub needs_seconds: f64,
+    /// What must be so at the start of a run, as written.
+    pub gates: Vec<String>,
     /// The next 20, in order; fewer when there are no more within ten years.
     pub occurrences: Vec<Entry>,
 }
@@ -80,9 +82,9 @@ pub struct Decided {
     pub decided: String,
     /// Who decided.
     pub by: String,
-    /// `run`, `skipped`, `missed` or `failed`.
+    /// `run`, `waits`, `skipped`, `missed` or `failed`.
     pub fate: String,
-    /// The run's name, or the reason.
+    /// The run's name, or the reason; of one that waits, both.
     pub detail: String,
 }
 
@@ -99,6 +101,7 @@ pub fn document(schedules: &[Schedule], after: Time) -> Document {
         enabled: schedule.enabled,
         zone: schedule.zone.name().to_owned(),
         needs_seconds: schedule.length.secs_f64(),
+        gates: schedule.gates.iter().map(ToString::to_string).collect(),
         occurrences: next(schedule, after).into_iter().map(|occurrence| entry(schedule, occurrence)).collect(),
     });
     Document { format: VERSION, after: second(after), schedules: schedules.collect() }
@@ -126,6 +129,10 @@ pub fn text(schedules: &[Schedule], after: Time) -> String {
             schedule.zone.name(),
             schedule.length
         );
+        if !schedule.gates.is_empty() {
+            let gates: Vec<String> = schedule.gates.iter().map(ToString::to_string).collect();
+            let _ = writeln!(text, "  gates: {}", gates.join("; "));
+        }
         let mut any = false;
         for Occurrence { at, skipped } in next(schedule, after) {
             any = true;

@@ -8,6 +8,7 @@ pub mod compile;
 pub mod cron;
 pub mod draw;
 pub mod due;
+pub mod gates;
 pub mod hours;
 pub mod ical;
 pub mod list;
@@ -20,11 +21,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::closed::Closures;
+use self::gates::{Approval, Gate, RetryUnknown, WhenClosed};
 use self::hours::Hours;
 use self::rhythm::{Around, Rhythm, Ticks};
 use self::zone::Zone;
 use crate::channel::{ChannelName, Level};
 pub use crate::ids::ScheduleName;
+use crate::inputs::Given;
 use crate::units::{Span, Time};
 
 /// A schedule with all that decides about its occurrences.
@@ -33,6 +36,8 @@ pub struct Schedule {
     pub name: ScheduleName,
     /// The experiment: `experiments/NAME.yaml`.
     pub experiment: String,
+    /// The values of its inputs, as written.
+    pub with: Vec<Given>,
     pub enabled: bool,
     pub zone: Arc<Zone>,
     pub rhythm: Rhythm,
@@ -52,6 +57,10 @@ pub struct Schedule {
     pub late_by_at_most: Span,
     /// Which channels it tells, in place of the usual ones.
     pub notify: Option<BTreeMap<ChannelName, Level>>,
+    /// What must be so at the start of a run.
+    pub gates: Vec<Gate>,
+    pub when_closed: WhenClosed,
+    pub retry_unknown: RetryUnknown,
     /// Changes when the schedule's text or its zone does.
     pub definition: String,
 }
@@ -127,6 +136,14 @@ impl Schedule {
     /// The same, each with what becomes of it.
     pub fn occurrences(&self, after: Time) -> impl Iterator<Item = Occurrence> + '_ {
         self.ticks(after).map(|at| Occurrence { at, skipped: self.why_not(at, self.length) })
+    }
+
+    /// The approval that its runs need, if they need any.
+    pub fn approval(&self) -> Option<&Approval> {
+        self.gates.iter().find_map(|gate| match gate {
+            Gate::Approval(approval) => Some(approval),
+            _ => None,
+        })
     }
 
     /// Why a run that takes so long cannot start at an instant, if it cannot.

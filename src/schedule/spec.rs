@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use super::cron::Cron;
 use super::draw::Per;
+use super::gates::{Gate, RetryUnknown, WhenClosed};
 use super::hours::DayHours;
 use super::moment::Moment;
 use super::{Missed, ScheduleName};
 use crate::channel::{ChannelName, Level};
+use crate::inputs::{InputName, WithValue};
 use crate::units::Span;
 use crate::yaml::leaf::{ExperimentName, Version, name, name_leaf};
 use crate::yaml::read::FromKey;
@@ -31,6 +33,8 @@ record! {
     pub struct ScheduleSpec {
         /// The experiment: `experiments/NAME.yaml`.
         pub experiment: ExperimentName,
+        /// The values of the experiment's inputs, by name. An input that is not named has its default.
+        pub with: BTreeMap<InputName, WithValue> = BTreeMap::new(),
         /// When it is due.
         pub when: When,
         /// The time zone of this schedule: its IANA name. The default is that of `scheduling`.
@@ -55,6 +59,12 @@ record! {
         pub seed: u32 = 0,
         /// Which channels it tells, each from which level on, in place of those of `notifications`.
         pub notify: Option<BTreeMap<ChannelName, Level>>,
+        /// What must be so at the start of each run: all of them.
+        pub gates: Vec<Gate> = Vec::new(),
+        /// What becomes of a run before a closed gate: `skip`, `fail`, or `{ wait_at_most: 2h }`.
+        pub when_closed: WhenClosed = WhenClosed::Skip,
+        /// What is done about a run whose verdict is unknown.
+        pub retry_unknown: RetryUnknown = RetryUnknown::Never,
         /// Why it runs at these times.
         pub because: Option<String>,
     }

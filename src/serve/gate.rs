@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use crate::ids::RunId;
 use crate::schedule::spec::Scheduling;
 use crate::store::aftermath::Aftermath;
-use crate::store::occurrences::Fate;
 use crate::store::{Store, StoreError};
 use crate::units::{Span, Time};
 
@@ -46,7 +45,7 @@ pub struct Gate {
 impl Gate {
     /// Counts the rest from now when a scheduled run began within the last day: when it ended is not known.
     pub fn new(limits: Limits, store: &dyn Store, now: Time) -> Result<Gate, StoreError> {
-        let recent = store.occurrences(now - DAY)?.into_iter().any(|row| matches!(row.fate, Fate::Run(_)));
+        let recent = store.occurrences(now - DAY)?.into_iter().any(|row| row.fate.run().is_some());
         Ok(Gate { limits, ended: recent.then_some(now), never: BTreeSet::new() })
     }
 
@@ -84,10 +83,10 @@ impl Gate {
         let closed: BTreeSet<&RunId> = rows.iter().filter(|row| row.is_closed()).map(|row| &row.run).collect();
         let mut scheduled = Vec::new();
         for row in store.occurrences(now - WEEK)? {
-            if let Fate::Run(run) = row.fate
-                && !self.never.contains(&run)
+            if let Some(run) = row.fate.run()
+                && !self.never.contains(run)
             {
-                scheduled.push(run);
+                scheduled.push(run.clone());
             }
         }
         // One that is not in the store yet is about to begin.

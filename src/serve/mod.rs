@@ -3,6 +3,7 @@
 //! Invariant: an occurrence is decided once, by the process that claims it in the store, and the next one is counted from it.
 
 pub mod gate;
+pub mod gates;
 #[cfg(feature = "serve")]
 pub mod http;
 pub mod notify;
@@ -151,7 +152,7 @@ pub fn decided(row: &OccurrenceRow) -> Decided {
         decided: row.decided.to_string(),
         by: row.by.clone(),
         fate: row.fate.word().to_owned(),
-        detail: row.fate.detail().to_owned(),
+        detail: row.fate.detail(),
     }
 }
 
@@ -170,7 +171,7 @@ pub fn settle_unbegun(store: &mut dyn Store, now: Time) -> Result<(), StoreError
     let begun = store.runs()?.into_iter().filter(|row| row.started.is_some());
     let known: Vec<RunId> = begun.map(|row| row.run).collect();
     for row in store.occurrences(now - gate::WEEK)? {
-        if let Fate::Run(run) = &row.fate
+        if let Some(run) = row.fate.run()
             && !known.contains(run)
         {
             store.settle_occurrence(&row.key, &Fate::Failed("squall ended before the run began".into()))?;

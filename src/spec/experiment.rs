@@ -7,6 +7,7 @@ use super::signal::Condition;
 use super::target::Target;
 use crate::faults::FaultSpec;
 use crate::ids::AccountName;
+use crate::inputs::{Input, InputName};
 use crate::plan::DuringFault;
 use crate::reach::{AtMost, EntryPoints, Never, OneOrMore};
 use crate::record;
@@ -29,6 +30,9 @@ record! {
         pub because: String,
         /// The account of the targets, unless a target names another. By default the project's `default_account`.
         pub account: Option<AccountName>,
+        /// Values that are chosen for each run, by name: `--with NAME=VALUE` on the command line, `with` in a schedule. They
+        /// are used with `{ input: NAME }` in the place of a whole number, duration, share or word.
+        pub inputs: BTreeMap<InputName, Input> = BTreeMap::new(),
         /// The resources that faults, load and signals refer to, by the names this file gives them.
         pub targets: BTreeMap<TargetName, Target>,
         /// The steady state that must hold. Each is judged in the baseline, during the faults, and in the recovery.

@@ -10,6 +10,7 @@ use super::runbooks;
 use super::schedules;
 use super::target::Target;
 use crate::ids::AccountName;
+use crate::inputs::{self, Chosen};
 use crate::project::Project;
 use crate::units::Time;
 use crate::yaml::Code;
@@ -84,23 +85,38 @@ pub struct ExperimentFiles {
     pub hypotheses: BTreeMap<HypothesisName, Loaded<Hypothesis>>,
     /// The account of every target that names none.
     pub account: AccountName,
+    /// The values of its inputs, as written.
+    pub inputs: BTreeMap<String, String>,
 }
 
 impl ExperimentFiles {
     /// Reads an experiment and its hypotheses, and checks what they mean. `account` takes the place of the one that the
-    /// experiment or the project names; `known` are the resources of accounts that can be asked beforehand.
+    /// experiment or the project names; `known` are the resources of accounts that can be asked beforehand. No inputs are
+    /// chosen, as in `squall check`.
     pub fn open(
         path: &Path,
         files: &ProjectFiles,
         account: Option<&AccountName>,
         known: &check::Known,
     ) -> (Option<ExperimentFiles>, Findings) {
-        let (experiment, mut findings) = read::<Experiment>(&shown(path));
+        ExperimentFiles::open_with(path, files, account, known, Chosen::Nothing)
+    }
+
+    /// The same with chosen inputs.
+    pub fn open_with(
+        path: &Path,
+        files: &ProjectFiles,
+        account: Option<&AccountName>,
+        known: &check::Known,
+        chosen: Chosen<'_>,
+    ) -> (Option<ExperimentFiles>, Findings) {
+        let Read { experiment, inputs, problems, mut findings } = read_experiment(&shown(path), chosen);
         let Some(experiment) = experiment else { return (None, findings) };
+        findings.append(inputs::findings(problems, chosen, &experiment));
         let hypotheses = named_hypotheses(&experiment, files, &mut findings);
         let value = &experiment.value;
         let account = account.or(value.account.as_ref()).unwrap_or(&files.project.default_account).clone();
-        let files_read = ExperimentFiles { experiment, hypotheses, account };
+        let files_read = ExperimentFiles { experiment, hypotheses, account, inputs };
         check::experiment(&files_read, &files.project, known, &mut findings);
         findings.sort();
         (Some(files_read).filter(|_| !findings.has_errors()), findings)
@@ -192,6 +208,38 @@ fn missing_hypothesis(
     };
     let what = format!("there is no hypothesis `{name}`: {} does not exist", path.display());
     experiment.finding(Code::UnknownHypothesis, Place::default(), what).help(help)
+}
+
+/// What is wrong with values for the inputs of an experiment; nothing where the file cannot be read.
+pub fn input_problems(path: &Path, given: &[inputs::Given]) -> Vec<inputs::Problem> {
+    read_experiment(path, Chosen::These(given)).problems
+}
+
+/// An experiment as it is read with the values of its inputs in their places.
+pub(super) struct Read {
+    pub experiment: Option<Loaded<Experiment>>,
+    /// The values of its inputs, as written.
+    pub inputs: BTreeMap<String, String>,
+    /// What is wrong with the values that were chosen.
+    pub problems: Vec<inputs::Problem>,
+    /// What is wrong in the file.
+    pub findings: Findings,
+}
+
+/// Reads an experiment with these inputs.
+pub(super) fn read_experiment(path: &Path, chosen: Chosen<'_>) -> Read {
+    let (mut inputs, mut problems) = (BTreeMap::new(), Vec::new());
+    let source = match Source::open(path) {
+        Ok(source) => source,
+        Err(finding) => return Read { experiment: None, inputs, problems, findings: Findings::from(*finding) },
+    };
+    let (experiment, findings) = Loaded::read_with(&source, |tree, findings| {
+        // What is wrong with a declaration is said by the reading of the whole.
+        let Some(declared) = inputs::declared(&source, tree) else { return };
+        (inputs, problems) = inputs::values(&declared, chosen);
+        findings.append(inputs::put(&source, tree, &declared, &inputs));
+    });
+    Read { experiment, inputs, problems, findings }
 }
 
 pub(super) fn read<T: crate::yaml::FromNode>(path: &Path) -> (Option<Loaded<T>>, Findings) {

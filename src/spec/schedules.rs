@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::experiment::Experiment;
-use super::load::{CONFIG, ProjectFiles, read, shown, yaml_files};
+use super::load::{CONFIG, ProjectFiles, Read, read, read_experiment, shown, yaml_files};
 use crate::channel::{ChannelName, Level};
+use crate::inputs::{self, About, Chosen, Given, given};
 use crate::plan;
 use crate::project::Project;
 use crate::schedule::compile::{Problem, Rules};
+use crate::schedule::gates::{Approval, Gate};
 use crate::schedule::ical::{self, Calendar};
 use crate::schedule::spec::{ScheduleFile, ScheduleSpec};
 use crate::schedule::{Schedule, ScheduleName};
@@ -58,7 +59,7 @@ struct Reading<'a> {
     rules: Rules,
     experiments: Vec<String>,
     /// How long a run of each experiment takes at the longest; `None` where that cannot be read.
-    lengths: BTreeMap<String, Option<Span>>,
+    lengths: BTreeMap<(String, Vec<Given>), Option<Span>>,
     calendars: BTreeMap<String, Option<Calendar>>,
     first: BTreeMap<ScheduleName, (Arc<Source>, Place)>,
     schedules: Vec<Schedule>,
@@ -132,18 +133,53 @@ impl<'a> Reading<'a> {
         }
         self.first.insert(name.clone(), (loaded.source.clone(), here));
         let errors = self.findings.errors();
-        let length = self.length(&spec.experiment.0, loaded, &format!("{path}/experiment"));
         let calendars = self.named_calendars(&spec.calendars, loaded, &format!("{path}/calendars"));
+        let with = given(&spec.with);
+        let length = self.length(&spec.experiment.0, &with, loaded, &path);
         let (mut schedule, problems) = self.rules.compile(name, spec, &calendars, length.unwrap_or(Span::ZERO));
         for Problem { code, path: below, what, help } in problems {
             let at = if below.is_empty() { here } else { loaded.place(&format!("{path}/{below}")) };
             self.findings.push(loaded.finding(code, at, what).help(help));
         }
         self.channels(spec.notify.iter().flatten(), loaded, &format!("{path}/notify"));
+        self.gates(spec, loaded, &format!("{path}/gates"));
         let text = loaded.source.slice(loaded.place(&path));
         schedule.definition = definition(text, schedule.zone.name());
         if self.findings.errors() == errors && length.is_some() {
             self.schedules.push(schedule);
+        }
+    }
+
+    /// Every command and webhook that is named must be there, and no gate may be closed for ever.
+    fn gates<T: FromNode>(&mut self, spec: &ScheduleSpec, loaded: &Loaded<T>, path: &str) {
+        let known = &self.files.project.gates;
+        for (index, gate) in spec.gates.iter().enumerate() {
+            let at = loaded.place(&format!("{path}/{index}/{}", gate.key()));
+            let (kind, name, names): (_, _, Vec<&str>) = match gate {
+                Gate::Command(name) if !known.commands.contains_key(name) => {
+                    ("command", name, known.commands.keys().map(|name| name.0.as_str()).collect())
+                }
+                Gate::Webhook(name) if !known.webhooks.contains_key(name) => {
+                    ("webhook", name, known.webhooks.keys().map(|name| name.0.as_str()).collect())
+                }
+                Gate::RunsAWeek(0) | Gate::Approval(Approval { approvers: 0, .. }) => {
+                    let finding = loaded.finding(Code::Zero, at, "with 0, this gate means nothing");
+                    self.findings.push(finding.help("write at least 1, or remove the gate"));
+                    continue;
+                }
+                Gate::AlarmsQuiet(alarms) if alarms.is_empty() => {
+                    let finding = loaded.finding(Code::Empty, at, "there is no alarm");
+                    self.findings.push(finding.help("name one, or remove the gate"));
+                    continue;
+                }
+                _ => continue,
+            };
+            let help = match closest(&name.0, names.iter().copied()) {
+                Some(close) => format!("did you mean `{close}`?"),
+                None => format!("add it under `gates: {kind}s:` in squall.yaml"),
+            };
+            let what = format!("there is no {kind} `{}`", name.0);
+            self.findings.push(loaded.finding(Code::UnknownGate, at, what).help(help));
         }
     }
 
@@ -167,11 +203,13 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// How long a run of an experiment takes at the longest, with its rollback.
-    fn length<T: FromNode>(&mut self, name: &str, loaded: &Loaded<T>, path: &str) -> Option<Span> {
-        if let Some(known) = self.lengths.get(name) {
-            return *known;
+    /// How long a run of an experiment takes at the longest, with its rollback. Its inputs get the schedule's values.
+    fn length<T: FromNode>(&mut self, name: &str, with: &[Given], loaded: &Loaded<T>, schedule: &str) -> Option<Span> {
+        let key = (name.to_owned(), with.to_vec());
+        if let Some(Some(known)) = self.lengths.get(&key) {
+            return Some(*known);
         }
+        let path = &format!("{schedule}/experiment");
         let file = self.files.experiment(name);
         if !file.exists() {
             let names = || self.experiments.iter().map(String::as_str);
@@ -183,10 +221,21 @@ impl<'a> Reading<'a> {
             self.findings.push(loaded.finding(Code::UnknownExperiment, loaded.place(path), what).help(help));
             return None;
         }
-        let (experiment, findings) = read::<Experiment>(&file);
+        let Read { experiment, problems, findings, .. } = read_experiment(&file, Chosen::These(with));
         self.findings.append(findings);
+        let wrong = !problems.is_empty();
+        for inputs::Problem { code, about, what, help } in problems {
+            let at = match about {
+                About::Name(name) => loaded.key_place(&format!("{schedule}/with/{name}")),
+                About::Value(name) => loaded.place(&format!("{schedule}/with/{name}")),
+                About::Missing(_) => loaded.key_place(&format!("{schedule}/with")),
+            };
+            let at = if at == loaded.place(schedule) { loaded.key_place(schedule) } else { at };
+            self.findings.push(loaded.finding(code, at, what).help(help));
+        }
         let length = experiment.map(|experiment| plan::with_rollback(experiment.value.guards.longest, Span::ZERO));
-        self.lengths.insert(name.to_owned(), length);
+        let length = length.filter(|_| !wrong);
+        self.lengths.insert(key, length);
         length
     }
 

@@ -8,14 +8,16 @@ use serde_json::{Map, Value as Json, json};
 
 use super::experiment::Experiment;
 use super::hypothesis::Hypothesis;
+use crate::inputs::InputName;
 use crate::project::Project;
 use crate::schedule::spec::ScheduleFile;
-use crate::yaml::read::FromNode;
+use crate::yaml::leaf::{COUNT, NUMBER, SHARE, SPAN};
+use crate::yaml::read::{FromKey as _, FromNode};
 use crate::yaml::shape::{Choice, Field, Leaf, Presence, Record, Shape, Words};
 
 /// The schema of an experiment's file.
 pub fn experiment() -> Json {
-    of::<Experiment>()
+    schema::<Experiment>(Definitions { inputs: true, ..Definitions::default() })
 }
 
 /// The schema of a hypothesis's file.
@@ -35,26 +37,37 @@ pub fn schedule() -> Json {
 
 /// The schema of a file that holds a `T`.
 pub fn of<T: FromNode>() -> Json {
-    let mut definitions = Definitions::default();
+    schema::<T>(Definitions::default())
+}
+
+fn schema<T: FromNode>(mut definitions: Definitions) -> Json {
     let root = definitions.shape(&T::shape());
     let mut schema = Map::new();
     schema.insert("$schema".into(), "https://json-schema.org/draft/2020-12/schema".into());
     if let Json::Object(root) = root {
         schema.extend(root);
     }
-    schema.insert("$defs".into(), Json::Object(definitions.0));
+    schema.insert("$defs".into(), Json::Object(definitions.all));
     Json::Object(schema)
 }
 
 /// The records, choices and words that were met, by name.
 #[derive(Default)]
-struct Definitions(Map<String, Json>);
+struct Definitions {
+    all: Map<String, Json>,
+    /// Whether inputs can take the place of values.
+    inputs: bool,
+}
 
 impl Definitions {
     fn shape(&mut self, shape: &Shape) -> Json {
         match shape {
+            Shape::Leaf(leaf) if [COUNT, NUMBER, SPAN, SHARE].contains(leaf) => self.or_input(json_leaf(leaf)),
             Shape::Leaf(leaf) => json_leaf(leaf),
-            Shape::Words(words) => self.define(words().name, |_| json_words(&words())),
+            Shape::Words(words) => {
+                let words = self.define(words().name, |_| json_words(&words()));
+                self.or_input(words)
+            }
             Shape::List(items) => json!({ "type": "array", "items": self.shape(items) }),
             Shape::Map { key, value } => {
                 let mut map = json!({ "type": "object", "additionalProperties": self.shape(value) });
@@ -72,12 +85,29 @@ impl Definitions {
         }
     }
 
+    /// A value, or `{ input: NAME }` in its place.
+    fn or_input(&mut self, value: Json) -> Json {
+        if !self.inputs {
+            return value;
+        }
+        let input = self.define("UseOfInput", |_| {
+            json!({
+                "type": "object",
+                "description": "The value of an input of this experiment.",
+                "properties": { "input": { "type": "string", "pattern": InputName::LEAF.pattern } },
+                "required": ["input"],
+                "additionalProperties": false,
+            })
+        });
+        json!({ "anyOf": [value, input] })
+    }
+
     /// Puts a definition under its name, once, and refers to it.
     fn define(&mut self, name: &str, make: impl FnOnce(&mut Definitions) -> Json) -> Json {
-        if !self.0.contains_key(name) {
-            self.0.insert(name.to_owned(), Json::Null);
+        if !self.all.contains_key(name) {
+            self.all.insert(name.to_owned(), Json::Null);
             let made = make(self);
-            self.0.insert(name.to_owned(), made);
+            self.all.insert(name.to_owned(), made);
         }
         json!({ "$ref": format!("#/$defs/{name}") })
     }

@@ -1,7 +1,9 @@
 //! The contract tests: one list of what every store must do, run against each kind.
 
+use super::approvals::ApprovalRow;
 use super::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
 use super::outbox::{Outgoing, Tried, WaitingMail};
+use super::prune::Pruned;
 use super::{Epoch, Store, StoreError};
 use crate::access::token::{TokenHash, TokenRow};
 use crate::access::{Act, Role};
@@ -38,6 +40,8 @@ pub fn check_all(fresh: &mut dyn FnMut() -> Pair) {
         a_token_takes_the_place_of_the_one_of_its_name,
         acts_are_listed_in_the_order_in_which_they_were_noted,
         a_message_is_queued_once_and_tried_until_it_is_delivered,
+        approvals_are_kept_once_a_person_and_used_up_together,
+        what_has_ended_can_be_removed_and_nothing_else_is,
     ] {
         let (first, second) = fresh();
         test(first, second);
@@ -343,6 +347,73 @@ fn acts_are_listed_in_the_order_in_which_they_were_noted(mut first: Box<dyn Stor
     second.note(&act(3, "lift")).unwrap();
     first.note(&act(2, "halt")).unwrap();
     assert_eq!(first.acts(Time::from_micros(3)).unwrap(), [act(5, "halt"), act(3, "lift")]);
+}
+
+fn what_has_ended_can_be_removed_and_nothing_else_is(mut first: Box<dyn Store>, mut second: Box<dyn Store>) {
+    let (a, b, c) = (id("run-a"), id("run-b"), id("run-c"));
+    for run in [&a, &b] {
+        let epoch = first.create(run, "ana").unwrap();
+        first.append(run, epoch, &[event(1)]).unwrap();
+        first.claim(run, &[queue(&run.0)], &[]).unwrap().unwrap();
+    }
+    first.append(&a, Epoch(1), &[event(2), closed(3)]).unwrap();
+    for (at, by_hand) in [(1, false), (2, false), (3, true)] {
+        let row = occurrence("nightly", at, by_hand, Fate::Run(a.clone()));
+        assert_eq!(first.claim_occurrence(&row), Ok(true));
+    }
+    let approval = ApprovalRow {
+        schedule: ScheduleName("nightly".into()),
+        plan: "p".into(),
+        seed: 1,
+        by: "ana".into(),
+        at: minute(1),
+        used: None,
+    };
+    first.approve(&approval).unwrap();
+    // All or none: one that is alive, and one that is not there, keep the others.
+    for wrong in [&b, &c] {
+        assert!(second.prune(&[a.clone(), wrong.clone()], minute(9)).is_err());
+        assert_eq!(second.events(&a).unwrap().len(), 3);
+        assert_eq!(second.occurrences(minute(0)).unwrap().len(), 3);
+    }
+    let pruned = second.prune(std::slice::from_ref(&a), minute(9)).unwrap();
+    assert_eq!(pruned, Pruned { journals: 1, events: 3, occurrences: 2, approvals: 1 });
+    assert_eq!(first.events(&a), Err(StoreError::NoSuchRun(a.clone())));
+    assert_eq!(first.events(&b).unwrap(), [event(1)]);
+    // The next occurrence is still counted from the last one.
+    assert_eq!(first.occurrences(minute(0)).unwrap(), [occurrence("nightly", 2, false, Fate::Run(a.clone()))]);
+    assert_eq!(first.prune(&[], minute(2)).unwrap(), Pruned::default());
+    // The journals of others go on.
+    first.append(&b, Epoch(1), &[event(2)]).unwrap();
+}
+
+fn approvals_are_kept_once_a_person_and_used_up_together(mut first: Box<dyn Store>, mut second: Box<dyn Store>) {
+    let row = |plan: &str, by: &str, at| ApprovalRow {
+        schedule: ScheduleName("nightly".into()),
+        plan: plan.into(),
+        seed: u64::MAX,
+        by: by.into(),
+        at: minute(at),
+        used: None,
+    };
+    let nightly = ScheduleName("nightly".into());
+    first.approve(&row("p", "bo", 1)).unwrap();
+    second.approve(&row("p", "ana", 2)).unwrap();
+    second.approve(&row("q", "ana", 3)).unwrap();
+    first.approve(&row("p", "bo", 4)).unwrap();
+    let other = ApprovalRow { schedule: ScheduleName("weekly".into()), ..row("p", "bo", 1) };
+    first.approve(&other).unwrap();
+    assert_eq!(second.approvals(&nightly).unwrap(), [row("p", "ana", 2), row("q", "ana", 3), row("p", "bo", 4)]);
+    second.use_approvals(&nightly, "p", &id("run-a")).unwrap();
+    // Those that are used keep the run that used them.
+    first.use_approvals(&nightly, "p", &id("run-b")).unwrap();
+    let used = |row: ApprovalRow| ApprovalRow { used: Some(id("run-a")), ..row };
+    let rows = [used(row("p", "ana", 2)), row("q", "ana", 3), used(row("p", "bo", 4))];
+    assert_eq!(first.approvals(&nightly).unwrap(), rows);
+    assert_eq!(first.approvals(&ScheduleName("weekly".into())).unwrap(), [other]);
+    // The same person may approve the same plan again.
+    first.approve(&row("p", "bo", 5)).unwrap();
+    assert_eq!(first.approvals(&nightly).unwrap()[2], row("p", "bo", 5));
 }
 
 fn a_message_is_queued_once_and_tried_until_it_is_delivered(mut first: Box<dyn Store>, mut second: Box<dyn Store>) {

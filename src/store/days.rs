@@ -21,6 +21,14 @@ pub trait Days {
     /// There is no such day, or its events were changed from outside.
     fn day_events(&self, day: &DayId) -> Result<Vec<Recorded>, StoreError>;
 
+    /// The events of a day after a number, in order. Their chain is not checked: for those who follow a day.
+    ///
+    /// # Errors
+    /// As [`Days::day_events`].
+    fn day_events_after(&self, day: &DayId, seq: u64) -> Result<Vec<Recorded>, StoreError> {
+        Ok(self.day_events(day)?.into_iter().filter(|event| event.seq > seq).collect())
+    }
+
     /// Every day, newest first.
     ///
     /// # Errors
@@ -85,6 +93,8 @@ mod tests {
         first.append_day(&other, &[event(1)], None).unwrap();
         assert_eq!(second.days().unwrap(), [other.clone(), day.clone()], "newest first");
         assert_eq!(second.day_events(&day).unwrap(), [event(1), event(2)]);
+        assert_eq!(second.day_events_after(&day, 1).unwrap(), [event(2)]);
+        assert!(second.day_events_after(&day, 2).unwrap().is_empty());
         // A process that does not know the last event leads no more.
         assert!(second.append_day(&day, &[event(2)], None).is_err());
         assert!(second.append_day(&day, &[event(4)], None).is_err());

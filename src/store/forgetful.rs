@@ -1,7 +1,9 @@
 //! A store that keeps nothing: for runs in a model of which only the outcome is asked.
 
+use super::approvals::ApprovalRow;
 use super::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
 use super::outbox::{Outgoing, Tried, WaitingMail};
+use super::prune::Pruned;
 use super::{Conflict, Epoch, RunRow, Store, StoreError};
 use crate::access::Act;
 use crate::access::token::TokenRow;
@@ -93,6 +95,22 @@ impl Store for ForgetfulStore {
 
     fn acts(&self, _: Time) -> Result<Vec<Act>, StoreError> {
         Ok(Vec::new())
+    }
+
+    fn approve(&mut self, _: &ApprovalRow) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn approvals(&self, _: &ScheduleName) -> Result<Vec<ApprovalRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn use_approvals(&mut self, _: &ScheduleName, _: &str, _: &RunId) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn prune(&mut self, _: &[RunId], _: Time) -> Result<Pruned, StoreError> {
+        Ok(Pruned::default())
     }
 
     fn queue(&mut self, _: &[Outgoing]) -> Result<usize, StoreError> {

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::approvals::ApprovalRow;
 use super::days::Days;
+use super::invitations::Invitations;
 use super::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
 use super::outbox::{Outgoing, Tried, WaitingMail};
+use super::prune::Pruned;
 use super::{Conflict, Epoch, RunRow, Store, StoreError, conflict_between, is_last};
-use crate::access::token::TokenRow;
+use crate::access::invitation::Invitation;
+use crate::access::token::{TokenHash, TokenRow};
 use crate::access::{Act, PersonName};
 use crate::account::Resource;
 use crate::gameday;
@@ -34,7 +38,9 @@ struct Shared {
     occurrences: BTreeMap<OccurrenceKey, OccurrenceRow>,
     days: BTreeMap<DayId, Kept>,
     tokens: BTreeMap<PersonName, TokenRow>,
+    invitations: Vec<Invitation>,
     acts: Vec<Act>,
+    approvals: Vec<ApprovalRow>,
     /// Each with what came of the last try.
     outbox: Vec<(Outgoing, Option<Tried>)>,
     mail_number: i64,
@@ -326,6 +332,58 @@ impl Store for MemoryStore {
         Ok(self.lock().acts.iter().filter(|act| act.at >= since).cloned().collect())
     }
 
+    fn approve(&mut self, row: &ApprovalRow) -> Result<(), StoreError> {
+        let mut shared = self.lock();
+        shared.check_disk()?;
+        let same = |old: &ApprovalRow| old.schedule == row.schedule && old.plan == row.plan && old.by == row.by;
+        shared.approvals.retain(|old| !same(old));
+        shared.approvals.push(row.clone());
+        Ok(())
+    }
+
+    fn approvals(&self, schedule: &ScheduleName) -> Result<Vec<ApprovalRow>, StoreError> {
+        let shared = self.lock();
+        let mut rows: Vec<_> = shared.approvals.iter().filter(|row| row.schedule == *schedule).cloned().collect();
+        rows.sort_by(|a, b| (a.at, &a.plan, &a.by).cmp(&(b.at, &b.plan, &b.by)));
+        Ok(rows)
+    }
+
+    fn use_approvals(&mut self, schedule: &ScheduleName, plan: &str, run: &RunId) -> Result<(), StoreError> {
+        let mut shared = self.lock();
+        shared.check_disk()?;
+        let of = |row: &&mut ApprovalRow| row.schedule == *schedule && row.plan == plan && row.used.is_none();
+        shared.approvals.iter_mut().filter(of).for_each(|row| row.used = Some(run.clone()));
+        Ok(())
+    }
+
+    fn prune(&mut self, runs: &[RunId], before: Time) -> Result<Pruned, StoreError> {
+        let mut shared = self.lock();
+        shared.check_disk()?;
+        for run in runs {
+            match shared.runs.get(run) {
+                None => return Err(StoreError::NoSuchRun(run.clone())),
+                Some(found) if !found.is_closed() => return Err(StoreError::not_closed(run)),
+                Some(_) => {}
+            }
+        }
+        let mut pruned = Pruned::default();
+        for run in runs.iter().filter_map(|run| shared.runs.remove(run)) {
+            pruned.journals += 1;
+            pruned.events += run.events.len();
+        }
+        let mut last: BTreeMap<ScheduleName, Time> = BTreeMap::new();
+        for key in shared.occurrences.keys().filter(|key| !key.by_hand) {
+            last.insert(key.schedule.clone(), key.at);
+        }
+        let (occurrences, approvals) = (shared.occurrences.len(), shared.approvals.len());
+        let is_last = |key: &OccurrenceKey| !key.by_hand && last.get(&key.schedule) == Some(&key.at);
+        shared.occurrences.retain(|key, row| row.decided >= before || is_last(key));
+        shared.approvals.retain(|row| row.at >= before);
+        pruned.occurrences = occurrences - shared.occurrences.len();
+        pruned.approvals = approvals - shared.approvals.len();
+        Ok(pruned)
+    }
+
     fn queue(&mut self, messages: &[Outgoing]) -> Result<usize, StoreError> {
         let mut shared = self.lock();
         shared.check_disk()?;
@@ -384,6 +442,36 @@ impl Store for MemoryStore {
         let over = |tried: &Option<Tried>| matches!(tried, Some(Tried::Delivered | Tried::GivenUp { .. }));
         shared.outbox.retain(|(message, tried)| !(over(tried) && message.queued < before));
         Ok(all - shared.outbox.len())
+    }
+}
+
+impl Invitations for MemoryStore {
+    fn invite(&mut self, invitation: &Invitation) -> Result<(), StoreError> {
+        let mut shared = self.lock();
+        shared.check_disk()?;
+        shared.invitations.push(invitation.clone());
+        Ok(())
+    }
+
+    fn invitations(&self) -> Result<Vec<Invitation>, StoreError> {
+        Ok(self.lock().invitations.clone())
+    }
+
+    fn join(&mut self, link: &TokenHash, session: TokenHash, at: Time) -> Result<bool, StoreError> {
+        let mut shared = self.lock();
+        shared.check_disk()?;
+        let found = shared.invitations.iter_mut().find(|row| row.link == *link && row.check(at).is_ok());
+        Ok(found.map(|row| row.session = Some((session, at))).is_some())
+    }
+
+    fn revoke_invitation(&mut self, link: &TokenHash, at: Time) -> Result<(), StoreError> {
+        let mut shared = self.lock();
+        shared.check_disk()?;
+        let found = shared.invitations.iter_mut().find(|row| row.link == *link);
+        if let Some(row) = found {
+            row.revoked = Some(row.revoked.unwrap_or(at));
+        }
+        Ok(())
     }
 }
 

@@ -3,19 +3,24 @@
 //! Invariant: an append is durable when it returns, and is refused when another process has taken the run over.
 
 pub mod aftermath;
+pub mod approvals;
 #[cfg(test)]
 mod contract;
 pub mod days;
 pub mod forgetful;
+pub mod invitations;
 pub mod memory;
 pub mod occurrences;
 pub mod outbox;
+pub mod prune;
 pub mod sqlite;
 
 use std::collections::BTreeSet;
 
+use self::approvals::ApprovalRow;
 use self::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
 use self::outbox::{Outgoing, Tried, WaitingMail};
+use self::prune::Pruned;
 use crate::access::Act;
 use crate::access::token::TokenRow;
 use crate::account::Resource;
@@ -56,6 +61,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Only what has ended is removed.
+    fn not_closed(run: &RunId) -> StoreError {
+        StoreError::Failed(format!("{run} has not ended, and stays"))
+    }
+
     fn exists(run: &RunId) -> StoreError {
         StoreError::Failed(format!("run {run} already exists"))
     }
@@ -314,6 +324,20 @@ pub trait Store {
 
     /// What was done since an instant, in the order in which it was noted.
     fn acts(&self, since: Time) -> Result<Vec<Act>, StoreError>;
+
+    /// Keeps an approval, in place of the same person's of the same plan.
+    fn approve(&mut self, row: &ApprovalRow) -> Result<(), StoreError>;
+
+    /// Every approval of a schedule's plans, in the order of their times; those that are used up or too old as well.
+    fn approvals(&self, schedule: &ScheduleName) -> Result<Vec<ApprovalRow>, StoreError>;
+
+    /// A run begins with the approvals of a plan: they count for no other.
+    fn use_approvals(&mut self, schedule: &ScheduleName, plan: &str, run: &RunId) -> Result<(), StoreError>;
+
+    /// Removes the journals of these runs, all or none, and occurrences and approvals from before an instant; the last occurrence
+    /// of each schedule stays. A run that has not ended is an error. What must stay is for callers to know
+    /// ([`prune::choose`]).
+    fn prune(&mut self, runs: &[RunId], before: Time) -> Result<Pruned, StoreError>;
 
     /// Queues messages that are not there yet, by channel and id, all or none. How many were new.
     fn queue(&mut self, messages: &[Outgoing]) -> Result<usize, StoreError>;

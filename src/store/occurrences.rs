@@ -29,6 +29,8 @@ pub struct OccurrenceRow {
 pub enum Fate {
     /// This run is to begin, has begun or has ended: its journal tells.
     Run(RunId),
+    /// This run waits for a gate to open, for this reason.
+    Waits(RunId, String),
     /// No run began, by the schedule's rules or at a closed gate.
     Skipped(String),
     /// squall was not running at its time, or could not begin.
@@ -38,21 +40,32 @@ pub enum Fate {
 }
 
 impl Fate {
-    /// As it is stored and printed: `run`, `skipped`, `missed`, `failed`.
+    /// As it is stored and printed: `run`, `waits`, `skipped`, `missed`, `failed`.
     pub fn word(&self) -> &'static str {
         match self {
             Fate::Run(_) => "run",
+            Fate::Waits(..) => "waits",
             Fate::Skipped(_) => "skipped",
             Fate::Missed(_) => "missed",
             Fate::Failed(_) => "failed",
         }
     }
 
-    /// The run's name, or the reason.
-    pub fn detail(&self) -> &str {
+    /// The run's name, or the reason; of a run that waits both.
+    pub fn detail(&self) -> String {
         match self {
-            Fate::Run(run) => &run.0,
-            Fate::Skipped(why) | Fate::Missed(why) | Fate::Failed(why) => why,
+            Fate::Run(run) => run.0.clone(),
+            // A name of a run has no blanks.
+            Fate::Waits(run, why) => format!("{run}: {why}"),
+            Fate::Skipped(why) | Fate::Missed(why) | Fate::Failed(why) => why.clone(),
+        }
+    }
+
+    /// The run that is to begin, waits, has begun or has ended.
+    pub fn run(&self) -> Option<&RunId> {
+        match self {
+            Fate::Run(run) | Fate::Waits(run, _) => Some(run),
+            Fate::Skipped(_) | Fate::Missed(_) | Fate::Failed(_) => None,
         }
     }
 
@@ -60,6 +73,10 @@ impl Fate {
     pub(super) fn read(word: &str, detail: String) -> Option<Fate> {
         Some(match word {
             "run" => Fate::Run(RunId(detail)),
+            "waits" => {
+                let (run, why) = detail.split_once(": ")?;
+                Fate::Waits(RunId(run.to_owned()), why.to_owned())
+            }
             "skipped" => Fate::Skipped(detail),
             "missed" => Fate::Missed(detail),
             "failed" => Fate::Failed(detail),

@@ -7,11 +7,14 @@
 //! Invariant: each event's hash covers the one before it, so `events` finds what was changed, lost or put in.
 
 mod access;
+mod approvals;
 mod chain;
 mod days;
 mod held;
+mod invitations;
 mod occurrences;
 mod outbox;
+mod prune;
 mod schema;
 
 use std::path::Path;
@@ -23,8 +26,10 @@ use self::chain::{Head, Link};
 use self::held::HeldRuns;
 
 pub use self::held::Alone;
+use super::approvals::ApprovalRow;
 use super::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
 use super::outbox::{Outgoing, Tried, WaitingMail};
+use super::prune::Pruned;
 use super::{Conflict, Epoch, Readable, RunRow, Store, StoreError, conflict_between, is_last};
 use crate::access::Act;
 use crate::access::token::TokenRow;
@@ -440,6 +445,22 @@ impl Store for SqliteStore {
 
     fn mail(&self) -> Result<WaitingMail, StoreError> {
         outbox::mail(&self.db)
+    }
+
+    fn approve(&mut self, row: &ApprovalRow) -> Result<(), StoreError> {
+        approvals::approve(&self.db, row)
+    }
+
+    fn approvals(&self, schedule: &ScheduleName) -> Result<Vec<ApprovalRow>, StoreError> {
+        approvals::approvals(&self.db, schedule)
+    }
+
+    fn use_approvals(&mut self, schedule: &ScheduleName, plan: &str, run: &RunId) -> Result<(), StoreError> {
+        approvals::use_up(&self.db, schedule, plan, run)
+    }
+
+    fn prune(&mut self, runs: &[RunId], before: Time) -> Result<Pruned, StoreError> {
+        prune::prune(&mut self.db, runs, before)
     }
 
     fn forget_mail(&mut self, before: Time) -> Result<usize, StoreError> {

@@ -205,6 +205,8 @@ impl Value {
             tree::Kind::Int(number) => value(Kind::Int(*number)),
             tree::Kind::Float(number) => value(Kind::Float(*number)),
             tree::Kind::Text(text) => value(Kind::Text(text.clone())),
+            // Templates have none.
+            tree::Kind::Input(input) => value(Kind::Text(input.text.clone())),
             tree::Kind::List(items) => value(Kind::List(items.iter().map(|item| Value::of(source, item)).collect())),
             tree::Kind::Map(entries) => value(Kind::Map(
                 entries

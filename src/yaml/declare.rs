@@ -38,7 +38,7 @@ macro_rules! record {
                 node: &$crate::yaml::tree::Node,
                 reader: &mut $crate::yaml::reader::Reader<'_>,
             ) -> Option<Self> {
-                $(if let $crate::yaml::tree::Kind::Text(_) = node.kind {
+                $(if let $crate::yaml::tree::Kind::Text(_) | $crate::yaml::tree::Kind::Input(_) = node.kind {
                     return $name::from_node(&node.under(stringify!($short)), reader);
                 })?
                 let mut fields = reader.fields(node, $name::record())?;

@@ -99,8 +99,16 @@ codes! {
     Warning Repeated = "repeated",
     /// An account that `squall.yaml` does not have.
     Error UnknownAccount = "unknown-account",
+    /// An input that the experiment does not declare.
+    Error UnknownInput = "unknown-input",
+    /// An input without a default for which no value is chosen.
+    Error MissingInput = "missing-input",
+    /// An input that no value of the experiment uses.
+    Warning UnusedInput = "unused-input",
     /// An experiment whose file does not exist.
     Error UnknownExperiment = "unknown-experiment",
+    /// A command or a webhook of a gate that `squall.yaml` does not have.
+    Error UnknownGate = "unknown-gate",
     /// A time zone that the IANA database does not have.
     Error UnknownZone = "unknown-zone",
     /// Two schedules of one name.
@@ -109,6 +117,8 @@ codes! {
     Error OverlappingHours = "overlapping-hours",
     /// A schedule whose runs do not fit into its hours.
     Error NeverStarts = "never-starts",
+    /// A blackout in which a year or more has no run.
+    Warning AlwaysClosed = "always-closed",
     /// A calendar that does not exist, or is incomplete.
     Error BadCalendar = "bad-calendar",
     /// A calendar event that is not fully understood; it blocks more time than it says.

@@ -34,8 +34,10 @@ pub const RATE: Leaf = Leaf {
     pattern: r"^\s*[0-9]+(\.[0-9]+)?\s*(/| per )\s*(s|sec|second|m|min|minute|h|hour)\s*$",
     examples: &["20/s", "5 per minute", "100/h"],
 };
-const COUNT: Leaf = Leaf { name: "a whole number", json_type: "integer", pattern: "", examples: &["5"] };
-const NUMBER: Leaf = Leaf { name: "a number", json_type: "number", pattern: "", examples: &["0.5"] };
+/// How many.
+pub const COUNT: Leaf = Leaf { name: "a whole number", json_type: "integer", pattern: "", examples: &["5"] };
+/// Any number.
+pub const NUMBER: Leaf = Leaf { name: "a number", json_type: "number", pattern: "", examples: &["0.5"] };
 const BOOL: Leaf = Leaf { name: "`true` or `false`", json_type: "boolean", pattern: "", examples: &["true"] };
 const TEXT: Leaf = Leaf { name: "a text", json_type: "string", pattern: r"\S", examples: &["..."] };
 /// A name that a file gives, with an example of its kind.
@@ -128,6 +130,9 @@ impl FromNode for u32 {
             return Some(number);
         }
         let text = reader.text(node, &Self::shape())?;
+        if let (Kind::Input(_), Ok(number)) = (&node.kind, text.parse()) {
+            return Some(number);
+        }
         let help = format!("write a number from 0 to {}", u32::MAX);
         reader.report(Code::BadValue, node.at, format!("`{text}` is not a valid whole number here"), help);
         None
@@ -149,6 +154,9 @@ impl FromNode for f64 {
             Kind::Float(number) => Some(number),
             _ => {
                 let text = reader.text(node, &Self::shape())?;
+                if let (Kind::Input(_), Ok(number)) = (&node.kind, text.parse()) {
+                    return Some(number);
+                }
                 reader.report(Code::BadValue, node.at, format!("`{text}` is not a number"), "write for example `0.5`");
                 None
             }

@@ -74,13 +74,24 @@ pub struct Loaded<T> {
 impl<T: FromNode> Loaded<T> {
     /// Reads a whole file's text. Without errors there is a value.
     pub fn read(source: &Arc<Source>) -> (Option<Loaded<T>>, Findings) {
+        Loaded::read_with(source, |_, _| {})
+    }
+
+    /// The same, with what `put` makes of the tree before it is read.
+    pub fn read_with(
+        source: &Arc<Source>,
+        put: impl FnOnce(&mut Node, &mut Findings),
+    ) -> (Option<Loaded<T>>, Findings) {
         let (tree, mut findings) = parse(source);
         if let Some(foreign) = tree.as_ref().and_then(|tree| foreign::recognised(source, tree)) {
             findings.push(foreign);
             return (None, findings);
         }
         match tree {
-            Some(tree) => Loaded::from_tree(source, tree, findings),
+            Some(mut tree) => {
+                put(&mut tree, &mut findings);
+                Loaded::from_tree(source, tree, findings)
+            }
             None => (None, findings),
         }
     }

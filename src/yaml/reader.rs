@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::finding::{Code, Finding, Findings};
+use super::leaf::{COUNT, NUMBER, SHARE, SPAN};
 use super::read::{FromNode, Reference, ReferenceKind, closest};
 use super::shape::{Record, Shape, listed, one_of};
 use super::source::{Place, Source};
-use super::tree::{Entry, Kind, Node};
+use super::tree::{Entry, InputKind, InputValue, Kind, Node};
 use crate::ids::ResourceKind;
 
 /// Takes findings and references while a tree is read.
@@ -19,7 +20,7 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// A reader of one source.
-    pub(super) fn new(source: &'a Arc<Source>, findings: &'a mut Findings) -> Reader<'a> {
+    pub fn new(source: &'a Arc<Source>, findings: &'a mut Findings) -> Reader<'a> {
         Reader { source, findings, references: Vec::new() }
     }
 
@@ -52,11 +53,43 @@ impl<'a> Reader<'a> {
         match &node.kind {
             Kind::Text(text) => Some(text.as_str().into()),
             Kind::Int(_) | Kind::Float(_) | Kind::Bool(_) => Some(self.source.slice(node.at).to_owned().into()),
+            Kind::Input(input) => self.fits(node, input, wanted).then(|| input.text.as_str().into()),
             Kind::Null | Kind::List(_) | Kind::Map(_) => {
                 self.wrong_kind(node, wanted);
                 None
             }
         }
+    }
+
+    /// Whether an input can be used where something is wanted: where a whole value of its type belongs. Texts take none, so that
+    /// no value gets into a command, an address or a body.
+    fn fits(&mut self, node: &Node, input: &InputValue, wanted: &Shape) -> bool {
+        let (is, fits) = match (&input.kind, wanted) {
+            (InputKind::Unknown, _) => return false,
+            (InputKind::WholeNumber, Shape::Leaf(leaf)) => ("a whole number", *leaf == COUNT || *leaf == NUMBER),
+            (InputKind::Duration, Shape::Leaf(leaf)) => ("a duration", *leaf == SPAN),
+            (InputKind::Share, Shape::Leaf(leaf)) => ("a share", *leaf == SHARE),
+            (InputKind::Words(words), Shape::Words(known)) => {
+                let known = known().words;
+                ("a word", words.iter().all(|word| known.iter().any(|(known, _)| known == word)))
+            }
+            (InputKind::WholeNumber, _) => ("a whole number", false),
+            (InputKind::Duration, _) => ("a duration", false),
+            (InputKind::Share, _) => ("a share", false),
+            (InputKind::Words(_), _) => ("a word", false),
+        };
+        if !fits {
+            let what = format!("the input `{}` is {is}; expected {}", input.name, wanted.describe());
+            let help = match wanted {
+                Shape::Leaf(leaf) if [COUNT, NUMBER, SPAN, SHARE].contains(leaf) => "use an input of that type",
+                Shape::Words(_) => "use an input whose words are all among these",
+                _ => {
+                    "write the value itself: inputs are numbers, durations, shares and words, and never part of a text"
+                }
+            };
+            self.report(Code::WrongKind, node.at, what, help);
+        }
+        fits
     }
 
     /// The place of a part of a scalar's text, where the file shows the text as it is; else of the whole scalar.

@@ -36,6 +36,29 @@ pub enum Kind {
     List(Vec<Node>),
     /// In the order of the file. A key is there once.
     Map(Vec<Entry>),
+    /// The value of an input, in the place of `{ input: NAME }`. Only experiments have any.
+    Input(InputValue),
+}
+
+/// The value that an input has in a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputValue {
+    pub name: String,
+    pub kind: InputKind,
+    /// As it is written.
+    pub text: String,
+}
+
+/// The type of an input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InputKind {
+    WholeNumber,
+    Duration,
+    Share,
+    /// These may be chosen.
+    Words(Vec<String>),
+    /// Of an input that is not declared: there is a finding that says so.
+    Unknown,
 }
 
 /// A key with its value.
@@ -91,6 +114,7 @@ impl Node {
             Kind::Text(_) => "a text",
             Kind::List(_) => "a list",
             Kind::Map(_) => "a mapping",
+            Kind::Input(_) => "an input",
         }
     }
 }

@@ -122,7 +122,12 @@ fn ten_thousand_damaged_files_are_read_or_refused_with_a_place() {
         let (experiment, mut findings) = read(&bytes);
         consistent(&experiment, &findings, &bytes);
         if let Some(experiment) = experiment {
-            let files = ExperimentFiles { experiment, hypotheses: hypotheses.clone(), account: AccountName::sandbox() };
+            let files = ExperimentFiles {
+                experiment,
+                hypotheses: hypotheses.clone(),
+                account: AccountName::sandbox(),
+                inputs: BTreeMap::new(),
+            };
             check::experiment(&files, &project, &BTreeMap::new(), &mut findings);
             sound(&findings, &bytes);
         }
@@ -213,7 +218,12 @@ fn a_very_large_experiment_is_checked() {
     });
     let (experiment, mut findings) = read(text.as_bytes());
     let experiment = experiment.expect("it reads");
-    let files = ExperimentFiles { experiment, hypotheses: BTreeMap::new(), account: AccountName::sandbox() };
+    let files = ExperimentFiles {
+        experiment,
+        hypotheses: BTreeMap::new(),
+        account: AccountName::sandbox(),
+        inputs: BTreeMap::new(),
+    };
     check::experiment(&files, &Project::default(), &BTreeMap::new(), &mut findings);
     assert!(findings.len() >= 1_000 && findings.has_errors());
 }

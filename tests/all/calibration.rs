@@ -75,7 +75,12 @@ fn application(a_minute: f64) -> App {
 fn with<T>(app: &App, then: impl FnOnce(&Subject<'_>) -> T) -> T {
     let (experiment, findings) = Loaded::<Experiment>::read(&Source::new("experiment.yaml", EXPERIMENT));
     let experiment = experiment.unwrap_or_else(|| panic!("{}", findings.render(Style::Plain)));
-    let files = ExperimentFiles { experiment, hypotheses: BTreeMap::new(), account: AccountName::sandbox() };
+    let files = ExperimentFiles {
+        experiment,
+        hypotheses: BTreeMap::new(),
+        account: AccountName::sandbox(),
+        inputs: BTreeMap::new(),
+    };
     let start: Time = "2026-01-01T00:00:00Z".parse().expect("an instant");
     let modeller = move |app: &App, seed: u64| {
         let world = World::new(app, seed, start).map_err(|dangling| dangling.to_string())?;

@@ -33,7 +33,7 @@ fn squall(arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-fn runbooks() -> Vec<PathBuf> {
+pub fn runbooks() -> Vec<PathBuf> {
     let entries = std::fs::read_dir(root().join("runbooks")).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> =
         entries.filter(|path| path.extension().is_some_and(|ending| ending == "md")).collect();
@@ -42,7 +42,7 @@ fn runbooks() -> Vec<PathBuf> {
 }
 
 /// The events of a rehearsal, each of which fits its schema.
-fn rehearsed(file: &Path, responders: &str) -> (Output, Vec<Recorded>) {
+pub fn rehearsed(file: &Path, responders: &str) -> (Output, Vec<Recorded>) {
     let output = squall(&["gameday", "rehearse", file.to_str().unwrap(), "--json", "--responders", responders]);
     let schema = schema::of::<day::Line>();
     let mut events = Vec::new();

@@ -4,7 +4,11 @@
 
 mod bad_input;
 mod bank;
+#[cfg(feature = "serve")]
+mod browser;
 mod calibration;
+#[cfg(feature = "serve")]
+mod console;
 mod dead_man;
 mod effort;
 mod engine;

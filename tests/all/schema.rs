@@ -130,6 +130,8 @@ fn json(node: &Node) -> Json {
         Kind::Int(value) => json!(value),
         Kind::Float(value) => json!(value),
         Kind::Text(text) => json!(text),
+        // Only where values were put into a tree.
+        Kind::Input(input) => json!({ "input": input.name }),
         Kind::List(items) => items.iter().map(json).collect(),
         Kind::Map(entries) => {
             Json::Object(entries.iter().map(|entry| (entry.key.clone(), json(&entry.value))).collect())
@@ -202,7 +204,15 @@ fn every_example_and_default_fits_its_own_schema() {
         }
         match schema {
             Json::Object(entries) => {
-                entries.iter().filter(|(key, _)| *key != "examples").for_each(|(_, inner)| walk(root, inner, seen));
+                for (key, inner) in entries.iter().filter(|(key, _)| *key != "examples") {
+                    match key.as_str() {
+                        // Names of a file's own, which may be words of a schema.
+                        "properties" | "$defs" => {
+                            inner.as_object().unwrap().values().for_each(|inner| walk(root, inner, seen))
+                        }
+                        _ => walk(root, inner, seen),
+                    }
+                }
             }
             Json::Array(items) => items.iter().for_each(|inner| walk(root, inner, seen)),
             _ => {}

@@ -155,6 +155,7 @@ fn plan(number: usize, location: &Location, now: Time) -> Plan {
         because: "networks lose replies".into(),
         file: "generated".into(),
         file_hash: String::new(),
+        inputs: BTreeMap::new(),
         accounts: Vec::new(),
         made_at: now,
         seed: SEED,

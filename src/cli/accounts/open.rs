@@ -162,7 +162,11 @@ fn nowhere(what: &str) -> Failure {
     Failure {
         exit: Exit::Left,
         what: format!("{what} is not in squall.yaml, so nothing was rolled back"),
-        next: Some("add that account under `accounts` in squall.yaml, under any name, and run this again".into()),
+        next: Some(
+            "add that account under `accounts` in squall.yaml, under any name, and run this again; if the account is gone for good: squall \
+                    acknowledge RUN --unreachable --reason TEXT"
+                .into(),
+        ),
     }
 }
 

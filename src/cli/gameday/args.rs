@@ -20,6 +20,7 @@ pub(super) enum Command {
     Note(Note),
     Release(Release),
     Abort(Abort),
+    Invite(super::invite::Invite),
     Card(Card),
     Msel(Msel),
     Report(Report),

@@ -151,7 +151,7 @@ impl<'a> Live<'a> {
         let mut names = BTreeSet::new();
         for scenario in &runbook.scenarios {
             if let Some(experiment) = &scenario.spec.experiment {
-                let prepare::Read { experiment, .. } = prepare::read(&files.experiment(&experiment.0), context)?;
+                let prepare::Read { experiment, .. } = prepare::read(&files.experiment(&experiment.0), &[], context)?;
                 names.extend(prepare::names(&experiment));
             }
         }

@@ -2,6 +2,7 @@
 
 mod args;
 mod checks;
+mod invite;
 mod lead;
 mod rehearse;
 mod show;
@@ -12,6 +13,8 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use self::args::{By, Check, Command, Rehearse, Report, Run, Status, Tell, Which};
+#[cfg(feature = "serve")]
+pub use self::invite::{PORT, link};
 use self::lead::{Live, Terminal};
 use super::accounts;
 use super::output::Output;
@@ -19,9 +22,9 @@ use super::project::short;
 use super::signals::Signals;
 use super::{Context, Ended, Exit, Failure, check as check_command, run as run_command};
 use crate::conductor::{Conductor, facilitator};
-use crate::env::Env as _;
+use crate::env::Env;
 use crate::format::day::Line;
-use crate::gameday::command::{Ask, Command as Asked};
+use crate::gameday::command::{Ask, Command as Asked, Placed};
 use crate::gameday::day::Day;
 use crate::gameday::event::{Phase, Recorded};
 use crate::gameday::role::{Actor, Person, Role};
@@ -72,6 +75,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         }
         Command::Release(args) => ask(&args.by, Asked::Release { item: args.item.clone() }, context),
         Command::Abort(args) => ask(&args.by, Asked::Abort { why: args.reason.clone() }, context),
+        Command::Invite(args) => invite::execute(args, context),
         Command::Card(args) => {
             let runbook = read(&args.file, context)?;
             context.output.out.text(card::cards(&runbook, args.role));
@@ -341,7 +345,7 @@ fn tell(args: &Tell, context: &mut Context) -> Ended {
 fn ask(by: &By, command: Asked, context: &mut Context) -> Ended {
     let mut store = context.project.store()?;
     let id = pick(&store, &by.which)?;
-    let (events, day) = replayed(&store, &id)?;
+    let (_, day) = replayed(&store, &id)?;
     let by = match &by.by {
         Some(person) => lead::known(&day, person).map_err(|what| Failure::usage(what, "name one of them with --as"))?,
         None => {
@@ -349,30 +353,14 @@ fn ask(by: &By, command: Asked, context: &mut Context) -> Ended {
             typist(None, &people, context)?
         }
     };
-    // What is impossible now is refused at once; what becomes so meanwhile is in the record.
-    let at = day.last;
-    let followed = step(&day, &id.0, at, Input::Asked(by.clone(), command.clone()))
-        .map_err(|refusal| Failure::refused(refusal.what, refusal.next))?;
     let words = command.words();
     let mut exit = Exit::Fine;
-    let out = match store.lead_alone(&id)? {
-        None => {
-            store.ask_day(&id, &Ask { by, command })?;
-            format!("asked: {words}")
-        }
-        Some(_alone) => {
-            // No process leads it: the record gets it here, with this machine's time if that is later.
-            let at = if context.env.now().since(at) < MOST_APART { at.max(context.env.now()) } else { at };
-            let last = events.last().map_or(0, |event| event.seq);
-            let numbered = (last + 1..).zip(followed).map(|(seq, event)| Recorded { seq, at, event });
-            store.append_day(&id, &numbered.collect::<Vec<_>>(), None)?;
-            match day.duty() {
-                Some(_) => {
-                    exit = Exit::Left;
-                    format!("{words}: recorded, but no process leads {id}; roll back with: squall undo")
-                }
-                None => format!("recorded: {words}; no process leads {id} now"),
-            }
+    let out = match place(&id, Ask { by, command }, &context.env, &mut store)? {
+        Placed::Asked => format!("asked: {words}"),
+        Placed::Recorded => format!("recorded: {words}; no process leads {id} now"),
+        Placed::RecordedWhileFaultInPlace => {
+            exit = Exit::Left;
+            format!("{words}: recorded, but no process leads {id}; roll back with: squall undo")
         }
     };
     match context.json {
@@ -380,6 +368,25 @@ fn ask(by: &By, command: Asked, context: &mut Context) -> Ended {
         false => context.output.out.line(out),
     }
     Ok(exit)
+}
+
+/// Puts something that is asked before a day: the process that leads it takes it; where there is none, it is recorded here.
+pub fn place(id: &DayId, ask: Ask, env: &dyn Env, store: &mut SqliteStore) -> Result<Placed, Failure> {
+    let (events, day) = replayed(store, id)?;
+    // What is impossible now is refused at once; what becomes so meanwhile is in the record.
+    let at = day.last;
+    let followed = step(&day, &id.0, at, Input::Asked(ask.by.clone(), ask.command.clone()))
+        .map_err(|refusal| Failure::refused(refusal.what, refusal.next))?;
+    let Some(_alone) = store.lead_alone(id)? else {
+        store.ask_day(id, &ask)?;
+        return Ok(Placed::Asked);
+    };
+    // The record gets it with this machine's time if that is later.
+    let at = if env.now().since(at) < MOST_APART { at.max(env.now()) } else { at };
+    let last = events.last().map_or(0, |event| event.seq);
+    let numbered = (last + 1..).zip(followed).map(|(seq, event)| Recorded { seq, at, event });
+    store.append_day(id, &numbered.collect::<Vec<_>>(), None)?;
+    Ok(if day.duty().is_some() { Placed::RecordedWhileFaultInPlace } else { Placed::Recorded })
 }
 
 /// A sandbox's clock may be far from this machine's; then the record's own time goes on.

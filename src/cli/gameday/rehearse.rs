@@ -99,7 +99,7 @@ impl Rehearsal {
             let Some(experiment) = &scenario.spec.experiment else { continue };
             let (files, _) = crate::spec::load::ProjectFiles::open(&context.project.root);
             let file = files.map(|files| files.experiment(&experiment.0)).unwrap_or_default();
-            let prepare::Read { files, experiment, .. } = prepare::read(Path::new(&file), context)?;
+            let prepare::Read { files, experiment, .. } = prepare::read(Path::new(&file), &[], context)?;
             twins.insert(number, Twin::of(&files, &experiment, context)?);
         }
         let names: std::collections::BTreeSet<_> = twins.values().map(|twin| twin.experiment.account.clone()).collect();

@@ -28,7 +28,7 @@ pub fn new(file: &Path, experiments: &[PathBuf], list: Option<&Path>, context: &
     };
     let mut scenarios = String::new();
     for (number, path) in experiments.iter().enumerate() {
-        let prepare::Read { experiment, .. } = prepare::read(path, context)?;
+        let prepare::Read { experiment, .. } = prepare::read(path, &[], context)?;
         let (name, value) =
             (path.file_stem().map(|name| name.to_string_lossy().into_owned()), &experiment.experiment.value);
         let longest = value.guards.longest + Span::from_mins(10);

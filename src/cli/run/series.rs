@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{Args, Done, one};
 use crate::cli::{Context, Ended, Exit, Failure, check, prepare, print_failure};
 use crate::ids::RunId;
+use crate::inputs::Given;
 use crate::outside::one_line;
 use crate::private;
 use crate::report::junit::{self, Suite};
@@ -29,7 +30,7 @@ pub(super) fn execute(named: &[PathBuf], args: &Args, context: &mut Context) -> 
         }
     }
     let files = files(named)?;
-    check_all(&files, context)?;
+    check_all(&files, &args.asked.with, context)?;
     let mut ran: Vec<Ran> = Vec::new();
     for (number, file) in (1..).zip(&files) {
         let err = &mut context.output.err;
@@ -83,11 +84,11 @@ fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// Prints the findings of every file that cannot be used; then nothing is run.
-fn check_all(files: &[PathBuf], context: &mut Context) -> Result<(), Failure> {
+fn check_all(files: &[PathBuf], with: &[Given], context: &mut Context) -> Result<(), Failure> {
     let (mut unusable, mut said) = (0, BTreeSet::new());
     let style = check::style(context.output.err.colour());
     for file in files {
-        let (_, findings) = prepare::open(file, context);
+        let (_, findings) = prepare::open(file, with, context);
         if findings.has_errors() {
             unusable += 1;
             said.extend(

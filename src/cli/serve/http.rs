@@ -1,5 +1,6 @@
 //! What the HTTP API asks of a process that serves.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
@@ -8,22 +9,28 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::Order;
+use crate::cli::console::Counter;
 use crate::cli::output::{Output, Pipe};
 use crate::cli::prepare::{Allowed, Looked, PlanArgs, look_and_plan};
 use crate::cli::project::Project;
 use crate::cli::{Context, Failure, accounts::Pace};
+use crate::console;
 use crate::document::prices::{Cost, Prices};
 use crate::document::{Document, written};
 use crate::env::{Env, RealEnv};
 use crate::ids::{RunId, ScheduleName};
+use crate::inputs::{Given, over};
+use crate::outside::one_line;
 use crate::plan::Plan;
 use crate::project::serve::{Listen, ServeSpec};
 use crate::schedule::Schedule;
+use crate::serve::gates::open_seed;
 use crate::serve::http::metrics::Counted;
 use crate::serve::http::{Backend, Doors, Limits, Refusal, RunNow, listen, routes};
-use crate::spec::load::ProjectFiles;
+use crate::spec::load::{ProjectFiles, input_problems};
+use crate::store::StoreError;
+use crate::store::invitations::ProjectStore;
 use crate::store::occurrences::OccurrenceRow;
-use crate::store::{Store, StoreError};
 use crate::units::Span;
 
 /// What the loop of the server tells the API.
@@ -71,7 +78,9 @@ impl Http {
         let Some(Listen(address)) = at else { return Ok(Http(process)) };
         let backend: Arc<dyn Backend> = Arc::clone(&process) as Arc<dyn Backend>;
         let limits = Limits::default().within_open_files();
-        let listening = listen(address, backend, Arc::new(context.env), doors(spec), limits, routes::all());
+        let mut routes = routes::all();
+        routes.extend(console::routes(Arc::new(Counter(context.project.clone()))));
+        let listening = listen(address, backend, Arc::new(context.env), doors(spec), limits, routes);
         let listening = listening.map_err(|error| {
             Failure::refused(format!("{address} cannot be listened on: {error}"), "choose another with --http")
         })?;
@@ -109,7 +118,8 @@ impl Http {
     }
 }
 
-fn doors(spec: &ServeSpec) -> Doors {
+/// Who may come in, as squall.yaml says.
+pub fn doors(spec: &ServeSpec) -> Doors {
     Doors {
         hosts: spec.hosts.iter().map(|host| host.0.clone()).collect(),
         proxies: spec.proxies.iter().map(|proxy| proxy.0).collect(),
@@ -119,8 +129,38 @@ fn doors(spec: &ServeSpec) -> Doors {
     }
 }
 
+impl Process {
+    /// The file of a schedule's experiment, and the values of its inputs: the schedule's, and these in place of them.
+    fn experiment(&self, schedule: &ScheduleName, with: &[Given]) -> Result<(PathBuf, Vec<Given>), Refusal> {
+        let schedules = self.schedules();
+        let known = schedules.iter().find(|known| known.name == *schedule);
+        let known = known.ok_or_else(|| Refusal::new(404, format!("there is no schedule {schedule}")))?;
+        let (files, _) = ProjectFiles::open(&self.project.root);
+        let file = files.map(|files| files.experiment(&known.experiment)).unwrap_or_default();
+        Ok((file, over(&known.with, with)))
+    }
+
+    /// The seed of the approvals of a schedule that still count.
+    fn open_seed(&self, schedule: &ScheduleName) -> Result<Option<u64>, Refusal> {
+        let schedules = self.schedules();
+        let rule = schedules.iter().find(|known| known.name == *schedule).and_then(|known| known.approval().cloned());
+        let Some(rule) = rule else { return Ok(None) };
+        let rows = self.store()?.approvals(schedule)?;
+        Ok(open_seed(&rows, &rule, RealEnv.now()))
+    }
+
+    /// Refuses values that the experiment's inputs do not take.
+    fn check_inputs(&self, schedule: &ScheduleName, with: &[Given]) -> Result<(), Refusal> {
+        let (file, with) = self.experiment(schedule, with)?;
+        match input_problems(&file, &with).into_iter().next() {
+            None => Ok(()),
+            Some(problem) => Err(Refusal::new(422, one_line(&problem.what)).next(one_line(&problem.help))),
+        }
+    }
+}
+
 impl Backend for Process {
-    fn store(&self) -> Result<Box<dyn Store + Send>, StoreError> {
+    fn store(&self) -> Result<Box<dyn ProjectStore + Send>, StoreError> {
         Ok(Box::new(self.project.store()?))
     }
 
@@ -134,15 +174,16 @@ impl Backend for Process {
             return Err(stopping());
         }
         let (reply, decided) = sync_channel(1);
-        let RunNow { schedule, by, anyway } = asked.clone();
-        let order = Order { schedule, by, anyway, reply };
+        let RunNow { schedule, by, anyway, with } = asked.clone();
+        self.check_inputs(&schedule, &with)?;
+        let order = Order { schedule, by, anyway, with, reply };
         let sent = self.orders.lock().unwrap_or_else(PoisonError::into_inner).send(order);
         sent.map_err(|_| stopping())?;
         let late = |_| Refusal::new(503, "it was not decided in time").next("look at GET /api/v1/occurrences");
         decided.recv_timeout(PATIENCE).map_err(late)?.map_err(|why| Refusal::new(409, why))
     }
 
-    fn plan(&self, schedule: &ScheduleName) -> Result<Json, Refusal> {
+    fn plan(&self, schedule: &ScheduleName, with: &[Given], seed: Option<u64>) -> Result<Json, Refusal> {
         let _alone = match self.planning.try_lock() {
             Ok(alone) => alone,
             Err(TryLockError::Poisoned(alone)) => alone.into_inner(),
@@ -150,9 +191,8 @@ impl Backend for Process {
                 return Err(Refusal::new(429, "another plan is being made").next("try again later"));
             }
         };
-        let experiment =
-            self.schedules().iter().find(|known| known.name == *schedule).map(|known| known.experiment.clone());
-        let experiment = experiment.ok_or_else(|| Refusal::new(404, format!("there is no schedule {schedule}")))?;
+        let (file, with) = self.experiment(schedule, with)?;
+        self.check_inputs(schedule, &with)?;
         let output = || Pipe::plain(std::io::sink());
         let mut context = Context {
             env: RealEnv,
@@ -164,10 +204,12 @@ impl Backend for Process {
             quiet: true,
             strict: false,
         };
-        let (files, _) = ProjectFiles::open(&self.project.root);
-        let file = files.map(|files| files.experiment(&experiment)).unwrap_or_default();
         let run = RunId::fresh(RealEnv.now(), RealEnv.entropy());
-        let asked = PlanArgs::unattended(run, &self.allowed).afresh(false);
+        let asked = PlanArgs::unattended(run, &self.allowed).afresh(false).with(&with);
+        let asked = match seed.or(self.open_seed(schedule)?) {
+            Some(seed) => asked.seeded(seed),
+            None => asked,
+        };
         match look_and_plan(&file, &asked, Pace::Max, &mut context) {
             Ok(Looked::Planned(prepared)) => document(&prepared.plan, prepared.refusals),
             Ok(Looked::Refused(reasons, _)) => Err(Refusal::new(409, reasons.join("; "))),

@@ -3,20 +3,21 @@
 use std::io::{self, Write};
 use std::sync::mpsc::Sender;
 
+use super::gates::{self, Passed};
 use crate::cli::accounts::Pace;
 use crate::cli::output::{Output, Pipe};
-use crate::cli::prepare::{Allowed, Looked, PlanArgs, Prepared, look_and_plan};
+use crate::cli::prepare::{Allowed, Prepared};
 use crate::cli::project::Project;
 use crate::cli::tell::Teller;
 use crate::cli::{Context, Exit, Failure, report, run};
 use crate::driver::Surroundings;
 use crate::env::{Env as _, Interrupts, RealEnv};
-use crate::ids::RunId;
+use crate::ids::{RunId, ScheduleName};
 use crate::plan::{self, Plan};
 use crate::run::Recorded;
 use crate::run::event::Event;
 use crate::schedule::Schedule;
-use crate::spec::load::ProjectFiles;
+use crate::schedule::gates::{RetryUnknown, WhenClosed};
 use crate::store::Store as _;
 use crate::store::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
 use crate::units::Span;
@@ -30,6 +31,10 @@ pub struct Job {
     pub pace: Pace,
     /// Although hours, a blackout or a calendar say no: a person said so.
     pub anyway: bool,
+    /// The person who asked for it, if one did.
+    pub asked_by: Option<String>,
+    /// It is a second try of a run whose verdict was unknown.
+    pub again: bool,
     pub interrupts: Interrupts,
     pub news: Sender<News>,
 }
@@ -40,6 +45,10 @@ pub enum News {
     Line(String),
     /// It did not begin after all, and why is recorded.
     Settled(OccurrenceRow),
+    /// It waits for a gate to open.
+    Waits(OccurrenceRow),
+    /// Its verdict is unknown, and its schedule wants it to be run once more.
+    Again { schedule: ScheduleName, of: RunId },
     /// Its changes were rolled back and verified, in so long.
     RolledBack(Span),
     /// It is over.
@@ -59,16 +68,20 @@ pub fn perform(job: &Job, key: &OccurrenceKey) {
         quiet: true,
         strict: false,
     };
-    let exit = match begin(job, &mut context) {
+    let exit = match begin(job, key, &mut context) {
         Ok(exit) => exit,
-        Err(why) => {
+        Err(NotBegun { failure, fails }) => {
             // After that the journal tells what it can: the occurrence keeps its run.
-            if why.exit != Exit::Left {
-                settle(job, key, Fate::Skipped(why.what), &mut context);
+            if failure.exit != Exit::Left {
+                let fate = if fails { Fate::Failed(failure.what) } else { Fate::Skipped(failure.what) };
+                settle(job, key, fate, &mut context);
             }
-            why.exit
+            failure.exit
         }
     };
+    if exit == Exit::Unknown && !job.again && job.schedule.retry_unknown == RetryUnknown::Once {
+        let _ = job.news.send(News::Again { schedule: job.schedule.name.clone(), of: job.run.clone() });
+    }
     // A server that is gone does not listen.
     let _ = job.news.send(News::Ended(exit));
 }
@@ -83,25 +96,75 @@ fn settle(job: &Job, key: &OccurrenceKey, fate: Fate, context: &mut Context) {
     let _ = job.news.send(News::Settled(row));
 }
 
-fn begin(job: &Job, context: &mut Context) -> Result<Exit, Failure> {
-    let skipped = |what: String| Failure { exit: Exit::Refused, what, next: None };
-    let (files, findings) = ProjectFiles::open(&context.project.root);
-    let files = files.ok_or_else(|| skipped(format!("squall.yaml cannot be used: {}", findings.count())))?;
-    let file = files.experiment(&job.schedule.experiment);
-    let asked = PlanArgs::unattended(job.run.clone(), &job.allowed);
-    let Prepared { plan, refusals, refused, account: mut opened, .. } =
-        match look_and_plan(&file, &asked, job.pace, context)? {
-            Looked::Planned(prepared) => *prepared,
-            Looked::Refused(reasons, _) => return Err(skipped(reasons.join("; "))),
-        };
-    if refused.is_some() {
-        return Err(skipped(refusals.join("; ")));
+/// Why no run began.
+struct NotBegun {
+    failure: Failure,
+    /// It counts as a failure.
+    fails: bool,
+}
+
+impl<E: Into<Failure>> From<E> for NotBegun {
+    fn from(why: E) -> NotBegun {
+        NotBegun { failure: why.into(), fails: false }
     }
+}
+
+/// Why it is skipped.
+pub fn skipped(what: impl Into<String>) -> Failure {
+    Failure { exit: Exit::Refused, what: what.into(), next: None }
+}
+
+/// A plan whose gates are open. Before a closed one it waits, if the schedule says so.
+fn let_through(job: &Job, key: &OccurrenceKey, context: &mut Context) -> Result<Passed, NotBegun> {
+    let began = context.env.monotonic();
+    let mut said = None;
+    loop {
+        let why = match gates::pass(job, context)? {
+            Ok(passed) => return Ok(passed),
+            Err(why) => why,
+        };
+        let patience = match job.schedule.when_closed {
+            WhenClosed::Skip => return Err(skipped(why).into()),
+            WhenClosed::Fail => return Err(NotBegun { failure: skipped(why), fails: true }),
+            WhenClosed::Wait(patience) => patience,
+        };
+        let waited = context.env.monotonic() - began;
+        if waited >= patience {
+            return Err(skipped(format!("waited {patience}: {why}")).into());
+        }
+        if said.as_ref() != Some(&why) {
+            waits(job, key, why.clone(), context)?;
+            said = Some(why);
+        }
+        gates::pause(patience, patience - waited, &job.interrupts, &context.env);
+        if let Some(signal) = job.interrupts.get() {
+            return Err(skipped(format!("squall serve was stopped by {}", signal.name())).into());
+        }
+    }
+}
+
+/// Records why it waits.
+fn waits(job: &Job, key: &OccurrenceKey, why: String, context: &mut Context) -> Result<(), Failure> {
+    let fate = Fate::Waits(job.run.clone(), why);
+    context.project.store()?.settle_occurrence(key, &fate)?;
+    let row = OccurrenceRow { key: key.clone(), decided: context.env.now(), by: context.who(), fate };
+    // A server that is gone does not listen.
+    let _ = job.news.send(News::Waits(row));
+    Ok(())
+}
+
+fn begin(job: &Job, key: &OccurrenceKey, context: &mut Context) -> Result<Exit, NotBegun> {
+    let Passed { prepared: Prepared { plan, account: mut opened, .. }, approved } = let_through(job, key, context)?;
     fits(&plan, job, context)?;
     if let Some(signal) = job.interrupts.get() {
-        return Err(skipped(format!("squall serve was stopped by {}", signal.name())));
+        return Err(skipped(format!("squall serve was stopped by {}", signal.name())).into());
     }
     let mut store = context.project.store()?;
+    // It may have waited.
+    store.settle_occurrence(key, &Fate::Run(job.run.clone()))?;
+    if let Some(approved) = approved {
+        store.use_approvals(&job.schedule.name, &approved, &job.run)?;
+    }
     let (by, run) = (context.env.who(), plan.run.clone());
     let around = Surroundings {
         account: opened.account.as_mut(),

@@ -69,8 +69,8 @@ fn what_was_done(summary: &Summary) -> Markup {
             @if let Some(stopped) = &summary.stopped {
                 p { "The run stopped early at " (summary.offset(stopped.at)) ": " (stopped.why) "." }
             }
-            figure { (chart::timeline(summary)) }
-            div class="wide" { table {
+            figure tabindex="0" { (chart::timeline(summary)) }
+            div class="wide" tabindex="0" { table {
                 thead { tr {
                     th scope="col" { "Fault" } th scope="col" { "What it does" } th scope="col" { "Affected" }
                     th scope="col" { "Planned" } th scope="col" class="time" { "In" } th scope="col" class="time" { "Ended" } th scope="col" class="time" { "Undone" }
@@ -123,7 +123,7 @@ fn signals(summary: &Summary) -> Markup {
         section {
             h2 { "Signals" }
             @for signal in &summary.signals {
-                figure {
+                figure tabindex="0" {
                     figcaption {
                         h3 { (signal.title) " " (chip(signal.verdict)) }
                         span class="soft" { (signal.note(&summary.times)) }
@@ -170,7 +170,7 @@ fn windows(summary: &Summary, signal: &SignalStory) -> Markup {
         @if (1..=MOST_ROWS).contains(&rows) {
             details {
                 summary { (words::plural(rows, "window", "windows")) " as a table" }
-                div class="wide" { table {
+                div class="wide" tabindex="0" { table {
                     thead { tr { th scope="col" { "Window" } th scope="col" { "Phase" } th scope="col" class="number" { "Value" } th scope="col" class="number" { "Of" } th scope="col" { "Bound" } th scope="col" class="number" { "Evidence" } } }
                     tbody { @for point in &signal.windows { tr {
                         td class="time" { (summary.offset(point.from)) " to " (summary.offset(point.to)) }
@@ -191,7 +191,7 @@ fn checks(summary: &Summary) -> Markup {
     html! {
         section {
             h2 { "Checks" }
-            div class="wide" { table class="dense" {
+            div class="wide" tabindex="0" { table class="dense" {
                 thead { tr {
                     th scope="col" { "Signal" } th scope="col" { "Expected" }
                     @for phase in phases { th scope="col" { "In " (words::phase(phase)) } }
@@ -233,7 +233,7 @@ fn effects(summary: &Summary) -> Markup {
         section {
             h2 { "Did the faults take effect?" }
             p { "Writing a setting does not prove an effect. Each fault had to show one of these:" }
-            div class="wide" { table {
+            div class="wide" tabindex="0" { table {
                 thead { tr { th scope="col" { "Fault" } th scope="col" { "Evidence needed" } th scope="col" { "Seen" } th scope="col" class="time" { "Since" } th scope="col" { "Result" } } }
                 tbody { @for step in &summary.steps {
                     @let evidence = &step.evidence;
@@ -269,7 +269,7 @@ fn ledger(summary: &Summary) -> Markup {
             h2 { "Rollback" }
             p { (prose(&summary.undo_sentence)) }
             @if !changes.is_empty() {
-                div class="wide" { table {
+                div class="wide" tabindex="0" { table {
                     thead { tr {
                         th scope="col" class="number" { "No." } th scope="col" { "Setting" } th scope="col" { "Before" } th scope="col" { "After" }
                         th scope="col" class="time" { "Written" } th scope="col" class="time" { "Rolled back" } th scope="col" class="time" { "Verified" } th scope="col" { "Status" }
@@ -322,7 +322,7 @@ fn recovery(summary: &Summary) -> Markup {
                 None => p { "No fault was seen to end, so recovery was not judged." },
                 Some(gone) => {
                     p { (prose(&recovery.told(summary.times.started, gone))) }
-                    div class="wide" { table {
+                    div class="wide" tabindex="0" { table {
                         thead { tr { th scope="col" { "Signal" } th scope="col" { "Steady again" } } }
                         tbody { @for (signal, recovered) in summary.signals.iter().zip(&recovery.signals) { tr {
                             th scope="row" { (signal.query) } td { (recovered.sentence()) }
@@ -383,7 +383,7 @@ fn load(summary: &Summary) -> Markup {
         @if !summary.load.is_empty() {
             section {
                 h2 { "Load" }
-                div class="wide" { table {
+                div class="wide" tabindex="0" { table {
                     thead { tr { th scope="col" { "To" } th scope="col" { "Rate" } th scope="col" class="number" { "Requests" } th scope="col" class="number" { "Failed" } th scope="col" class="number" { "At most" } } }
                     tbody { @for load in &summary.load { tr {
                         th scope="row" { (load.target) }
@@ -427,6 +427,7 @@ fn environment(summary: &Summary) -> Markup {
                 dt { "Experiment" } dd { (environment.file) }
                 dt { "Its SHA-256" } dd { code { (environment.file_sha256) } }
                 dt { "Seed" } dd { (environment.seed) }
+                @for (name, value) in &environment.inputs { dt { "Input" } dd { code { (name) "=" (value) } } }
                 dt { "squall" } dd { (environment.squall) }
                 dt { "Journal" } dd { (words::plural(environment.events, "event", "events")) ", the last at " (words::instant(summary.times.last)) }
                 @for taken in &environment.taken_over {

@@ -22,6 +22,7 @@ use faults::{LoadStory, MessageStory, StepStory};
 use headline::{Ending, Undo};
 use ledger::LedgerEntry;
 use signals::{Recovery, SignalStory};
+use std::collections::BTreeMap;
 
 /// A run, told in the order in which a busy reader wants it. [`super::written`] is
 /// how it is written.
@@ -109,6 +110,8 @@ pub struct Environment {
     pub accounts: Vec<Location>,
     pub file: String,
     pub file_sha256: String,
+    /// The values of its inputs, by name, as written.
+    pub inputs: BTreeMap<String, String>,
     pub seed: u64,
     pub planned_at: Time,
     pub events: usize,
@@ -203,6 +206,7 @@ impl Summary {
                 accounts: plan.accounts.clone(),
                 file: plan.file.clone(),
                 file_sha256: plan.file_hash.clone(),
+                inputs: plan.inputs.clone(),
                 seed: plan.seed,
                 planned_at: plan.made_at,
                 events,

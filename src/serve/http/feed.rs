@@ -28,6 +28,11 @@ pub trait Feed: Send {
 
     /// Whether nothing comes any more.
     fn is_over(&self) -> bool;
+
+    /// How often it is asked.
+    fn look(&self) -> Span {
+        LOOK
+    }
 }
 
 /// One message of a feed.
@@ -82,6 +87,7 @@ async fn follow(app: Arc<App>, mut feed: Box<dyn Feed>, to: &mpsc::Sender<Bytes>
         });
         let Ok((asked, came)) = asked.await else { return };
         feed = asked;
+        let look = feed.look();
         let messages = match came {
             Ok(messages) => messages,
             Err(refusal) => {
@@ -110,7 +116,7 @@ async fn follow(app: Arc<App>, mut feed: Box<dyn Feed>, to: &mpsc::Sender<Bytes>
             continue;
         }
         tokio::select! {
-            () = sleep(LOOK.to_std()) => silent = silent + LOOK,
+            () = sleep(look.to_std()) => silent = silent + look,
             () = to.closed() => return,
         }
     }

@@ -1,7 +1,7 @@
 //! The HTTP API of `squall serve`: one table of routes, behind one door.
 //!
 //! A route names a permission ([`crate::access::Permission`]); the door knows who asks and lets through who has it. Web pages are
-//! routes of the same kind, in tables of their own.
+//! routes of the same kind, in a table of their own (`console`): they speak HTML, and know their callers by a cookie as well.
 //!
 //! Invariant: a request gives names and typed values, never a file's content, a command or an experiment.
 
@@ -21,19 +21,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use self::address::Hosts;
 pub use self::connection::{Limits, Listening, listen};
+pub use self::door::COOKIE;
 pub use self::feed::{Feed, Message};
 pub use self::reply::{Answer, Refusal};
-pub use self::route::{Asked, Route, Verb};
+pub use self::route::{Asked, Caller, Route, Speaks, Verb};
+use crate::access::invitation::{Invitation, of_session};
+use crate::access::token::TokenHash;
 use crate::access::{Act, Person, PersonName, Role};
 use crate::env::Env;
 use crate::ids::{RunId, ScheduleName};
+use crate::inputs::Given;
 use crate::schedule::Schedule;
+use crate::store::invitations::ProjectStore;
 use crate::store::{Store, StoreError};
 
 /// What routes ask of the process that serves.
 pub trait Backend: Send + Sync {
     /// A handle of its own on the store.
-    fn store(&self) -> Result<Box<dyn Store + Send>, StoreError>;
+    fn store(&self) -> Result<Box<dyn ProjectStore + Send>, StoreError>;
 
     /// The schedules as they are served now, by name.
     fn schedules(&self) -> Arc<Vec<Schedule>>;
@@ -42,7 +47,8 @@ pub trait Backend: Send + Sync {
     fn run_now(&self, asked: &RunNow) -> Result<RunId, Refusal>;
 
     /// What a run of a schedule's experiment would do now: the document of `squall plan --json`.
-    fn plan(&self, schedule: &ScheduleName) -> Result<serde_json::Value, Refusal>;
+    /// With a seed, the plan of that seed; else that of approvals that still count, or of any.
+    fn plan(&self, schedule: &ScheduleName, with: &[Given], seed: Option<u64>) -> Result<serde_json::Value, Refusal>;
 
     /// Why it is not ready to start runs, if it is not.
     fn not_ready(&self) -> Option<String>;
@@ -58,6 +64,8 @@ pub struct RunNow {
     pub by: String,
     /// Although hours, a blackout or a calendar say no.
     pub anyway: bool,
+    /// Values of inputs, in place of those of the schedule.
+    pub with: Vec<Given>,
 }
 
 /// Who may come in, and how.
@@ -80,7 +88,7 @@ pub struct App {
     pub backend: Arc<dyn Backend>,
     pub env: Arc<dyn Env>,
     /// Handles on the store that no request uses now.
-    idle: Mutex<Vec<Box<dyn Store + Send>>>,
+    idle: Mutex<Vec<Box<dyn ProjectStore + Send>>>,
     doors: Doors,
     hosts: Hosts,
     rate: Mutex<rate::Rate>,
@@ -115,6 +123,14 @@ impl App {
 
     /// Works on the store.
     pub fn with_store<T>(&self, work: impl FnOnce(&mut dyn Store) -> Result<T, StoreError>) -> Result<T, Refusal> {
+        self.with_project(|store| work(store))
+    }
+
+    /// Works on everything that the project keeps.
+    pub fn with_project<T>(
+        &self,
+        work: impl FnOnce(&mut dyn ProjectStore) -> Result<T, StoreError>,
+    ) -> Result<T, Refusal> {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = idle().pop();
         let mut store = match kept {
@@ -140,6 +156,19 @@ impl App {
     fn person_of_token(&self, token: &str) -> Result<Option<Person>, Refusal> {
         let rows = self.with_store(|store| store.tokens())?;
         Ok(crate::access::token::person(&rows, token, self.env.now()))
+    }
+
+    /// A wrong secret was sent: it costs as a wrong token does.
+    pub fn wrong_secret(&self, asked: &Asked) {
+        if let Some(peer) = asked.peer {
+            door::wrong(self, peer.0);
+        }
+    }
+
+    /// The invitation whose session this is, unless it was revoked.
+    pub fn invitation_of(&self, session: &TokenHash) -> Result<Option<Invitation>, Refusal> {
+        let rows = self.with_project(|store| store.invitations())?;
+        Ok(of_session(&rows, session).cloned())
     }
 }
 

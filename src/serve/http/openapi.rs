@@ -4,7 +4,7 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value as Json, json};
 
 use super::reply::Error;
-use super::route::{Reply, Route, Verb};
+use super::route::{Reply, Route, Speaks, Verb};
 use crate::access::Permission;
 
 /// The document.
@@ -14,7 +14,7 @@ pub fn document(routes: &[Route]) -> Json {
     settings.meta_schema = None;
     let mut generator = settings.into_generator();
     let mut paths = Map::new();
-    for route in routes {
+    for route in routes.iter().filter(|route| matches!(route.speaks, Speaks::Json)) {
         let operation = operation(route, &mut generator);
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         if let Some(path) = path.as_object_mut() {

@@ -42,6 +42,14 @@ impl Rate {
         enough
     }
 
+    /// Gives one request back, that was taken of the wrong bucket.
+    pub fn give_back(&mut self, who: &str) {
+        let full = self.a_minute;
+        if let Some(bucket) = self.buckets.get_mut(who) {
+            bucket.left = (bucket.left + 1.0).min(full);
+        }
+    }
+
     /// Takes what is left, up to `cost`: for what has been done already.
     pub fn charge(&mut self, who: &str, cost: u32, now: Span) {
         if !self.take(who, cost, now)

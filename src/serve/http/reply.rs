@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use hyper::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{HeaderMap, StatusCode};
@@ -21,6 +21,8 @@ pub enum Answer {
     Json(Json),
     /// A text of a media type, such as a page; with further headers, which take the place of the usual ones.
     Text { kind: &'static str, text: String, headers: Vec<(HeaderName, HeaderValue)> },
+    /// It is done; the browser goes on to another page. With further headers, such as a cookie.
+    See { path: String, headers: Vec<(HeaderName, HeaderValue)> },
     /// Messages, as long as the other side listens.
     Feed(Box<dyn Feed>),
 }
@@ -103,6 +105,34 @@ pub fn text(kind: &'static str, text: String) -> Response {
     let mut response = Response::new(Body::from(text));
     usual(response.headers_mut());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+/// A page as a response: what it shows and runs comes from this server. A form sends an `Origin`, which it would not under the
+/// usual policy of referrers; only the origin is ever named, so that no address of a page goes anywhere.
+pub fn page(html: String) -> Response {
+    let mut response = text("text/html; charset=utf-8", html);
+    for (name, value) in [
+        (
+            CONTENT_SECURITY_POLICY,
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; \
+             base-uri 'none'; frame-ancestors 'none'",
+        ),
+        (REFERRER_POLICY, "strict-origin"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Sends a browser on to another page of this server.
+pub fn see(path: &str) -> Response {
+    let mut response = Response::new(Body::empty());
+    usual(response.headers_mut());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    if let Ok(path) = HeaderValue::from_str(path) {
+        response.headers_mut().insert(LOCATION, path);
+    }
     response
 }
 

@@ -9,15 +9,17 @@ use axum::extract::{RawPathParams, Request, State};
 use axum::http::Extensions;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, on};
-use hyper::HeaderMap;
-use hyper::header::{CONTENT_TYPE, HeaderName};
+use hyper::header::{CONTENT_TYPE, HeaderName, ORIGIN};
+use hyper::{HeaderMap, StatusCode};
 use schemars::generate::SchemaGenerator;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::address::only;
-use super::reply::{Answer, Refusal, document, text};
+use super::connection::Peer;
+use super::reply::{Answer, Refusal, document, page, see, text};
 use super::{App, door, feed};
+use crate::access::invitation::Member;
 use crate::access::{Permission, Person};
 use crate::units::Span;
 
@@ -45,6 +47,7 @@ pub struct Route {
     pub path: &'static str,
     /// Who may.
     pub permission: Permission,
+    pub speaks: Speaks,
     /// What it does, in a sentence.
     pub says: &'static str,
     /// The parameters after `?`. Any other is refused.
@@ -53,6 +56,15 @@ pub struct Route {
     pub body: Option<Schema>,
     pub reply: Reply,
     pub act: Act,
+}
+
+/// How a route is spoken to, and how it answers what it refuses.
+#[derive(Clone, Copy)]
+pub enum Speaks {
+    /// JSON, with a token.
+    Json,
+    /// Forms and pages, with a session's cookie as well. The function makes the page of a refusal, for the path that was asked.
+    Pages(fn(&Refusal, &str) -> String),
 }
 
 /// The schema of a written type.
@@ -84,10 +96,22 @@ pub fn schema<T: schemars::JsonSchema>(generator: &mut SchemaGenerator) -> schem
     generator.subschema_for::<T>()
 }
 
+/// Who asks: nobody who is known, a person with a role in the project, or a member of a game day.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    pub person: Option<Person>,
+    pub member: Option<Member>,
+}
+
 /// A request that was let through.
 #[derive(Debug, Default)]
 pub struct Asked {
     pub person: Option<Person>,
+    pub member: Option<Member>,
+    /// The page came by TLS, as far as its origin says.
+    pub by_tls: bool,
+    /// The address of the other side.
+    pub peer: Option<Peer>,
     path: BTreeMap<String, String>,
     query: BTreeMap<String, String>,
     body: Vec<u8>,
@@ -126,6 +150,19 @@ impl Asked {
         serde_json::from_slice(body)
             .map_err(|error| Refusal::new(400, format!("the body is not what is expected: {error}")))
     }
+
+    /// A field of a form, without blanks around it; empty where it was not sent.
+    pub fn field(&self, name: &str) -> Result<String, Refusal> {
+        let unreadable = || Refusal::new(400, "the form cannot be read");
+        let body = std::str::from_utf8(&self.body).map_err(|_| unreadable())?;
+        let uri = format!("/?{body}").parse().map_err(|_| unreadable())?;
+        let fields = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri).map_err(|_| unreadable())?.0;
+        let mut of_name = fields.into_iter().filter(|(known, _)| known == name).map(|(_, value)| value);
+        match (of_name.next(), of_name.next()) {
+            (value, None) => Ok(value.unwrap_or_default().trim().to_owned()),
+            (_, Some(_)) => Err(Refusal::new(400, format!("the field `{name}` comes twice"))),
+        }
+    }
 }
 
 /// The server of some tables of routes.
@@ -139,7 +176,10 @@ pub fn router(app: &Arc<App>, routes: Vec<Route>) -> Router {
         let (path, route) = (route.path, Arc::new(route));
         let handler = move |State(app): State<Arc<App>>, path: RawPathParams, request: Request| {
             let route = Arc::clone(&route);
-            async move { answer(app, route, path, request).await.unwrap_or_else(|refusal| refusal.into_response()) }
+            async move {
+                let (speaks, asked) = (route.speaks, request.uri().path().to_owned());
+                answer(app, route, path, request).await.unwrap_or_else(|refusal| refused(speaks, refusal, &asked))
+            }
         };
         router = router.route(path, on(filter, handler));
     }
@@ -150,28 +190,57 @@ pub fn router(app: &Arc<App>, routes: Vec<Route>) -> Router {
         .with_state(Arc::clone(app))
 }
 
+/// What a request that was not done is answered with.
+fn refused(speaks: Speaks, refusal: Refusal, path: &str) -> Response {
+    match speaks {
+        Speaks::Json => refusal.into_response(),
+        Speaks::Pages(show) => {
+            let mut response = page(show(&refusal, path));
+            *response.status_mut() = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            response
+        }
+    }
+}
+
 /// Lets a request through, reads it, and does what its route does.
 async fn answer(app: Arc<App>, route: Arc<Route>, path: RawPathParams, request: Request) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
-    let person = known(&app, &head.headers, &head.extensions).await?;
-    door::permit(&app, route.permission, person.as_ref(), &head.extensions)?;
-    let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let path: BTreeMap<String, String> = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let mut caller = known(&app, route.speaks, &head.headers, &head.extensions).await?;
+    // A seat in one day is none in another.
+    caller.member = caller.member.filter(|member| path.get("day").is_none_or(|day| *day == member.day.0));
+    door::permit(&app, route.permission, &caller, &head.extensions)?;
     let query = parameters(head.uri.query().unwrap_or_default(), route.query)?;
     if route.verb == Verb::Post {
-        door::check_write(&app, person.as_ref(), &head)?;
+        match route.speaks {
+            Speaks::Json => door::check_write(&app, caller.person.as_ref(), &head)?,
+            Speaks::Pages(_) => door::check_form(&head)?,
+        }
     }
     let body = read(body, route.verb).await?;
     let heard = only(&head.headers, HeaderName::from_static("last-event-id"))
         .map_err(|()| Refusal::new(400, "`Last-Event-ID` must come once, as text"))?
         .map(str::to_owned);
-    let asked = Asked { person, path, query, body, heard };
+    let origin = only(&head.headers, ORIGIN).ok().flatten().unwrap_or_default();
+    let by_tls = origin.starts_with("https://");
+    let Caller { person, member } = caller;
+    let peer = head.extensions.get::<Peer>().copied();
+    let asked = Asked { person, member, by_tls, peer, path, query, body, heard };
     let working = Arc::clone(&app);
     let answered = tokio::task::spawn_blocking(move || (route.act)(&working, &asked)).await;
     match answered.map_err(|_| Refusal::new(500, "a bug of squall; please report it"))?? {
         Answer::Json(json) => Ok(document(&json)),
         Answer::Text { kind, text: body, headers } => {
-            let mut response = text(kind, body);
-            response.headers_mut().extend(headers);
+            let mut response = match kind {
+                "text/html" => page(body),
+                kind => text(kind, body),
+            };
+            headers.into_iter().for_each(|(name, value)| drop(response.headers_mut().insert(name, value)));
+            Ok(response)
+        }
+        Answer::See { path, headers } => {
+            let mut response = see(&path);
+            headers.into_iter().for_each(|(name, value)| drop(response.headers_mut().insert(name, value)));
             Ok(response)
         }
         Answer::Feed(feed) => feed::response(app, feed),
@@ -179,11 +248,21 @@ async fn answer(app: Arc<App>, route: Arc<Route>, path: RawPathParams, request: 
 }
 
 /// Who asks. Tokens are in the store, which may make this wait.
-async fn known(app: &Arc<App>, headers: &HeaderMap, extensions: &Extensions) -> Result<Option<Person>, Refusal> {
-    let claim = door::claim(app, headers, extensions)?;
+async fn known(
+    app: &Arc<App>,
+    speaks: Speaks,
+    headers: &HeaderMap,
+    extensions: &Extensions,
+) -> Result<Caller, Refusal> {
+    let claim = match (door::claim(app, headers, extensions)?, speaks) {
+        (door::Claim::Nobody, Speaks::Pages(_)) => {
+            door::session(headers).map_or(door::Claim::Nobody, door::Claim::Session)
+        }
+        (claim, _) => claim,
+    };
     let working = Arc::clone(app);
     let extensions = extensions.clone();
-    tokio::task::spawn_blocking(move || door::person(&working, &claim, &extensions))
+    tokio::task::spawn_blocking(move || door::caller(&working, &claim, &extensions))
         .await
         .map_err(|_| Refusal::new(500, "a bug of squall; please report it"))?
 }

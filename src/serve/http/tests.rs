@@ -15,21 +15,27 @@ use crate::run::event::{Event, Phase, Recorded};
 use crate::schedule::compile::tests::compiled;
 use crate::serve::http::metrics::Counted;
 use crate::store::memory::MemoryStore;
+use crate::store::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
 use crate::units::{Span, Time};
 
 mod feeds;
+
+/// The hash of the plan with the seed 7.
+const SEVEN: &str = "000000000000-000000000000-000000000000-000000000000-000000000007";
 
 /// A process that serves one schedule, and decides orders itself.
 struct Stage {
     store: Mutex<MemoryStore>,
     schedules: Arc<Vec<Schedule>>,
     asked: Mutex<Vec<RunNow>>,
+    /// It begins no run.
+    refuses: Mutex<bool>,
     not_ready: Mutex<Option<String>>,
     counted: Counted,
 }
 
 impl Backend for Stage {
-    fn store(&self) -> Result<Box<dyn Store + Send>, StoreError> {
+    fn store(&self) -> Result<Box<dyn ProjectStore + Send>, StoreError> {
         Ok(Box::new(self.store.lock().unwrap().another_process()))
     }
 
@@ -38,12 +44,16 @@ impl Backend for Stage {
     }
 
     fn run_now(&self, asked: &RunNow) -> Result<RunId, Refusal> {
+        if *self.refuses.lock().unwrap() {
+            return Err(Refusal::new(409, "the gate is closed"));
+        }
         self.asked.lock().unwrap().push(asked.clone());
         Ok(RunId("run-9".into()))
     }
 
-    fn plan(&self, _: &ScheduleName) -> Result<Json, Refusal> {
-        Ok(json!({ "plan": {} }))
+    fn plan(&self, _: &ScheduleName, _: &[Given], seed: Option<u64>) -> Result<Json, Refusal> {
+        let hash = if seed == Some(7) { SEVEN } else { "0" };
+        Ok(json!({ "plan": {}, "hash": hash }))
     }
 
     fn not_ready(&self) -> Option<String> {
@@ -77,12 +87,14 @@ impl Bench {
             store.put_token(&row).unwrap();
             tokens.insert(role, text);
         }
-        let mut schedule = compiled("experiment: y\n    when: { cron: '0 9 * * *' }\n");
+        let mut schedule =
+            compiled("experiment: y\n    when: { cron: '0 9 * * *' }\n    gates: [{ approval: { approvers: 2 } }]\n");
         schedule.name = ScheduleName("daily".into());
         let stage = Arc::new(Stage {
             store: Mutex::new(store),
             schedules: Arc::new(vec![schedule]),
             asked: Mutex::default(),
+            refuses: Mutex::default(),
             not_ready: Mutex::default(),
             counted: Counted::default(),
         });
@@ -155,11 +167,21 @@ fn closed(seq: u64) -> Recorded {
 /// A path of a route, and a body that it takes.
 fn example(route: &Route) -> (String, &'static str) {
     let path = route.path.replace("{run}", "run-1").replace("{schedule}", "daily");
-    (path, if route.path.ends_with("/plan") { "{}" } else { r#"{"reason":"a test"}"# })
+    const APPROVE: &str = concat!(
+        r#"{"reason":"a test","seed":7,"plan":""#,
+        "000000000000-000000000000-000000000000-000000000000-000000000007",
+        r#""}"#
+    );
+    let body = match route.path.rsplit('/').next() {
+        Some("plan") => "{}",
+        Some("approve") => APPROVE,
+        _ => r#"{"reason":"a test"}"#,
+    };
+    (path, body)
 }
 
 /// Who may do what, written down by hand: what the table says is compared with it.
-const MAY: [(&str, &str); 17] = [
+const MAY: [(&str, &str); 18] = [
     ("GET /healthz", "anyone viewer operator approver admin"),
     ("GET /readyz", "anyone viewer operator approver admin"),
     ("GET /openapi.json", "anyone viewer operator approver admin"),
@@ -175,6 +197,7 @@ const MAY: [(&str, &str); 17] = [
     ("POST /api/v1/runs/{run}/stop", "operator approver admin"),
     ("POST /api/v1/schedules/{schedule}/run", "operator admin"),
     ("POST /api/v1/schedules/{schedule}/plan", "operator approver admin"),
+    ("POST /api/v1/schedules/{schedule}/approve", "approver admin"),
     ("POST /api/v1/halt", "operator approver admin"),
     ("POST /api/v1/halt/lift", "operator admin"),
 ];
@@ -213,10 +236,11 @@ fn every_route_lets_in_who_may_and_nobody_else() {
 }
 
 #[test]
-fn every_permission_is_used_but_what_is_for_later() {
+fn every_permission_is_used_here_or_by_the_console() {
     let used: std::collections::BTreeSet<Permission> = routes::all().iter().map(|route| route.permission).collect();
     let unused: Vec<_> = Permission::ALL.into_iter().filter(|permission| !used.contains(permission)).collect();
-    assert_eq!(unused, [Permission::Approve]);
+    // Those of game days are of pages, which the console has.
+    assert_eq!(unused, [Permission::TakePart, Permission::Abort]);
 }
 
 #[test]
@@ -244,16 +268,84 @@ fn a_halt_and_its_lift_need_a_reason_and_are_audited() {
     assert_eq!(bench.stage.store.lock().unwrap().halted().unwrap().as_deref(), Some("approver: checkout fails"));
     let (_, halt) = bench.as_(Role::Operator, "POST", "/api/v1/halt/lift", r#"{"reason":"cache"}"#);
     assert_eq!(halt["halted_by"], Json::Null);
-    let run = r#"{"reason":"again","anyway":true}"#;
+    let run = r#"{"reason":"again","anyway":true,"with":{"concurrency":5,"lasts":"2m"}}"#;
     let (_, started) = bench.as_(Role::Operator, "POST", "/api/v1/schedules/daily/run", run);
     assert_eq!(started, json!({ "run": "run-9" }));
     let by = "operator".to_owned();
-    let asked = RunNow { schedule: ScheduleName("daily".into()), by, anyway: true };
+    let asked = RunNow {
+        schedule: ScheduleName("daily".into()),
+        by,
+        anyway: true,
+        with: vec!["concurrency=5".parse().unwrap(), "lasts=2m".parse().unwrap()],
+    };
     assert_eq!(*bench.stage.asked.lock().unwrap(), [asked]);
     let (_, audit) = bench.as_(Role::Admin, "GET", "/api/v1/audit", "");
     let act = |act: &Json| format!("{} {} {}", act["by"], act["what"], act["detail"]).replace('"', "");
     let acts: Vec<String> = audit["acts"].as_array().unwrap().iter().map(act).collect();
-    assert_eq!(acts, ["approver halt checkout fails", "operator lift cache", "operator run now daily, anyway: again"]);
+    assert_eq!(
+        acts,
+        [
+            "approver halt checkout fails",
+            "operator lift cache",
+            "operator run now daily, anyway, with concurrency=5, with lasts=2m: again"
+        ]
+    );
+}
+
+#[test]
+fn an_approval_is_of_a_plan_as_it_is_now_and_by_a_person_once() {
+    let bench = Bench::new();
+    let approve = |role, plan: &str, seed: u64| {
+        let body = json!({ "plan": plan, "seed": seed, "reason": "reviewed" }).to_string();
+        bench.as_(role, "POST", "/api/v1/schedules/daily/approve", &body)
+    };
+    let other = SEVEN.replace('7', "8");
+    assert_eq!(approve(Role::Approver, "3f9a", 7).0, 400);
+    let (status, answer) = approve(Role::Approver, &other, 7);
+    assert_eq!((status, answer["next"].as_str()), (409, Some("POST /api/v1/schedules/daily/plan")));
+    assert_eq!(approve(Role::Approver, SEVEN, 8).0, 409);
+    let daily = ScheduleName("daily".into());
+    assert_eq!(bench.stage.store.lock().unwrap().approvals(&daily).unwrap(), []);
+    for _ in 0..2 {
+        let (_, answer) = approve(Role::Approver, SEVEN, 7);
+        assert_eq!((&answer["approved_by"], &answer["approvers"]), (&json!(["approver"]), &json!(2)));
+    }
+    assert_eq!(approve(Role::Admin, SEVEN, 7).1["approved_by"], json!(["admin", "approver"]));
+    let (_, audit) = bench.as_(Role::Admin, "GET", "/api/v1/audit", "");
+    let approvals = audit["acts"].as_array().unwrap().iter().filter(|act| act["what"] == "approve").count();
+    assert_eq!(approvals, 3);
+}
+
+#[test]
+fn a_run_that_is_decided_is_there_before_its_journal() {
+    let bench = Bench::new();
+    let now = RealEnv.now();
+    let key = OccurrenceKey { schedule: ScheduleName("daily".into()), at: now, by_hand: true };
+    let row = OccurrenceRow { key, decided: now, by: "ana".into(), fate: Fate::Run(RunId("run-8".into())) };
+    let look = || bench.as_(Role::Viewer, "GET", "/api/v1/runs/run-8", "");
+    assert_eq!(look().0, 404);
+    bench.stage.store.lock().unwrap().claim_occurrence(&row).unwrap();
+    let (status, run) = look();
+    assert_eq!((status, &run["started"], &run["closed"]), (200, &Json::Null, &json!(false)));
+    let waits = Fate::Waits(RunId("run-8".into()), "`approval`: 0 of 2".into());
+    bench.stage.store.lock().unwrap().settle_occurrence(&row.key, &waits).unwrap();
+    assert_eq!(look().0, 200);
+    // Who follows it is told its events once there are any, and that it is over when it never begins.
+    bench.stage.store.lock().unwrap().settle_occurrence(&row.key, &Fate::Skipped("no".into())).unwrap();
+    assert_eq!(look().0, 404);
+    assert_eq!(bench.as_(Role::Viewer, "GET", "/api/v1/runs/run-8/events", "").0, 404);
+}
+
+#[test]
+fn a_run_that_is_refused_is_in_the_audit_as_well() {
+    let bench = Bench::new();
+    *bench.stage.refuses.lock().unwrap() = true;
+    let asked = bench.as_(Role::Operator, "POST", "/api/v1/schedules/daily/run", r#"{"reason":"again"}"#);
+    assert_eq!(asked.0, 409);
+    let (_, audit) = bench.as_(Role::Admin, "GET", "/api/v1/audit", "");
+    let acts: Vec<String> =
+        audit["acts"].as_array().unwrap().iter().map(|act| format!("{} {}", act["what"], act["detail"])).collect();
+    assert_eq!(acts, [r#""run now" "daily: again""#, r#""run now refused" "daily: the gate is closed""#]);
 }
 
 #[test]
@@ -455,7 +547,7 @@ fn readiness_says_no_without_a_reason_to_strangers() {
 #[test]
 fn metrics_have_every_verdict_from_the_start_and_end_properly() {
     let bench = Bench::new();
-    bench.stage.counted.decided(&crate::store::occurrences::Fate::Run(RunId("r".into())), Span::from_millis(30));
+    bench.stage.counted.decided(&Fate::Run(RunId("r".into())), Span::from_millis(30));
     bench.stage.counted.rolled_back(Span::from_secs(4));
     bench.run("run-1", &[event(1)]);
     let (status, text) = bench.as_(Role::Viewer, "GET", "/metrics", "");

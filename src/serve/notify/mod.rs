@@ -8,7 +8,7 @@
 mod send;
 
 #[cfg(feature = "serve")]
-pub use self::send::{TIMEOUT, send, signature};
+pub use self::send::{Reply, Request, TIMEOUT, exchange, send, signature};
 
 use serde::Serialize;
 
@@ -29,6 +29,8 @@ pub enum Kind {
     Before,
     /// It begins.
     Start,
+    /// A run waits for a gate to open.
+    Waits,
     /// No run began.
     NoRun,
     /// Its changes were rolled back and verified.
@@ -58,13 +60,11 @@ pub struct Message {
 
 impl Message {
     fn new(kind: Kind, level: Level, row: &OccurrenceRow, at: Time, text: String) -> Message {
-        let run = match &row.fate {
-            Fate::Run(run) => Some(run.0.clone()),
-            _ => None,
-        };
+        let run = row.fate.run().map(|run| run.0.clone());
         let word = match kind {
             Kind::Before => "before",
             Kind::Start => "start",
+            Kind::Waits => "waits",
             Kind::NoRun => "no-run",
             Kind::RolledBack => "rolled-back",
             Kind::End => "end",
@@ -96,6 +96,10 @@ pub fn of(row: &OccurrenceRow, rows: &[RunRow], now: Time) -> Vec<Message> {
     let schedule = &row.key.schedule;
     let run = match &row.fate {
         Fate::Run(run) => run,
+        Fate::Waits(run, why) => {
+            let text = format!("{schedule}: {run} waits: {why}");
+            return vec![Message::new(Kind::Waits, Level::Warning, row, row.decided, text)];
+        }
         Fate::Skipped(why) | Fate::Missed(why) => {
             let text = format!("{schedule}: no run at {}: {why}", second(row.key.at));
             return vec![Message::new(Kind::NoRun, Level::Info, row, row.decided, text)];

@@ -46,16 +46,28 @@ pub async fn send(
         }
     };
     match tokio::time::timeout(TIMEOUT.to_std(), exchange(request, listed)).await {
-        Ok(sent) => sent,
+        Ok(sent) => sent.map(drop),
         Err(_) => Err(format!("no answer within {TIMEOUT}")),
     }
 }
 
-struct Request {
-    url: String,
-    body: String,
-    headers: Vec<(&'static str, String)>,
+/// What is sent to an address.
+pub struct Request {
+    pub url: String,
+    pub body: String,
+    pub headers: Vec<(&'static str, String)>,
 }
+
+/// What came back with a status of 2xx.
+pub struct Reply {
+    /// As text, up to [`LONGEST_REPLY`] bytes.
+    pub body: String,
+    /// The header `Squall-Signature`.
+    pub signature: Option<String>,
+}
+
+/// More of a reply is not read.
+pub const LONGEST_REPLY: usize = 16 * 1024;
 
 /// HMAC with SHA-256 (RFC 2104) over the time-stamp, a point and the body, in hex.
 ///
@@ -97,7 +109,8 @@ impl ResolveDns for Checked {
 
 const NOT_LISTED: &str = "its address is not on the internet, and not listed under `notifications: addresses`";
 
-async fn exchange(request: Request, listed: &[InnerAddress]) -> Result<(), String> {
+/// Sends a request to a checked address, and reads what comes back. The error has neither the address nor a key in it.
+pub async fn exchange(request: Request, listed: &[InnerAddress]) -> Result<Reply, String> {
     let uri: http::Uri = request.url.parse().map_err(|_| "its address cannot be read".to_owned())?;
     let host = uri.host().ok_or("its address has no host")?.trim_start_matches('[').trim_end_matches(']');
     if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
@@ -128,10 +141,19 @@ async fn exchange(request: Request, listed: &[InnerAddress]) -> Result<(), Strin
         .build_with_resolver(Checked(listed.into()));
     let response = connector.call(made).await.map_err(|error| why(&error))?;
     match response.status().as_u16() {
-        200..=299 => Ok(()),
-        status @ 300..=399 => Err(format!("it answers with {status}, and redirects are not followed")),
-        status => Err(format!("it answers with {status}")),
+        200..=299 => {}
+        status @ 300..=399 => return Err(format!("it answers with {status}, and redirects are not followed")),
+        status => return Err(format!("it answers with {status}")),
     }
+    let signature = response.headers().get("squall-signature").map(str::to_owned);
+    Ok(Reply { body: text(response.into_body()).await?, signature })
+}
+
+/// The text of a body that is not too long.
+async fn text(body: SdkBody) -> Result<String, String> {
+    let read = axum::body::to_bytes(axum::body::Body::new(body), LONGEST_REPLY).await;
+    let bytes = read.map_err(|_| format!("its reply broke off, or has more than {LONGEST_REPLY} bytes"))?;
+    String::from_utf8(bytes.to_vec()).map_err(|_| "its reply is not text".into())
 }
 
 fn listed_only(address: std::net::IpAddr, listed: &[InnerAddress]) -> bool {

@@ -65,6 +65,10 @@ pub fn project(project: &Loaded<Project>, findings: &mut Findings) {
         let at = project.place("scheduling/runs_at_a_time");
         findings.push(project.finding(Code::Zero, at, "with 0, no scheduled run can start").help("write at least 1"));
     }
+    for (path, what, help) in crate::schedule::gates::problems(&value.gates) {
+        let at = project.place(&format!("gates/{path}"));
+        findings.push(project.finding(Code::BadValue, at, what).help(help));
+    }
     twins(project, findings);
     probes::check(project, findings);
 }
@@ -126,6 +130,7 @@ pub fn experiment(files: &ExperimentFiles, project: &Project, known: &Known, fin
             findings.push(experiment.finding(Code::Empty, experiment.key_place(key), what).help(help));
         }
     }
+    crate::inputs::check(&value.inputs, experiment, findings);
     sentences(experiment, findings);
     names::check(files, project, known, findings);
     timing::check(files, findings);

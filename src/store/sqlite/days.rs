@@ -68,6 +68,24 @@ impl Days for SqliteStore {
         Ok(events)
     }
 
+    fn day_events_after(&self, day: &DayId, seq: u64) -> Result<Vec<Recorded>, StoreError> {
+        let number = number(&self.db, day)?.ok_or_else(|| StoreError::no_day(day))?;
+        let mut select = self
+            .db
+            .prepare_cached("SELECT seq, at, body FROM day_events WHERE day = ?1 AND seq > ?2 ORDER BY seq")
+            .map_err(failed)?;
+        let mut rows = select.query(params![number, seq]).map_err(failed)?;
+        let mut events = Vec::new();
+        while let Some(row) = rows.next().map_err(failed)? {
+            let (seq, at): (u64, i64) = row.get(0).and_then(|seq| Ok((seq, row.get(1)?))).map_err(failed)?;
+            let body: String = row.get(2).map_err(failed)?;
+            let event = written::read(&body)
+                .map_err(|error| StoreError::Failed(format!("event {seq} of {day} cannot be read: {error}")))?;
+            events.push(Recorded { seq, at: Time::from_micros(at), event });
+        }
+        Ok(events)
+    }
+
     fn days(&self) -> Result<Vec<DayId>, StoreError> {
         if !has_days(&self.db)? {
             return Ok(Vec::new());

@@ -10,7 +10,7 @@ use super::held::HeldRuns;
 use crate::store::StoreError;
 
 /// Each script takes a file from the version of its place to the next. Never edit one that was released; add another.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 7] = [
     "
     CREATE TABLE runs (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -114,6 +114,32 @@ const MIGRATIONS: [&str; 5] = [
         UNIQUE (channel, id)
     ) STRICT;
     CREATE INDEX outbox_due ON outbox (state, due);
+",
+    "
+    CREATE TABLE approvals (
+        schedule    TEXT NOT NULL,
+        plan        TEXT NOT NULL,
+        seed        TEXT NOT NULL,
+        approved_by TEXT NOT NULL,
+        at          INTEGER NOT NULL,
+        used        TEXT,
+        PRIMARY KEY (schedule, plan, approved_by)
+    ) STRICT, WITHOUT ROWID;
+  ",
+    "
+    CREATE TABLE invitations (
+        link    BLOB PRIMARY KEY,
+        day     TEXT,
+        who     TEXT NOT NULL,
+        role    TEXT NOT NULL,
+        agent   INTEGER NOT NULL,
+        made    INTEGER NOT NULL,
+        made_by TEXT NOT NULL,
+        expires INTEGER NOT NULL,
+        revoked INTEGER,
+        session BLOB,
+        joined  INTEGER
+    ) STRICT, WITHOUT ROWID;
 ",
 ];
 

@@ -110,6 +110,7 @@ fn empty(seed: u64, now: Time) -> Plan {
         because: "the crash grid".into(),
         file: "generated".into(),
         file_hash: String::new(),
+        inputs: BTreeMap::new(),
         accounts: vec![Location::sandbox()],
         made_at: now,
         seed,

@@ -15,9 +15,11 @@ use squall::env::{FixedEnv, Interrupts};
 use squall::ids::{RunId, ScheduleName};
 use squall::plan::Plan;
 use squall::run::event::{Event, Left, Recorded};
+use squall::store::approvals::ApprovalRow;
 use squall::store::memory::MemoryStore;
 use squall::store::occurrences::{self, OccurrenceKey, OccurrenceRow};
 use squall::store::outbox::{Outgoing, Tried, WaitingMail};
+use squall::store::prune::Pruned;
 use squall::store::{Conflict, Epoch, RunRow, Store, StoreError};
 use squall::units::{Span, Time};
 
@@ -245,6 +247,18 @@ impl Store for StoreTap {
     }
     fn mail(&self) -> Result<WaitingMail, StoreError> {
         self.shared.borrow().store.mail()
+    }
+    fn approve(&mut self, row: &ApprovalRow) -> Result<(), StoreError> {
+        self.shared.borrow_mut().store.approve(row)
+    }
+    fn approvals(&self, schedule: &ScheduleName) -> Result<Vec<ApprovalRow>, StoreError> {
+        self.shared.borrow().store.approvals(schedule)
+    }
+    fn use_approvals(&mut self, schedule: &ScheduleName, plan: &str, run: &RunId) -> Result<(), StoreError> {
+        self.shared.borrow_mut().store.use_approvals(schedule, plan, run)
+    }
+    fn prune(&mut self, runs: &[RunId], before: Time) -> Result<Pruned, StoreError> {
+        self.shared.borrow_mut().store.prune(runs, before)
     }
     fn forget_mail(&mut self, before: Time) -> Result<usize, StoreError> {
         self.shared.borrow_mut().store.forget_mail(before)

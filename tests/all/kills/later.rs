@@ -198,6 +198,27 @@ fn a_sandbox_is_begun_afresh_by_each_run_but_never_over_what_is_outstanding() {
 
 /// Thirty kills of a rollback, from the journal and from the locks alone, each pair later than the one before; then it is made
 /// to its end from the same store.
+/// Without the account there is nothing to roll back in: a person ends the run, and what may be left stays on record.
+#[test]
+fn a_run_whose_account_is_gone_is_ended_by_a_person() {
+    let bench = Bench::new();
+    let mut running = bench.begin_held("payment-worker-throttled.yaml");
+    let alive = bench.ended(&["acknowledge", "run-1", "--unreachable", "--reason", "it is gone"]);
+    assert_eq!(alive.status.code(), Some(6), "a live run rolls back by itself: {}", text(&alive.stderr));
+    running.kill();
+    std::fs::remove_file(bench.state().join("sandbox.db")).unwrap();
+    let undone = bench.ended(&["undo"]);
+    assert!(undone.status.code() == Some(6) && text(&undone.stderr).contains("--unreachable"), "{undone:?}");
+    assert_eq!(bench.ended(&["acknowledge", "run-1", "--reason", "it is gone"]).status.code(), Some(6));
+    let ended = bench.ended(&["acknowledge", "run-1", "--unreachable", "--reason", "it is gone"]);
+    let said = text(&ended.stdout);
+    assert!(ended.status.success() && said.contains("reserved concurrency of function PaymentWorker"), "{ended:?}");
+    assert!(bench.ended(&["status"]).status.success());
+    let report = text(&bench.ended(&["report", "run-1", "--format", "markdown"]).stdout);
+    assert!(report.contains("its account cannot be reached"), "{report}");
+    assert!(bench.ended(&["undo"]).status.success());
+}
+
 #[test]
 fn a_rollback_that_is_killed_is_repeated_from_that_store() {
     for kill in 0..30 {

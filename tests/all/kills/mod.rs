@@ -7,6 +7,7 @@
 pub mod bench;
 mod carried;
 mod disk;
+mod gates;
 mod later;
 mod serve;
 mod sigkill;

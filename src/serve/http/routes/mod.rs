@@ -6,7 +6,7 @@ pub mod runs;
 pub mod schedules;
 
 use super::metrics;
-use super::route::{Parameter, Reply, Route, Verb, any, schema};
+use super::route::{Parameter, Reply, Route, Speaks, Verb, any, schema};
 use crate::access::Permission;
 use crate::format::journal;
 use crate::schedule::list;
@@ -22,7 +22,7 @@ pub fn all() -> Vec<Route> {
 }
 
 fn get(path: &'static str, permission: Permission, says: &'static str, reply: Reply, act: super::route::Act) -> Route {
-    Route { verb: Verb::Get, path, permission, says, query: &[], body: None, reply, act }
+    Route { verb: Verb::Get, path, permission, speaks: Speaks::Json, says, query: &[], body: None, reply, act }
 }
 
 fn open() -> Vec<Route> {
@@ -115,6 +115,7 @@ fn acting() -> Vec<Route> {
         verb: Verb::Post,
         path,
         permission,
+        speaks: Speaks::Json,
         says,
         query: &[],
         body: Some(body),
@@ -142,9 +143,17 @@ fn acting() -> Vec<Route> {
             "/api/v1/schedules/{schedule}/plan",
             Permission::Plan,
             "What a run of a schedule's experiment would do now. The account is read, and nothing is changed.",
-            schema::<schedules::Nothing>,
+            schema::<schedules::PlanNow>,
             Reply::Json(any),
             Box::new(schedules::plan),
+        ),
+        post(
+            "/api/v1/schedules/{schedule}/approve",
+            Permission::Approve,
+            "Approve the plan of a schedule's next run. It counts for exactly this plan, for one run, and for a time.",
+            schema::<schedules::Approve>,
+            Reply::Json(schema::<schedules::Approvals>),
+            Box::new(schedules::approve),
         ),
         post(
             "/api/v1/halt",

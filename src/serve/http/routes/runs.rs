@@ -10,8 +10,8 @@ use crate::report::jsonl;
 use crate::run::event::Event;
 use crate::serve::http::{Answer, App, Asked, Feed, Message, Refusal};
 use crate::store::aftermath::Aftermath;
-use crate::store::{JournalKind, RunRow};
-use crate::units::Time;
+use crate::store::{JournalKind, RunRow, StoreError};
+use crate::units::{Span, Time};
 
 /// Runs of the project.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -29,7 +29,7 @@ pub struct Runs {
 pub struct Run {
     pub run: String,
     pub title: String,
-    /// Of its first event.
+    /// Of its first event; nothing while its plan is being made.
     pub started: Option<Time>,
     /// Who runs it, and where.
     pub owner: String,
@@ -50,6 +50,9 @@ pub struct Stopping {
     /// Who asked first.
     pub asked_by: String,
 }
+
+/// No run is planned, and waits, for longer.
+const PLANNED_FOR: Span = Span::from_mins(7 * 1_440);
 
 const USUAL: usize = 100;
 const MOST: usize = 1_000;
@@ -101,8 +104,27 @@ fn missing(run: &RunId) -> Refusal {
 pub fn one(app: &App, asked: &Asked) -> Result<Answer, Refusal> {
     let run = named(asked)?;
     let rows = app.with_store(|store| store.runs())?;
-    let row = rows.iter().find(|row| row.run == run).ok_or_else(|| missing(&run))?;
-    Answer::json(&written(row, &rows))
+    match rows.iter().find(|row| row.run == run) {
+        Some(row) => Answer::json(&written(row, &rows)),
+        None => Answer::json(&begins(app, run)?),
+    }
+}
+
+/// A run that is decided, and whose journal has not begun: its plan is being made, or waits at a gate.
+fn begins(app: &App, run: RunId) -> Result<Run, Refusal> {
+    let since = app.env.now() - PLANNED_FOR;
+    let rows = app.with_store(|store| store.occurrences(since))?;
+    let row = rows.into_iter().find(|row| row.fate.run() == Some(&run)).ok_or_else(|| missing(&run))?;
+    Ok(Run {
+        run: run.0,
+        title: String::new(),
+        started: None,
+        owner: row.by,
+        alive: false,
+        closed: false,
+        verdict: None,
+        left: Vec::new(),
+    })
 }
 
 /// `POST /api/v1/runs/{run}/stop`.
@@ -130,7 +152,10 @@ pub fn events(app: &App, asked: &Asked) -> Result<Answer, Refusal> {
         Some(heard) => heard.parse().map_err(|_| Refusal::new(400, "`Last-Event-ID` is the number of an event"))?,
     };
     // An unknown run is an error now, and not within the feed.
-    app.with_store(|store| store.is_alive(&run))?;
+    match app.with_store(|store| Ok(store.is_alive(&run)))? {
+        Err(StoreError::NoSuchRun(_)) => drop(begins(app, run.clone())?),
+        alive => drop(alive?),
+    }
     Ok(Answer::Feed(Box::new(Following { run, heard, over: false })))
 }
 
@@ -150,7 +175,14 @@ impl Feed for Following {
     }
 
     fn next(&mut self, app: &App) -> Result<Vec<Message>, Refusal> {
-        let events = app.with_store(|store| store.events_after(&self.run, self.heard, AT_ONCE))?;
+        let events = match app.with_store(|store| Ok(store.events_after(&self.run, self.heard, AT_ONCE)))? {
+            Err(StoreError::NoSuchRun(_)) => {
+                // It has not begun. One that never will is over.
+                self.over = begins(app, self.run.clone()).is_err();
+                return Ok(Vec::new());
+            }
+            events => events?,
+        };
         let Some(last) = events.last() else {
             // A reader that comes back after the last event has heard all there is.
             let ended = |row: &RunRow| row.run == self.run && row.is_closed();
