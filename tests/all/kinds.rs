@@ -514,86 +514,63 @@ fn the_plan_says_what_the_run_does_to_its_own_signals() {
     }
 }
 
-/// Few calls show nothing by the share of them that fails. A line in a log does: of a denied call, or of the wrapper; and squall's
-/// layer counts what it injects.
+/// A function with a wrapper, which few call: runs an experiment with a fault in it, with so many calls, and looks for what is seen.
+#[track_caller]
+fn rarely_called((variable, document): (&str, &str), rate: &str, fault: &str, exit: Option<i32>, seen: &str) {
+    let parameter = format!(
+        "  Faults: {{ Type: AWS::SSM::Parameter, Properties: {{ Name: /rare/faults, Type: String, Value: '{document}' }} }}\n"
+    );
+    let rare = format!(
+        ", Timeout: 20, Environment: {{ Variables: {{ {variable}: /rare/faults, AWS_LAMBDA_EXEC_WRAPPER: /opt/squall-layer }} }}, \
+         Policies: [ {{ DynamoDBCrudPolicy: {{ TableName: !Ref Store }} }}, {{ SSMParameterReadPolicy: {{ ParameterName: \
+         rare/faults }} }} ]"
+    );
+    let template = READER.to_owned() + &parameter + &function("Front", "") + &function("Rare", &rare);
+    let traffic = "traffic: [ { to: { function: Front }, rate: 2/s } ]\nfunctions: { Rare: { errors: 2 %, calls: [ { table: Store } ] } }\n";
+    let experiment = format!(
+        "targets: {{ rare: {{ function: Rare }}, store: {{ table: Store }} }}\n\
+         hypotheses: [ failed share of Front is at most 10 % ]\nbaseline: 15m\n\
+         faults: [ {{ inject: {{ {fault} }}, for: 12m }} ]\nrecovers_within: 5m\nguards: {{ longest: 2h }}\n\
+         load: [ {{ to: rare, rate: {rate}, at_most: 10000 }} ]\n"
+    );
+    let project = Project::of(&template, traffic);
+    let said = project.run(&experiment, 1);
+    assert_eq!(said.exit, exit, "{variable} {fault}: {}", said.text);
+    let text = said.text.clone() + &project.report();
+    assert!(text.contains(seen), "{variable} {fault}: `{seen}` is not in: {text}");
+}
+
+/// Few calls show nothing by the share of them that fails. A line in a log does: of a denied call, or of the wrapper. Four calls fail
+/// after five good ones here.
 #[test]
 fn a_line_in_a_log_shows_a_fault_that_few_calls_meet() {
-    let parameter = |document: &str| {
-        format!(
-            "  Faults: {{ Type: AWS::SSM::Parameter, Properties: {{ Name: /rare/faults, Type: String, Value: '{document}' }} }}\n"
-        )
-    };
-    let template = |variable: &str, document: &str| {
-        READER.to_owned()
-            + &parameter(document)
-            + &function("Front", "")
-            + &function(
-                "Rare",
-                &format!(
-                    ", Timeout: 20, Environment: {{ Variables: {{ {variable}: /rare/faults, AWS_LAMBDA_EXEC_WRAPPER: /opt/squall-layer }} }}, Policies: [ \
-                     {{ DynamoDBCrudPolicy: {{ TableName: !Ref Store }} }}, {{ SSMParameterReadPolicy: {{ ParameterName: \
-                     rare/faults }} }} ]"
-                ),
-            )
-    };
-    let traffic = "traffic: [ { to: { function: Front }, rate: 2/s } ]\nfunctions: { Rare: { errors: 2 %, calls: [ { table: Store } ] } }\n";
-    let experiment = |fault: &str, rate: &str| {
-        format!(
-            "targets: {{ rare: {{ function: Rare }}, store: {{ table: Store }} }}\n\
-             hypotheses: [ failed share of Front is at most 10 % ]\nbaseline: 15m\n\
-             faults: [ {{ inject: {{ {fault} }}, for: 12m }} ]\nrecovers_within: 5m\nguards: {{ longest: 2h }}\n\
-             load: [ {{ to: rare, rate: {rate}, at_most: 10000 }} ]\n"
-        )
-    };
-    let (flags, layer) = (("FAILURE_INJECTION_PARAM", "{}"), ("SQUALL_FAULTS_PARAM", "{\"version\": 1}"));
+    let flags = ("FAILURE_INJECTION_PARAM", "{}");
     let denied = "iam.deny: { target: rare, actions: [ 'dynamodb:PutItem' ], resources: [ store ] }";
     let unused = denied.replace("PutItem", "DeleteItem");
-    // Four calls fail after five good ones, or 2 % beside ordinary errors of 2 %: the share alone could not show either. The layer
-    // goes by orders that it read 30 s ago at the most, so that it needs more calls.
-    for ((variable, document), rate, fault, exit, seen) in [
-        (flags, "20/h", denied, HELD, "the log of Rare has "),
-        (flags, "20/h", &unused, UNKNOWN, "was not seen to take effect"),
-        (flags, "20/h", "lambda.error: { target: rare }", HELD, "lines of the wrapper that injects errors"),
+    for (fault, exit, seen) in [
+        (denied, HELD, "the log of Rare has "),
+        (&unused, UNKNOWN, "was not seen to take effect"),
+        ("lambda.error: { target: rare }", HELD, "lines of the wrapper that injects errors"),
+        ("lambda.latency: { target: rare, delay: 2s }", HELD, "lines of the wrapper that injects latency"),
+    ] {
+        rarely_called(flags, "20/h", fault, exit, seen);
+    }
+}
+
+/// squall's layer counts what it injects: 2 % beside ordinary errors of 2 %, which the share alone could not show. It goes by orders
+/// that it read 30 s ago at the most, so that it needs more calls.
+#[test]
+fn the_layers_count_shows_a_fault_that_few_calls_meet() {
+    let layer = ("SQUALL_FAULTS_PARAM", "{\"version\": 1}");
+    for (fault, seen) in [
+        ("lambda.error: { target: rare, share: 2 % }", "invocations of Rare that its layer failed are "),
+        ("lambda.latency: { target: rare, delay: 2s, share: 2 % }", "that its layer delayed are "),
         (
-            flags,
-            "20/h",
-            "lambda.latency: { target: rare, delay: 2s }",
-            HELD,
-            "lines of the wrapper that injects latency",
-        ),
-        (
-            layer,
-            "20/min",
-            "lambda.error: { target: rare, share: 2 % }",
-            HELD,
-            "invocations of Rare that its layer failed are ",
-        ),
-        (
-            layer,
-            "20/min",
-            "lambda.latency: { target: rare, delay: 2s, share: 2 % }",
-            HELD,
-            "that its layer delayed are ",
-        ),
-        (
-            layer,
-            "20/min",
             "lambda.response: { target: rare, with: { status: 503 }, share: 2 % }",
-            HELD,
             "invocations of Rare whose response its layer replaced are ",
         ),
-        (
-            layer,
-            "20/min",
-            "lambda.hang: { target: rare, share: 2 % }",
-            HELD,
-            "invocations of Rare that its layer held until the timeout are ",
-        ),
+        ("lambda.hang: { target: rare, share: 2 % }", "invocations of Rare that its layer held until the timeout are "),
     ] {
-        let project = Project::of(&template(variable, document), traffic);
-        let said = project.run(&experiment(fault, rate), 1);
-        assert_eq!(said.exit, exit, "{variable} {fault}: {}", said.text);
-        let text = said.text.clone() + &project.report();
-        assert!(text.contains(seen), "{variable} {fault}: `{seen}` is not in: {text}");
+        rarely_called(layer, "20/min", fault, HELD, seen);
     }
 }

@@ -1,5 +1,7 @@
 //! `squall layer`: its zips and what it prints, without an account.
 
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 
