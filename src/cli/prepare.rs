@@ -261,7 +261,7 @@ pub fn read(file: &Path, with: &[Given], context: &mut Context) -> Result<Read, 
     if !context.quiet {
         summaries.for_each(|line| context.output.err.line(line));
     }
-    let warnings = findings.len() + read.left_out.iter().map(LeftOut::len).sum::<usize>();
+    let warnings = findings.len() + read.left_out.iter().map(LeftOut::count).sum::<usize>();
     if context.strict && warnings > 0 {
         let what = words::plural(warnings, "warning, and --strict allows none", "warnings, and --strict allows none");
         return Err(Failure {

@@ -66,7 +66,7 @@ impl LeftOut {
     }
 
     /// How many parts, without those that are accepted.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.parts.len()
     }
 
