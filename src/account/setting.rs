@@ -173,6 +173,11 @@ impl Setting {
         self.look(|it| it.quiet())
     }
 
+    /// Whether faults make it more, as a delay. Of a limit they make less.
+    pub fn faults_raise(&self) -> bool {
+        self.look(|it| it.faults_raise())
+    }
+
     /// Whether a run of squall could have changed the setting from `before` to `after`, and if not, why. What is outside of
     /// squall may say anything.
     ///

@@ -56,7 +56,7 @@ pub struct Args {
     /// With --account: roll back without confirmation what is known only from the locks in the account
     #[arg(long, short)]
     yes: bool,
-    /// With --account: restore a limit even if that lowers it below what the run set
+    /// With --account: restore a limit even if that lowers it below what the run set, or a delay even if that raises it
     #[arg(long)]
     restore_lower: bool,
     /// With --account: write to this account although squall.yaml says `writing: refused`

@@ -49,12 +49,13 @@ pub struct LockedChange {
 }
 
 impl LockedChange {
-    /// Whether rolling it back gives the resource less than what the run gave it: no fault of squall raises a limit, so a
+    /// Whether the run changed it to where faults do not change it: no fault of squall raises a limit or shortens a delay, so a
     /// lock that says so may be forged.
-    pub fn lowers(&self) -> bool {
+    pub fn is_against_faults(&self) -> bool {
         match (&self.before, &self.after) {
+            (Value::Number(before), Value::Number(after)) if self.setting.faults_raise() => before > after,
             (Value::Number(before), Value::Number(after)) => before < after,
-            (Value::Number(_), Value::Unset) => true,
+            (Value::Number(_), Value::Unset) => !self.setting.faults_raise(),
             _ => false,
         }
     }

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use squall::account::sandbox::{Opening, Pace, Sandbox, Weather, shop};
 use squall::account::{Call, Reply, Resource, ResourceKind, Setting, Value, Write, ask};
 use squall::env::RealEnv;
-use squall::run::lock::{signature, signed, to_sign};
+use squall::run::lock::{LockedChange, signature, signed, to_sign};
 use squall::units::Time;
 
 use crate::kills::bench::{Bench, text};
@@ -275,4 +275,28 @@ fn with_a_key_a_run_signs_its_locks() {
     let (code, said) = forger.undo(&["--yes", "--take-over"]);
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(forger.0.picture(), before);
+}
+
+/// What a run changes for a fault is never taken for forged; the other direction is.
+#[test]
+fn a_change_is_doubtful_only_in_the_direction_that_no_fault_takes() {
+    let here = squall::account::Location::sandbox();
+    let on = |kind| Resource::new(&here, kind, "x");
+    let change = |setting: Setting, before: u64, after: u64| LockedChange {
+        setting,
+        before: Value::Number(before),
+        after: Value::Number(after),
+        whole_before: None,
+    };
+    let delay = || Setting::QueueDelay { queue: on(ResourceKind::Queue) };
+    let limit = || Setting::ReservedConcurrency { function: on(ResourceKind::Function) };
+    assert!(!change(delay(), 3, 45).is_against_faults() && change(delay(), 45, 3).is_against_faults());
+    assert!(!change(limit(), 20, 0).is_against_faults() && change(limit(), 0, 20).is_against_faults());
+    for plan in crate::engine::shipped::plans(7) {
+        for change in plan.changes.values() {
+            let (setting, before, after) = (change.setting.clone(), change.before.clone(), change.after.clone());
+            let locked = LockedChange { setting, before, after, whole_before: None };
+            assert!(!locked.is_against_faults(), "{}: {locked:?}", plan.title);
+        }
+    }
 }

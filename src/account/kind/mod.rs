@@ -144,6 +144,11 @@ pub trait SettingDescriptor<'a> {
         Unit::None
     }
 
+    /// Whether faults make it more, as a delay. Of a limit they make less.
+    fn faults_raise(&self) -> bool {
+        false
+    }
+
     /// What else is written with it.
     fn shares(&self) -> Shares<'a> {
         Shares::Nothing

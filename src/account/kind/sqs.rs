@@ -89,6 +89,10 @@ impl<'a> SettingDescriptor<'a> for QueueDelay<'a> {
         Unit::Seconds
     }
 
+    fn faults_raise(&self) -> bool {
+        true
+    }
+
     fn could_be_changed_by(&self, _run: &RunId, before: &Value, after: &Value) -> Result<(), &'static str> {
         match (before, after) {
             (Value::Number(_), Value::Number(_)) => Ok(()),

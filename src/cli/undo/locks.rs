@@ -160,13 +160,16 @@ fn from_locks(
         ));
     }
     let changes = || locked.locks.values().flat_map(|lock| &lock.changes);
-    if let Some(change) = changes().find(|change| change.lowers())
+    if let Some(change) = changes().find(|change| change.is_against_faults())
         && !args.restore_lower
     {
         return Err(left(
             format!(
-                "the lock of {run} would lower the {} from {} to {}, and no fault of squall raises a limit",
-                change.setting, change.after, change.before
+                "the lock of {run} would {} the {} from {} to {}, which undoes no fault of squall",
+                if change.setting.faults_raise() { "raise" } else { "lower" },
+                change.setting,
+                change.after,
+                change.before
             ),
             format!("if that is correct: squall undo {run} --account {name} --restore-lower"),
         ));

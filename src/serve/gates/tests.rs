@@ -64,6 +64,34 @@ fn a_week_counts_what_began_within_seven_days() {
     assert!(why.contains("50m of faults within seven days"), "{why}");
 }
 
+/// By when a run began: one of eight days ago counts for nothing.
+#[test]
+fn runs_before_this_week_do_not_count() {
+    use crate::report::sample;
+    use crate::store::memory::MemoryStore;
+
+    let now: Time = "2026-06-10T12:00:00Z".parse().unwrap();
+    let week_of = |days_ago: &[i64]| {
+        let mut store = MemoryStore::default();
+        for (number, days) in (1..).zip(days_ago) {
+            let (run, events) = (RunId(format!("run-{number}")), sample::held());
+            let began = events[0].at;
+            let moved = |recorded: Recorded| Recorded {
+                at: now - Span::from_mins(days * 1_440) + recorded.at.since(began),
+                ..recorded
+            };
+            let events: Vec<Recorded> = events.into_iter().map(moved).collect();
+            let epoch = store.create(&run, "ana").unwrap();
+            store.append(&run, epoch, &events).unwrap();
+        }
+        Week::of(&store, now).unwrap()
+    };
+    let one = week_of(&[6]);
+    assert!(one.runs == 1 && one.injected > Span::ZERO, "{one:?}");
+    assert_eq!(week_of(&[8, 6]), one);
+    assert_eq!(week_of(&[8]), Week::default());
+}
+
 mod commands {
     use std::path::Path;
 

@@ -89,18 +89,19 @@ fn project(account: &Account, proxy: &Proxy) -> Project {
     project
 }
 
-/// A run with its fault in place, then killed. Gives back when its switch wakes.
-fn killed(account: &Account, proxy: &Proxy, project: &Project, queue: &str) -> SystemTime {
+/// A run with its fault in place, then killed. Gives back its name, and when its switch wakes.
+fn killed(account: &Account, proxy: &Proxy, project: &Project, queue: &str) -> (String, SystemTime) {
     let file = project.write(&format!("experiments/{queue}.yaml"), &experiment(queue));
     let _turn = turn();
     let mut run = project.run(&file);
     let armed = run.until("armed");
     run.until_all_is_changed();
     run.kill();
-    let wakes = proxy.wakes(armed.line["run"].as_str().unwrap()).unwrap();
+    let name = armed.line["run"].as_str().unwrap().to_owned();
+    let wakes = proxy.wakes(&name).unwrap();
     assert!(now() < wakes, "{queue}: the fault went in too late for this test: {}", run.story());
     assert_eq!(delay(account, queue), DURING, "{queue}");
-    wakes
+    (name, wakes)
 }
 
 /// Waits until fewer than [`AT_A_TIME`] runs are under way.
@@ -140,14 +141,14 @@ fn the_switch_rolls_back_what_a_dead_machine_left() {
             scope.spawn(move || {
                 let (account, queue) = (Account::at(url, id), name(number));
                 let project = project(&account, proxy);
-                let wakes = killed(&account, proxy, &project, &queue);
+                let (run, wakes) = killed(&account, proxy, &project, &queue);
                 sleep_until(wakes + APART * number - APART * (RACES / 2));
                 // From the journal, or from the locks as another machine would.
                 let undone = if number % 2 == 0 {
                     project.ended(&["undo"])
                 } else {
                     std::fs::remove_dir_all(project.store()).unwrap();
-                    project.ended(&["undo", "--account", "emulated", "--take-over", "--yes"])
+                    project.ended(&["undo", &run, "--account", "emulated", "--take-over", "--yes"])
                 };
                 (number, undone)
             })
@@ -166,7 +167,7 @@ fn the_switch_rolls_back_what_a_dead_machine_left() {
         let foreign = scope.spawn(move || {
             let (account, queue) = (Account::at(url, id), name(RACES + ALONE));
             let project = project(&account, proxy);
-            let wakes = killed(&account, proxy, &project, &queue);
+            let (_, wakes) = killed(&account, proxy, &project, &queue);
             set_delay(&account, &queue, "7");
             sleep_until(wakes);
             (project, queue)
