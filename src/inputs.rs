@@ -408,7 +408,7 @@ impl Putting<'_> {
         };
         if let Some((name, name_at)) = used {
             let input = self.named(&name, name_at);
-            *node = Node { kind: Kind::Input(input), tag: None, at };
+            *node = Node { kind: Kind::Input(Box::new(input)), tag: None, at };
             return;
         }
         match &mut node.kind {

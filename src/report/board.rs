@@ -43,7 +43,7 @@ pub struct Row {
     /// The last run that broke it.
     pub broken: Option<Seen>,
     pub confidence: Share,
-    /// How the last runs that showed something ended for it, the newest last; at most [`TREND`].
+    /// How the last runs that showed something ended for it, the newest last; at most ten.
     pub trend: Vec<VerdictKind>,
 }
 

@@ -36,8 +36,9 @@ pub enum Kind {
     List(Vec<Node>),
     /// In the order of the file. A key is there once.
     Map(Vec<Entry>),
-    /// The value of an input, in the place of `{ input: NAME }`. Only experiments have any.
-    Input(InputValue),
+    /// The value of an input, in the place of `{ input: NAME }`. Only experiments have any, so that no other
+    /// node is larger for it.
+    Input(Box<InputValue>),
 }
 
 /// The value that an input has in a run.

@@ -60,7 +60,7 @@ pub struct Request {
 
 /// What came back with a status of 2xx.
 pub struct Reply {
-    /// As text, up to [`LONGEST_REPLY`] bytes.
+    /// As text, at most 16 KiB.
     pub body: String,
     /// The header `Squall-Signature`.
     pub signature: Option<String>,
