@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::accounts::Pace;
 use super::project::pick_run;
-use super::{Context, Ended, Exit, Failure};
+use super::{Context, Ended, Exit, Failure, undo};
+use crate::account::{Call, ask};
 use crate::env::Env as _;
 use crate::judge::verdict::{Verdict, VerdictKind};
+use crate::plan::Plan;
 use crate::report::words;
 use crate::run::conclude::left_behind;
 use crate::run::event::{Event, Left, Recorded};
@@ -36,16 +39,38 @@ pub struct Args {
     #[arg(long, conflicts_with = "resource")]
     unreachable: bool,
     /// Why nothing more needs to be done
-    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(long, value_parser = reason)]
     reason: String,
 }
 
+/// Spaces are no reason.
+fn reason(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("say why in words".into()),
+        reason => Ok(reason.to_owned()),
+    }
+}
+
+/// Whether an account of the run answers: then what was changed there can be rolled back.
+fn answers(plan: &Plan, context: &mut Context) -> bool {
+    let Ok(mut opened) = undo::open_of(plan, Pace::Max, context) else { return false };
+    let locations = plan.accounts.iter().cloned();
+    locations.into_iter().any(|location| ask(opened.account.as_mut(), Call::ListLocks { location }).is_ok())
+}
+
 /// Gives a journal without an end the one that is known: unknown, with all that may be left.
-fn end(open: &RunRow, store: &mut SqliteStore, context: &Context) -> Result<(), Failure> {
+fn end(open: &RunRow, store: &mut SqliteStore, context: &mut Context) -> Result<(), Failure> {
     let readable = store.to_roll_back(&open.run)?;
     let state = State::replay(readable.events.iter().map(|recorded| (recorded.at, &recorded.event)));
     // Without a plan nothing was changed, and nothing is to be said.
     let Some(state) = state else { return Ok(()) };
+    if answers(&state.plan, context) {
+        return Err(Failure {
+            exit: Exit::Left,
+            what: format!("the account of {} answers, so what it changed can be rolled back", open.run),
+            next: Some(format!("squall undo {}", state.plan.origin())),
+        });
+    }
     let by = context.env.who();
     let epoch = store.take_over(&open.run, &by)?;
     let why =

@@ -11,7 +11,7 @@ use crate::ids::RunId;
 use crate::inputs::Given;
 use crate::planner::fingerprint::PlanHash;
 use crate::planner::show;
-use crate::serve::gates::{approved, open_seed};
+use crate::serve::gates::{approvals, approved, open_seed};
 use crate::spec::load::ProjectFiles;
 use crate::store::Store as _;
 use crate::store::approvals::ApprovalRow;
@@ -57,7 +57,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
         return Err(Failure::refused(what, "add `approval` to its `gates`, or run it: squall schedule run"));
     };
     let mut store = context.project.store()?;
-    let seed = open_seed(&store.approvals(&schedule.name)?, &rule, now).unwrap_or_else(|| context.env.entropy());
+    let seed = open_seed(&approvals(&store, &schedule.name)?, &rule, now).unwrap_or_else(|| context.env.entropy());
     let (files, _) = ProjectFiles::open(&context.project.root);
     let file = files.map(|files| files.experiment(&schedule.experiment)).unwrap_or_default();
     let run = RunId::fresh(now, context.env.entropy());
@@ -82,7 +82,7 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     store.note(&Act { at: now, by: by.clone(), what: "approve".into(), detail })?;
     let row = ApprovalRow { schedule: schedule.name.clone(), plan: hash.to_string(), seed, by, at: now, used: None };
     store.approve(&row)?;
-    let found = approved(&store.approvals(&schedule.name)?, &rule, None, now);
+    let found = approved(&approvals(&store, &schedule.name)?, &rule, None, now);
     let have = found.filter(|found| found.plan == row.plan).map(|found| found.by).unwrap_or_default();
     let expires = now + rule.expires;
     let out = &mut context.output.out;

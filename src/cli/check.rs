@@ -43,14 +43,22 @@ pub fn execute(args: &Args, context: &mut Context) -> Ended {
     }
     let fails = findings.has_errors() || context.strict && !findings.is_empty();
     let exit = if fails { Exit::Findings } else { Exit::Fine };
+    let mut hidden = 0;
     if context.quiet && !context.strict {
-        findings.take(|finding| finding.code.severity() == Severity::Warning);
+        hidden = findings.take(|finding| finding.code.severity() == Severity::Warning).len();
     }
     let out = &mut context.output.out;
     if context.json {
         out.json(&json!({ "findings": findings.to_json(), "files": checked, "shows": shows }));
     } else if findings.is_empty() {
-        out.line(format!("no findings in {} {}", checked.len(), if checked.len() == 1 { "file" } else { "files" }));
+        let what = if hidden > 0 { "no errors" } else { "no findings" };
+        let warnings = match hidden {
+            0 => String::new(),
+            1 => "; 1 warning is not shown".into(),
+            many => format!("; {many} warnings are not shown"),
+        };
+        let files = if checked.len() == 1 { "file" } else { "files" };
+        out.line(format!("{what} in {} {files}{warnings}", checked.len()));
     } else {
         out.text(findings.render(style(out.colour())));
     }

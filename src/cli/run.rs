@@ -62,6 +62,7 @@ pub struct Args {
 pub fn execute(args: &Args, context: &mut Context) -> Ended {
     match args.files.as_slice() {
         [file] if !file.is_dir() => {
+            series::begin_junit(args.junit.as_deref(), std::slice::from_ref(file))?;
             let how = one(file, args, context);
             series::write_junit(
                 args.junit.as_deref(),

@@ -331,7 +331,7 @@ fn open(name: &AccountName, pace: Pace, context: &mut Context) -> Result<Opened,
 }
 
 /// The accounts that a run changed something in: those with the same identity, whatever they are called now.
-fn open_of(plan: &Plan, pace: Pace, context: &mut Context) -> Result<Opened, Failure> {
+pub fn open_of(plan: &Plan, pace: Pace, context: &mut Context) -> Result<Opened, Failure> {
     let changed = plan.changed_resources().into_iter().map(|resource| resource.location);
     let locations: BTreeSet<Location> = plan.accounts.iter().cloned().chain(changed).collect();
     open_at(&locations, plan, pace, context)

@@ -20,6 +20,9 @@ pub fn of(asked: &Asked) -> Result<&Member, Refusal> {
     asked.member.as_ref().ok_or_else(|| Refusal::new(401, "this browser is not part of this day"))
 }
 
+const ORPHANED: &str = "no process leads this day, and a fault may be in place";
+const BY_HAND: &str = "roll it back from a terminal of the project: squall undo";
+
 /// `GET /days/{day}`.
 pub fn page(console: &Shared, app: &App, asked: &Asked) -> Result<Answer, Refusal> {
     let member = of(asked)?;
@@ -28,17 +31,27 @@ pub fn page(console: &Shared, app: &App, asked: &Asked) -> Result<Answer, Refusa
     let (title, number, main) = console.with_day(app, &member.day, NOW, |projection| {
         let seen = projection.seen(actor.role).map_err(|_| Refusal::new(503, "this day cannot be shown"))?;
         let title = seen.day.runbook.front.title.clone();
-        Ok::<_, Refusal>((title, seen.number, main(member, seen, &waiting)))
+        let orphaned =
+            knows_of_faults(actor.role) && console.desk.is_orphaned(&member.day, &seen.day).map_err(unavailable)?;
+        Ok::<_, Refusal>((title, seen.number, main(member, seen, &waiting, orphaned)))
     })??;
     let who = format!("{}{}, {}", actor.person, if actor.agent { " (an agent)" } else { "" }, actor.role);
     let stream = Some((format!("/days/{}/stream", member.day), number));
     Ok(Page { title: &title, who, nav: html! {}, main, stream }.answer())
 }
 
-fn main(member: &Member, seen: &Seen, waiting: &[String]) -> Markup {
+/// Whether a role may know that a fault is in place.
+fn knows_of_faults(role: Role) -> bool {
+    matches!(role, Role::Facilitator | Role::Observer | Role::SafetyMonitor)
+}
+
+fn main(member: &Member, seen: &Seen, waiting: &[String], orphaned: bool) -> Markup {
     let day = member.day.0.as_str();
     html! {
         h1 { (seen.day.runbook.front.title) }
+        @if orphaned {
+            p class="waiting" role="alert" { (ORPHANED) ": run " code { "squall undo" } " in a terminal of the project." }
+        }
         @if !waiting.is_empty() {
             p class="waiting" { "Asked, and not taken yet: " (waiting.join(", ")) ". If no process leads this day, run "
                 code { "squall undo" } " to roll back." }
@@ -72,7 +85,10 @@ fn unavailable(_: Refusal) -> Refusal {
 pub fn ask(console: &Shared, app: &App, asked: &Asked) -> Result<Answer, Refusal> {
     let member = of(asked)?;
     let command = command(console, app, asked, member)?;
-    place(console, app, member, command)?;
+    let placed = place(console, app, member, command)?;
+    if placed == Placed::RecordedWhileFaultInPlace && knows_of_faults(member.actor.role) {
+        return Err(Refusal::new(409, format!("it is recorded, but {ORPHANED}")).next(BY_HAND));
+    }
     taken(app, member)?;
     Ok(Answer::See { path: format!("/days/{}", member.day), headers: Vec::new() })
 }
@@ -84,11 +100,7 @@ pub fn abort(console: &Shared, app: &App, asked: &Asked) -> Result<Answer, Refus
     let why = if why.is_empty() { "asked for on the page".to_owned() } else { why };
     let placed = place(console, app, member, Command::Abort { why })?;
     if placed == Placed::RecordedWhileFaultInPlace {
-        return Err(Refusal::new(
-            409,
-            "the abort is recorded, but no process leads this day, and a fault may be in place",
-        )
-        .next("roll it back from a terminal of the project: squall undo"));
+        return Err(Refusal::new(409, format!("the abort is recorded, but {ORPHANED}")).next(BY_HAND));
     }
     if member.expired {
         let main =
@@ -144,14 +156,20 @@ fn place(console: &Console, app: &App, member: &Member, command: Command) -> Res
     if !command.may(member.actor.role) {
         return Err(Refusal::new(403, format!("a {} may not do this", member.actor.role)));
     }
+    // Whether a repeated abort is already being carried out, the desk knows.
+    let repeated = matches!(command, Command::Abort { .. });
     let looked = console.with_day(app, &member.day, NOW, |projection| {
         let seen = projection.seen(member.actor.role).map_err(|_| Refusal::new(503, "this day cannot be used"))?;
         let input = Input::Asked(member.actor.clone(), command.clone());
         let refused = |refusal: crate::gameday::step::Refusal| Refusal::new(409, refusal.what).next(refusal.next);
         step(&seen.day, &member.day.0, seen.day.last, input).map(drop).map_err(refused)
     })?;
-    looked?;
-    console.desk.ask_day(&member.day, Ask { by: member.actor.clone(), command }).map_err(unavailable)
+    let refused = match looked {
+        Err(refused) if repeated => Some(refused),
+        looked => looked.map(|()| None)?,
+    };
+    let placed = console.desk.ask_day(&member.day, Ask { by: member.actor.clone(), command });
+    placed.map_err(|lost| refused.unwrap_or_else(|| unavailable(lost)))
 }
 
 /// Waits a little until the process that leads the day has taken what was asked, so that a page without a script shows it.

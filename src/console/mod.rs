@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use self::parts::Projection;
 use crate::access::Permission;
 use crate::gameday::command::{Ask, Placed};
+use crate::gameday::day::Day;
 use crate::ids::DayId;
 use crate::report::board;
 use crate::serve::http::route::{Act, Parameter, Reply, Route, any};
@@ -32,6 +33,12 @@ pub trait Desk: Send + Sync {
     /// # Errors
     /// The store cannot be used, or no process leads the day and it cannot be recorded either.
     fn ask_day(&self, day: &DayId, ask: Ask) -> Result<Placed, Refusal>;
+
+    /// Whether no process leads the day now although its fault may be in place.
+    ///
+    /// # Errors
+    /// The store cannot be used.
+    fn is_orphaned(&self, id: &DayId, day: &Day) -> Result<bool, Refusal>;
 
     /// The confidence board.
     ///

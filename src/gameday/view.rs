@@ -402,9 +402,11 @@ pub fn sentence(fault: &Fault) -> String {
     }
     match (&fault.gone, &fault.stopping, &fault.effective) {
         (Some(_), ..) => format!("{run} has rolled back, and watches the recovery"),
-        (None, Some((_, why)), _) => format!("{run} is being stopped: {}", why.word()),
+        (None, Some((_, why)), _) => format!("{run} was told to stop: {}", why.word()),
         (None, None, Some((since, _))) => format!("{run} has a fault in place that works since {}", since.at),
-        (None, None, None) => format!("{run} takes its baseline, or waits for its fault to show"),
+        (None, None, None) => {
+            format!("{run} is under way: it takes its baseline, or its fault is in place and has not shown yet")
+        }
     }
 }
 

@@ -68,8 +68,8 @@ pub fn compare(first: (&Plan, &Summary), second: (&Plan, &Summary)) -> Compariso
     let of = |tell: fn(&Summary) -> String| both.map(|summary| Some(tell(summary)));
     let (before, after) = (PlanHash::of(first.0), PlanHash::of(second.0));
     let mut plan = changed(&does(first.0), &does(second.0));
-    if plan.is_empty() {
-        // What no line of a plan says.
+    if plan.is_empty() && first.0.accounts == second.0.accounts {
+        // What no line of a plan says. Of different accounts all parts of the hash differ.
         plan = before.differs_in(&after).iter().map(|section| format!("{section}: different")).collect();
     }
     Comparison {

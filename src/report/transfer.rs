@@ -7,7 +7,11 @@ use sha2::{Digest as _, Sha256};
 use super::jsonl;
 use crate::format::{Convert as _, VERSION, journal};
 use crate::ids::RunId;
+use crate::outside::one_line;
 use crate::run::Recorded;
+use crate::run::conclude::left_behind;
+use crate::run::event::Event;
+use crate::run::state::State;
 
 /// The last line.
 #[derive(Serialize, Deserialize)]
@@ -34,6 +38,10 @@ pub enum NoJournal {
     Order { line: usize },
     #[error("it has no events")]
     Empty,
+    #[error("`{name}` is no name of a run")]
+    Name { name: String },
+    #[error("it contradicts itself: {why}")]
+    Contradiction { why: String },
 }
 
 /// The events of a run as a file.
@@ -68,7 +76,43 @@ pub fn read(text: &str) -> Result<(RunId, Vec<Recorded>), NoJournal> {
         run = Some(line.run);
         events.push(Recorded { seq: line.seq, at: line.at, event: line.event.convert() });
     }
-    Ok((run.ok_or(NoJournal::Empty)?, events))
+    let run = run.ok_or(NoJournal::Empty)?;
+    if !is_name(&run) {
+        return Err(NoJournal::Name { name: one_line(&run.0) });
+    }
+    agree(&events)?;
+    Ok((run, events))
+}
+
+/// Whether it is a name as squall gives them: it becomes part of files' names. Later rollbacks are called after their run.
+fn is_name(run: &RunId) -> bool {
+    let later = ["-rollback-", "-acknowledged-"].into_iter().find_map(|later| run.0.rsplit_once(later));
+    let (name, number) = later.unwrap_or((&run.0, "1"));
+    name.parse::<RunId>().is_ok() && number.parse::<u32>().is_ok()
+}
+
+/// That the events are those of one journal: it begins with what it is of, nothing follows its end, and the end names all that
+/// its events left.
+fn agree(events: &[Recorded]) -> Result<(), NoJournal> {
+    let no = |why: &str| Err(NoJournal::Contradiction { why: why.into() });
+    let is_end = |event: &Event| matches!(event, Event::Closed { .. } | Event::Acknowledged { .. });
+    let Some((last, before)) = events.split_last() else { return Err(NoJournal::Empty) };
+    if before.iter().any(|recorded| is_end(&recorded.event)) {
+        return no("events follow its end");
+    }
+    if before.is_empty() && matches!(last.event, Event::Acknowledged { .. }) {
+        return Ok(());
+    }
+    let replayed = State::replay(events.iter().map(|recorded| (recorded.at, &recorded.event)));
+    let Some(state) = replayed else { return no("it does not begin with a plan") };
+    if let Event::Closed { left, .. } = &last.event {
+        let unnamed =
+            left_behind(&state).into_iter().find(|one| !left.iter().any(|named| named.resource == one.resource));
+        if let Some(unnamed) = unnamed {
+            return no(&format!("its end does not name what its events left: {}: {}", unnamed.resource, unnamed.what));
+        }
+    }
+    Ok(())
 }
 
 fn line(number: usize, text: &str) -> Result<journal::Line, NoJournal> {
@@ -119,5 +163,28 @@ mod tests {
         let newer = line.replacen(&format!("\"format\":{VERSION}"), "\"format\":99", 1);
         assert_eq!(read(&sealed(&newer)), Err(NoJournal::Newer { line: 1, format: 99 }));
         assert!(matches!(read(&sealed("{}\n")), Err(NoJournal::Line { line: 1, .. })));
+        let of = |run: &str, events: &[Recorded]| read(&write(&RunId(run.into()), events));
+        for name in ["../../evil", "..", "", "l\u{1b}[31mx", "run-1/x", "run-1-rollback-x", "Run"] {
+            assert!(matches!(of(name, &events), Err(NoJournal::Name { .. })), "{name}");
+        }
+        assert!(of("run-1-rollback-2", &events).is_ok());
+    }
+
+    /// A journal that says that nothing is left while its events say otherwise would hide it.
+    #[test]
+    fn a_journal_that_contradicts_itself_is_refused() {
+        let numbered = |events: Vec<Recorded>| -> Vec<Recorded> {
+            (1..).zip(events).map(|(seq, recorded)| Recorded { seq, ..recorded }).collect()
+        };
+        let held = sample::held();
+        let no = |events: Vec<Recorded>| {
+            matches!(read(&write(&RunId("run-1".into()), &numbered(events))), Err(NoJournal::Contradiction { .. }))
+        };
+        let without =
+            |is: fn(&Event) -> bool| held.iter().filter(|recorded| !is(&recorded.event)).cloned().collect::<Vec<_>>();
+        assert!(no(without(|event| matches!(event, Event::Settled { .. }))), "changes are still in");
+        assert!(no(without(|event| matches!(event, Event::Started { .. }))), "it has no plan");
+        let twice = [held.clone(), vec![held.last().unwrap().clone()]].concat();
+        assert!(no(twice), "something follows its end");
     }
 }

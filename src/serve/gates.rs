@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::gate::WEEK;
 use crate::account::target::SelectBy;
 use crate::account::{Account, Location, Metric, Query, ResourceKind, Selector, Window};
-use crate::ids::RunId;
+use crate::ids::{RunId, ScheduleName};
 use crate::plan::Plan;
 use crate::planner::survey::Survey;
 use crate::run::Recorded;
@@ -107,6 +107,16 @@ pub struct Approved {
     pub seed: u64,
     /// Who approved it.
     pub by: BTreeSet<String>,
+}
+
+/// The approvals of a schedule, without those of people whose token was revoked since.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn approvals(store: &dyn Store, schedule: &ScheduleName) -> Result<Vec<ApprovalRow>, StoreError> {
+    let tokens = store.tokens()?;
+    let revoked = |by: &str| tokens.iter().any(|token| token.name.to_string() == by && token.revoked.is_some());
+    Ok(store.approvals(schedule)?.into_iter().filter(|row| !revoked(&row.by)).collect())
 }
 
 /// The plan with the most approvals that still count, the newest of several; a person counts once.

@@ -20,6 +20,9 @@ pub struct LeftOut {
     accepted: Vec<Accepted>,
 }
 
+/// Fewer characters name no single warning: `in` would accept nearly all of them.
+const LEAST: usize = 8;
+
 /// A warning that squall.yaml accepts, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
@@ -38,7 +41,8 @@ pub fn accept(
     let mut taken = Vec::new();
     for (index, accepted) in sandbox.accept.iter().enumerate() {
         let is = |finding: &Finding| {
-            finding.code.severity() == Severity::Warning && one_line(&finding.what).contains(&accepted.warning)
+            let names = accepted.warning.trim().chars().count() >= LEAST;
+            finding.code.severity() == Severity::Warning && names && one_line(&finding.what).contains(&accepted.warning)
         };
         let found = findings.take(is);
         if found.is_empty()
@@ -46,7 +50,7 @@ pub fn accept(
         {
             let at = config.place(&format!("accounts/{name}/sandbox/accept/{index}/warning"));
             let what = format!("no warning has the words `{}`", one_line(&accepted.warning));
-            let help = "remove it, or copy the words from `squall check`";
+            let help = "remove it, or copy a name of 8 characters or more from the warning that `squall check` shows";
             findings.push(config.finding(Code::NothingAccepted, at, what).help(help));
         }
         let because = one_line(&accepted.because);

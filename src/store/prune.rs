@@ -1,9 +1,9 @@
 //! What a store need not keep: journals of runs that ended long ago and that nothing depends on any more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::RunRow;
 use super::aftermath::Aftermath;
+use super::{JournalKind, RunRow};
 use crate::ids::RunId;
 use crate::units::{Span, Time};
 
@@ -57,10 +57,14 @@ pub struct Choice {
 /// Chooses among the rows of a store, newest first as it lists them. `proves`: the runs by which hypotheses were last proven or broken.
 pub fn choose(rows: &[RunRow], before: Time, proves: &BTreeSet<RunId>) -> Choice {
     let mut choice = Choice::default();
-    let mut titles = BTreeSet::new();
+    // By when they began: an imported journal is listed as it came.
+    let mut last: BTreeMap<&str, Option<Time>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.kind == JournalKind::Run) {
+        let known = last.entry(row.title.as_str()).or_default();
+        *known = (*known).max(row.started);
+    }
     for aftermath in Aftermath::of_all(rows) {
-        // The first one of a title is the newest.
-        let newest = aftermath.run.as_ref().is_some_and(|run| titles.insert(run.title.clone()));
+        let newest = aftermath.run.as_ref().is_some_and(|run| last.get(run.title.as_str()) == Some(&run.started));
         let journals = || aftermath.run.iter().chain(&aftermath.rollbacks).chain(&aftermath.acknowledgements);
         let Some(origin) = aftermath.origin() else { continue };
         if journals().any(|row| row.started.is_some_and(|started| started >= before)) {

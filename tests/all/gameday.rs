@@ -250,7 +250,16 @@ fn an_abort_without_a_leader_is_no_success_while_the_fault_is_in_place() {
     running.kill();
     let aborted = bench.ended(&["gameday", "abort", "--as", "Grace", "--reason", "customers see errors"]);
     assert_eq!(aborted.status.code(), Some(6), "{}", text(&aborted.stdout));
+    // Asked again, the answer is the same; and the status says it.
+    let again = bench.ended(&["gameday", "abort", "--as", "Grace", "--reason", "still"]);
+    let said = text(&again.stdout);
+    assert!(again.status.code() == Some(6) && said.contains("squall undo"), "{said} {}", text(&again.stderr));
+    let status = bench.ended(&["gameday", "status"]);
+    let (out, err) = (text(&status.stdout), text(&status.stderr));
+    assert!(status.status.code() == Some(6) && err.contains("no process leads"), "{out} {err}");
+    assert!(!out.contains("is being"), "nothing is done by itself: {out}");
     bench.undo_all(&before);
+    assert!(bench.ended(&["gameday", "status"]).status.success());
 }
 
 #[test]

@@ -47,9 +47,17 @@ fn several_experiments_run_one_after_the_other_and_end_with_the_worst_exit_code(
 fn no_experiment_of_several_runs_when_one_cannot_be_used() {
     let bench = Bench::new();
     write(&bench, "experiments/a-wrong-one.yaml", "title: x\nbasline: 5m\n");
-    let ran = bench.ended(&["run", "experiments", "--pace", "max"]);
+    write(&bench, "results.xml", "results of another day");
+    let ran = bench.ended(&["run", "experiments", "--pace", "max", "--junit", "results.xml"]);
     let said = text(&ran.stderr);
     assert_eq!(code(&ran), 2, "{said}");
+    let results = std::fs::read_to_string(bench.folder.path().join("results.xml")).unwrap();
+    assert!(results.contains("type=\"not-run\"") && !results.contains("another day"), "{results}");
+    // Not where an experiment is, and not where nothing can be written: known before anything runs.
+    for (file, exit) in [("experiments/orders-poisoned.yaml", 64), ("no/such/folder.xml", 3)] {
+        let refused = bench.ended(&["run", "experiments/orders-poisoned.yaml", "--pace", "max", "--junit", file]);
+        assert_eq!(code(&refused), exit, "{}", text(&refused.stderr));
+    }
     assert!(said.contains("unknown key `basline`") && said.contains("so none was run"), "{said}");
     assert!(text(&bench.ended(&["status"]).stdout).contains("no runs yet"));
     std::fs::create_dir(bench.folder.path().join("empty")).unwrap();
@@ -154,7 +162,7 @@ fn strict_allows_what_squall_yaml_accepts_and_nothing_else() {
     }
     assert!(text(&bench.ended(&["status"]).stdout).contains("no runs yet"));
     let config = std::fs::read_to_string(bench.folder.path().join("squall.yaml")).unwrap();
-    let words = ["Users is", "LedgerStream", "NightlyReportNightly", "Reports", "by email"];
+    let words = ["UserPool Users", "LedgerStream", "NightlyReportNightly", "Bucket Reports", "by email"];
     let accept = |words: &[&str]| {
         let each = words.iter().map(|word| format!("{{ warning: {word}, because: it is elsewhere }}"));
         let accept = format!("accept: [{}]", each.collect::<Vec<_>>().join(", "));
@@ -172,6 +180,11 @@ fn strict_allows_what_squall_yaml_accepts_and_nothing_else() {
     assert_eq!(code(&ran), 0, "{}", text(&ran.stderr));
     let report = text(&bench.ended(&["report", "--format", "markdown"]).stdout);
     assert!(report.contains("accepted in squall.yaml, because it is elsewhere"), "{report}");
+    // A word that is in every warning accepts none.
+    accept(&["modelled"[..5].as_ref()]);
+    assert_eq!(code(&bench.ended(&["--strict", "check"])), 2);
+    let quiet = text(&bench.ended(&["--quiet", "check"]).stdout);
+    assert!(quiet.starts_with("no errors in") && quiet.contains("6 warnings are not shown"), "{quiet}");
     // What is accepted and is no warning any more is one itself.
     accept(&[words.as_slice(), &["a bucket of ice"]].concat());
     let checked = bench.ended(&["--strict", "check"]);

@@ -61,6 +61,10 @@ impl Desk for Counter {
         gameday::place(day, ask, &RealEnv, &mut store).map_err(refusal)
     }
 
+    fn is_orphaned(&self, id: &DayId, day: &Day) -> Result<bool, Refusal> {
+        Ok(gameday::is_orphaned(id, day, &self.0.store()?)?)
+    }
+
     fn board(&self) -> Result<Vec<Row>, Refusal> {
         board::rows(&mut self.context()).map_err(refusal)
     }

@@ -25,7 +25,7 @@ use crate::conductor::{Conductor, facilitator};
 use crate::env::Env;
 use crate::format::day::Line;
 use crate::gameday::command::{Ask, Command as Asked, Placed};
-use crate::gameday::day::Day;
+use crate::gameday::day::{Day, Duty};
 use crate::gameday::event::{Phase, Recorded};
 use crate::gameday::role::{Actor, Person, Role};
 use crate::gameday::runbook::Runbook;
@@ -37,6 +37,7 @@ use crate::spec::load::ProjectFiles;
 use crate::spec::runbooks;
 use crate::store::days::Days as _;
 use crate::store::sqlite::SqliteStore;
+use crate::store::{Store as _, StoreError};
 use crate::units::Span;
 use crate::yaml::Source;
 
@@ -323,10 +324,18 @@ fn status(args: &Status, context: &mut Context) -> Ended {
         return Ok(Exit::Fine);
     }
     let id = pick(&store, &args.which)?;
-    let view = replayed(&store, &id)?.1.view(args.role);
+    let day = replayed(&store, &id)?.1;
+    let view = day.view(args.role);
     match context.json {
         true => context.output.out.json(&json!(view)),
         false => show::lines(&view).into_iter().for_each(|line| context.output.out.line(line)),
+    }
+    if is_orphaned(&id, &day, &store)? {
+        return Err(Failure {
+            exit: Exit::Left,
+            what: format!("no process leads {id}, and a fault may be in place"),
+            next: Some("roll back: squall undo; or go on with the day: squall gameday run --day".into()),
+        });
     }
     Ok(Exit::Fine)
 }
@@ -373,6 +382,10 @@ fn ask(by: &By, command: Asked, context: &mut Context) -> Ended {
 /// Puts something that is asked before a day: the process that leads it takes it; where there is none, it is recorded here.
 pub fn place(id: &DayId, ask: Ask, env: &dyn Env, store: &mut SqliteStore) -> Result<Placed, Failure> {
     let (events, day) = replayed(store, id)?;
+    // An abort that is repeated is no mistake: a person wants to know that it happens.
+    if let (Asked::Abort { .. }, Some(_), Some(_)) = (&ask.command, &day.aborted, store.lead_alone(id)?) {
+        return Ok(if in_place(store, &day)? { Placed::RecordedWhileFaultInPlace } else { Placed::Recorded });
+    }
     // What is impossible now is refused at once; what becomes so meanwhile is in the record.
     let at = day.last;
     let followed = step(&day, &id.0, at, Input::Asked(ask.by.clone(), ask.command.clone()))
@@ -386,7 +399,18 @@ pub fn place(id: &DayId, ask: Ask, env: &dyn Env, store: &mut SqliteStore) -> Re
     let last = events.last().map_or(0, |event| event.seq);
     let numbered = (last + 1..).zip(followed).map(|(seq, event)| Recorded { seq, at, event });
     store.append_day(id, &numbered.collect::<Vec<_>>(), None)?;
-    Ok(if day.duty().is_some() { Placed::RecordedWhileFaultInPlace } else { Placed::Recorded })
+    Ok(if in_place(store, &day)? { Placed::RecordedWhileFaultInPlace } else { Placed::Recorded })
+}
+
+/// Whether the run of a day's scenario may have its fault in place: it began, and has no end.
+fn in_place(store: &SqliteStore, day: &Day) -> Result<bool, StoreError> {
+    let Some(Duty::Run { run, .. } | Duty::Stop { run, .. }) = day.duty() else { return Ok(false) };
+    Ok(store.runs()?.iter().any(|row| row.run == run && row.started.is_some() && !row.is_closed()))
+}
+
+/// Whether no process leads a day whose fault may be in place.
+pub fn is_orphaned(id: &DayId, day: &Day, store: &SqliteStore) -> Result<bool, StoreError> {
+    Ok(in_place(store, day)? && store.lead_alone(id)?.is_some())
 }
 
 /// A sandbox's clock may be far from this machine's; then the record's own time goes on.

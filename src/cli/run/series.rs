@@ -30,6 +30,7 @@ pub(super) fn execute(named: &[PathBuf], args: &Args, context: &mut Context) -> 
         }
     }
     let files = files(named)?;
+    begin_junit(args.junit.as_deref(), &files)?;
     check_all(&files, &args.asked.with, context)?;
     let mut ran: Vec<Ran> = Vec::new();
     for (number, file) in (1..).zip(&files) {
@@ -154,6 +155,21 @@ fn print_summary(ran: &[Ran], context: &mut Context) {
     for ran in ran {
         err.line(format!("  {:11}  {:width$}  {}", ran.word(), shown(&ran.file), ran.detail()));
     }
+}
+
+/// Writes results that say of every experiment that it was not run: those of an earlier run never pass for this one's, and a place
+/// that cannot be written is known before anything runs.
+pub(super) fn begin_junit(to: Option<&Path>, files: &[PathBuf]) -> Result<(), Failure> {
+    let Some(to) = to else { return Ok(()) };
+    if to.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
+        return Err(Failure::usage(
+            format!("--junit would write over {}", shown(to)),
+            "name a file such as results.xml",
+        ));
+    }
+    let suites: Vec<Suite> = files.iter().map(|file| Suite::not_run(shown(file), "it has not ended")).collect();
+    private::write_for_others(to, &words::printable(&junit::of(&suites)))
+        .map_err(|error| Failure::refused(format!("{}: {error}", shown(to)), "name another file with --junit"))
 }
 
 /// Writes one JUnit document of all runs. That it fails does not change how they ended.

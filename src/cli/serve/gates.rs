@@ -7,9 +7,8 @@ use crate::env::{Env, Interrupts};
 use crate::planner::fingerprint::PlanHash;
 use crate::project::Project;
 use crate::schedule::gates::{Approval, Gate};
-use crate::serve::gates::{Approved, Question, Week, approved, command, loud, too_few};
+use crate::serve::gates::{Approved, Question, Week, approvals, approved, command, loud, too_few};
 use crate::spec::load::ProjectFiles;
-use crate::store::Store as _;
 use crate::units::Span;
 
 /// A plan whose gates are open.
@@ -71,7 +70,7 @@ fn needs_history(job: &Job) -> bool {
 
 /// The plan that enough people approved.
 fn approval(job: &Job, rule: &Approval, context: &Context) -> Result<Result<Approved, String>, Failure> {
-    let rows = context.project.store()?.approvals(&job.schedule.name)?;
+    let rows = approvals(&context.project.store()?, &job.schedule.name)?;
     let found = approved(&rows, rule, job.asked_by.as_deref(), context.env.now());
     Ok(match (too_few(found.as_ref(), rule), found) {
         (None, Some(found)) => Ok(found),

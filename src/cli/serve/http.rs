@@ -24,7 +24,7 @@ use crate::outside::one_line;
 use crate::plan::Plan;
 use crate::project::serve::{Listen, ServeSpec};
 use crate::schedule::Schedule;
-use crate::serve::gates::open_seed;
+use crate::serve::gates::{approvals, open_seed};
 use crate::serve::http::metrics::Counted;
 use crate::serve::http::{Backend, Doors, Limits, Refusal, RunNow, listen, routes};
 use crate::spec::load::{ProjectFiles, input_problems};
@@ -145,7 +145,7 @@ impl Process {
         let schedules = self.schedules();
         let rule = schedules.iter().find(|known| known.name == *schedule).and_then(|known| known.approval().cloned());
         let Some(rule) = rule else { return Ok(None) };
-        let rows = self.store()?.approvals(schedule)?;
+        let rows = approvals(&self.project.store()?, schedule)?;
         Ok(open_seed(&rows, &rule, RealEnv.now()))
     }
 

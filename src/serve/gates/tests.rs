@@ -64,6 +64,30 @@ fn a_week_counts_what_began_within_seven_days() {
     assert!(why.contains("50m of faults within seven days"), "{why}");
 }
 
+/// A person whose token was revoked speaks no more.
+#[test]
+fn an_approval_of_a_revoked_person_does_not_count() {
+    use crate::access::token::{TokenRow, issue};
+    use crate::env::RealEnv;
+    use crate::store::memory::MemoryStore;
+
+    let mut store = MemoryStore::default();
+    let schedule = row("p", "ana", 0).schedule;
+    for name in ["ana", "bob"] {
+        let (_, hash) = issue(&RealEnv);
+        let revoked = (name == "ana").then_some(at(5));
+        let (name, role) = (name.parse().unwrap(), crate::access::Role::Approver);
+        store
+            .put_token(&TokenRow { name, role, hash, made: at(0), made_by: "x".into(), expires: None, revoked })
+            .unwrap();
+    }
+    for by in ["ana", "bob", "carl"] {
+        store.approve(&row("p", by, 1)).unwrap();
+    }
+    let by: Vec<String> = approvals(&store, &schedule).unwrap().into_iter().map(|row| row.by).collect();
+    assert_eq!(by, ["bob", "carl"]);
+}
+
 /// By when a run began: one of eight days ago counts for nothing.
 #[test]
 fn runs_before_this_week_do_not_count() {

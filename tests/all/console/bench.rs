@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -69,6 +70,8 @@ pub enum Who {
 pub struct Stage {
     pub store: Mutex<MemoryStore>,
     counted: Counted,
+    /// Whether a process leads the day.
+    pub led: AtomicBool,
 }
 
 impl Stage {
@@ -90,7 +93,12 @@ impl Stage {
 impl Desk for Stage {
     fn ask_day(&self, day: &DayId, ask: Ask) -> Result<Placed, Refusal> {
         let recorded = self.record(day, Input::Asked(ask.by, ask.command));
-        recorded.map(|()| Placed::Recorded).map_err(|refusal| Refusal::new(409, refusal.what))
+        let placed = if self.led.load(Ordering::SeqCst) { Placed::Recorded } else { Placed::RecordedWhileFaultInPlace };
+        recorded.map(|()| placed).map_err(|refusal| Refusal::new(409, refusal.what))
+    }
+
+    fn is_orphaned(&self, _: &DayId, day: &Day) -> Result<bool, Refusal> {
+        Ok(day.duty().is_some() && !self.led.load(Ordering::SeqCst))
     }
 
     fn board(&self) -> Result<Vec<Row>, Refusal> {
@@ -126,7 +134,7 @@ impl Backend for Stage {
 
 /// The table of pages, to look at.
 pub fn pages() -> Vec<Route> {
-    routes(Arc::new(Stage { store: Mutex::default(), counted: Counted::default() }))
+    routes(Arc::new(Stage { store: Mutex::default(), counted: Counted::default(), led: AtomicBool::new(true) }))
 }
 
 /// A console, and a browser without a window.
@@ -149,7 +157,8 @@ impl Bench {
         let verdict = squall::judge::verdict::Verdict::held();
         let closed = run::event::Event::Closed { verdict, left: vec![] };
         store.append(&run, epoch, &[run::event::Recorded { seq: 1, at: Time::EPOCH, event: closed }]).unwrap();
-        let stage = Arc::new(Stage { store: Mutex::new(store), counted: Counted::default() });
+        let stage =
+            Arc::new(Stage { store: Mutex::new(store), counted: Counted::default(), led: AtomicBool::new(true) });
         let mut table = routes(Arc::clone(&stage) as Arc<dyn Desk>);
         table.extend(squall::serve::http::routes::all());
         let backend = Arc::clone(&stage) as Arc<dyn Backend>;

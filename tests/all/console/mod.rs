@@ -7,6 +7,7 @@ mod secrecy;
 mod streams;
 
 use squall::access::invitation::Invitation;
+use squall::gameday::day::Day;
 use squall::gameday::role::Role;
 use squall::serve::http::{Doors, Speaks};
 use squall::store::Store as _;
@@ -186,6 +187,31 @@ fn a_session_that_has_expired_still_aborts_the_day_and_does_nothing_else() {
     let events = bench.store().day_events(&bench::id()).unwrap();
     let recorded = events.iter().any(|recorded| format!("{:?}", recorded.event).contains("customers see errors"));
     assert!(recorded);
+}
+
+/// The process that led the day is gone, with a fault in place: who may know of the fault is told, and nothing is said to be done.
+#[test]
+fn a_day_that_no_process_leads_says_so_to_those_who_may_know() {
+    let (_, events) = crate::gameday::rehearsed(&crate::gameday::runbooks()[0], "scripted");
+    let mut day = Day::open(events[0].at, &events[0].event).unwrap();
+    let in_place = events[1..].iter().position(|event| {
+        day.apply(event.at, &event.event);
+        day.duty().is_some()
+    });
+    let bench = Bench::new(&events[..in_place.unwrap() + 2]);
+    let page = |role| bench.get(&format!("/days/{DAY}"), &bench.member(role)).1;
+    let words = "no process leads this day";
+    assert!(Role::ALL.iter().all(|role| !page(*role).contains(words)));
+    bench.stage.led.store(false, std::sync::atomic::Ordering::SeqCst);
+    for role in Role::ALL {
+        let knows = matches!(role, Role::Facilitator | Role::Observer | Role::SafetyMonitor);
+        assert_eq!(page(role).contains(words), knows, "{role:?}");
+    }
+    let ask = |role, what: &str| bench.post(&format!("/days/{DAY}/{what}"), &bench.member(role), "do=stop&text=now");
+    for (role, what) in [(Role::Facilitator, "do"), (Role::SafetyMonitor, "abort")] {
+        let (status, answer) = ask(role, what);
+        assert!(status == 409 && answer.contains("squall undo"), "{status} {answer}");
+    }
 }
 
 #[test]
