@@ -128,7 +128,7 @@ pub struct Running {
     lines: BufReader<ChildStdout>,
     /// All that was read so far.
     pub told: Vec<Event>,
-    /// The most memory that it had so far, in KiB.
+    /// The most memory of its own that it had at an event so far, in KiB.
     pub peak: u64,
 }
 
@@ -141,7 +141,7 @@ impl Running {
             return None;
         }
         let event = Event::read(&line);
-        self.peak = self.peak.max(peak(self.child.id()));
+        self.peak = self.peak.max(own_memory(self.child.id()));
         self.told.push(event.clone());
         Some(event)
     }
@@ -240,10 +240,11 @@ impl Drop for Running {
     }
 }
 
-/// A process's peak of resident memory in KiB, as Linux counts it; 0 when it is gone.
-fn peak(process: u32) -> u64 {
+/// The memory that a process has made for itself now, in KiB; 0 when it is gone. Pages of the program's file do not count: an
+/// unoptimised one has four times as many as one that is released.
+fn own_memory(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
     line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(0)
 }
 
