@@ -48,7 +48,7 @@
   };
   const close = () => { if (source) source.close(); source = null; };
 
-  // A browser opens six connections to one server: tabs that nobody sees leave theirs to others.
+  // A browser opens six connections to one server: hidden tabs leave theirs to the visible ones.
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
   addEventListener("pagehide", close);
   addEventListener("pageshow", () => { if (!document.hidden) open(); });

@@ -15,7 +15,7 @@ use crate::outside::one_line;
 use crate::serve::http::{Answer, App, Asked, Refusal};
 use crate::units::Span;
 
-/// Who asks; the door has let nobody else through.
+/// Who asks; the door has checked that this person may.
 pub fn of(asked: &Asked) -> Result<&Member, Refusal> {
     asked.member.as_ref().ok_or_else(|| Refusal::new(401, "this browser is not part of this day"))
 }

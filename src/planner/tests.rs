@@ -162,8 +162,8 @@ fn a_setting_that_is_so_already_is_refused() {
 
 #[test]
 fn a_target_that_matches_nothing_is_refused() {
-    let text = file(THROTTLE).replace("function: payment-worker", "function: nobody");
-    refused(&text, "targets/worker", &["no function nobody", "logical id"]);
+    let text = file(THROTTLE).replace("function: payment-worker", "function: missing");
+    refused(&text, "targets/worker", &["no function missing", "logical id"]);
     let several = "functions: { tag: { chaos: no }, count: 1 }";
     let text = file(THROTTLE).replace("function: payment-worker", several);
     refused(&text, "targets/worker", &["tagged chaos=no", "check the tag"]);
@@ -282,8 +282,8 @@ fn names_in_sentences_are_targets_or_resources() {
     let by_name = file(THROTTLE).replace("depth of orders", "depth of orders-dlq");
     let plan = plan_in(&mut world(&shop_like()), &by_name, 7).unwrap();
     assert_eq!(plan.signals[0].query.resource.name, "orders-dlq");
-    let nobody = file(THROTTLE).replace("depth of orders", "depth of nothing");
-    refused(&nobody, "hypotheses/0", &["`nothing` is neither a target nor a resource"]);
+    let text = file(THROTTLE).replace("depth of orders", "depth of nothing");
+    refused(&text, "hypotheses/0", &["`nothing` is neither a target nor a resource"]);
     let wrong = file(THROTTLE).replace("depth of orders", "depth of worker");
     refused(&wrong, "hypotheses/0", &["not measured on a function", "queue"]);
 }

@@ -13,7 +13,7 @@ use crate::short::shipped_in;
 use crate::squall::Project;
 
 /// What a run may take of memory of its own, in kB.
-const MOST_MEMORY: u64 = 40_000;
+const MOST_MEMORY: u64 = 20_000;
 
 /// How often the payment worker was refused by IAM.
 fn refusals(shop: &Shop<'_>) -> usize {

@@ -47,7 +47,7 @@ pub async fn find(session: &Session, location: &Location) -> Result<Deployment, 
     let without: Vec<Branch> = with_variables.iter().filter(|branch| !branch.reads_variables).copied().collect();
     for (branches, reads_variables) in [(&without, false), (&with_variables, true)] {
         let Some(reach) = Definition::reach_of(&place, branches, found.definition()) else { continue };
-        // Without a key of its own, whoever reads the history would read the variables.
+        // Without a key of its own, the variables can be read by everyone who can read the history.
         if reads_variables && !has_key {
             return Ok(Deployment::Differs);
         }
