@@ -7,7 +7,6 @@ use super::{Context, Ended, Exit, Failure, named, tell};
 use crate::env::Env as _;
 use crate::private;
 use crate::report::transfer;
-use crate::run::event::Event;
 use crate::store::Store as _;
 
 /// Show a run's log, from its journal: the same lines that it printed
@@ -84,8 +83,7 @@ fn import(file: &Path, context: &mut Context) -> Ended {
     }
     let epoch = store.create(&run, &context.env.who())?;
     store.append(&run, epoch, &events)?;
-    let closed =
-        events.last().is_some_and(|last| matches!(last.event, Event::Closed { .. } | Event::Acknowledged { .. }));
+    let closed = events.last().is_some_and(|last| last.event.is_last());
     let err = &mut context.output.err;
     err.line(format!("{} events of {run} imported", events.len()));
     if !closed {

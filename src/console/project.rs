@@ -134,7 +134,7 @@ pub struct Story {
 pub fn story(app: &App, run: &RunId) -> Result<Story, Refusal> {
     let events = app.with_store(|store| store.events(run))?;
     let last = events.last().map_or(0, |event| event.seq);
-    let over = matches!(events.last().map(|last| &last.event), Some(Event::Closed { .. } | Event::Acknowledged { .. }));
+    let over = events.last().is_some_and(|last| last.event.is_last());
     let mut parts = Vec::new();
     for line in lines(&events) {
         let name = entry("story", usize::try_from(line.seq).unwrap_or_default());

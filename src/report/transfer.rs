@@ -95,9 +95,8 @@ fn is_name(run: &RunId) -> bool {
 /// its events left.
 fn agree(events: &[Recorded]) -> Result<(), NoJournal> {
     let no = |why: &str| Err(NoJournal::Contradiction { why: why.into() });
-    let is_end = |event: &Event| matches!(event, Event::Closed { .. } | Event::Acknowledged { .. });
     let Some((last, before)) = events.split_last() else { return Err(NoJournal::Empty) };
-    if before.iter().any(|recorded| is_end(&recorded.event)) {
+    if before.iter().any(|recorded| recorded.event.is_last()) {
         return no("events follow its end");
     }
     if before.is_empty() && matches!(last.event, Event::Acknowledged { .. }) {

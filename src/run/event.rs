@@ -240,6 +240,13 @@ pub enum Event {
     Closed { verdict: Verdict, left: Vec<Left> },
 }
 
+impl Event {
+    /// Whether nothing may follow it in its journal.
+    pub fn is_last(&self) -> bool {
+        matches!(self, Event::Closed { .. } | Event::Acknowledged { .. })
+    }
+}
+
 /// Something that a run leaves behind, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Left {

@@ -9,7 +9,7 @@ use super::invitations::Invitations;
 use super::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
 use super::outbox::{Outgoing, Tried, WaitingMail};
 use super::prune::Pruned;
-use super::{Conflict, Epoch, RunRow, Store, StoreError, conflict_between, is_last};
+use super::{Conflict, Epoch, RunRow, Store, StoreError, conflict_between};
 use crate::access::invitation::Invitation;
 use crate::access::token::{TokenHash, TokenRow};
 use crate::access::{Act, PersonName};
@@ -133,7 +133,7 @@ impl Shared {
 
 impl Run {
     fn is_closed(&self) -> bool {
-        self.events.last().is_some_and(|last| is_last(&last.event))
+        self.events.last().is_some_and(|last| last.event.is_last())
     }
 
     fn row(&self, run: &RunId) -> RunRow {

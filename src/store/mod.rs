@@ -209,11 +209,6 @@ impl RunRow {
     }
 }
 
-/// Whether nothing may follow an event in its journal.
-fn is_last(event: &Event) -> bool {
-    matches!(event, Event::Closed { .. } | Event::Acknowledged { .. })
-}
-
 /// The events of a run that this squall can read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Readable {

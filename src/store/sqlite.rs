@@ -30,7 +30,7 @@ use super::approvals::ApprovalRow;
 use super::occurrences::{Fate, OccurrenceKey, OccurrenceRow};
 use super::outbox::{Outgoing, Tried, WaitingMail};
 use super::prune::Pruned;
-use super::{Conflict, Epoch, Readable, RunRow, Store, StoreError, conflict_between, is_last};
+use super::{Conflict, Epoch, Readable, RunRow, Store, StoreError, conflict_between};
 use crate::access::Act;
 use crate::access::token::TokenRow;
 use crate::account::Resource;
@@ -216,7 +216,7 @@ impl Store for SqliteStore {
                 })
                 .map_err(failed)?;
         }
-        let closed = events.last().is_some_and(|last| is_last(&last.event));
+        let closed = events.last().is_some_and(|last| last.event.is_last());
         transaction
             .prepare_cached("UPDATE runs SET last = ?2, head = ?3, closed = ?4 WHERE number = ?1")
             .and_then(|mut update| update.execute(params![found.number, head.seq, head.hash, closed]))

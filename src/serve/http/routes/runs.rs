@@ -7,7 +7,6 @@ use super::halt::Why;
 use crate::format::{Convert as _, journal};
 use crate::ids::RunId;
 use crate::report::jsonl;
-use crate::run::event::Event;
 use crate::serve::http::{Answer, App, Asked, Feed, Message, Refusal};
 use crate::store::aftermath::Aftermath;
 use crate::store::{JournalKind, RunRow, StoreError};
@@ -190,7 +189,7 @@ impl Feed for Following {
             return Ok(Vec::new());
         };
         self.heard = last.seq;
-        self.over = matches!(last.event, Event::Closed { .. } | Event::Acknowledged { .. });
+        self.over = last.event.is_last();
         let message = |recorded: &crate::run::Recorded| Message {
             id: recorded.seq.to_string(),
             event: "event",
